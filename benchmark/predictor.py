@@ -1,0 +1,136 @@
+"""The predictor protocol: frames in, one prediction for each frame out.
+
+A predictor is any object with an `info` and a `predict` method; there is no base class. It never sees
+fixations or densities.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Protocol, get_args, runtime_checkable
+
+import numpy as np
+
+from vidsal.loaders.errors import WrongUse
+from vidsal.loaders.records import Frame
+
+
+Kind = Literal["density", "log_density", "saliency"]
+Missing = Literal["error", "first-available", "center-bias", "exclude"]
+
+
+@dataclass(frozen=True)
+class ModelInfo:
+    """What a table must know about a model.
+
+    Attributes:
+        name: short name, as on the command line.
+        version: raised when the same weights give other numbers.
+        causal: True if the prediction of frame t uses frames 0..t only.
+        lookahead: largest number of later frames used; 0 for a causal model.
+        missing: what a frame without prediction means: `error`, or a declared rule.
+        output: kind of the predictions; `point` for gaze positions.
+        trained_on: data sets whose gaze the weights have seen, pre-training on images included.
+        licence: licence of the weights.
+        paper: citation of the paper.
+        needs_frames: False for a predictor that never looks at the pixels.
+    """
+
+    name: str
+    version: str = "1"
+    causal: bool = True
+    lookahead: int = 0
+    missing: Missing = "error"
+    output: Literal["density", "log_density", "saliency", "point"] = "saliency"
+    trained_on: tuple[str, ...] = ()
+    licence: str = ""
+    paper: str = ""
+    needs_frames: bool = True
+
+    def __post_init__(self) -> None:
+        if self.missing not in get_args(Missing):
+            raise WrongUse(
+                f"ModelInfo.missing is {self.missing!r}; it is one of {', '.join(get_args(Missing))}"
+            )
+        if self.lookahead < 0 or (self.causal and self.lookahead):
+            raise WrongUse(f"model {self.name}: a causal model has lookahead 0, found {self.lookahead}")
+
+
+@dataclass(frozen=True)
+class StimulusInfo:
+    """What a predictor may know of a stimulus: never its fixations.
+
+    Attributes:
+        id: the stimulus id.
+        width, height: size of the frames in pixels.
+        fps: frames a second; None for an image.
+        kind: `video` or `image`.
+        n_frames: number of frames.
+    """
+
+    id: str
+    width: int
+    height: int
+    fps: float | None
+    kind: Literal["video", "image"]
+    n_frames: int
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels."""
+        return self.width, self.height
+
+    @property
+    def frame_rate(self) -> float | None:
+        """Frames a second; None for an image."""
+        return self.fps
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model says of one frame.
+
+    Attributes:
+        frame: 0-based index of the frame.
+        values: map of shape (h, w), numpy or torch on any device; any size of the frame's aspect.
+        kind: `density` (sums to 1), `log_density` (natural log) or `saliency` (any scale).
+        xy: a predicted gaze position in pixels of the stimulus instead of a map.
+    """
+
+    frame: int
+    values: Any = None
+    kind: Kind = "saliency"
+    xy: tuple[float, float] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.values is None) == (self.xy is None):
+            raise WrongUse(f"prediction of frame {self.frame}: give a map or a point, and not both")
+        if self.values is not None and len(self.values.shape) != 2:
+            raise WrongUse(
+                f"prediction of frame {self.frame} has shape {tuple(self.values.shape)}; a map is (h, w)"
+            )
+        if self.kind not in get_args(Kind):
+            raise WrongUse(f"prediction kind is {self.kind!r}; it is one of {', '.join(get_args(Kind))}")
+
+    @classmethod
+    def point(cls, frame: int, x: float, y: float) -> Prediction:
+        """Make the prediction of one gaze position (x, y) in pixels of the stimulus."""
+        if not (np.isfinite(x) and np.isfinite(y)):
+            raise WrongUse(f"gaze point of frame {frame} is ({x}, {y}); it must be finite")
+        return cls(frame, None, "saliency", (float(x), float(y)))
+
+
+@runtime_checkable
+class Predictor(Protocol):
+    """Anything that maps frames to predictions.
+
+    State is reset between stimuli: `predict` is called once for each of them. Predictions come in the order of
+    the frames, may lag behind the input, and must not need the whole video in memory.
+    """
+
+    info: ModelInfo
+
+    def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
+        """Yield one prediction for each frame, in order."""
+        ...

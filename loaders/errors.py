@@ -1,0 +1,61 @@
+"""The errors that a user can meet, and the exit code of each.
+
+    VidsalError
+    ├── WrongUse(ValueError)             2   an option, a name or an argument is wrong
+    │   └── UnknownName                  2   names the known ones and the nearest
+    ├── MissingData(FileNotFoundError)   3   data, frames or a checkpoint are not there; says how to get them
+    ├── BadData(ValueError)              1   a file can not be read or contradicts itself
+    │   └── NonFinite                    1   a map holds NaN or +inf
+    └── MachineFault(OSError)            4   the disk or the memory failed us
+
+A message says what was found, where, and how to mend it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class VidsalError(Exception):
+    """Whatever this package raises on purpose."""
+
+    exit_code = 1
+
+
+class WrongUse(VidsalError, ValueError):
+    """An option, a name or an argument is wrong."""
+
+    exit_code = 2
+
+
+class UnknownName(WrongUse):
+    """A name is not in its register; the message lists the known ones and the nearest."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = get_close_matches(name, names, n=1, cutoff=0.4)
+        hint = f"; did you mean {near[0]!r}?" if near else ""
+        super().__init__(f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}")
+
+
+class MissingData(VidsalError, FileNotFoundError):
+    """Data, frames or a checkpoint are not there; the message says how to get them."""
+
+    exit_code = 3
+
+
+class BadData(VidsalError, ValueError):
+    """A file can not be read, or contradicts itself or its neighbours."""
+
+    exit_code = 1
+
+
+class NonFinite(BadData):
+    """A prediction holds NaN or +inf (or -inf where it is not a log density)."""
+
+
+class MachineFault(VidsalError, OSError):
+    """The disk, the memory or a worker failed us."""
+
+    exit_code = 4

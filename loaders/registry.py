@@ -1,0 +1,41 @@
+"""The register of data sets: name and variant to module, imported when asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from typing import cast
+
+from .errors import UnknownName
+from .records import Form
+
+# data set -> variant -> module; the variant None is a data set with one form.
+DATASETS: dict[str, dict[str | None, str]] = {
+    "dhf1k": {"released": "dhf1k.released", "raw": "dhf1k.raw"},
+}
+
+
+def variants(name: str) -> tuple[str | None, ...]:
+    """Return the variants of a data set, (None,) where it has one form."""
+    if name not in DATASETS:
+        raise UnknownName("data set", name, DATASETS)
+    return tuple(DATASETS[name])
+
+
+def form(name: str, variant: str | None = None) -> Form:
+    """Import the module of one form.
+
+    Raises:
+        UnknownName: no such data set or variant.
+    """
+    known = variants(name)
+    if variant not in known:
+        raise UnknownName(f"variant of {name}", str(variant), [str(v) for v in known])
+    return cast(Form, import_module(f"vidsal.loaders.{DATASETS[name][variant]}"))
+
+
+def forms() -> Iterator[Form]:
+    """Import every form, in the order of the register."""
+    for name, modules in DATASETS.items():
+        for variant in modules:
+            yield form(name, variant)

@@ -1,0 +1,34 @@
+"""vidsal: data sets, baselines, scores and leaderboards for video saliency and gaze prediction.
+
+The public names are loaded when they are first used, so `import vidsal` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from ._version import __version__
+
+if TYPE_CHECKING:
+    from vidsal.benchmark.run import Run, evaluate
+    from vidsal.loaders.release import load
+
+_LAZY = {
+    "load": "vidsal.loaders.release",
+    "evaluate": "vidsal.benchmark.run",
+    "Run": "vidsal.benchmark.run",
+}
+
+__all__ = ["Run", "__version__", "evaluate", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name at its first use."""
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'vidsal' has no attribute {name!r}; it has {', '.join(__all__)}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
