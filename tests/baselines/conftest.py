@@ -1,0 +1,65 @@
+"""What the tests of the models share: the weight recipe, and how close to a golden is close enough."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pytest
+
+RECIPE = Path(__file__).resolve().parents[1] / "golden" / "fill_weights.py"
+
+
+@pytest.fixture(scope="session")
+def recipe() -> ModuleType:
+    """The module tests/golden/fill_weights.py: `fill_state_dict`, `make_video`, `make_density`."""
+    spec = importlib.util.spec_from_file_location("vidsal_tests_fill_weights", RECIPE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def fill(recipe: ModuleType) -> Callable[..., Any]:
+    """Return `fill(module, model, salt="")`: load recipe weights into a torch module and put it in eval mode."""
+    import torch
+
+    def fill_module(module: torch.nn.Module, model: str, salt: str = "") -> torch.nn.Module:
+        state = module.state_dict()
+        filled = recipe.fill_state_dict(state, model=model, salt=salt, convert=torch.from_numpy)
+        module.load_state_dict(filled)
+        return module.eval()
+
+    return fill_module
+
+
+@pytest.fixture(scope="session")
+def golden_cases(goldens: Path) -> Callable[[str], dict[str, dict[str, Any]]]:
+    """Return `golden_cases(folder)`: the records of that model's cases.json by their id."""
+
+    def read(folder: str) -> dict[str, dict[str, Any]]:
+        text = (goldens / "models" / folder / "cases.json").read_text()
+        return {case["id"]: case for case in json.loads(text)["cases"]}
+
+    return read
+
+
+@pytest.fixture(scope="session")
+def assert_golden() -> Callable[..., None]:
+    """Return `assert_golden(ours, golden, floor)`: the goldens' own tolerance, `floor` = f32_vs_f64_max_abs."""
+
+    def check(ours: Any, golden: Any, floor: float) -> None:
+        found, wanted = np.asarray(ours), np.asarray(golden)
+        assert found.shape == wanted.shape
+        difference = np.abs(found.astype(np.float64) - wanted)
+        excess = difference - (max(20.0 * floor, 1e-5) + 1e-5 * np.abs(wanted))
+        assert excess.max() <= 0, f"off by {difference.max():.3g}, beyond the tolerance by {excess.max():.3g}"
+
+    return check
