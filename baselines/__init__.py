@@ -5,3 +5,7 @@ if __name__ != "vidsal.baselines":
         "this folder is a part of the package vidsal and is not imported by its own name: "
         "install the project and write `import vidsal.baselines`"
     )
+
+from .registry import build_module, load_model
+
+__all__ = ["build_module", "load_model"]

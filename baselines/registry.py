@@ -1,0 +1,150 @@
+"""The register of models: name to module, imported when asked for.
+
+A module of models offers `MODELS: Mapping[str, Baseline]` (see `records.py`) under the names that it has.
+To add a model: its module, its test, one line in `TABLE`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from vidsal.benchmark.predictor import Predictor
+from vidsal.loaders.errors import UnknownName, WrongUse
+
+from .records import Baseline
+
+if TYPE_CHECKING:
+    import torch
+
+ModelKind = Literal["network", "reference", "human"]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A line of the register.
+
+    Attributes:
+        module: below `vidsal.baselines`; empty for a human reference, which the benchmark itself provides
+            because it is handed points.
+        kind: `network` (needs a checkpoint), `reference` (no learned network) or `human`.
+        summary: one line.
+    """
+
+    module: str
+    kind: ModelKind
+    summary: str
+
+
+TABLE: dict[str, Entry] = {}
+
+
+def names(kind: ModelKind | None = None) -> tuple[str, ...]:
+    """Return the registered names, of one kind or all, in the order of the table."""
+    return tuple(name for name, entry in TABLE.items() if kind is None or entry.kind == kind)
+
+
+def entry(name: str) -> Entry:
+    """Return the line of one model without importing it.
+
+    Raises:
+        UnknownName: no such model; the message lists the known ones.
+    """
+    if name not in TABLE:
+        raise UnknownName("model", name, TABLE)
+    return TABLE[name]
+
+
+def baseline(name: str) -> Baseline:
+    """Import what a model declares about itself.
+
+    Raises:
+        UnknownName: no such model.
+        WrongUse: it is a human reference, which is no predictor.
+    """
+    line = entry(name)
+    if line.kind == "human":
+        raise WrongUse(
+            f"{name} is a human reference: it is handed fixations, so it is no predictor; run it by its name "
+            f"(`vidsal run {name} ...`)"
+        )
+    module = import_module(f"vidsal.baselines.{line.module}")
+    return cast(Mapping[str, Baseline], module.MODELS)[name]
+
+
+def build_module(name: str, **options: Any) -> torch.nn.Module:
+    """Make a network with fresh weights, on the CPU.
+
+    Keys, shapes and dtypes of its state_dict equal those of the published checkpoint.
+
+    Args:
+        name: a registered network.
+        options: its settings of the network itself (`registry.baseline(name).options`, scope `module`).
+
+    Raises:
+        UnknownName: no such model.
+        WrongUse: the model is no network, or an option is unknown or has a wrong value.
+    """
+    model = baseline(name)
+    if model.build is None:
+        raise WrongUse(f"{name} is no network; networks are {', '.join(names('network'))}")
+    known = {key for key, option in model.options.items() if option.scope == "module"}
+    return model.build(**_checked(name, options, known))
+
+
+def load_model(
+    name: str, checkpoint: str | Path | None = None, device: str = "cpu", **options: Any
+) -> Predictor:
+    """Make a predictor.
+
+    Args:
+        name: a registered network or reference predictor.
+        checkpoint: weight file of a network; a bare file name is looked for in `VIDSAL_CHECKPOINTS` too, and
+            None means one of the published files in that folder.
+        device: `cpu`, `cuda`, `cuda:1`.
+        options: see `registry.baseline(name).options`; what the checkpoint's shapes show is taken from it.
+
+    Raises:
+        UnknownName: no such model.
+        WrongUse: an option is unknown or has a wrong value, or a checkpoint is given to what takes none.
+        MissingData: the checkpoint is not there; the message says how to get it.
+        BadData: the checkpoint can not be read safely, or does not fit.
+    """
+    model = baseline(name)
+    given = _checked(name, options, model.options)
+    if model.build is None and checkpoint is not None:
+        raise WrongUse(f"{name} has no weights; leave the checkpoint out")
+    return model.load(None if checkpoint is None else Path(checkpoint), device, **given)
+
+
+def parse_options(name: str, pairs: Iterable[str]) -> dict[str, Any]:
+    """Convert `K=V` texts of the command line by the options that a model declares.
+
+    Raises:
+        WrongUse: a text without `=`, an unknown option, or a value of another kind.
+    """
+    texts: dict[str, str] = {}
+    for pair in pairs:
+        key, equals, text = pair.partition("=")
+        if not equals:
+            raise WrongUse(f"option {pair!r} has no value; write it as NAME=VALUE")
+        texts[key.strip().replace("-", "_")] = text
+    known = baseline(name).options
+    _refuse_unknown(name, texts, known)
+    return {key: known[key].parse(key, text) for key, text in texts.items()}
+
+
+def _checked(name: str, options: Mapping[str, Any], known: Iterable[str]) -> dict[str, Any]:
+    declared = baseline(name).options
+    _refuse_unknown(name, options, known)
+    return {key: declared[key].check(key, value) for key, value in options.items()}
+
+
+def _refuse_unknown(name: str, options: Iterable[str], known: Iterable[str]) -> None:
+    names_known = sorted(known)
+    for key in options:
+        if key not in names_known:
+            raise UnknownName(f"option of {name}", key, names_known or ["(it has none)"])
