@@ -1,0 +1,68 @@
+"""Where a network runs, and how: device, threads, and settings under which equal input gives equal bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from vidsal.loaders.errors import WrongUse
+
+if TYPE_CHECKING:
+    import torch
+
+
+def resolve(device: str | torch.device) -> torch.device:
+    """Turn a name such as `cpu`, `cuda` or `cuda:1` into a device that is there.
+
+    Raises:
+        WrongUse: no such kind of device, or this machine has none (or not so many).
+    """
+    import torch
+
+    try:
+        found = torch.device(device)
+    except RuntimeError as error:
+        raise WrongUse(f"device {device!r}: expected cpu, cuda or cuda:N") from error
+    if found.type == "cpu":
+        return torch.device("cpu")
+    if found.type == "cuda":
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        if (found.index or 0) < count:
+            return found
+        raise WrongUse(f"device {device!r} is not here: torch finds {count} CUDA devices; use cpu")
+    if found.type == "mps" and torch.backends.mps.is_available():
+        return found
+    raise WrongUse(f"device {device!r} is not here; expected cpu, cuda or cuda:N")
+
+
+@contextmanager
+def inference(threads: int | None = None) -> Iterator[None]:
+    """Run a forward pass without gradients, reproducibly: full float32, deterministic kernels, fixed threads.
+
+    For one machine, number of threads and batch, equal input gives equal bytes. What was set before is restored,
+    so that a generator should hold this only while it computes, not while it yields.
+
+    Args:
+        threads: of torch on the CPU; None = leave as it is.
+
+    Raises:
+        WrongUse: `threads` is not positive.
+    """
+    import torch
+
+    if threads is not None and threads < 1:
+        raise WrongUse(f"threads={threads}; at least 1 was expected")
+    cudnn, before = torch.backends.cudnn, torch.get_num_threads()
+    matmul = torch.backends.cuda.matmul
+    kept = (cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32)
+    cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = True, False, False, False
+    if threads is not None and threads != before:
+        torch.set_num_threads(threads)
+    try:
+        with torch.inference_mode():
+            yield
+    finally:
+        cudnn.deterministic, cudnn.benchmark, cudnn.allow_tf32, matmul.allow_tf32 = kept
+        if torch.get_num_threads() != before:
+            torch.set_num_threads(before)
