@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import csv
 import re
-from functools import lru_cache
+from functools import cache
 from importlib.resources import files
 
 
-@lru_cache(maxsize=None)
+@cache
 def rows(name: str) -> tuple[dict[str, str], ...]:
     """Return the lines of `registers/<name>.csv` as dicts of text, in the order of the file."""
     text = files(__package__).joinpath("registers", f"{name}.csv").read_text(encoding="utf-8")

@@ -1,0 +1,104 @@
+"""What both forms of DHF1K share: the facts, the register, and where the videos lie.
+
+Source: Wang, Shen, Guo, Cheng & Borji, Revisiting Video Saliency: A Large-Scale Benchmark and a New Model, CVPR 2018.
+Frames: 640 x 360 at 30 per second (video 801: 29.97). Splits: train 001-600, val 601-700, test 701-1000; the gaze of
+the test split is withheld. Video names have 3 digits (4 for 1000), annotation folders have 4.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from pathlib import Path
+
+from ..errors import MissingData
+from ..frames import VIDEO_SUFFIXES, exists
+from ..records import DatasetInfo, Report, Screen, StimulusRow, Truth
+from ..register import rows
+
+SIGMA_PX = 30 / (2 * (2 * 0.6931471805599453) ** 0.5)
+
+BASE = DatasetInfo(
+    name="dhf1k",
+    title="DHF1K: 1,000 videos of 640 x 360, free viewing, 17 observers",
+    truths={"corrected": Truth(sigma_px=SIGMA_PX)},
+    licence="CC BY 4.0 (data set and code, as stated by the authors)",
+    citation=(
+        "W. Wang, J. Shen, F. Guo, M.-M. Cheng, A. Borji. Revisiting Video Saliency: A Large-Scale Benchmark and a "
+        "New Model. CVPR 2018."
+    ),
+    obtain=(
+        "The authors link the archives (video.rar, annotation.rar, exportdata_train.rar) from their repository "
+        "wenguanwang/DHF1K. Unpack them side by side."
+    ),
+    layout=(
+        "video/001.AVI ... 1000.AVI",
+        "annotation/0001 ... 0700/fixation/0001.png ... (and fixation/maps/0001.mat ...)",
+        "exportdata_train/P01 ... P17/P01_Trail001.txt ... P01_Trail700.txt",
+    ),
+    screen=Screen(1440, 900, px_per_degree=18.6, note="19 inch at 68 cm, from memory of the paper"),
+    observers="17, free viewing, sound off, SMI RED 250 Hz",
+    splits="train 600, val 100, test 300 (gaze withheld)",
+)
+
+
+def frame_rate(text: str) -> Fraction:
+    """Read a frame rate of the register; 29.97 is 30000/1001.
+
+    >>> frame_rate("29.970")
+    Fraction(30000, 1001)
+    """
+    value = Fraction(text)
+    return Fraction(30000, 1001) if abs(value - Fraction(30000, 1001)) < Fraction(1, 1000) else value
+
+
+def _frames_of(source: Path, video: str) -> str:
+    number = f"{int(video):04d}"
+    for folder in ("video", "frames", "images", "."):
+        for stem in (video, number):
+            base = source / folder / stem
+            for suffix in sorted(VIDEO_SUFFIXES):
+                for path in (base.with_suffix(suffix.upper()), base.with_suffix(suffix)):
+                    if path.is_file():
+                        return path.relative_to(source).as_posix()
+            if folder != "." and base.is_dir() and exists(base):
+                return base.relative_to(source).as_posix()
+    for inside in (source / "annotation" / number / "images", source / number / "images"):
+        if exists(inside):
+            return inside.relative_to(source).as_posix()
+    return f"video/{video}.AVI"
+
+
+def stimuli(source: Path, has_gaze: Callable[[str], bool], info: DatasetInfo) -> Iterator[StimulusRow]:
+    """Yield every registered video that has gaze of this form, or frames, in `source`.
+
+    Raises:
+        MissingData: there is neither.
+    """
+    found = False
+    for line in rows("dhf1k"):
+        video = line["video"]
+        file = _frames_of(source, video)
+        if not has_gaze(video) and not exists(source / file):
+            continue
+        found = True
+        yield StimulusRow(
+            stimulus_id=video,
+            split=line["split"],
+            source_file=file,
+            width=int(line["width"]),
+            height=int(line["height"]),
+            n_frames=int(line["n_frames"]),
+            fps=frame_rate(line["fps"]),
+            first_frame_number=1,
+        )
+    if not found:
+        raise MissingData(
+            f"{source}: nothing of DHF1K ({info.variant}) is here; expected {'; '.join(info.layout)}. {info.obtain}"
+        )
+
+
+def note_missing_gaze(stimulus: StimulusRow, expected: str, report: Report) -> None:
+    """Report a video without gaze, unless the authors withhold it."""
+    if stimulus.split != "test":
+        report.add("missing", stimulus.stimulus_id, f"no gaze: expected {expected}; kept as not annotated")
