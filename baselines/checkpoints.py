@@ -173,8 +173,7 @@ def fit(module: torch.nn.Module, checkpoint: Checkpoint, model: str) -> Checkpoi
     """Put the weights into a module: every key and shape must agree.
 
     Numbers of another precision (float16, bfloat16, float64) are converted to the module's, which is said in
-    a `CheckpointWarning` and in the notes. Missing `num_batches_tracked` counters (torch before 0.4.1) are let
-    pass.
+    a `CheckpointWarning` and in the notes. Missing `num_batches_tracked` counters (torch before 0.4.1) pass.
 
     Args:
         module: from `build_module`.

@@ -40,8 +40,8 @@ def resolve(device: str | torch.device) -> torch.device:
 def inference(threads: int | None = None) -> Iterator[None]:
     """Run a forward pass without gradients, reproducibly: full float32, deterministic kernels, fixed threads.
 
-    For one machine, number of threads and batch, equal input gives equal bytes. What was set before is restored,
-    so that a generator should hold this only while it computes, not while it yields.
+    For one machine, number of threads and batch, equal input gives equal bytes. What was set before is
+    restored; a generator should hold this only while it computes, not while it yields.
 
     Args:
         threads: of torch on the CPU; None = leave as it is.

@@ -62,5 +62,5 @@ def resize_bilinear(image: torch.Tensor, height: int, width: int) -> torch.Tenso
 
 
 def imagenet_frame(frame: Frame, height: int, width: int, device: torch.device | str = "cpu") -> torch.Tensor:
-    """Return a frame as float32 (3, height, width): RGB in 0..1, normalised with ImageNet's mean, then resized."""
+    """Return a frame as float32 (3, height, width): RGB in 0..1, normalised by ImageNet's, **then** resized."""
     return resize_bilinear(normalise(to_tensor(frame.rgb, device)), height, width)
