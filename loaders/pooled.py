@@ -23,22 +23,13 @@ import numpy as np
 import numpy.typing as npt
 
 from .errors import BadData
+from .mat5 import MAX_PIXELS, matrix_of
 from .records import Float32Array, Gaze, Report
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
 
-MAX_PIXELS = 1 << 26
-"""Larger pictures are refused before they are decoded."""
-
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_MAT_HEADER_BYTES = 128
-_MAT_COMPRESSED = 15
-_MAT_MATRIX = 14
-_MAT_NUMERIC_CLASSES = range(6, 16)
-_MAT_NUMBERS = {
-    1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8",
-}  # fmt: skip
 _IGNORED = {"thumbs.db", "desktop.ini"}
 
 
@@ -87,7 +78,7 @@ def points_of_map(path: Path) -> tuple[Float32Array, Float32Array, Size]:
         raise BadData(f"{path}: can not be read: {error.strerror or error}") from error
     if not data:
         raise BadData(f"{path}: the file is empty; fetch it again")
-    pixels = _png_pixels(path, data) if path.suffix.lower() == ".png" else _mat_pixels(path, data)
+    pixels = _png_pixels(path, data) if path.suffix.lower() == ".png" else matrix_of(path, data)
     return _points(path, pixels)
 
 
@@ -168,9 +159,7 @@ def read_maps(
     png = numbered_files(folder, ".png", prefix=prefix, where=where, report=report)
     mat = numbered_files(folder / "maps", ".mat", prefix=prefix, where=f"{where}/maps", report=report)
     if not png and not mat:
-        raise BadData(
-            f"{where}: no fixation map is there; expected {prefix}<number>.png or maps/{prefix}<number>.mat"
-        )
+        raise BadData(f"{where}: no fixation map is there; expected {prefix}<number>.png or maps/{prefix}<number>.mat")
     _report_lacking(png, mat, where, report)
     read: dict[int, tuple[Path, Float32Array, Float32Array, Size]] = {}
     early: list[int] = []
@@ -327,7 +316,7 @@ def _png_pixels(path: Path, data: bytes) -> npt.NDArray[np.uint8]:
 
 
 def _pixels_of(image: Any) -> npt.NDArray[np.uint8]:
-    """Return the pixels without a copy where Pillow (11.3 and later) lends them: a third of the decoding time."""
+    """Return the pixels without a copy where Pillow (11.3 and later) lends them: a third of the time."""
     import pyarrow as pa
 
     if hasattr(image, "__arrow_c_array__"):
@@ -349,84 +338,6 @@ def _check_png_chunks(path: Path, data: bytes) -> None:
             return
         at = end + 4
     raise BadData(f"{path}: cut off at byte {len(data)}: the end of the PNG is missing")
-
-
-def _mat_pixels(path: Path, data: bytes) -> npt.NDArray[Any]:
-    """Decode a MATLAB 5 file of one matrix of numbers, in MATLAB's order (by column).
-
-    Done here and not by scipy, which checks neither checksum nor size and is slower; the format is MathWorks'
-    "MAT-File Format", level 5: header, then one element (tag, flags, size, name, numbers), mostly compressed.
-    """
-    header, body = data[:_MAT_HEADER_BYTES], data[_MAT_HEADER_BYTES:]
-    if data.startswith(b"\x89HDF") or header.startswith(b"MATLAB 7.3"):
-        raise BadData(f"{path}: MATLAB 7.3 (HDF5); expected MATLAB 5, as `save -v6` or `-v7` writes it")
-    if len(body) < 8 or header[126:128] not in (b"IM", b"MI"):
-        raise BadData(f"{path}: not a MATLAB 5 file; it begins with {data[:16]!r}")
-    order = "<" if header[126:128] == b"IM" else ">"
-    kind, packed, behind = _mat_element(path, body, 0, order)
-    if any(body[behind:]):
-        raise BadData(f"{path}: holds more than one variable, or something behind it; expected exactly one")
-    if kind == _MAT_COMPRESSED:
-        kind, matrix, _ = _mat_element(path, _inflated(path, packed), 0, order)
-    else:
-        matrix = packed
-    if kind != _MAT_MATRIX:
-        raise BadData(f"{path}: its variable is no matrix (element type {kind})")
-    return _mat_matrix(path, matrix, order)
-
-
-def _mat_matrix(path: Path, matrix: memoryview, order: str) -> npt.NDArray[Any]:
-    _, flags, at = _mat_element(path, matrix, 0, order)
-    _, shape_bytes, at = _mat_element(path, matrix, at, order)
-    _, name, at = _mat_element(path, matrix, at, order)
-    kind, numbers, _ = _mat_element(path, matrix, at, order)
-    if len(flags) != 8 or len(shape_bytes) % 4:
-        raise BadData(f"{path}: the head of its variable is damaged")
-    flag_word = int(np.frombuffer(flags, f"{order}u4")[0])
-    shape = tuple(int(n) for n in np.frombuffer(shape_bytes, f"{order}i4"))
-    complex_numbers = flag_word & 0x800
-    if flag_word & 0xFF not in _MAT_NUMERIC_CLASSES or complex_numbers or kind not in _MAT_NUMBERS:
-        raise BadData(
-            f"{path}: its variable has MATLAB class {flag_word & 0xFF}; expected a matrix of 0 and 1"
-        )
-    dtype = np.dtype(_MAT_NUMBERS[kind]).newbyteorder("<" if order == "<" else ">")
-    if len(shape) != 2 or not 0 < shape[0] * shape[1] <= MAX_PIXELS or min(shape) < 1:
-        raise BadData(
-            f"{path}: its variable {bytes(name)!r} has the shape {shape}; expected rows and columns"
-        )
-    if len(numbers) != shape[0] * shape[1] * dtype.itemsize:
-        raise BadData(f"{path}: {len(numbers)} bytes of numbers do not fill {shape[0]}x{shape[1]} of {dtype}")
-    return np.frombuffer(numbers, dtype).reshape(shape, order="F")
-
-
-def _mat_element(path: Path, data: bytes | memoryview, at: int, order: str) -> tuple[int, memoryview, int]:
-    """Return the type of the element at a place, its content, and where the next one begins."""
-    view = memoryview(data)
-    if len(view) < at + 8:
-        raise BadData(f"{path}: cut off: {len(view) - at} bytes where the tag of an element is expected")
-    kind, length = (int(word) for word in np.frombuffer(view[at : at + 8], f"{order}u4"))
-    if kind >> 16:  # a small element: length and type share a word, up to 4 bytes of content follow
-        kind, length, start, behind = kind & 0xFFFF, kind >> 16, at + 4, at + 8
-        if length > 4:
-            raise BadData(f"{path}: damaged: a small element of {length} bytes")
-    else:
-        start = at + 8
-        behind = start + length + (0 if kind == _MAT_COMPRESSED else -length % 8)
-    if len(view) < start + length:
-        raise BadData(f"{path}: cut off: {len(view) - start} of {length} bytes of an element are there")
-    return kind, view[start : start + length], behind
-
-
-def _inflated(path: Path, packed: bytes | memoryview) -> bytes:
-    unpacker = zlib.decompressobj()
-    limit = 8 * MAX_PIXELS
-    try:
-        element = unpacker.decompress(packed, limit)
-    except zlib.error as error:
-        raise BadData(f"{path}: damaged: {error}") from error
-    if not unpacker.eof:
-        raise BadData(f"{path}: damaged, or its variable is larger than {limit} bytes")
-    return element
 
 
 def _relative(path: Path, source: Path) -> str:
