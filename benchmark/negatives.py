@@ -1,0 +1,118 @@
+"""Where people looked elsewhere: the weighted pixels that the shuffled AUC is judged against."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vidsal.loaders.errors import WrongUse
+
+Float64Map = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Negatives:
+    """Weights of the pixels of the truth's grid.
+
+    Attributes:
+        weights: float64, shape (H, W), non-negative: a count of points, or a probability to be in the negative set.
+    """
+
+    weights: Float64Map
+
+    def __post_init__(self) -> None:
+        weights = np.ascontiguousarray(self.weights, dtype=np.float64)
+        if weights.ndim != 2 or not np.isfinite(weights).all() or (weights.size and weights.min() < 0):
+            raise WrongUse("negatives are one finite, non-negative weight for each pixel, shape (H, W)")
+        object.__setattr__(self, "weights", weights)
+
+    @classmethod
+    def from_points(
+        cls,
+        points: npt.ArrayLike,
+        shape: tuple[int, int],
+        *,
+        distinct: bool,
+        weight: npt.ArrayLike | None = None,
+    ) -> Negatives:
+        """Count points on the pixels; those out of bounds are left out.
+
+        Args:
+            points: (m, 2) x, y in pixels of the grid.
+            shape: (H, W) of the grid.
+            distinct: True lets every pixel count once, however many points fall on it.
+            weight: (m,) how much each point counts; None = 1.
+        """
+        counts = count_map(points, shape, weight)
+        return cls((counts > 0).astype(np.float64) if distinct else counts)
+
+    @property
+    def empty(self) -> bool:
+        """True if no pixel has weight."""
+        return not self.weights.any()
+
+
+def pixel_indices(points: npt.ArrayLike, shape: tuple[int, int]) -> tuple[npt.NDArray[np.int64], int]:
+    """Return the flat pixel index of each point inside the grid, in their order, and how many lie outside.
+
+    Args:
+        points: (n, 2) x, y in pixels; pixel (0, 0) covers [0, 1) x [0, 1). An empty list is no point.
+        shape: (H, W) of the grid.
+
+    Raises:
+        WrongUse: not a list of pairs of numbers.
+    """
+    xy, inside = _inside(points, shape)
+    column, row = np.floor(xy[inside]).astype(np.int64).T
+    return row * shape[1] + column, int(len(xy) - inside.sum())
+
+
+def _inside(points: npt.ArrayLike, shape: tuple[int, int]) -> tuple[Float64Map, npt.NDArray[np.bool_]]:
+    try:
+        xy = np.asarray(points, dtype=np.float64)
+    except (TypeError, ValueError) as fault:
+        raise WrongUse(f"points are numbers of shape (n, 2), x then y in pixels: {fault}") from fault
+    if xy.size == 0:
+        xy = xy.reshape(0, 2)
+    if xy.ndim != 2 or xy.shape[1] != 2:
+        raise WrongUse(f"points have shape {xy.shape}; expected (n, 2), x then y in pixels of the truth grid")
+    # A comparison with NaN is False: lost samples count as outside.
+    return xy, (xy[:, 0] >= 0) & (xy[:, 0] < shape[1]) & (xy[:, 1] >= 0) & (xy[:, 1] < shape[0])
+
+
+def count_map(points: npt.ArrayLike, shape: tuple[int, int], weight: npt.ArrayLike | None = None) -> Float64Map:
+    """Sum the weights (1 each) of the points on every pixel: float64, shape (H, W)."""
+    index, _ = pixel_indices(points, shape)
+    inside_weight: Any = None
+    if weight is not None:
+        inside_weight = np.asarray(weight, dtype=np.float64)[_inside(points, shape)[1]]
+    return np.bincount(index, inside_weight, shape[0] * shape[1]).astype(np.float64).reshape(shape)
+
+
+def union_probability(frame_counts: npt.NDArray[Any], n_frames: int, k: int = 10) -> Float64Map:
+    """Probability of each pixel to be fixated in at least one of k frames drawn without replacement.
+
+    P = 1 - C(N - K, k) / C(N, k); all N frames are drawn where there are fewer than k.
+
+    Args:
+        frame_counts: K, in how many of the frames each pixel is fixated, integers 0..n_frames, shape (H, W).
+        n_frames: N, number of frames to draw from.
+        k: how many are drawn.
+
+    Returns:
+        float64 0..1 of the same shape.
+
+    >>> union_probability(np.array([[0, 1, 4]]), n_frames=4, k=2)
+    array([[0. , 0.5, 1. ]])
+    """
+    counts = np.asarray(frame_counts)
+    if n_frames < 1 or counts.min() < 0 or counts.max() > n_frames:
+        raise WrongUse(f"frame counts {counts.min()}..{counts.max()} do not fit a number of frames of {n_frames}")
+    absent = np.ones(n_frames + 1)
+    free = n_frames - np.arange(n_frames + 1)
+    for drawn in range(min(k, n_frames)):
+        absent *= np.maximum(free - drawn, 0) / (n_frames - drawn)
+    return (1 - absent)[counts.astype(np.int64)]

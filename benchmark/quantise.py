@@ -1,0 +1,44 @@
+"""The 8-bit stage of the official evaluations: maps as they would come back from a PNG file."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def prediction_to_uint8(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Stretch a map to 0..255 and round: round(255 (p - min) / (max - min)).
+
+    Args:
+        values: finite map of any shape; uint8 is returned unchanged, a constant map becomes 0.
+
+    Returns:
+        uint8 of the same shape; halves go to the even level.
+
+    >>> prediction_to_uint8(np.array([[0.0, 0.5, 1.0]]))
+    array([[  0, 128, 255]], dtype=uint8)
+    """
+    if values.dtype == np.uint8:
+        return values
+    p = np.asarray(values, dtype=np.float64)
+    low, high = p.min(), p.max()
+    if low == high:
+        return np.zeros(p.shape, np.uint8)
+    levels: npt.NDArray[np.uint8] = np.rint(255 * (p - low) / (high - low)).astype(np.uint8)
+    return levels
+
+
+def truth_to_uint8(density: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
+    """Scale a density to the peak 255 and round; divided by 255 it is what the evaluation reads.
+
+    Args:
+        density: non-negative map; an all-zero one stays so.
+    """
+    g = np.asarray(density, dtype=np.float64)
+    peak = g.max()
+    if peak == 0:
+        return np.zeros(g.shape, np.uint8)
+    levels: npt.NDArray[np.uint8] = np.rint(255 * g / peak).astype(np.uint8)
+    return levels

@@ -1,0 +1,107 @@
+"""Bringing a prediction to the grid of the truth, in float64, each protocol's way."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vidsal.loaders.errors import UnknownName
+
+Float64Map = npt.NDArray[np.float64]
+
+
+def bilinear_half_pixel(values: npt.NDArray[Any], shape: tuple[int, int]) -> Float64Map:
+    """Interpolate linearly between pixel centres; edges clamped, no antialiasing (OpenCV's INTER_LINEAR).
+
+    Args:
+        values: map, shape (h, w), finite.
+        shape: (H, W) of the result.
+
+    Returns:
+        float64, shape (H, W); equal neighbours give exactly their value.
+
+    >>> bilinear_half_pixel(np.array([[0.0, 1.0]]), (1, 4))
+    array([[0.  , 0.25, 0.75, 1.  ]])
+    """
+    out = np.asarray(values, dtype=np.float64)
+    for axis in (0, 1):
+        lower, upper, weight = _neighbours(out.shape[axis], shape[axis])
+        a, b = np.take(out, lower, axis), np.take(out, upper, axis)
+        out = a + (b - a) * (weight[:, None] if axis == 0 else weight)
+    return out
+
+
+def _neighbours(n: int, m: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """For each of m outputs the two of n inputs around its centre, and the weight of the upper one."""
+    position = np.clip((np.arange(m) + 0.5) * (n / m) - 0.5, 0, n - 1)
+    lower = np.floor(position).astype(np.int64)
+    return lower, np.minimum(lower + 1, n - 1), position - lower
+
+
+def bicubic_antialias(values: npt.NDArray[Any], shape: tuple[int, int]) -> Float64Map:
+    """Cubic convolution (a = -0.5) between pixel centres, as MATLAB's imresize does on doubles.
+
+    The kernel is widened when an axis shrinks; the border is mirrored with its edge pixel repeated; results may leave
+    the range of the input.
+
+    Args:
+        values: map, shape (h, w), finite.
+        shape: (H, W) of the result.
+
+    Returns:
+        float64, shape (H, W).
+    """
+    out = np.asarray(values, dtype=np.float64)
+    # MATLAB works first on the axis that shrinks most; the order only moves the last bits.
+    scales = [shape[0] / out.shape[0], shape[1] / out.shape[1]]
+    for axis in sorted((0, 1), key=lambda a: scales[a]):
+        source, weight = _cubic_taps(out.shape[axis], shape[axis])
+        total = np.zeros(tuple(shape[i] if i == axis else out.shape[i] for i in (0, 1)))
+        for tap in range(source.shape[1]):
+            w = weight[:, tap]
+            total += np.take(out, source[:, tap], axis) * (w[:, None] if axis == 0 else w)
+        out = total
+    return out
+
+
+def _cubic(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Keys' cubic convolution kernel with a = -1/2 (IEEE Trans. ASSP 29, 1981)."""
+    x = np.abs(x)
+    near = (1.5 * x - 2.5) * x * x + 1
+    far = ((-0.5 * x + 2.5) * x - 4) * x + 2
+    return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
+
+
+@lru_cache(maxsize=32)
+def _cubic_taps(n: int, m: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+    """For each of m outputs the inputs it is made of and their weights, both (m, taps)."""
+    scale = m / n
+    stretch = min(scale, 1.0)
+    width = 4 / stretch
+    centre = (np.arange(m) + 0.5) / scale - 0.5
+    first = np.floor(centre - width / 2).astype(np.int64)
+    index = first[:, None] + np.arange(int(np.ceil(width)) + 2)
+    weight = stretch * _cubic(stretch * (centre[:, None] - index))
+    weight /= weight.sum(1, keepdims=True)
+    used = (weight != 0).any(0)
+    mirrored = np.concatenate((np.arange(n), np.arange(n)[::-1]))
+    return mirrored[index[:, used] % (2 * n)], weight[:, used]
+
+
+RESIZES = {"bilinear-halfpixel": bilinear_half_pixel, "bicubic-antialias": bicubic_antialias}
+
+
+def resize(values: npt.NDArray[Any], shape: tuple[int, int], method: str) -> Float64Map:
+    """Resize by the method's name; a map of the right size is only converted to float64.
+
+    Raises:
+        UnknownName: no such method.
+    """
+    if method not in RESIZES:
+        raise UnknownName("resize method", method, RESIZES)
+    if values.shape == tuple(shape):
+        return np.asarray(values, dtype=np.float64)
+    return RESIZES[method](values, shape)
