@@ -13,6 +13,7 @@ from .records import Form
 DATASETS: dict[str, dict[str | None, str]] = {
     "dhf1k": {"released": "dhf1k.released", "raw": "dhf1k.raw"},
     "xu-hevc": {None: "xu_hevc"},
+    "synthetic": {None: "synthetic.form"},
 }
 
 

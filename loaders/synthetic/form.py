@@ -30,9 +30,7 @@ INFO = DatasetInfo(
     name="synthetic",
     title="Procedural videos and simulated observers, made on the spot",
     truths={
-        "synthetic": Truth(
-            sigma_px=PX_PER_DEGREE, note="one degree of visual angle; one kernel a fixation or pursuit"
-        )
+        "synthetic": Truth(sigma_px=PX_PER_DEGREE, note="one degree of visual angle; one kernel a fixation or pursuit")
     },
     screen=Screen(
         distance_mm=DISTANCE_MM,
@@ -69,6 +67,9 @@ class _Recording(NamedTuple):
     confidence: npt.NDArray[np.float64]
     label: npt.NDArray[np.str_]
 
+    def take(self, rows: npt.NDArray[np.bool_]) -> _Recording:
+        return _Recording(self.header, self.t_us[rows], self.xy[rows], self.confidence[rows], self.label[rows])
+
 
 def present(source: Path) -> bool:
     """Tell whether `source` holds gaze of this form."""
@@ -91,7 +92,7 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
         here |= {p.name for p in (source / split / "gaze").glob("*") if p.is_dir()}
         for name in sorted(here & split_of.keys(), key=natural_key):
             report.add("surplus", f"{split}/*/{name}", f"{name} is in {split_of[name]} too; left out here")
-        split_of |= {name: split for name in here - split_of.keys()}
+        split_of |= dict.fromkeys(here - split_of.keys(), split)
     if not split_of:
         raise MissingData(
             f"{source}: no synthetic data set; expected {', '.join(f'{s}/gaze/<scene>/*.txt' for s in SPLITS)}. "
@@ -125,7 +126,9 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
         return Gaze(annotated=False, n_observers=0)
     rows: list[dict[str, Any]] = []
     samples: list[dict[str, Any]] = []
-    read = []
+    read: list[str] = []
+    other: list[str] = []
+    late = 0
     for file in files:
         name = f"{where}/{file.name}"
         try:
@@ -133,37 +136,29 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
         except BadData as error:
             report.add("unreadable", name, str(error))
             continue
-        _compare(recording.header, stimulus, name, report)
-        fps = stimulus.fps or recording.header.fps
-        n_frames = stimulus.n_frames or recording.header.n_frames
-        frame = recording.t_us * fps.numerator // (fps.denominator * 1_000_000)
-        inside = (frame >= 0) & (frame < n_frames)
-        if not inside.all():
-            late = int((~inside).sum())
-            report.add("out-of-range", name, f"{late} samples outside the {n_frames} frames; left out", count=late)
-        recording = recording._replace(
-            t_us=recording.t_us[inside],
-            xy=recording.xy[inside],
-            confidence=recording.confidence[inside],
-            label=recording.label[inside],
+        header = _Header(
+            stimulus.width or recording.header.width,
+            stimulus.height or recording.header.height,
+            stimulus.n_frames or recording.header.n_frames,
+            stimulus.fps or recording.header.fps,
         )
-        rows.append(_runs(file.stem, recording, frame[inside]))
-        samples.append(
-            {
-                "observer_id": [file.stem] * len(recording.t_us),
-                "t_us": recording.t_us,
-                "x_px": recording.xy[:, 0],
-                "y_px": recording.xy[:, 1],
-                "confidence": recording.confidence,
-                "label": recording.label.tolist(),
-            }
-        )
+        if header != recording.header:
+            other.append(name)
+        frame = recording.t_us * header.fps.numerator // (header.fps.denominator * 1_000_000)
+        shown = (frame >= 0) & (frame < header.n_frames)
+        late += int((~shown).sum())
+        rows.append(_runs(file.stem, recording.take(shown), frame[shown]))
+        samples.append(_samples(file.stem, recording))
         read.append(name)
     if not read:
         raise BadData(f"{where}: none of its {len(files)} recordings can be read")
-    return Gaze(
-        fixations=_stack(rows), samples=_stack(samples), n_observers=len(read), source_files=tuple(read)
-    )
+    if other:
+        report.add(
+            "mismatch", other[0], "recorded on frames of another size, number or rate than there are", count=len(other)
+        )
+    if late:
+        report.add("out-of-range", where, "samples before or after the video; in gaze only", count=late)
+    return Gaze(_stack(rows), _stack(samples), n_observers=len(read), source_files=tuple(read))
 
 
 def _first_header(folder: Path) -> _Header | None:
@@ -229,14 +224,15 @@ def _read(file: Path, name: str, report: Report) -> _Recording:
     )
 
 
-def _compare(header: _Header, stimulus: StimulusRow, name: str, report: Report) -> None:
-    size = (stimulus.width, stimulus.height)
-    if None not in size and size != (header.width, header.height):
-        report.add(
-            "wrong-size", name, f"recorded on {header.width}x{header.height} pixels, the frames have {size[0]}x{size[1]}"
-        )
-    if stimulus.n_frames not in (None, header.n_frames):
-        report.add("mismatch", name, f"recorded on {header.n_frames} frames, there are {stimulus.n_frames}")
+def _samples(observer: str, recording: _Recording) -> dict[str, Any]:
+    return {
+        "observer_id": [observer] * len(recording.t_us),
+        "t_us": recording.t_us,
+        "x_px": recording.xy[:, 0],
+        "y_px": recording.xy[:, 1],
+        "confidence": recording.confidence,
+        "label": recording.label.tolist(),
+    }
 
 
 def _runs(observer: str, recording: _Recording, frame: npt.NDArray[np.int64]) -> dict[str, Any]:
@@ -246,9 +242,7 @@ def _runs(observer: str, recording: _Recording, frame: npt.NDArray[np.int64]) ->
         return {}
     first = np.concatenate([[0], np.flatnonzero(label[1:] != label[:-1]) + 1])
     end = np.concatenate([first[1:], [len(label)]])
-    middle = np.array(
-        [np.median(recording.xy[a:b], axis=0) for a, b in zip(first, end, strict=True)]
-    )
+    middle = np.array([np.median(recording.xy[a:b], axis=0) for a, b in zip(first, end, strict=True)])
     period_ms = 1000 / RATE_HZ
     return {
         "observer_id": [observer] * len(first),

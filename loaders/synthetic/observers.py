@@ -171,9 +171,13 @@ def _choose(scene: Scene, before: _Aim, now: float, traits: Traits, rng: np.rand
 def _pull(actor: Actor, shot: Shot, now: float, traits: Traits, size: Float64Array, scene: Scene) -> float:
     """How strongly a thing draws gaze: its appeal, more if it moves, is new, is near the centre."""
     speed_deg = float(np.hypot(*actor.path.velocity(now))) / PX_PER_DEGREE
-    new = float(np.exp(-max(now - float(actor.first / scene.fps), 0.0) / NOVELTY_S)) if actor.first > shot.first else 0.0
+    new = (
+        float(np.exp(-max(now - float(actor.first / scene.fps), 0.0) / NOVELTY_S)) if actor.first > shot.first else 0.0
+    )
     away = float(np.sum(((actor.path.at(now)[0] / size - 0.5) / (0.3, 0.3)) ** 2))
-    return actor.appeal * (0.4 + traits.motion * min(speed_deg / 3.0, 1.5)) * (1.0 + 4.0 * new) * float(np.exp(-away / 2))
+    return (
+        actor.appeal * (0.4 + traits.motion * min(speed_deg / 3.0, 1.5)) * (1.0 + 4.0 * new) * float(np.exp(-away / 2))
+    )
 
 
 def _measure(
@@ -185,9 +189,7 @@ def _measure(
 ) -> Samples:
     """Add the tracker's errors, and lose the samples of the blinks."""
     n = len(t_us)
-    seen = gaze + PX_PER_DEGREE * (
-        rng.normal(0.0, traits.offset_deg, 2) + rng.normal(0.0, traits.noise_deg, (n, 2))
-    )
+    seen = gaze + PX_PER_DEGREE * (rng.normal(0.0, traits.offset_deg, 2) + rng.normal(0.0, traits.noise_deg, (n, 2)))
     confidence = np.ones(n)
     for begin in rng.integers(0, n, rng.poisson(traits.blinks_hz * n / RATE_HZ)):
         closed = slice(int(begin), int(begin) + int(rng.integers(25, 55)))

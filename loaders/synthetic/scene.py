@@ -19,7 +19,7 @@ Shape = Literal["disc", "box", "ring", "star", "face", "pillar"]
 Colour = tuple[float, float, float]
 SHAPES: tuple[Shape, ...] = ("disc", "box", "ring", "star", "face")
 
-SHOT_SECONDS = (1.4, 4.0)
+SHOT_SECONDS = (1.0, 3.5)
 OCTAVES = ((3, 22.0), (7, 12.0), (17, 7.0), (43, 4.0))  # cells across the frame, contrast in grey levels
 MARGIN = 0.12  # of the frame: things keep their centres this far from the border
 
@@ -129,9 +129,7 @@ def compose(rng: np.random.Generator, *, width: int, height: int, n_frames: int,
     return Scene(width, height, n_frames, fps, tuple(shots))
 
 
-def _compose_shot(
-    rng: np.random.Generator, width: int, height: int, first: int, last: int, fps: Fraction
-) -> Shot:
+def _compose_shot(rng: np.random.Generator, width: int, height: int, first: int, last: int, fps: Fraction) -> Shot:
     size = np.array([width, height], np.float64)
     ground = rng.uniform(70.0, 150.0, 3)
     lattices = tuple(rng.uniform(-1.0, 1.0, (cells + 2, cells + 2, 3)) for cells, _ in OCTAVES)
@@ -161,9 +159,7 @@ def _compose_shot(
     return Shot(first, last, _shade(ground, 1.0), lattices, tuple(actors))
 
 
-def _presence(
-    rng: np.random.Generator, first: int, last: int, fps: Fraction, *, always: bool
-) -> tuple[int, int]:
+def _presence(rng: np.random.Generator, first: int, last: int, fps: Fraction, *, always: bool) -> tuple[int, int]:
     """First and last frame of an actor: the whole shot, or it appears late, or it leaves early."""
     length = last - first + 1
     fate, share = rng.random(), rng.uniform(0.25, 0.6)
@@ -223,7 +219,7 @@ def draw_ground(shot: Shot, width: int, height: int) -> Float64Array:
     ground = np.broadcast_to(np.asarray(shot.colour), (height, width, 3)).copy()
     for lattice, (cells, contrast) in zip(shot.lattices, OCTAVES, strict=True):
         ground += contrast * _stretch(lattice, cells, width, height)
-    return np.clip(ground, 0.0, 255.0)
+    return np.asarray(np.clip(ground, 0.0, 255.0))
 
 
 def _stretch(lattice: Float64Array, cells: int, width: int, height: int) -> Float64Array:

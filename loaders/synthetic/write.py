@@ -1,9 +1,9 @@
 """Write the source tree of a synthetic data set: video files, and a text of gaze for each observer and video.
 
-    synthetic.json                    the arguments it was made with
-    train/video/scene_001.avi         FFV1, lossless: what is decoded is what was drawn
-    train/gaze/scene_001/O01.txt      comment lines with the geometry, then `t_us x_px y_px confidence label`
-    val/...
+synthetic.json                    the arguments it was made with
+train/video/scene_001.avi         FFV1, lossless: what is decoded is what was drawn
+train/gaze/scene_001/O01.txt      comment lines with the geometry, then `t_us x_px y_px confidence label`
+val/...
 """
 
 from __future__ import annotations
