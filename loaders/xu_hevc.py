@@ -21,6 +21,7 @@ import numpy.typing as npt
 from . import matlab, register
 from .errors import BadData, MissingData
 from .records import DatasetInfo, Float64Array, Gaze, Report, Screen, StimulusRow, Truth
+from .spans import frame_span, order_within
 
 GAZE_FILE = "video_database.mat"
 VIDEO_ENDINGS = (".avi", ".mp4", ".mkv", ".mov")
@@ -149,7 +150,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
         fixations={
             "event": "fixation",
             "observer_id": [f"{int(observer):02d}" for observer in rows[:, 0]],
-            "order": _order(rows[:, 0]),
+            "order": order_within(rows[:, 0]),
             "onset_ms": rows[:, 2],
             "duration_ms": end_ms - rows[:, 2],
             "frame": first,
@@ -162,22 +163,6 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
         n_observers=len(np.unique(rows[:, 0])),
         source_files=(GAZE_FILE,),
     )
-
-
-def frame_span(
-    start_ms: Float64Array, end_ms: Float64Array, fps: Fraction, n_frames: int
-) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Return the first and the last 0-based frame of each fixation, by the authors' rule.
-
-    With d = 1000 / fps ms a frame the 1-based frames run from ceil(start / d), at least 1, to ceil(end / d),
-    at least the first one and at most the last one of the clip. Starts must lie before the clip's end.
-
-    >>> [int(f[0]) for f in frame_span(np.array([0.0]), np.array([100.0]), Fraction(25), 150)]
-    [0, 2]
-    """
-    first = np.maximum(_ceil_frames(start_ms, fps), 1) - 1
-    last = np.minimum(np.maximum(_ceil_frames(end_ms, fps), first + 1), n_frames) - 1
-    return first.astype(np.int32), last.astype(np.int32)
 
 
 def load(path: Path) -> Database:
@@ -256,9 +241,7 @@ def _listed(info: dict[str, matlab.Value], path: Path) -> dict[str, tuple[int, i
     }
 
 
-def _registered(
-    line: dict[str, str], database: Database, videos: dict[str, str], report: Report
-) -> StimulusRow:
+def _registered(line: dict[str, str], database: Database, videos: dict[str, str], report: Report) -> StimulusRow:
     name = line["video"]
     n_frames = int(line["n_frames"])
     if name in database.listed and database.listed[name][2] != n_frames:
@@ -309,15 +292,3 @@ def _ends(rows: Float64Array, clip_ms: float) -> Float64Array:
     same = rows[1:, 0] == rows[:-1, 0]
     end[:-1][same] = np.minimum(end[:-1], rows[1:, 2])[same]
     return end
-
-
-def _order(observers: Float64Array) -> npt.NDArray[np.int32]:
-    """Number the rows of each observer from 0; the rows of one observer lie together."""
-    place = np.arange(len(observers))
-    starts = np.flatnonzero(np.r_[True, observers[1:] != observers[:-1]]) if len(observers) else place
-    return np.asarray(place - np.repeat(starts, np.diff(np.r_[starts, len(observers)])), dtype=np.int32)
-
-
-def _ceil_frames(time_ms: Float64Array, fps: Fraction) -> npt.NDArray[np.int64]:
-    """Return ceil(time / frame duration), multiplied out so that whole milliseconds have no rounding."""
-    return np.ceil(time_ms * fps.numerator / (1000 * fps.denominator)).astype(np.int64)

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from vidsal.loaders import register, xu_hevc
 from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.records import Report, StimulusRow
+from vidsal.loaders.spans import frame_span
 
 NAN = float("nan")
 SIZES = {
@@ -112,9 +113,7 @@ def test_two_fixations_that_start_together_keep_a_frame_each(tmp_path):
 
 
 def test_files_are_found_whatever_their_blanks_and_capitals(tmp_path):
-    write_database(
-        tmp_path / "video_database.mat", [(1, 1, 0, 100, 1, 1)], videos=("Kimono", "Clip2", "Clip10")
-    )
+    write_database(tmp_path / "video_database.mat", [(1, 1, 0, 100, 1, 1)], videos=("Kimono", "Clip2", "Clip10"))
     (tmp_path / "videos").mkdir()
     for name in ("kimono.AVI", "Basketball Drive.avi", "Stranger.mp4", "._note.txt"):
         (tmp_path / "videos" / name).write_bytes(b"")
@@ -198,7 +197,7 @@ def test_frames_follow_the_rule_in_exact_fractions(times, fps):
     n = math.ceil(10 * fps)
     start = np.array([float(s) for s, _ in times])
     end = np.array([float(s + d) for s, d in times])
-    first, last = xu_hevc.frame_span(start, end, fps, n)
+    first, last = frame_span(start, end, fps, n)
     for i, (s, length) in enumerate(times):
         frame = max(math.ceil(Fraction(s) * fps / 1000), 1) - 1
         assert first[i] == frame
@@ -240,9 +239,7 @@ def test_the_real_database_converts_to_the_facts(samples):
                 frame = max(math.ceil(start / d), 1) - 1
                 frame_end = min(max(math.ceil(end / d), frame + 1), row.n_frames) - 1
                 mine.append((f"{observer:02d}", start, frame, frame_end, x + 0.5, y + 0.5))
-        got = zip(
-            f["observer_id"], f["onset_ms"], f["frame"], f["frame_end"], f["x_px"], f["y_px"], strict=True
-        )
+        got = zip(f["observer_id"], f["onset_ms"], f["frame"], f["frame_end"], f["x_px"], f["y_px"], strict=True)
         assert [tuple(g) for g in got] == mine
         assert sum(a.count for a in report) == int(line["fixations_starting_after_clip"])
         assert len(mine) + sum(a.count for a in report) == int(line["fixations"])
