@@ -71,6 +71,9 @@ def test_tree_and_splits(tmp_path: Path) -> None:
         *(f"{s}/gaze/scene_00{k}/O0{o}.txt" for s, k in [("train", 1), ("train", 2), ("val", 3)] for o in (1, 2)),
     }
     assert seen == [(1, 3), (2, 3), (3, 3)]
+    starts = [p.read_text().splitlines()[7] for p in tmp_path.glob("*/gaze/*/*.txt")]
+    assert starts[0].startswith("0 ")
+    assert len(set(starts)) == len(starts) == 6  # no two recordings share their random numbers
 
 
 def test_decoded_video_is_what_was_drawn(tmp_path: Path) -> None:
