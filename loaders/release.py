@@ -158,13 +158,17 @@ class Stimulus:
 
     def density_of(self, chosen: npt.NDArray[np.intp], recipe: str | Truth | None = None) -> Float32Array:
         """Make a density from some of the points; `chosen` are indices into `gaze_points`."""
-        truth = self._release.truth(recipe)
+        truth = self.truth(recipe)
         every = self.gaze_points
         if truth.orders is not None:
             low, high = truth.orders
             chosen = chosen[(every.order[chosen] >= low) & (every.order[chosen] <= high)]
         xy = np.stack([every.x[chosen], every.y[chosen]], axis=1)
         return truths.density(xy, (self.height, self.width), truth, every.weight[chosen])
+
+    def truth(self, recipe: str | Truth | None = None) -> Truth:
+        """Return a truth recipe of the release; None = the default one."""
+        return self._release.truth(recipe)
 
     def frames_path(self) -> Path | None:
         """Where the frames lie on this machine; None where they are not found."""
@@ -258,8 +262,7 @@ class Release:
     @cached_property
     def stimuli(self) -> pd.DataFrame:
         """stimuli.parquet of the split as pandas."""
-        frame = self.table("stimuli").to_pandas()
-        return frame
+        return self.table("stimuli").to_pandas()
 
     @cached_property
     def fixations(self) -> pd.DataFrame:
@@ -330,7 +333,7 @@ class Release:
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
-            raise BadData(f"{self.root / 'local.json'}: damaged; write {{\"frames_root\": \"FOLDER\"}} anew") from error
+            raise BadData(f'{self.root / "local.json"}: damaged; write {{"frames_root": "FOLDER"}} anew') from error
 
     @property
     def frames_variable(self) -> str:
@@ -346,7 +349,8 @@ class Release:
         candidates = [root / source, root / source.name, root / stimulus.id]
         suffixes = {source.suffix, *frame_files.VIDEO_SUFFIXES, *frame_files.IMAGE_SUFFIXES} - {""}
         for stem in (root / stimulus.id, root / source.with_suffix("")):
-            candidates += [stem.with_name(stem.name + s) for suffix in sorted(suffixes) for s in (suffix, suffix.upper())]
+            for suffix in sorted(suffixes):
+                candidates += [stem.with_name(stem.name + suffix), stem.with_name(stem.name + suffix.upper())]
         return next((c for c in candidates if frame_files.exists(c)), None)
 
     def frames_hint(self, missing: list[str]) -> str:

@@ -1,0 +1,99 @@
+"""The negatives of a run: where people looked in other stimuli, or in random frames, of one release and split."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from vidsal.loaders.release import Stimulus
+
+from .negatives import Negatives, union_probability
+from .protocols import Protocol
+
+FloatMap = npt.NDArray[np.float64]
+ONE_STIMULUS = "only one annotated stimulus in the split"
+NO_OTHERS = "no point in any other stimulus of the split"
+
+
+@dataclass(frozen=True)
+class GatheredNegatives:
+    """The negatives for the frames of one size.
+
+    Attributes:
+        total: weight of every pixel over the whole split; shape (H, W).
+        others: True if a stimulus's own part is taken off before use.
+        reason: why there are none; empty where there are.
+    """
+
+    total: FloatMap
+    others: bool
+    reason: str = ""
+
+    def of(self, stimulus: Stimulus) -> Negatives | None:
+        """Return the negatives for one stimulus's frames; None where there are none."""
+        if self.reason:
+            return None
+        if not self.others:
+            return Negatives(self.total)
+        own = _weights(stimulus, self.total.shape)
+        rest = np.where(np.isclose(self.total, own, rtol=1e-12, atol=0), 0.0, self.total - own)
+        return Negatives(rest) if rest.any() else None
+
+
+def gather(stimuli: Sequence[Stimulus], shape: tuple[int, int], protocol: Protocol) -> GatheredNegatives:
+    """Gather the negatives of a split for frames of one size.
+
+    Args:
+        stimuli: all annotated stimuli of the release and split, whatever part of them is scored.
+        shape: height and width of the frames; points of other sizes are scaled to it by floor(x W / W').
+        protocol: says which negatives are wanted.
+    """
+    others = protocol.negatives == "others-list"
+    if others and len(stimuli) < 2:
+        return GatheredNegatives(np.zeros(shape), others, ONE_STIMULUS)
+    total = np.zeros(shape)
+    if others:
+        for stimulus in stimuli:
+            total += _weights(stimulus, shape)
+    else:
+        for stimulus in stimuli:
+            total += _frame_counts(stimulus, shape)
+        frames = sum(len(s.annotated_indices()) for s in stimuli)
+        total = union_probability(np.rint(total).astype(np.int64), frames)
+    return GatheredNegatives(total, others, "" if total.any() else NO_OTHERS)
+
+
+def _pixels(stimulus: Stimulus, shape: tuple[int, int]) -> npt.NDArray[np.int64]:
+    """Flat pixel of each point on a grid of another size: floor(x W / W'), floor(y H / H')."""
+    points = stimulus.gaze_points
+    height, width = shape
+    column = np.floor(points.x.astype(np.float64) * width / stimulus.width).astype(np.int64)
+    row = np.floor(points.y.astype(np.float64) * height / stimulus.height).astype(np.int64)
+    return row * width + column
+
+
+def _spans(stimulus: Stimulus) -> npt.NDArray[np.int64]:
+    """How many frames of the stimulus each point covers."""
+    points = stimulus.gaze_points
+    last = np.minimum(points.frame_end, stimulus.n_frames - 1)
+    return np.maximum(last.astype(np.int64) - points.frame + 1, 0)
+
+
+def _weights(stimulus: Stimulus, shape: tuple[int, int]) -> FloatMap:
+    weight = stimulus.gaze_points.weight * _spans(stimulus)
+    counts = np.bincount(_pixels(stimulus, shape), weight, shape[0] * shape[1])
+    return counts.reshape(shape)
+
+
+def _frame_counts(stimulus: Stimulus, shape: tuple[int, int]) -> FloatMap:
+    """In how many of the stimulus's frames each pixel is fixated."""
+    spans = _spans(stimulus)
+    pixel = np.repeat(_pixels(stimulus, shape), spans)
+    start = np.repeat(stimulus.gaze_points.frame.astype(np.int64), spans)
+    offset = np.arange(len(start)) - np.repeat(np.cumsum(spans) - spans, spans)
+    size = shape[0] * shape[1]
+    distinct = np.unique((start + offset) * size + pixel)
+    return np.bincount(distinct % size, minlength=size).astype(np.float64).reshape(shape)

@@ -1,0 +1,119 @@
+"""Human references: predictors that are handed points, so they have a protocol of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Protocol, runtime_checkable
+
+import numpy as np
+import numpy.typing as npt
+
+from vidsal.loaders.errors import UnknownName, WrongUse
+from vidsal.loaders.release import Release, Stimulus
+
+from .predictor import ModelInfo
+
+Indices = npt.NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A density made from some points of a frame, judged against others.
+
+    Attributes:
+        values: density, float32, shape (H, W), sum 1.
+        truth: indices into the stimulus's points against which it is judged.
+    """
+
+    values: npt.NDArray[Any]
+    truth: Indices
+
+
+@runtime_checkable
+class HumanReference(Protocol):
+    """Yields, for a frame, the comparisons whose scores are averaged into the frame's row.
+
+    Attributes:
+        info: as of any model.
+        truth: what stands in for the truth: `all`, or `single-observer`.
+    """
+
+    info: ModelInfo
+    truth: str
+
+    def check(self, release: Release) -> None:
+        """Raise WrongUse if the release can not be used."""
+        ...
+
+    def compare(self, stimulus: Stimulus, frame: int, recipe: str | None) -> Iterator[Comparison]:
+        """Yield the comparisons of one frame; none where they can not be made."""
+        ...
+
+
+class OneVsRest:
+    """Each observer against the truth recipe on all others; the mean over observers.
+
+    Its CC, SIM and KLD have another truth (a single observer's density) than those of a model.
+    """
+
+    info = ModelInfo(
+        name="one_vs_rest", causal=True, output="density", missing="exclude", needs_frames=False, licence="Apache-2.0"
+    )
+    truth = "single-observer"
+
+    def check(self, release: Release) -> None:
+        """Raise WrongUse if the release pools its observers."""
+        if not any(len(s.gaze_points.observers) > 1 for s in release if s.annotated):
+            raise WrongUse(
+                f"{release.id} does not tell its observers apart, so none can be left out; "
+                "one_vs_rest needs a release with observers, such as dhf1k-raw"
+            )
+
+    def compare(self, stimulus: Stimulus, frame: int, recipe: str | None) -> Iterator[Comparison]:
+        """Yield one comparison for each observer who looked, if another one did."""
+        here = stimulus.gaze_points.at(frame)
+        observer = stimulus.gaze_points.observer[here]
+        seen = np.unique(observer[observer >= 0])
+        if len(seen) < 2:
+            return
+        for one in seen:
+            values = stimulus.density_of(here[observer != one], recipe)
+            if values.any():
+                yield Comparison(values, here[observer == one])
+
+
+class GoldStandard:
+    """The truth itself, against its own fixations: what the recipe lets a perfect prediction score."""
+
+    info = ModelInfo(
+        name="gold_standard", causal=True, output="density", missing="exclude", needs_frames=False, licence="Apache-2.0"
+    )
+    truth = "all"
+
+    def check(self, release: Release) -> None:
+        """Any release will do."""
+
+    def compare(self, stimulus: Stimulus, frame: int, recipe: str | None) -> Iterator[Comparison]:
+        """Yield the density of all points against all points."""
+        here = stimulus.gaze_points.at(frame)
+        values = stimulus.density_of(here, recipe)
+        if values.any():
+            yield Comparison(values, here)
+
+
+HUMANS: dict[str, type[OneVsRest] | type[GoldStandard]] = {
+    "one_vs_rest": OneVsRest,
+    "gold_standard": GoldStandard,
+}
+
+
+def human_reference(name: str) -> HumanReference:
+    """Make a human reference by its name.
+
+    Raises:
+        UnknownName: there is none of this name.
+    """
+    if name not in HUMANS:
+        raise UnknownName("human reference", name, HUMANS)
+    return HUMANS[name]()

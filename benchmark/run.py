@@ -1,0 +1,385 @@
+"""The run: a predictor over a release, scored as it predicts.
+
+Work is a list of stimuli. Each one's rows are written once, atomically, to `<out>/.partial/<input digest>/`; a killed
+run resumes there and ends equal to an unbroken one. The same code runs in this process or in a pool.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from multiprocessing import get_context
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from threadpoolctl import threadpool_limits
+
+from vidsal._version import __version__
+from vidsal.loaders.errors import MachineFault, WrongUse
+from vidsal.loaders.files import canonical, sha256_text, whole
+from vidsal.loaders.release import Release, Stimulus, load
+
+from . import protocols, results
+from .coverage import Coverage, cover
+from .frame_rows import FRAMES_SCHEMA, Judge, score_humans, score_stimulus
+from .gather import GatheredNegatives, gather
+from .human import HumanReference
+from .predictor import ModelInfo, Predictor
+from .results import Run
+
+Progress = Callable[[int, int, str], None]
+ENGINE = "1"
+
+
+class Fitted(Protocol):
+    """A predictor that is fitted to a release before it runs (`center_prior_fitted`, `shuffled_prior`)."""
+
+    def fit(self, release: Release, split: str | None) -> None:
+        """Learn from the release; raise WrongUse where that is impossible."""
+        ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run was asked for, beside the model.
+
+    Attributes:
+        protocol: the declaration.
+        recipe: truth recipe; None = the release's default.
+        with_frames_only: cover only stimuli whose frames are here, whatever the predictor needs.
+        limit: at most so many stimuli.
+        threads: of torch in each process; recorded, because a network's bits may depend on it.
+    """
+
+    protocol: protocols.Protocol
+    recipe: str | None = None
+    with_frames_only: bool = False
+    limit: int | None = None
+    threads: int = field(default_factory=lambda: max(1, (os.cpu_count() or 1) // 2))
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """What a result says of the model.
+
+    Attributes:
+        info: the model's own declaration.
+        kind: `network`, `reference`, `human` or `custom`.
+        checkpoint, checkpoint_sha256: file name and digest of the weights.
+        options: settings beyond the defaults.
+        device: `cpu` or `cuda`.
+        command: the command that repeats the run.
+    """
+
+    info: ModelInfo
+    kind: Literal["network", "reference", "human", "custom"] = "custom"
+    checkpoint: str | None = None
+    checkpoint_sha256: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+    command: str | None = None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for run.json."""
+        return {
+            **asdict(self.info),
+            "trained_on": list(self.info.trained_on),
+            "kind": self.kind,
+            "checkpoint": self.checkpoint,
+            "checkpoint_sha256": self.checkpoint_sha256,
+            "options": {k: list(v) if isinstance(v, tuple) else v for k, v in self.options.items()},
+            "device": self.device,
+        }
+
+
+Model = Predictor | HumanReference
+Maker = Callable[[], Model]
+
+
+def evaluate(
+    model: Model,
+    data: Release,
+    protocol: str | protocols.Protocol = "exact-1",
+    *,
+    recipe: str | None = None,
+    with_frames_only: bool = False,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Score a predictor as it predicts; nothing is written.
+
+    Args:
+        model: any object that follows the predictor protocol, or a human reference.
+        data: from `vidsal.load`; its split is the one that is scored.
+        protocol: name or declaration.
+        recipe: truth recipe of the release; None = its default one.
+        with_frames_only: cover only stimuli whose frames are here.
+        limit: at most so many stimuli.
+        progress: called with (done, total, stimulus id) after each stimulus.
+
+    Returns:
+        The run; `run.summary()`, `run.stimuli`, `run.frames`, `run.save("results/")`.
+
+    Raises:
+        MissingData: no annotated stimulus, or no frames.
+        BadData: the model broke the protocol, or gave a map that is not finite.
+    """
+    settings = Settings(protocols.protocol(protocol), recipe, with_frames_only, limit)
+    with TemporaryDirectory(prefix="vidsal-") as partial:
+        return run(
+            lambda: model, ModelRecord(model.info), data, settings, partial=Path(partial), progress=progress, workers=1
+        )
+
+
+def run(
+    make: Maker,
+    model: ModelRecord,
+    data: Release,
+    settings: Settings,
+    *,
+    partial: Path,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> Run:
+    """Score a model on a release.
+
+    Args:
+        make: makes the model; called once in each process (so it must be picklable for more than one worker).
+        model: what the result says of it.
+        data: the release and split.
+        settings: what was asked for.
+        partial: folder of unfinished work; what lies there under the same input digest is not done again.
+        workers: processes; the result does not depend on it.
+        progress: called with (done, total, stimulus id) after each stimulus.
+
+    Raises:
+        MissingData, BadData, WrongUse: see `evaluate`.
+        MachineFault: a worker died.
+    """
+    begun = time.monotonic()
+    needs_frames = model.info.needs_frames or settings.with_frames_only
+    coverage, chosen = cover(data, needs_frames=needs_frames, limit=settings.limit)
+    key = _input_digest(model, data, settings, coverage)
+    folder = partial / key[:24]
+    folder.mkdir(parents=True, exist_ok=True)
+    annotated = [s for s in data if s.annotated]
+    for shape in sorted({(s.height, s.width) for s in chosen}):
+        _gather_once(folder, annotated, shape, settings)
+    jobs = [_Job(make, str(data.root), data.split, data.frames_root(), s.id, folder, settings) for s in chosen]
+    for done, stimulus_id in enumerate(_work(jobs, data, min(workers, len(jobs))), 1):
+        if progress:
+            progress(done, len(jobs), stimulus_id)
+    rows = pa.concat_tables([pq.read_table(job.rows, schema=FRAMES_SCHEMA, use_threads=False) for job in jobs])
+    shutil.rmtree(folder)
+    return _finish(rows, model, data, settings, coverage, key, time.monotonic() - begun)
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One stimulus to score: all that a worker needs."""
+
+    make: Maker
+    root: str
+    split: str | None
+    frames_root: Path | None
+    stimulus_id: str
+    folder: Path
+    settings: Settings
+
+    @property
+    def rows(self) -> Path:
+        return self.folder / f"{sha256(self.stimulus_id.encode()).hexdigest()[:24]}.parquet"
+
+
+def _input_digest(model: ModelRecord, data: Release, settings: Settings, coverage: Coverage) -> str:
+    content = {
+        "engine": [ENGINE, __version__],
+        "release": data.digest,
+        "split": data.split or "all",
+        "protocol": settings.protocol.digest,
+        "recipe": settings.recipe or data.default_truth,
+        "model": model.to_dict(),
+        "scored": list(coverage.scored),
+        "threads": settings.threads,
+    }
+    return sha256_text(canonical(content))
+
+
+def _negatives_file(folder: Path, shape: tuple[int, ...]) -> Path:
+    return folder / f"negatives-{shape[1]}x{shape[0]}.npz"
+
+
+def _gather_once(folder: Path, annotated: list[Stimulus], shape: tuple[int, int], settings: Settings) -> None:
+    path = _negatives_file(folder, shape)
+    if not path.is_file():
+        found = gather(annotated, shape, settings.protocol)
+        with whole(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, total=found.total, others=found.others, reason=found.reason)
+
+
+def _negatives(folder: Path, shape: tuple[int, int]) -> GatheredNegatives:
+    with np.load(_negatives_file(folder, shape), allow_pickle=False) as data:
+        return GatheredNegatives(data["total"], bool(data["others"]), str(data["reason"]))
+
+
+def _work(jobs: list[_Job], data: Release, workers: int) -> Iterator[str]:
+    """Do the jobs that are not done, in any order; yield the id of each."""
+    todo = []
+    for job in jobs:
+        if job.rows.is_file():
+            yield job.stimulus_id
+        else:
+            todo.append(job)
+    if workers <= 1 or len(todo) <= 1:
+        model: Model | None = None
+        for job in todo:
+            model = model or _made(job, data)
+            _score(job, model, data)
+            yield job.stimulus_id
+        return
+    try:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            running = {pool.submit(_score_in_worker, job): job for job in todo}
+            try:
+                while running:
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        future.result()
+                        yield running.pop(future).stimulus_id
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)
+                raise
+    except BrokenProcessPool as error:
+        raise MachineFault(
+            "a worker process died (killed, or out of memory); finished stimuli are kept: start the same command again, "
+            "with fewer --workers"
+        ) from error
+
+
+_models: dict[str, tuple[Model, Release]] = {}
+"""The model of this worker process, made once."""
+
+
+def _score_in_worker(job: _Job) -> None:
+    key = str(job.folder)
+    if key not in _models:
+        data = load(job.root, job.split, frames=job.frames_root)
+        _models[key] = (_made(job, data), data)
+    model, data = _models[key]
+    _score(job, model, data)
+
+
+def _made(job: _Job, data: Release) -> Model:
+    _limit_torch(job.settings.threads)
+    model = job.make()
+    fit = getattr(model, "fit", None)
+    if callable(fit):
+        fit(data, data.split)
+    if isinstance(model, HumanReference):
+        model.check(data)
+    elif not isinstance(model, Predictor):
+        raise WrongUse(f"{type(model).__name__} is no predictor: it needs `info` and `predict(frames, stimulus)`")
+    return model
+
+
+def _limit_torch(threads: int) -> None:
+    """Fix torch's threads, if torch is in use at all."""
+    import sys
+
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
+
+
+def _score(job: _Job, model: Model, data: Release) -> None:
+    _limit_torch(job.settings.threads)
+    stimulus = data[job.stimulus_id]
+    negatives = _negatives(job.folder, (stimulus.height, stimulus.width))
+    judge = Judge(job.settings.protocol, job.settings.recipe, negatives)
+    # One BLAS thread: sums must not depend on how many there are.
+    with threadpool_limits(1, user_api="blas"):
+        if isinstance(model, HumanReference):
+            table = score_humans(model, stimulus, judge)
+        else:
+            table = score_stimulus(model, stimulus, judge)
+    with whole(job.rows) as temporary:
+        pq.write_table(table, temporary, compression="lz4")
+
+
+def _finish(
+    rows: pa.Table,
+    model: ModelRecord,
+    data: Release,
+    settings: Settings,
+    coverage: Coverage,
+    key: str,
+    seconds: float,
+) -> Run:
+    protocol = settings.protocol
+    ids = dict(zip(protocols.SHORT_NAMES, protocol.metrics, strict=True))
+    metrics, counts, stimuli = results.summarise(rows, ids, protocol.average)
+    recipe = settings.recipe or data.default_truth
+    record: dict[str, Any] = {
+        "format": results.FORMAT,
+        "release": {k: data.record[j] for k, j in _RELEASE.items()},
+        "split": data.split or "all",
+        "protocol": {**protocol.to_dict(), "digest": protocol.digest},
+        "model": model.to_dict(),
+        "truth": {"recipe": recipe, **data.record["truth"]["recipes"][recipe], "points": _truth_points(model)},
+        "coverage": {**coverage.to_dict(), "with_frames_only": settings.with_frames_only},
+        "counts": counts,
+        "metrics": metrics,
+        "input_digest": key,
+        "frames_digest": _rows_digest(rows),
+        "engine": {"vidsal": __version__, "engine": ENGINE, "threads": settings.threads, **_versions()},
+        "command": model.command,
+        "time": results.now(),
+        "duration_s": round(seconds, 3),
+    }
+    record["digest"] = results.result_digest(record)
+    known = {s.id: s.row for s in data}
+    stimuli["group_id"] = [known[i]["group_id"] for i in stimuli["stimulus_id"]]
+    stimuli["attributes"] = [list(known[i]["attributes"]) for i in stimuli["stimulus_id"]]
+    return Run(record, rows, pa.Table.from_pandas(stimuli, preserve_index=False).replace_schema_metadata(None))
+
+
+_RELEASE = {"id": "release", "digest": "digest", "dataset": "dataset", "variant": "variant", "title": "title"}
+
+
+def _truth_points(model: ModelRecord) -> str:
+    return "single-observer" if model.info.name == "one_vs_rest" and model.kind == "human" else "all"
+
+
+def _rows_digest(rows: pa.Table) -> str:
+    """Digest of the rows' values, independent of how Parquet lays them out."""
+    sink = pa.BufferOutputStream()
+    table = rows.combine_chunks()
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sha256(sink.getvalue()).hexdigest()
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what moves a number, where it is installed."""
+    found = {"python": platform.python_version()}
+    for package in ("numpy", "scipy", "torch", "av"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def with_threads(settings: Settings, threads: int | None) -> Settings:
+    """Return the settings with another number of torch threads; None keeps the default."""
+    return settings if threads is None else replace(settings, threads=threads)
