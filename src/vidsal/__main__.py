@@ -1,0 +1,5 @@
+"""`python -m vidsal`."""
+
+from vidsal.cli import main
+
+main()

@@ -1,0 +1,120 @@
+"""The command group, and the one place where errors become exit codes.
+
+0 fine; 1 a check or gate failed, or bad content; 2 wrong use; 3 data or a checkpoint missing; 4 the machine failed us,
+or the unexpected; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+import warnings
+from importlib import import_module
+from typing import Any
+
+import click
+
+from vidsal._version import __version__
+from vidsal.loaders.errors import VidsalError
+
+_COMMANDS = {
+    "demo": ("vidsal.cli.demo", "demo"),
+    "data": ("vidsal.cli.data", "data"),
+    "model": ("vidsal.cli.model", "model"),
+    "run": ("vidsal.cli.run", "run"),
+    "results": ("vidsal.cli.results", "results"),
+    "protocol": ("vidsal.cli.protocol", "protocol"),
+    "site": ("vidsal.cli.site", "site"),
+    "doctor": ("vidsal.cli.doctor", "doctor"),
+}
+_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS}
+
+
+class _Lazy(click.Group):
+    """A group whose commands are imported when they are called, so `vidsal --help` stays fast."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        module, name = _COMMANDS[cmd_name]
+        command: click.Command = getattr(import_module(module), name)
+        return command
+
+
+@click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="vidsal")
+def app() -> None:
+    """Data sets, baselines, scores and leaderboards for video saliency and gaze prediction."""
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and exit with the code that design and documentation name."""
+    warnings.showwarning = _show_warning
+    sys.exit(_run(arguments))
+
+
+def _run(arguments: list[str] | None) -> int:
+    try:
+        code: Any = app.main(arguments, prog_name="vidsal", standalone_mode=False)
+    except click.exceptions.Abort:
+        return _say("interrupted; what was finished is kept, the same command goes on from there", 130)
+    except KeyboardInterrupt:
+        return _say("interrupted; what was finished is kept, the same command goes on from there", 130)
+    except click.UsageError as error:
+        context = f" (see `{error.ctx.command_path} --help`)" if error.ctx else ""
+        return _say(f"{error.format_message()}{context}", 2)
+    except click.ClickException as error:
+        return _say(error.format_message(), 2)
+    except VidsalError as error:
+        return _say(str(error), error.exit_code)
+    except MemoryError:
+        return _say("the memory is full; use fewer --workers, or a machine with more memory", 4)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        return _os_error(error)
+    except Exception as error:
+        return _unexpected(error)
+    return code if isinstance(code, int) else 0
+
+
+def _os_error(error: OSError) -> int:
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return _say(
+            f"the disk is full{where}; what was finished is kept: make room and start the same command again", 4
+        )
+    if error.errno in _MACHINE:
+        return _say(f"the machine failed: {error.strerror}{where}; what was finished is kept", 4)
+    if isinstance(error, PermissionError):
+        return _say(f"no permission{where}; choose another folder or change its rights", 2)
+    if isinstance(error, FileNotFoundError):
+        return _say(f"no such file or folder{where}", 3)
+    if isinstance(error, (NotADirectoryError, IsADirectoryError, FileExistsError)):
+        return _say(f"{error.strerror}{where}; name another path", 2)
+    return _unexpected(error)
+
+
+def _unexpected(error: Exception) -> int:
+    if os.environ.get("VIDSAL_DEBUG"):
+        traceback.print_exception(error)
+    return _say(
+        f"unexpected: {type(error).__name__}: {error}. This is a fault of vidsal; set VIDSAL_DEBUG=1 for the details "
+        "and report it",
+        4,
+    )
+
+
+def _say(message: str, code: int) -> int:
+    click.echo(f"vidsal: {message}", err=True)
+    return code
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    click.echo(f"vidsal: note: {message}", err=True)

@@ -1,0 +1,141 @@
+"""`vidsal data`: list, info, convert, verify."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from vidsal.loaders.errors import BadData
+from vidsal.loaders.records import Anomaly, DatasetInfo
+
+from .output import any_path, folder_out, json_option, print_json, print_table, progress
+
+_MOST_ANOMALIES = 20
+
+
+@click.group()
+def data() -> None:
+    """Data sets: what is known, and from what lies on disk to Parquet."""
+
+
+@data.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the data sets and their variants."""
+    from vidsal.loaders.registry import forms
+
+    infos = [form.INFO for form in forms()]
+    if as_json:
+        print_json([{"name": i.name, "variant": i.variant, "release": i.release_id, "title": i.title} for i in infos])
+    else:
+        print_table(
+            [(i.name, i.variant, i.release_id, i.title) for i in infos], ("name", "variant", "release", "title")
+        )
+
+
+@data.command()
+@click.argument("name")
+@click.option("--variant", help="One variant only.")
+@json_option
+def info(name: str, variant: str | None, as_json: bool) -> None:
+    """Say what a data set is, where to get it, and which facts were checked on real files."""
+    from vidsal.loaders import registry
+
+    chosen = [variant] if variant else list(registry.variants(name))
+    infos = [registry.form(name, v).INFO for v in chosen]
+    if as_json:
+        print_json([_plain(i) for i in infos])
+        return
+    for i in infos:
+        _print_info(i)
+
+
+def _plain(info: DatasetInfo) -> dict[str, object]:
+    return {**asdict(info), "truths": {k: asdict(v) for k, v in info.truths.items()}, "release": info.release_id}
+
+
+def _print_info(info: DatasetInfo) -> None:
+    click.echo(f"{info.release_id}: {info.title}")
+    lines = [
+        ("variant", info.variant or "(one form)"),
+        ("observers", info.observers),
+        ("splits", info.splits),
+        ("licence", info.licence),
+        ("cite", info.citation),
+        ("obtain", info.obtain),
+    ]
+    for label, text in lines:
+        if text:
+            click.echo(f"  {label:<10} {text}")
+    screen = {k: v for k, v in asdict(info.screen).items() if v}
+    if screen:
+        click.echo("  screen     " + ", ".join(f"{k} {v}" for k, v in screen.items()))
+    for name, truth in info.truths.items():
+        fields = {k: v for k, v in asdict(truth).items() if v not in (None, "", 0.0)}
+        click.echo(f"  truth      {name}: " + ", ".join(f"{k} {v}" for k, v in fields.items()))
+    for heading, facts in (("layout", info.layout), ("verified", info.verified), ("not verified", info.unverified)):
+        if facts:
+            click.echo(f"  {heading}:")
+            for fact in facts:
+                click.echo(f"    {fact}")
+    click.echo()
+
+
+@data.command()
+@click.argument("name")
+@click.option("--variant", help="Needed where the source holds several.")
+@click.option("--src", "source", required=True, type=any_path, help="Folder of the data set as distributed.")
+@click.option("--out", required=True, type=folder_out, help="Folder of the release.")
+@click.option("--workers", type=click.IntRange(1), help="Processes; default: one for each core.")
+@click.option("--strict", is_flag=True, help="Exit 1 if anything is odd.")
+@json_option
+def convert(
+    name: str, variant: str | None, source: Path, out: Path, workers: int | None, strict: bool, as_json: bool
+) -> None:
+    """Convert a data set to one Parquet release."""
+    from vidsal.loaders.convert import convert as run_conversion
+
+    with progress(f"convert {name}", "stimulus") as step:
+        result = run_conversion(name, source, out, variant=variant, workers=workers, progress=step)
+    release = result.release
+    if as_json:
+        print_json(release)
+    else:
+        click.echo(f"{release['release']} -> {out} (digest {release['digest'][:16]})")
+        for key, value in release["counts"].items():
+            if value is not None:
+                click.echo(f"  {key.replace('_', ' '):<18}{value:>12,}")
+    _tell(result.anomalies)
+    if strict and result.fatal:
+        raise BadData(f"--strict: {len(result.fatal)} anomalies (see above, and {out / 'release.json'})")
+
+
+def _tell(anomalies: tuple[Anomaly, ...]) -> None:
+    for anomaly in anomalies[:_MOST_ANOMALIES]:
+        times = f" ({anomaly.count} times)" if anomaly.count > 1 else ""
+        click.echo(
+            f"vidsal: {'anomaly' if anomaly.fatal else 'note'}: {anomaly.where}: {anomaly.message}{times}", err=True
+        )
+    more = len(anomalies) - _MOST_ANOMALIES
+    if more > 0:
+        click.echo(f"vidsal: and {more} more anomalies, all in release.json", err=True)
+
+
+@data.command()
+@click.argument("folder", type=any_path)
+@json_option
+def verify(folder: Path, as_json: bool) -> None:
+    """Recompute a release's digests, counts and rules, and compare frame counts with the registers."""
+    from vidsal.loaders.verify import verify as check
+
+    findings = check(folder)
+    failed = [f for f in findings if not f.ok]
+    if as_json:
+        print_json([asdict(f) for f in findings])
+    else:
+        for f in findings:
+            click.echo(f"{'ok  ' if f.ok else 'FAIL'} {f.rule}: {f.message}")
+    if failed:
+        raise BadData(f"{folder}: {len(failed)} of {len(findings)} checks failed")

@@ -1,0 +1,83 @@
+"""`vidsal model`: list, info, check."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+import click
+
+from vidsal.loaders.errors import BadData
+
+from .output import any_path, json_option, print_json, print_table
+
+
+@click.group()
+def model() -> None:
+    """Models: published networks, references, and your own."""
+
+
+@model.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the models."""
+    from vidsal.baselines import registry
+
+    rows = [(name, entry.kind, entry.summary) for name, entry in registry.TABLE.items()]
+    if as_json:
+        print_json([{"name": n, "kind": k, "summary": s} for n, k, s in rows])
+    else:
+        print_table(rows, ("name", "kind", "summary"))
+
+
+@model.command()
+@click.argument("name")
+@json_option
+def info(name: str, as_json: bool) -> None:
+    """Say what a model is: paper, licence, options, published checkpoints."""
+    from vidsal.baselines import registry
+    from vidsal.benchmark.human import HUMANS
+
+    entry = registry.entry(name)
+    if name in HUMANS:
+        found = {"name": name, "kind": entry.kind, "summary": entry.summary, **asdict(HUMANS[name].info)}
+        options: dict[str, object] = {}
+        checkpoints: list[dict[str, object]] = []
+    else:
+        line = registry.baseline(name)
+        found = {"kind": entry.kind, "summary": entry.summary, **asdict(line.info)}
+        options = {k: {"default": o.default, "help": o.help, "values": o.expected()} for k, o in line.options.items()}
+        checkpoints = [asdict(c) for c in line.checkpoints]
+    if as_json:
+        print_json({**found, "options": options, "checkpoints": checkpoints})
+        return
+    for key, value in found.items():
+        click.echo(f"{key:<12} {', '.join(value) if isinstance(value, tuple) else value}")
+    for key, option in options.items():
+        click.echo(f"option {key}: {option['help']} (default {option['default']}; {option['values']})")  # type: ignore[index]
+    for checkpoint in checkpoints:
+        facts = ", ".join(f"{k} {v}" for k, v in checkpoint.items() if v and k != "file")
+        click.echo(f"checkpoint {checkpoint.get('file')}: {facts}")
+
+
+@model.command()
+@click.argument("name")
+@click.option("--checkpoint", type=any_path, help="Weights of a network.")
+@click.option("--option", "options", multiple=True, metavar="K=V", help="A setting of the model; repeatable.")
+@click.option("--device", default="auto", show_default=True)
+@json_option
+def check(name: str, checkpoint: Path | None, options: tuple[str, ...], device: str, as_json: bool) -> None:
+    """Run the predictor contract on a two-second clip; NAME may be path/to/file.py:Class."""
+    from vidsal.benchmark.contract import check as check_contract
+    from vidsal.models import parse_spec
+
+    spec = parse_spec(name, checkpoint, device, options)
+    findings = check_contract(spec)
+    if as_json:
+        print_json([asdict(f) for f in findings])
+    else:
+        for f in findings:
+            click.echo(f"{'ok  ' if f.ok else 'FAIL'} {f.rule}: {f.message}")
+    failed = [f for f in findings if not f.ok]
+    if failed:
+        raise BadData(f"{name}: {len(failed)} of {len(findings)} rules of the predictor contract are broken")

@@ -1,0 +1,59 @@
+"""Results on stdout as text or JSON, progress on stderr where it is a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+
+from vidsal.loaders.files import canonical
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
+folder_out = click.Path(path_type=Path, file_okay=False)
+any_path = click.Path(path_type=Path)
+
+
+def print_json(value: Any) -> None:
+    """Print canonical JSON; NaN must have become None before."""
+    click.echo(canonical(value), nl=False)
+
+
+def print_table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> None:
+    """Print aligned columns; numbers to the right."""
+    texts = [[_text(cell) for cell in row] for row in rows]
+    widths = [max(len(r[i]) for r in [list(header), *texts]) for i in range(len(header))]
+    numeric = [all(_is_number(r[i]) for r in texts) and bool(texts) for i in range(len(header))]
+    for line in [list(header), *texts]:
+        cells = (c.rjust(w) if n else c.ljust(w) for c, w, n in zip(line, widths, numeric, strict=True))
+        click.echo("  ".join(cells).rstrip())
+
+
+def _text(cell: object) -> str:
+    if cell is None:
+        return "-"
+    if isinstance(cell, float):
+        return "-" if cell != cell else f"{cell:.4f}"
+    return str(cell)
+
+
+def _is_number(text: str) -> bool:
+    return text == "-" or text.replace(".", "", 1).replace("-", "", 1).isdigit()
+
+
+@contextmanager
+def progress(label: str, unit: str) -> Iterator[Callable[[int, int, str], None]]:
+    """Give a callback (done, total, name) that moves a bar; quiet when stderr is not a terminal."""
+    from tqdm import tqdm
+
+    with tqdm(desc=label, unit=unit, disable=not sys.stderr.isatty(), leave=False) as bar:
+
+        def step(done: int, total: int, name: str) -> None:
+            bar.total = total
+            bar.set_postfix_str(name, refresh=False)
+            bar.update(done - bar.n)
+
+        yield step

@@ -1,0 +1,39 @@
+"""`vidsal protocol`: list, show."""
+
+from __future__ import annotations
+
+import click
+
+from .output import json_option, print_json, print_table
+
+
+@click.group()
+def protocol() -> None:
+    """Protocols: every choice that moves a number, under a name."""
+
+
+@protocol.command("list")
+@json_option
+def list_(as_json: bool) -> None:
+    """List the protocols."""
+    from vidsal.benchmark.protocols import PROTOCOLS
+
+    if as_json:
+        print_json([{"name": p.name, "summary": p.summary, "digest": p.digest} for p in PROTOCOLS.values()])
+    else:
+        print_table([(p.name, p.summary) for p in PROTOCOLS.values()], ("name", "reproduces"))
+
+
+@protocol.command()
+@click.argument("name")
+@json_option
+def show(name: str, as_json: bool) -> None:
+    """Explain a protocol in words."""
+    from vidsal.benchmark.protocols import explain
+    from vidsal.benchmark.protocols import protocol as find
+
+    found = find(name)
+    if as_json:
+        print_json({**found.to_dict(), "digest": found.digest})
+    else:
+        click.echo(explain(found))

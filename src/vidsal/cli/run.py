@@ -1,0 +1,141 @@
+"""`vidsal run`: a model over a release, scored as it predicts."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from vidsal.benchmark.results import Run
+
+from .output import any_path, folder_out, json_option, print_json, print_table, progress
+
+
+@click.command()
+@click.argument("model")
+@click.option("--data", "folder", required=True, type=any_path, help="Converted release.")
+@click.option("--split", default="all", show_default=True, help="Official split; all = every stimulus.")
+@click.option("--protocol", "protocol_name", default="exact-1", show_default=True)
+@click.option("-o", "--out", required=True, type=folder_out, help="Results folder.")
+@click.option("--checkpoint", type=any_path, help="Weights of a network.")
+@click.option("--option", "options", multiple=True, metavar="K=V", help="A setting of the model; repeatable.")
+@click.option("--frames", type=any_path, help="Folder of the frames, where it is not the converted one.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
+@click.option("--recipe", help="Truth recipe of the release; default: its own.")
+@click.option(
+    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes; scores do not change."
+)
+@click.option("--threads", type=click.IntRange(1), help="torch threads in each process; default: half of the cores.")
+@click.option("--limit", type=click.IntRange(1), help="Score at most so many stimuli.")
+@click.option("--with-frames-only", is_flag=True, help="Cover only stimuli whose frames are here.")
+@click.option("--fresh", is_flag=True, help="Do not resume unfinished work.")
+@json_option
+def run(
+    model: str,
+    folder: Path,
+    split: str,
+    protocol_name: str,
+    out: Path,
+    checkpoint: Path | None,
+    options: tuple[str, ...],
+    frames: Path | None,
+    device: str,
+    recipe: str | None,
+    workers: int,
+    threads: int | None,
+    limit: int | None,
+    with_frames_only: bool,
+    fresh: bool,
+    as_json: bool,
+) -> None:
+    """Run MODEL (a registered name, or path/to/file.py:Class) over a release and score it."""
+    import shutil
+
+    from vidsal.benchmark import protocols
+    from vidsal.benchmark.run import Settings, with_threads
+    from vidsal.benchmark.run import run as score_run
+    from vidsal.loaders.release import load
+    from vidsal.models import parse_spec
+
+    settings = Settings(protocols.protocol(protocol_name), recipe, with_frames_only, limit)
+    settings = with_threads(settings, threads)
+    release = load(folder, None if split == "all" else split, frames=frames)
+    spec = parse_spec(model, checkpoint, device, options)
+    made = spec()
+    command = _command(model, folder, split, protocol_name, out, checkpoint, options, recipe, limit, with_frames_only)
+    record = spec.record(made, command)
+    partial = out / ".partial"
+    if fresh and partial.is_dir():
+        shutil.rmtree(partial)
+    with progress(f"{model} on {release.id}", "stimulus") as step:
+        result = score_run(
+            (lambda: made) if workers == 1 else spec,
+            record,
+            release,
+            settings,
+            partial=partial,
+            workers=workers,
+            progress=step,
+        ).save(out)
+    if partial.is_dir() and not any(partial.iterdir()):
+        partial.rmdir()
+    report(result, as_json)
+
+
+def _command(
+    model: str,
+    folder: Path,
+    split: str,
+    protocol_name: str,
+    out: Path,
+    checkpoint: Path | None,
+    options: tuple[str, ...],
+    recipe: str | None,
+    limit: int | None,
+    with_frames_only: bool,
+) -> str:
+    """The command that repeats the run; file names without their folders, so results do not depend on the machine."""
+    words = ["vidsal", "run", model, "--data", folder.name, "--split", split, "--protocol", protocol_name]
+    words += ["-o", out.name]
+    words += ["--checkpoint", checkpoint.name] if checkpoint else []
+    for option in options:
+        words += ["--option", option]
+    words += ["--recipe", recipe] if recipe else []
+    words += ["--limit", str(limit)] if limit else []
+    words += ["--with-frames-only"] if with_frames_only else []
+    return shlex.join(words)
+
+
+def report(result: Run, as_json: bool) -> None:
+    """Print the summary of a run."""
+    record = result.record
+    if as_json:
+        print_json({**record, "folder": str(result.folder)})
+        return
+    coverage, counts = record["coverage"], record["counts"]
+    click.echo(
+        f"{record['model']['name']} on {record['release']['id']}, split {record['split']}, "
+        f"protocol {record['protocol']['name']}"
+    )
+    click.echo(
+        f"{len(coverage['scored'])} of {coverage['annotated']} annotated stimuli, {counts['scored']} of "
+        f"{counts['frames']} frames scored"
+        + (f", {counts['no_fixation']} without fixation" if counts["no_fixation"] else "")
+        + (f", {counts['no_prediction']} without prediction" if counts["no_prediction"] else "")
+    )
+    if coverage["without_frames"]:
+        click.echo(
+            f"left out, their frames are not here: {', '.join(coverage['without_frames'][:8])}"
+            + (" ..." if len(coverage["without_frames"]) > 8 else "")
+        )
+    rows = []
+    for name, m in record["metrics"].items():
+        rows.append((name, _number(m["mean_stimuli"]), _number(m["mean_frames"]), m["n"], m["reason"] or ""))
+    print_table(rows, ("metric", "mean of stimuli", "mean of frames", "frames", "reason"))
+    if result.folder:
+        click.echo(f"-> {result.folder}")
+
+
+def _number(value: float | None) -> float:
+    return float("nan") if value is None else value

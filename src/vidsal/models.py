@@ -1,0 +1,146 @@
+"""From the name on the command line to a model: a baseline, a human reference, or a user's own class in a file."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import inspect
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from vidsal.baselines import registry
+from vidsal.benchmark.human import HUMANS, human_reference
+from vidsal.benchmark.predictor import Predictor
+from vidsal.benchmark.run import Model, ModelRecord
+from vidsal.loaders.errors import BadData, MissingData, WrongUse
+from vidsal.loaders.files import sha256
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """How a model is made; picklable, so that worker processes can make their own.
+
+    Attributes:
+        name: registered name, or `path/to/file.py:ClassName`.
+        checkpoint: weight file.
+        device: `cpu`, `cuda`, `cuda:1`.
+        options: settings of the model.
+    """
+
+    name: str
+    checkpoint: Path | None = None
+    device: str = "cpu"
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def own_class(self) -> tuple[Path, str] | None:
+        """File and class of a user's own predictor; None for a registered name."""
+        file, colon, name = self.name.rpartition(":")
+        return (Path(file), name) if colon and file.endswith(".py") else None
+
+    def __call__(self) -> Model:
+        """Make the model."""
+        if self.own_class:
+            return _own(*self.own_class, self.options)
+        if self.name in HUMANS:
+            if self.checkpoint or self.options:
+                raise WrongUse(f"{self.name} takes neither a checkpoint nor options")
+            return human_reference(self.name)
+        return registry.load_model(self.name, self.checkpoint, self.device, **self.options)
+
+    def record(self, model: Model, command: str | None = None) -> ModelRecord:
+        """Describe the model for a result."""
+        options = dict(self.options)
+        if self.own_class:
+            file, name = self.own_class
+            options |= {"class": name, "file": file.name, "file_sha256": sha256(file)}
+            return ModelRecord(model.info, "custom", options=options, device=self.device, command=command)
+        kind = registry.entry(self.name).kind
+        found = _file_of(model, self.checkpoint)
+        return ModelRecord(
+            model.info,
+            kind,
+            found.name if found else None,
+            sha256(found) if found else None,
+            options,
+            self.device,
+            command,
+        )
+
+
+def choose_device(asked: str) -> str:
+    """Return the device to use; `auto` is a GPU where there is one.
+
+    Raises:
+        WrongUse: CUDA is asked for and there is none.
+    """
+    if asked == "cpu":
+        return asked
+    import torch
+
+    if torch.cuda.is_available():
+        return "cuda" if asked == "auto" else asked
+    if asked == "auto":
+        return "cpu"
+    raise WrongUse(f"--device {asked}: torch finds no CUDA device here; use --device cpu")
+
+
+def parse_spec(name: str, checkpoint: Path | None, device: str, pairs: tuple[str, ...]) -> ModelSpec:
+    """Read the model part of a command line.
+
+    Raises:
+        UnknownName: no such model; WrongUse: an option is wrong.
+    """
+    spec = ModelSpec(name, checkpoint, device)
+    if spec.own_class:
+        options: dict[str, Any] = {}
+        for pair in pairs:
+            key, equals, value = pair.partition("=")
+            if not equals:
+                raise WrongUse(f"option {pair!r} has no value; write it as NAME=VALUE")
+            options[key] = value
+    elif name in HUMANS:
+        if pairs:
+            raise WrongUse(f"{name} takes no options")
+        options = {}
+    else:
+        kind = registry.entry(name).kind
+        options = registry.parse_options(name, pairs)
+        device = choose_device(device) if kind == "network" else "cpu"
+    return ModelSpec(name, checkpoint, device if device != "auto" else "cpu", options)
+
+
+def _file_of(model: Model, asked: Path | None) -> Path | None:
+    """The weight file that was loaded: the model's own word, else what was asked for."""
+    told = getattr(model, "checkpoint", None)
+    path = Path(told) if isinstance(told, (str, Path)) else asked
+    return path if path is not None and path.is_file() else None
+
+
+def _own(file: Path, name: str, options: Mapping[str, Any]) -> Predictor:
+    if not file.is_file():
+        raise MissingData(f"{file}: no such file; a predictor of your own is named as path/to/file.py:ClassName")
+    module_name = f"vidsal_own_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}"
+    spec = importlib.util.spec_from_file_location(module_name, file)
+    if spec is None or spec.loader is None:
+        raise BadData(f"{file}: can not be imported as Python")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[module_name] = module
+    try:
+        spec.loader.exec_module(module)
+    except Exception as error:
+        raise BadData(f"{file}: importing it fails: {type(error).__name__}: {error}") from error
+    made = getattr(module, name, None)
+    if made is None:
+        classes = [n for n, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module_name]
+        raise WrongUse(f"{file} has no class {name!r}; it has {', '.join(classes) or 'none'}")
+    try:
+        model = made(**options)
+    except TypeError as error:
+        raise WrongUse(f"{file}:{name} can not be made: {error}") from error
+    if not isinstance(model, Predictor):
+        raise WrongUse(f"{file}:{name} is no predictor: it needs `info` and `predict(frames, stimulus)`")
+    return model
