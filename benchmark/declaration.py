@@ -118,13 +118,15 @@ def metric(
     version: int = 1,
     chance: float | str | None = None,
     subtracts_minimum: bool = False,
+    value_range: tuple[float, float] | None = None,
 ) -> Callable[[Callable[..., float]], Callable[..., float]]:
     """Enter a definition into the register as one variant of a metric."""
     family = _FAMILIES[name]
 
     def enter(function: Callable[..., float]) -> Callable[..., float]:
         entry = Metric(
-            name, family.short, params, function, family.needs, family.higher_is_better, family.range,
+            name, family.short, params, function, family.needs, family.higher_is_better,
+            value_range or family.range,
             family.chance if chance is None else chance, family.ceiling, family.unit, degenerate, source, version,
             subtracts_minimum,
         )  # fmt: skip

@@ -182,18 +182,17 @@ def auc_judd_jittered(saliency: Map, fixated: Map) -> float:
     "trapz;jitter=none",
     degenerate="constant map, no fixated or no unfixated pixel NaN",
     source="Judd et al., ICCV 2009, `AUC_Judd.m` with its jitter switched off",
+    # Along a tie fp falls, below 0 where most pixels are fixated.
+    value_range=(-float("inf"), 1.0),
 )
 def auc_judd_untied(saliency: Map, fixated: Map) -> float:
-    """Area of the MIT code without jitter: every tie counts fully against the prediction.
-
-    Duplicates in `fixated` stay positives of their own.
-    """
-    counts = np.asarray(fixated).astype(np.int64)
+    """Area of the MIT code without jitter: every tie counts fully against the prediction."""
+    looked_at = np.asarray(fixated) > 0
     s = np.asarray(saliency)
-    n, pixels = int(counts.sum()), s.size
-    if n == 0 or n >= pixels or _is_constant(s):
+    n, pixels = int(looked_at.sum()), s.size
+    if n in (0, pixels) or _is_constant(s):
         return float("nan")
-    values = np.sort(np.repeat(s[counts > 0], counts[counts > 0]))[::-1]
+    values = np.sort(s[looked_at])[::-1]
     at_or_above = pixels - np.searchsorted(np.sort(s, axis=None), values, side="left")
     rank = np.arange(1, n + 1)
     return trapezoid((at_or_above - rank) / (pixels - n), rank / n)
@@ -576,3 +575,21 @@ def kld_plain(saliency: Map, density: Map) -> float:
     seen = q > 0
     with np.errstate(divide="ignore"):
         return float((q[seen] * (np.log(q[seen]) - np.log(p[seen]))).sum())
+
+
+@metric(
+    "kld",
+    "gt||softmax(pred);no_eps",
+    degenerate="constant prediction: from the uniform density; truth without mass NaN",
+    source="Kullback & Leibler 1951, of a prediction given as a log density",
+)
+def kld_of_logs(saliency: Map, density: Map) -> float:
+    """Divergence of a prediction given as unnormalised natural logarithms; -inf where it excludes a pixel."""
+    logs, g = _float64(saliency), _float64(density)
+    if not g.sum() > 0:
+        return float("nan")
+    q = g / g.sum()
+    log_p = logs - logs.max()
+    log_p = log_p - np.log(np.exp(log_p).sum())
+    seen = q > 0
+    return float((q[seen] * (np.log(q[seen]) - log_p[seen])).sum())
