@@ -39,7 +39,16 @@ class Entry:
     summary: str
 
 
-TABLE: dict[str, Entry] = {}
+TABLE: dict[str, Entry] = {
+    "uniform": Entry("reference", "reference", "every pixel alike"),
+    "center_prior": Entry("reference", "reference", "a Gaussian at the centre, of fixed size"),
+    "center_prior_fitted": Entry(
+        "reference", "reference", "a Gaussian with mean and size of the gaze in the split train"
+    ),
+    "shuffled_prior": Entry("reference", "reference", "where people looked in the other stimuli of the split"),
+    "motion_energy": Entry("reference", "reference", "where luminance changes from frame to frame"),
+    "itti_koch": Entry("reference", "reference", "intensity, colour and orientation against their surround; static"),
+}
 
 
 def names(kind: ModelKind | None = None) -> tuple[str, ...]:
@@ -95,9 +104,7 @@ def build_module(name: str, **options: Any) -> torch.nn.Module:
     return model.build(**_checked(name, options, known))
 
 
-def load_model(
-    name: str, checkpoint: str | Path | None = None, device: str = "cpu", **options: Any
-) -> Predictor:
+def load_model(name: str, checkpoint: str | Path | None = None, device: str = "cpu", **options: Any) -> Predictor:
     """Make a predictor.
 
     Args:
