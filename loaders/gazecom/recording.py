@@ -1,0 +1,95 @@
+"""One recording of GazeCom, whatever text it was read from: the samples of one observer on one clip."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..errors import BadData
+from ..records import Float64Array
+
+LARGEST_PX = 1e6
+"""Positions farther out are a damaged file; a tracker that loses the eye has given some 3,000 px."""
+
+_UNITS = (1.0, 0.01, 0.001)  # metres, centimetres, millimetres
+_NEAREST_M, _FARTHEST_M = 0.2, 2.0
+
+
+@dataclass(frozen=True)
+class Recording:
+    """The samples of one observer on one clip.
+
+    Attributes:
+        t_us: int64 (n,), microseconds from the start of the clip, strictly ascending.
+        x, y: float64 (n,), pixels of the clip; may lie outside of it.
+        confidence: float64 (n,), 0 = the eye was lost, 1 = seen.
+        size: (width, height) that the file states, in pixels; None if it does not.
+        geometry_m: distance, width and height of the picture in metres; None if the file does not say.
+        label: int8 (n,), the final hand label 0 to 4; None if there is none.
+        notes: what is odd but does no harm.
+    """
+
+    t_us: npt.NDArray[np.int64]
+    x: Float64Array
+    y: Float64Array
+    confidence: Float64Array
+    size: tuple[int, int] | None
+    geometry_m: tuple[float, float, float] | None
+    label: npt.NDArray[np.int8] | None = None
+    notes: tuple[str, ...] = ()
+
+
+def checked(
+    name: str,
+    t_us: Float64Array,
+    x: Float64Array,
+    y: Float64Array,
+    confidence: Float64Array,
+    line: Callable[[int], int],
+) -> npt.NDArray[np.int64]:
+    """Check the columns of a recording and return its time as integers.
+
+    Args:
+        name: of the file, for messages.
+        t_us, x, y, confidence: as read, finite.
+        line: gives the line of a row, for messages.
+
+    Raises:
+        BadData: no sample; time that is negative, no integer, or does not ascend; a position far off; a confidence
+            beyond 0 to 1.
+    """
+    if not len(t_us):
+        raise BadData(f"{name}: no gaze sample is there; fetch the file again")
+    with np.errstate(invalid="ignore"):
+        faults = (
+            ((t_us < 0) | (t_us != np.floor(t_us)), "the time is no whole, positive number of microseconds"),
+            (np.diff(t_us, prepend=-1.0) <= 0, "the time does not ascend"),
+            ((np.abs(x) > LARGEST_PX) | (np.abs(y) > LARGEST_PX), f"the position is beyond {LARGEST_PX:.0f} px"),
+            ((confidence < 0) | (confidence > 1), "the confidence is not between 0 and 1"),
+        )
+    for fault, message in faults:
+        if fault.any():
+            raise BadData(f"{name}, line {line(int(fault.argmax()))}: {message}")
+    return t_us.astype(np.int64)
+
+
+def in_metres(values: tuple[float, float, float]) -> tuple[tuple[float, float, float], str | None]:
+    """Bring distance, width and height to metres, from whichever unit makes the distance that of a screen.
+
+    Returns:
+        The three lengths, and the name of the unit if it was not metres.
+
+    Raises:
+        ValueError: no unit fits.
+
+    >>> in_metres((45, 40, 22.5))
+    ((0.45, 0.4, 0.225), 'centimetres')
+    """
+    for unit, word in zip(_UNITS, (None, "centimetres", "millimetres"), strict=True):
+        if _NEAREST_M <= values[0] * unit <= _FARTHEST_M:
+            distance, width, height = (round(v * unit, 9) for v in values)
+            return (distance, width, height), word
+    raise ValueError(f"a distance of {values[0]:g} fits neither metres nor centimetres nor millimetres")
