@@ -1,0 +1,42 @@
+# `make help` is the whole menu. Everything runs in the environment .venv, which the first target that needs it makes.
+SHELL := /bin/bash
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+.DEFAULT_GOAL := help
+.PHONY: help install demo test check types format speed build clean
+
+help: ## Show this menu
+	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+
+$(VENV)/installed: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
+	@touch $@
+
+install: $(VENV)/installed ## Make the environment and install
+
+demo: $(VENV)/installed ## The main job on the synthetic data set; ends by naming the page to open
+	@$(BIN)/vidsal demo -o build/demo
+
+test: $(VENV)/installed ## Run the suite
+	@$(BIN)/python -m pytest -q -p no:cacheprovider
+
+check: $(VENV)/installed ## Style, types and tests
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(MAKE) --no-print-directory test
+
+types: $(VENV)/installed ## mypy --strict
+	@$(BIN)/mypy
+
+format: $(VENV)/installed ## Format the sources
+	@$(BIN)/ruff format . && $(BIN)/ruff check --fix .
+
+speed: $(VENV)/installed ## Measure the speed, as ratios in one run
+	@$(BIN)/python -m pytest -q tests/speed --benchmark-enable --benchmark-disable-gc -s
+
+build: $(VENV)/installed ## Build the wheel
+	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/dist .
+
+clean: ## Remove the environment and what was built
+	rm -rf $(VENV) build *.egg-info

@@ -1,0 +1,73 @@
+"""`vidsal demo`: the main job on the synthetic data set, from gaze to a page."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from .output import folder_out, json_option, print_json, print_table, progress
+
+MODELS = ("uniform", "center_prior", "motion_energy", "one_vs_rest")
+SPLIT = "val"
+
+
+@click.command()
+@click.option("-o", "--out", type=folder_out, default=Path("vidsal-demo"), show_default=True, help="Folder of the demo.")
+@click.option("--videos", type=click.IntRange(3), default=6, show_default=True)
+@click.option("--frames", type=click.IntRange(2), default=90, show_default=True)
+@click.option("--observers", type=click.IntRange(2), default=10, show_default=True)
+@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@json_option
+def demo(out: Path, videos: int, frames: int, observers: int, seed: int, as_json: bool) -> None:
+    """Make a synthetic data set, convert it, run predictors, score them, build the site; about a minute."""
+    from vidsal.benchmark import protocols
+    from vidsal.benchmark.run import Settings
+    from vidsal.benchmark.run import run as score_run
+    from vidsal.leaderboard.site import build
+    from vidsal.loaders.convert import convert
+    from vidsal.loaders.release import load
+    from vidsal.loaders.synthetic.write import generate
+    from vidsal.models import ModelSpec
+
+    name = f"{videos}x{frames}-{observers}-{seed}"
+    source, release, results = out / "source" / name, out / "release" / name, out / "results" / name
+    _step(1, f"a synthetic data set of {videos} videos, watched by {observers} observers")
+    with progress("generate", "video") as step:
+        generate(
+            source, videos=videos, frames=frames, observers=observers, seed=seed, progress=lambda d, t: step(d, t, "")
+        )
+    _step(2, "its gaze becomes one Parquet schema")
+    with progress("convert", "stimulus") as step:
+        convert("synthetic", source, release, progress=step, workers=1)
+    data = load(release, SPLIT)
+    settings = Settings(protocols.protocol("exact-1"))
+    rows = []
+    for number, model in enumerate(MODELS, 3):
+        _step(number, f"{model} predicts and is scored (split {SPLIT}, protocol {settings.protocol.name})")
+        spec = ModelSpec(model)
+        made = spec()
+        folder = results / data.id / SPLIT / settings.protocol.name / model
+        for old in folder.glob("*/run.json"):
+            old.unlink()
+        with progress(model, "stimulus") as step:
+            run = score_run(
+                lambda made=made: made,  # type: ignore[misc]
+                spec.record(made, f"vidsal run {model} --data release --split {SPLIT} -o results"),
+                data,
+                settings,
+                partial=results / ".partial",
+                progress=step,
+            ).save(results)
+        rows.append((model, *run.scores.values()))
+    _step(3 + len(MODELS), "the site")
+    summary = build(results, out / "site")
+    if as_json:
+        print_json({"index": str(summary.index), "scores": {r[0]: dict(zip(run.metrics, r[1:], strict=True)) for r in rows}})
+        return
+    print_table(rows, ("model", *run.metrics))
+    click.echo(f"open {summary.index.resolve()}")
+
+
+def _step(number: int, what: str) -> None:
+    click.echo(f"[{number}/{3 + len(MODELS)}] {what}", err=True)
