@@ -13,6 +13,7 @@ from .records import Form
 DATASETS: dict[str, dict[str | None, str]] = {
     "dhf1k": {"released": "dhf1k.released", "raw": "dhf1k.raw"},
     "mit1003": {"mat": "mit1003.mat", "fixatons": "mit1003.fixatons"},
+    "mit300": {None: "mit300"},
     "xu-hevc": {None: "xu_hevc"},
     "synthetic": {None: "synthetic.form"},
 }
