@@ -12,6 +12,7 @@ from .records import Form
 # data set -> variant -> module; the variant None is a data set with one form.
 DATASETS: dict[str, dict[str | None, str]] = {
     "dhf1k": {"released": "dhf1k.released", "raw": "dhf1k.raw"},
+    "gazecom": {"labels": "gazecom.labels", "samples": "gazecom.samples"},
     "mit1003": {"mat": "mit1003.mat", "fixatons": "mit1003.fixatons"},
     "mit300": {None: "mit300"},
     "xu-hevc": {None: "xu_hevc"},

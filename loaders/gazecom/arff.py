@@ -22,7 +22,7 @@ import numpy.typing as npt
 from ..errors import BadData
 from ..number_text import line_of, number, read_rows, without_mark
 from ..records import Float64Array
-from .recording import Recording, checked
+from .recording import Recording, checked, cut_off_note
 
 FINAL_LABEL = "handlabeller_final"
 LARGEST_LABEL = 4
@@ -61,17 +61,17 @@ def parse(file: Path) -> Recording:
     if FINAL_LABEL in header.columns:
         label = _labels(file.name, data, start, rows[header.columns.index(FINAL_LABEL)])
     size, geometry = _screen(file.name, header.metadata)
-    notes = () if data.endswith(b"\n") else ("the last line has no end: the file may be cut off",)
+    notes = cut_off_note(data, "%")
     return Recording(t_us, x, y, confidence, size, geometry, label, notes)
 
 
-def labelled(file: Path) -> bool:
-    """Tell whether a file has a column of final hand labels; False if it is no ARFF file."""
+def labelled(file: Path) -> bool | None:
+    """Tell whether a file has a column of final hand labels; None if it is no ARFF file."""
     try:
         with file.open("rb") as stream:
             return FINAL_LABEL in _header(file.name, without_mark(stream.read(1 << 16)))[0].columns
     except (OSError, BadData):
-        return False
+        return None
 
 
 def _labels(name: str, data: bytes, start: int, column: Float64Array) -> npt.NDArray[np.int8]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ..errors import BadData
 from ..number_text import line_of, number, read_rows, without_mark
-from .recording import Recording, checked, in_metres
+from .recording import Recording, checked, cut_off_note, in_metres
 
 _COLUMNS = ("time", "x", "y", "confidence")
 _LENGTHS = ("distance", "width", "height")
@@ -40,9 +40,7 @@ def parse(file: Path) -> Recording:
     header, start = _header(file.name, data)
     t, x, y, confidence = read_rows(file.name, data, _COLUMNS, start=start, comment="#")
     t_us = checked(file.name, t, x, y, confidence, lambda row: line_of(data, start, row, "#"))
-    notes = header.notes
-    if not data.endswith(b"\n"):
-        notes += ("the last line has no end: the file may be cut off",)
+    notes = header.notes + cut_off_note(data, "#")
     return Recording(t_us, x, y, confidence, header.size, header.geometry, notes=notes)
 
 

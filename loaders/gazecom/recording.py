@@ -93,3 +93,17 @@ def in_metres(values: tuple[float, float, float]) -> tuple[tuple[float, float, f
             distance, width, height = (round(v * unit, 9) for v in values)
             return (distance, width, height), word
     raise ValueError(f"a distance of {values[0]:g} fits neither metres nor centimetres nor millimetres")
+
+
+def cut_off_note(data: bytes, comment: str) -> tuple[str, ...]:
+    """Return a note if the last line is a sample without an end of line: what followed may be lost.
+
+    >>> cut_off_note(b"1000 5 5 1", "#")
+    ('the last line has no end: the file may be cut off',)
+    >>> cut_off_note(b"1000 5 5 1\\n# done", "#")
+    ()
+    """
+    last = data[data.rfind(b"\n") + 1 :]
+    if not last.strip() or last.startswith(comment.encode()):
+        return ()
+    return ("the last line has no end: the file may be cut off",)
