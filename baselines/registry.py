@@ -48,6 +48,8 @@ TABLE: dict[str, Entry] = {
     "shuffled_prior": Entry("reference", "reference", "where people looked in the other stimuli of the split"),
     "motion_energy": Entry("reference", "reference", "where luminance changes from frame to frame"),
     "itti_koch": Entry("reference", "reference", "intensity, colour and orientation against their surround; static"),
+    "one_vs_rest": Entry("", "human", "each observer against the truth recipe on all others"),
+    "gold_standard": Entry("", "human", "the truth against its own fixations"),
 }
 
 
