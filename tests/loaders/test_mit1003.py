@@ -230,7 +230,7 @@ def test_the_authors_maps_follow_from_fixations_2_to_6(samples):
         f = fixatons.columns([("all", own[["x", "y", "t_start_s", "t_end_s"]].to_numpy(float))])
         low, high = images.TRUTHS["authors"].orders or (0, 0)
         used = own["index"].between(low, high).to_numpy()
-        used &= (f["x_px"] >= 0) & (f["x_px"] < width) & (f["y_px"] >= 0) & (f["y_px"] < height)
+        used = used & (f["x_px"] >= 0) & (f["x_px"] < width) & (f["y_px"] >= 0) & (f["y_px"] < height)
         xy = np.column_stack([f["x_px"], f["y_px"]])
         mine = density(xy[used], (height, width), images.TRUTHS["authors"])
         correlations.append(np.corrcoef(mine.ravel(), published.ravel())[0, 1])
