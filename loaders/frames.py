@@ -163,6 +163,11 @@ def _open(path: Path) -> Any:
     return container
 
 
+def _has_constant_rate(container: Any) -> bool:
+    """AVI has one frame rate and holds no presentation times: those of reordered frames are made up."""
+    return bool(container.format.name == "avi")
+
+
 def _probe_video(path: Path) -> FrameSource:
     import av
 
@@ -174,6 +179,7 @@ def _probe_video(path: Path) -> FrameSource:
     with _open(path) as container:
         stream = container.streams.video[0]
         rate = stream.average_rate or stream.guessed_rate or stream.base_rate
+        constant = _has_constant_rate(container)
         try:
             for frame in container.decode(stream):
                 count += 1
@@ -191,7 +197,7 @@ def _probe_video(path: Path) -> FrameSource:
         notes.append(f"the header promises {promised} frames, {count} were decoded")
     usual = steps.most_common(1)[0][0] if steps else 0
     strange = sum(n for step, n in steps.items() if abs(step - usual) > 1)
-    if strange:
+    if strange and not constant:
         notes.append(
             f"variable frame rate: {strange} of {count - 1} steps differ from the usual {usual} ticks"
         )
