@@ -195,7 +195,7 @@ class DeepGazeMR(nn.Module):
         Raises:
             WrongUse: wrong shape, frames smaller than 16 pixels, or no centre bias.
         """
-        bias = self.log_center_bias(_frame_size(clip), center_bias).to(clip)
+        bias = self.log_center_bias(check_clip(clip), center_bias).to(clip)
         return self.finalizer(self.readout(self.clip_features(clip)), bias)  # type: ignore[no-any-return]
 
     def predict(self, video: Tensor, center_bias: Tensor | None = None) -> Iterator[Tensor | None]:
@@ -203,7 +203,7 @@ class DeepGazeMR(nn.Module):
 
         Every frame passes the backbone once; feature maps of 16 frames are kept.
         """
-        bias = self.log_center_bias(_frame_size(video), center_bias).to(video)
+        bias = self.log_center_bias(check_clip(video), center_bias).to(video)
         if len(video) < WINDOW:
             yield from [None] * len(video)
             return
@@ -245,7 +245,12 @@ def _wide(values: Tensor) -> Tensor:
     return values if values.device.type == "mps" else values.double()
 
 
-def _frame_size(clip: Tensor) -> tuple[int, int]:
+def check_clip(clip: Tensor) -> tuple[int, int]:
+    """Return height and width of a clip.
+
+    Raises:
+        WrongUse: it is no (T, 3, H, W), or smaller than a cell of the features.
+    """
     if clip.dim() != 4 or clip.shape[1] != 3 or not len(clip):
         raise WrongUse(f"a clip has shape (T, 3, H, W) with T > 0; found {tuple(clip.shape)}")
     height, width = clip.shape[-2:]

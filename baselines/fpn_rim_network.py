@@ -182,7 +182,8 @@ class FpnRim(nn.Module):
             raise WrongUse(f"input_dims={input_dims}: too small for {backbone_model}")
         if not 1 <= rim_k <= rim_num_units:
             raise WrongUse(f"rim_k={rim_k} of rim_num_units={rim_num_units}: from 1 to all units can be active")
-        self.input_dims, self.channel_wise, self.mode = tuple(input_dims), channel_wise_attention, mode
+        self.input_dims = (int(input_dims[0]), int(input_dims[1]))
+        self.channel_wise, self.mode = channel_wise_attention, mode
         self.copies, self.p_teacher_forcing = n_teacher_vals, p_teacher_forcing
         self.outputs = 6 if predict_em else 2
         self.hidden = rim_hidden_size
@@ -246,12 +247,13 @@ class FpnRim(nn.Module):
         A value's place is channel, row, column; with all levels, level by level within a token.
         """
         size = len(frames) if self.training else FRAMES_AT_ONCE
-        found = []
-        for part in torch.split(frames, size):
-            maps = self.fpn.fpn(self.backbone.body(part), self.levels)
-            start = 2 if self.channel_wise else 1
-            found.append(torch.cat([level.flatten(start) for level in maps], dim=start))
-        features = torch.cat(found)
+        parts = [self.fpn.fpn(self.backbone.body(part), self.levels) for part in torch.split(frames, size)]
+        return torch.cat([self.flatten(maps) for maps in parts])
+
+    def flatten(self, maps: Sequence[Tensor]) -> Tensor:
+        """Return the features (n, tokens, values) from the maps (n, channels, h, w) of the pyramid."""
+        start = 2 if self.channel_wise else 1
+        features = torch.cat([level.flatten(start) for level in maps], dim=start)
         return features if self.channel_wise else features.unsqueeze(1)
 
     def start(self, batch: int, like: Tensor) -> Carry:

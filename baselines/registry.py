@@ -48,6 +48,8 @@ TABLE: dict[str, Entry] = {
     "shuffled_prior": Entry("reference", "reference", "where people looked in the other stimuli of the split"),
     "motion_energy": Entry("reference", "reference", "where luminance changes from frame to frame"),
     "itti_koch": Entry("reference", "reference", "intensity, colour and orientation against their surround; static"),
+    "deepgaze_mr": Entry("deepgaze_mr", "network", "VGG-19 features averaged over 16 frames; log densities"),
+    "fpn_rim": Entry("fpn_rim", "network", "recurrent units over image features; a gaze position for each frame"),
     "one_vs_rest": Entry("", "human", "each observer against the truth recipe on all others"),
     "gold_standard": Entry("", "human", "the truth against its own fixations"),
 }

@@ -1,0 +1,297 @@
+"""FPN+RIM: a gaze position for every frame, from recurrent units over image features.
+
+Source: Spreen-Ledebur, Gaze prediction in natural videos using end-to-end deep learning, master's thesis;
+spreeni/thesis_gaze_prediction (Apache-2.0). No weights were published: give your own, a Lightning checkpoint or a
+state_dict. Trained on: GazeCom, one observer's gaze at a time (image network: ImageNet). Published scores: in the
+thesis, other metrics than this benchmark's (`vidsal.benchmark.gaze_points` has them).
+
+Input: RGB frames squeezed to the size of the checkpoint's training (224 x 224), 0..1, ImageNet mean and deviation.
+The authors squeezed the videos with ffmpeg and compressed them again; here Pillow's BICUBIC squeezes the frames.
+Output: one point a frame, in pixels of the stimulus. Causal. The authors predicted clips of 5 s (150 frames at
+29.97 frames a second), each from a fresh state; so does the predictor.
+
+The network's columns are x and y, but the authors scaled labels of x by the **height** of the frames and of y by
+their width. That is the same for square frames; for others the predictor undoes it.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
+from vidsal.loaders.errors import WrongUse
+from vidsal.loaders.records import Frame, UInt8Image
+
+from . import checkpoints
+from .device import inference, resolve
+from .preprocess import normalise, to_tensor
+from .records import Baseline, Option
+
+if TYPE_CHECKING:
+    import torch
+
+    from .fpn_rim_network import Carry, FpnRim
+
+NAME = "fpn_rim"
+CLIP_SECONDS = 5.0
+BACKBONE_NAMES = (
+    "mobilenet_v3_large",
+    "mobilenet_v3_small",
+    "mobilenetv3_large_100",
+    "efficientnet_b0",
+    "efficientnet_b7",
+    "densenet201",
+    "vgg19",
+    "resnet152",
+)
+
+INFO = ModelInfo(
+    name=NAME,
+    output="point",
+    trained_on=("GazeCom",),
+    licence="none published",
+    paper="Spreen-Ledebur, Gaze prediction in natural videos using end-to-end deep learning, master's thesis; "
+    "https://github.com/spreeni/thesis_gaze_prediction",
+)
+
+_INERT = "held by checkpoints; changes nothing here"
+OPTIONS = {
+    "input_dims": Option("ints", (224, 224), "height and width of the frames that the weights take"),
+    "rim_hidden_size": Option("int", 400, "state of a unit"),
+    "rim_num_units": Option("int", 6, "units"),
+    "rim_k": Option("int", 4, "units that are active in a frame"),
+    "rim_layers": Option("int", 1, "layers of units"),
+    "out_channels": Option("int", 8, "channels of the feature pyramid"),
+    "backbone_model": Option("text", "mobilenet_v3_large", "image network", choices=BACKBONE_NAMES),
+    "fpn_only_use_last_layer": Option("flag", True, "use the finest map of the pyramid only"),
+    "predict_em": Option("flag", False, "four outputs more, for the eye movement"),
+    "p_teacher_forcing": Option("float", 0.3, "share of units that see the label where labels are given"),
+    "n_teacher_vals": Option("int", 50, "copies of the previous prediction that a unit gets"),
+    "channel_wise_attention": Option("flag", False, "one token for each channel of the pyramid"),
+    "mode": Option("text", "RIM", "recurrent units, or one LSTM", choices=("RIM", "LSTM")),
+    "input_attn_heads": Option("int", 2, "heads of the attention to the input"),
+    "input_dropout": Option("float", 0.0, "while training"),
+    "comm_dropout": Option("float", 0.0, "while training"),
+    "rnn_cell": Option("text", "LSTM", "the authors' GRU can not run", choices=("LSTM",)),
+    "out_attn_heads": Option("int", 2, _INERT),
+    "batch_size": Option("int", 1, _INERT),
+    "frames": Option("int", 150, _INERT),
+    "clip_seconds": Option(
+        "float",
+        CLIP_SECONDS,
+        "after so many seconds the state starts afresh, as published; none = never within a stimulus",
+        optional=True,
+        scope="predictor",
+    ),
+    "batch": Option(
+        "int",
+        None,
+        "frames that pass the image network at once; none = 8 on a CPU, 32 elsewhere",
+        optional=True,
+        scope="predictor",
+    ),
+}
+_WITHOUT_EFFECT = ("rnn_cell", "out_attn_heads", "batch_size", "frames")
+_NETWORK = tuple(name for name, option in OPTIONS.items() if option.scope == "module" and name not in _WITHOUT_EFFECT)
+
+
+class FpnRimPredictor:
+    """Runs the network over a video, clip by clip.
+
+    Args:
+        module: its present weights are used; later changes of them are not seen.
+        device: `cpu`, `cuda`, `cuda:1`.
+        clip_seconds: length of a clip; None = the whole stimulus.
+        batch: frames that pass the image network at once.
+        info: what tables show.
+
+    Raises:
+        WrongUse: no such device, or a number that can not be.
+    """
+
+    info: ModelInfo
+
+    def __init__(
+        self,
+        module: FpnRim,
+        device: str | torch.device = "cpu",
+        *,
+        clip_seconds: float | None = CLIP_SECONDS,
+        batch: int | None = None,
+        info: ModelInfo = INFO,
+    ) -> None:
+        from .fpn_rim_fast import FastFpnRim
+
+        if clip_seconds is not None and not clip_seconds > 0:
+            raise WrongUse(f"clip_seconds={clip_seconds}; more than 0 was expected, or none")
+        if batch is not None and batch < 1:
+            raise WrongUse(f"batch={batch}; at least 1 was expected")
+        self.info = info
+        self.device = resolve(device)
+        self.module = module.to(self.device).eval()
+        self.clip_seconds = clip_seconds
+        self.batch = batch or (8 if self.device.type == "cpu" else 32)
+        with inference():
+            self._fast = FastFpnRim(self.module)
+
+    def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
+        """Yield one point for each frame, in pixels of the stimulus.
+
+        Frames are taken in groups; an incomplete one is filled up with copies, so that what follows a frame can
+        not even change the rounding of its prediction.
+        """
+        frames = iter(frames)
+        left = clip = self._clip_frames(stimulus)
+        carry: Carry | None = None
+        while group := list(islice(frames, self.batch if left is None else min(self.batch, left))):
+            with inference():
+                tokens = self._tokens(group)
+                trace = self._fast.follow(tokens[None], carry)
+                gaze = trace.gaze[0, :, :2].double().cpu().numpy()
+            carry = trace.carry
+            if left is not None:
+                left -= len(group)
+                if not left:
+                    left, carry = clip, None
+            for frame, columns in zip(group, gaze, strict=True):
+                yield Prediction.point(frame.index, *to_pixels(columns, self.module.input_dims, stimulus.size))
+
+    def _clip_frames(self, stimulus: StimulusInfo) -> int | None:
+        if self.clip_seconds is None or stimulus.fps is None:
+            return None
+        return max(1, round(self.clip_seconds * stimulus.fps))
+
+    def _tokens(self, group: list[Frame]) -> torch.Tensor:
+        import torch
+
+        height, width = self.module.input_dims
+        images = [to_tensor(squeeze(frame.rgb, height, width), self.device) for frame in group]
+        images += [images[-1]] * (self.batch - len(images))
+        return self._fast.tokens(normalise(torch.stack(images)))[: len(group)]
+
+
+def squeeze(rgb: UInt8Image, height: int, width: int) -> UInt8Image:
+    """Resize a frame (h, w, 3) to (height, width, 3) by Pillow's BICUBIC on uint8, whatever its aspect."""
+    from PIL import Image
+
+    if rgb.shape[:2] == (height, width):
+        return rgb
+    resized = Image.fromarray(np.ascontiguousarray(rgb)).resize((width, height), Image.Resampling.BICUBIC)
+    return np.asarray(resized)
+
+
+def to_pixels(columns: Any, input_dims: tuple[int, int], size: tuple[int, int]) -> tuple[float, float]:
+    """Return the gaze (x, y) in pixels of the stimulus.
+
+    Args:
+        columns: the network's first two outputs, in -1..1: 2 x / height - 1 and 2 y / width - 1 of its input.
+        input_dims: height and width of the network's input.
+        size: width and height of the stimulus.
+
+    >>> to_pixels((0.0, -0.5), (224, 224), (1280, 720))
+    (640.0, 180.0)
+    """
+    height, width = input_dims
+    x = (float(columns[0]) + 1) / 2 * height
+    y = (float(columns[1]) + 1) / 2 * width
+    return x / width * size[0], y / height * size[1]
+
+
+def build(**options: Any) -> FpnRim:
+    """Make the network with fresh weights; see `OPTIONS`, defaults as in the thesis.
+
+    Raises:
+        WrongUse: numbers that can not be.
+    """
+    from .fpn_rim_network import FpnRim
+
+    return FpnRim(**{name: value for name, value in options.items() if name not in _WITHOUT_EFFECT})
+
+
+def load(checkpoint: Path | None, device: str = "cpu", **options: Any) -> FpnRimPredictor:
+    """Make the predictor from a Lightning checkpoint or a state_dict.
+
+    Settings come from the checkpoint's hyper-parameters where it has them, else from its shapes; a given option
+    must agree with them. `rim_k` is not in the shapes: without hyper-parameters it must be given, else the
+    default is assumed and said in a `CheckpointWarning`.
+
+    Raises:
+        MissingData: no file was given, or it is not there.
+        BadData: it can not be read safely, or does not fit.
+        WrongUse: an option contradicts the checkpoint.
+    """
+    from .feature_pyramid import current_keys
+
+    found = checkpoints.read(checkpoints.find(checkpoint, NAME, ()))
+    found = replace(found, state=current_keys(dict(found.state), "fpn.fpn."))
+    module = build(**settings_of(found, options))
+    checkpoints.fit(module, found, NAME)
+    return wrap(module, device, **options)
+
+
+def settings_of(found: checkpoints.Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the network that belongs to a checkpoint.
+
+    Args:
+        found: with the pyramid's keys in today's form.
+        given: options of the user.
+
+    Raises:
+        WrongUse: an option contradicts the checkpoint.
+    """
+    from .fpn_rim_settings import shown_settings
+
+    held = {name: found.hyper_parameters[name] for name in _NETWORK if name in found.hyper_parameters}
+    held = {name: OPTIONS[name].check(name, value) for name, value in held.items()}
+    wanted = {name: value for name, value in given.items() if name in _NETWORK}
+    shown = shown_settings(found.state, {**held, **wanted})
+    for name, value in shown.items():
+        checkpoints.shown_setting(name, wanted, found, value)
+    settings = {**held, **wanted, **shown}
+    if shown and settings["mode"] == "RIM" and "rim_k" not in settings:
+        default = min(OPTIONS["rim_k"].default, settings["rim_num_units"])
+        settings["rim_k"] = checkpoints.hidden_setting("rim_k", wanted, found, default)
+    if shown and not {"input_dims"} & {*held, *wanted} and settings["input_dims"] != OPTIONS["input_dims"].default:
+        warnings.warn(
+            f"{found.path} does not say the size of its frames; {settings['input_dims']} fits its shapes. Give "
+            "--option input_dims=HxW to settle it",
+            checkpoints.CheckpointWarning,
+            stacklevel=2,
+        )
+    return settings
+
+
+def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> FpnRimPredictor:
+    """Make the predictor around a network from `build`; options of the network itself are its own.
+
+    Raises:
+        WrongUse: it is another kind of network.
+    """
+    from .fpn_rim_network import FpnRim
+
+    if not isinstance(module, FpnRim):
+        raise WrongUse(f"{NAME} wraps the network that build_module({NAME!r}) makes, found {type(module).__name__}")
+    own = {name: value for name, value in options.items() if OPTIONS[name].scope == "predictor"}
+    return FpnRimPredictor(module, device, **own)
+
+
+MODELS = {
+    NAME: Baseline(
+        info=INFO,
+        load=load,
+        options=OPTIONS,
+        build=build,
+        wrap=wrap,
+        signature={
+            "multihead_attn.in_proj_weight": 2,
+            "multihead_attn.out_proj.weight": 2,
+        },
+    )
+}
