@@ -41,7 +41,12 @@ _JOINED = ((1, 1), (2, 3), (4, 6), (7, 13), (14, 18))
 # Blocks of the decoders that halve time in S; in M those of d1 do.
 _HALVING_D1 = frozenset({0, 2, 3, 4, 6, 8, 12})
 _HALVING = _HALVING_D1 | {18, 20, 21, 22, 23, 24, 25, 29, 30, 31, 32, 33, 34, 35}
+# Steps of each level's branch of d1 after which four channels become 2 x 2 pixels.
+_SPREAD_IN_D1 = ((1,), (0, 1), (0, 1, 2), (0, 1, 2))
 _FIRST_OF_D2, _FIRST_OF_D3 = 16, 24
+
+
+Block = Callable[[Tensor], Tensor]
 
 
 class Ops(Protocol):
@@ -49,6 +54,10 @@ class Ops(Protocol):
 
     def spread(self, x: Tensor) -> Tensor:
         """Move each four channels to 2 x 2 pixels (PixelShuffle), frame by frame."""
+        ...
+
+    def spread_result(self, block: Block, x: Tensor) -> Tensor:
+        """Apply a block, then `spread` what comes out."""
         ...
 
     def enlarge(self, x: Tensor, time: int, space: int) -> Tensor:
@@ -60,15 +69,16 @@ class Ops(Protocol):
         ...
 
 
-Block = Callable[[Tensor], Tensor]
-
-
 class Plain:
     """The wiring's operations on tensors (B, C, T, H, W), as published."""
 
     def spread(self, x: Tensor) -> Tensor:
         """Move each four channels to 2 x 2 pixels, frame by frame."""
         return nn.functional.pixel_shuffle(x.transpose(1, 2), 2).transpose(1, 2)
+
+    def spread_result(self, block: Block, x: Tensor) -> Tensor:
+        """Apply a block, then spread."""
+        return self.spread(block(x))
 
     def enlarge(self, x: Tensor, time: int, space: int) -> Tensor:
         """Interpolate trilinearly, the corners aligned."""
@@ -234,44 +244,37 @@ def _decode_d1(x: Sequence[Tensor], blocks: Sequence[Block], ops: Ops, reduced_c
     for level, first in enumerate(range(0, len(blocks), 4)):
         y = x[level]
         for step, block in enumerate(blocks[first : first + 4]):
-            if level == 3:
+            if level == 3 and step == 0:
                 # With a quarter of the channels there are too few to spread.
-                y = ops.enlarge(y, 1, 2) if step == 0 and reduced_channels == 4 else ops.spread(y)
-            y = block(y)
-            if (level == 0 and step == 1) or (level in (1, 2) and step < level + 1):
-                y = ops.spread(y)
+                y = ops.enlarge(y, 1, 2) if reduced_channels == 4 else ops.spread(y)
+            y = ops.spread_result(block, y) if step in _SPREAD_IN_D1[level] else block(y)
         branches.append(y)
     return ops.join(branches)
 
 
 def _decode_d2(x: Sequence[Tensor], a: Sequence[Block], ops: Ops, time: int, reduced_channels: int) -> Tensor:
     """From coarse to fine, adding one level at a time."""
-    up = _up(ops, time)
-    y = up(a[0](x[3])) + x[2]
-    y = up(a[1](y)) + a[2](x[1])
-    y = up(a[3](y)) + a[5](a[4](x[0]))
-    y = a[6](y)
-    return a[7](up(y) if reduced_channels == 1 else ops.enlarge(y, time, 2))
+    y = _later(ops.spread_result(a[0], x[3]), ops, time) + x[2]
+    y = _later(ops.spread_result(a[1], y), ops, time) + a[2](x[1])
+    y = _later(ops.spread_result(a[3], y), ops, time) + a[5](a[4](x[0]))
+    if reduced_channels == 1:
+        return a[7](_later(ops.spread_result(a[6], y), ops, time))
+    return a[7](ops.enlarge(a[6](y), time, 2))
 
 
 def _decode_d3(x: Sequence[Tensor], a: Sequence[Block], ops: Ops, time: int, reduced_channels: int) -> Tensor:
     """Neighbouring levels merged pairwise until one is left."""
-    up = _up(ops, time)
-    u = [up(level) if reduced_channels == 1 else ops.enlarge(level, time, 2) for level in x]
+    full = reduced_channels == 1
+    u = [_later(ops.spread(part), ops, time) if full else ops.enlarge(part, time, 2) for part in x]
     u = [u[0], *(u[i] + a[i - 1](x[i - 1]) for i in (1, 2, 3))]
-    v = [up(a[2 + i](u[i])) + a[5 + i](u[i - 1]) for i in (1, 2, 3)]
-    w = [up(v[i]) + a[8 + i](v[i - 1]) for i in (1, 2)]
-    return a[12](up(w[1]) + a[11](w[0]))
+    v = [_later(ops.spread_result(a[2 + i], u[i]), ops, time) + a[5 + i](u[i - 1]) for i in (1, 2, 3)]
+    w = [_later(ops.spread(v[i]), ops, time) + a[8 + i](v[i - 1]) for i in (1, 2)]
+    return a[12](_later(ops.spread(w[1]), ops, time) + a[11](w[0]))
 
 
-def _up(ops: Ops, time: int) -> Block:
-    """Twice the rows and columns from the channels, and `time` times the frames."""
-
-    def up(x: Tensor) -> Tensor:
-        y = ops.spread(x)
-        return y if time == 1 else ops.enlarge(y, time, 1)
-
-    return up
+def _later(x: Tensor, ops: Ops, time: int) -> Tensor:
+    """Give `x` as many frames as the next finer level has."""
+    return x if time == 1 else ops.enlarge(x, time, 1)
 
 
 def _activated(convolution: nn.Conv3d) -> nn.Sequential:
