@@ -3,13 +3,16 @@
 Source: Itti, Koch & Niebur, A model of saliency-based visual attention for rapid scene analysis, IEEE TPAMI 20
 (1998). Written from the paper's equations. Static: each frame for itself. The frame is brought to 512 pixels along
 its longer side first, so that the nine levels of the pyramid mean the same part of the frame at any resolution.
-Departures: Gabor filters of one scale on every level of the intensity pyramid; a local maximum counts above a tenth
-of the global one; the map is a density, uniform where a frame has no structure.
+Departures: centre and surround are compared with the same sign of the colour opponency (with the paper's opposite
+signs a plain coloured area is salient, and red among green is not); Gabor filters of one scale on every level of the
+intensity pyramid; a local maximum counts above a tenth of the global one; the map is a density, uniform where a frame
+has no structure.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from scipy.ndimage import convolve, correlate1d, maximum_filter
@@ -62,18 +65,12 @@ def saliency(rgb: UInt8Image) -> Float64Array:
     by_intensity = _gather([across(light, light, c, c + d) for c, d in _pairs()], shape)
     red_green = [r - g for r, g in zip(red, green, strict=True)]
     blue_yellow = [b - y for b, y in zip(blue, yellow, strict=True)]
-    # The surround's opponency has the opposite sign: |(R - G)(c) - (G - R)(s)|.
     by_colour = _gather(
-        [
-            across(opponent, [-plane for plane in opponent], c, c + d)
-            for opponent in (red_green, blue_yellow)
-            for c, d in _pairs()
-        ],
-        shape,
+        [across(opponent, opponent, c, c + d) for opponent in (red_green, blue_yellow) for c, d in _pairs()], shape
     )
     by_orientation = np.zeros(shape)
     for angle in ANGLES:
-        edges = [oriented(plane, angle) for plane in light]
+        edges = light[: CENTRES[0]] + [oriented(plane, angle) for plane in light[CENTRES[0] :]]  # the finest are unused
         by_orientation += promote(_gather([across(edges, edges, c, c + d) for c, d in _pairs()], shape))
     return (promote(by_intensity) + promote(by_colour) + promote(by_orientation)) / 3.0
 
@@ -97,8 +94,8 @@ def _working_size(rgb: UInt8Image) -> Float64Array:
 def _halve(plane: Float64Array) -> Float64Array:
     """Smooth with a binomial of five taps, keep every second pixel."""
     taps = np.array([1.0, 4.0, 6.0, 4.0, 1.0]) / 16.0
-    smooth = correlate1d(correlate1d(plane, taps, axis=0, mode="nearest"), taps, axis=1, mode="nearest")
-    return np.asarray(smooth[::2, ::2])
+    rows = correlate1d(plane, taps, axis=0, mode="nearest")[::2]
+    return np.asarray(correlate1d(rows, taps, axis=1, mode="nearest")[:, ::2])
 
 
 def pyramid(plane: Float64Array) -> Pyramid:
@@ -129,15 +126,26 @@ def broad_colours(
 
 
 def oriented(plane: Float64Array, angle_deg: float) -> Float64Array:
-    """Return the energy of a quadrature pair of Gabor filters: wavelength 5 pixels, 7 x 7 taps."""
+    """Return how strongly a plane varies along a direction: the energy of a quadrature pair of Gabor filters.
+
+    Args:
+        plane: shape (height, width).
+        angle_deg: 0 = it varies along x (upright stripes), 90 = along y.
+    """
+    even, odd = _gabor_pair(angle_deg)
+    return np.asarray(np.hypot(convolve(plane, even, mode="nearest"), convolve(plane, odd, mode="nearest")))
+
+
+@lru_cache(maxsize=None)
+def _gabor_pair(angle_deg: float) -> tuple[Float64Array, Float64Array]:
+    """Wavelength 5 pixels, 7 x 7 taps."""
     angle = np.deg2rad(angle_deg)
     y, x = np.mgrid[-3:4, -3:4].astype(np.float64)
     along = x * np.cos(angle) + y * np.sin(angle)
     window = np.exp(-(x**2 + y**2) / (2 * 1.7**2))
     even = window * np.cos(2 * np.pi * along / 5.0)
     even -= window * even.sum() / window.sum()  # no answer to plain light
-    odd = window * np.sin(2 * np.pi * along / 5.0)
-    return np.asarray(np.hypot(convolve(plane, even, mode="nearest"), convolve(plane, odd, mode="nearest")))
+    return even, window * np.sin(2 * np.pi * along / 5.0)
 
 
 def across(centre: Pyramid, surround: Pyramid, c: int, s: int) -> Float64Array:
