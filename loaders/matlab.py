@@ -23,6 +23,7 @@ import numpy as np
 from .errors import BadData, MissingData
 from .records import Float64Array
 
+Bool: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 Value: TypeAlias = Any
 """One of the values in the table above."""
 
@@ -157,14 +158,14 @@ def texts(value: Value, path: Path, what: str) -> list[str]:
     return [text(v, path, f"{what}{{{i}}}") for i, v in enumerate(value.ravel(order="F"), start=1)]
 
 
-def plausible(values: Float64Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def plausible(values: Float64Array) -> Bool:
     """Tell for each row of numbers whether all of them are finite and below 1e9 in size."""
     with np.errstate(invalid="ignore"):
         good = np.abs(values) < PLAUSIBLE
     return np.asarray(good.all(axis=1) if values.ndim == 2 else good)
 
 
-def whole(values: Float64Array) -> np.ndarray[Any, np.dtype[np.bool_]]:
+def whole(values: Float64Array) -> Bool:
     """Tell for each number whether it is a plausible whole number."""
     good = plausible(values)
     return np.asarray(good & (np.where(good, values, 0.5) % 1 == 0))

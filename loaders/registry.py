@@ -15,6 +15,7 @@ DATASETS: dict[str, dict[str | None, str]] = {
     "gazecom": {"labels": "gazecom.labels", "samples": "gazecom.samples"},
     "mit1003": {"mat": "mit1003.mat", "fixatons": "mit1003.fixatons"},
     "mit300": {None: "mit300"},
+    "salicon": {"2015-json": "salicon.json2015", "2015": "salicon.mat2015", "2017": "salicon.mat2017"},
     "xu-hevc": {None: "xu_hevc"},
     "synthetic": {None: "synthetic.form"},
 }
