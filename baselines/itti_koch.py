@@ -12,7 +12,7 @@ has no structure.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 from scipy.ndimage import convolve, correlate1d, maximum_filter
@@ -136,7 +136,7 @@ def oriented(plane: Float64Array, angle_deg: float) -> Float64Array:
     return np.asarray(np.hypot(convolve(plane, even, mode="nearest"), convolve(plane, odd, mode="nearest")))
 
 
-@lru_cache(maxsize=None)
+@cache
 def _gabor_pair(angle_deg: float) -> tuple[Float64Array, Float64Array]:
     """Wavelength 5 pixels, 7 x 7 taps."""
     angle = np.deg2rad(angle_deg)
