@@ -12,6 +12,12 @@ from .records import Form
 # data set -> variant -> module; the variant None is a data set with one form.
 DATASETS: dict[str, dict[str | None, str]] = {
     "dhf1k": {"released": "dhf1k.released", "raw": "dhf1k.raw"},
+    "hollywood2": {"released": "hollywood2.released", "raw": "hollywood2.raw"},
+    "ucf-sports": {
+        "2018": "ucf_sports.revision_2018",
+        "2017": "ucf_sports.revision_2017",
+        "raw": "ucf_sports.raw",
+    },
     "gazecom": {"labels": "gazecom.labels", "samples": "gazecom.samples"},
     "mit1003": {"mat": "mit1003.mat", "fixatons": "mit1003.fixatons"},
     "mit300": {None: "mit300"},

@@ -1,0 +1,70 @@
+"""What both forms of Hollywood-2 share: the facts and the register.
+
+Source of the pooled maps: the DHF1K authors (Wang et al., CVPR 2018; TPAMI 2021), computed from the gaze of "Actions
+in the Eye" (Mathe & Sminchisescu). 823 training and 884 test clips of 69 films, cut into 3,099 and 3,558 shots of 44
+frame sizes; shots of a single frame exist. Frames are numbered through the clip: shot 1 begins at number 3, and some
+3 frames are missing between neighbouring shots, so shots are no continuous video.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+
+from ..actions_in_the_eye import CITATION, LICENCE, OBSERVERS, SCREEN
+from ..records import DatasetInfo, Truth
+from ..register import rows
+
+WINDOW = Truth(
+    kernel="window",
+    sigma_px=20.0,
+    per="pixel",
+    size_px=150,
+    anchor_px=74,
+    note="as for UCF Sports, by the same authors: imfilter(points, fspecial('gaussian', 150, 20), 'replicate')",
+)
+
+BASE = DatasetInfo(
+    name="hollywood2",
+    title="Hollywood-2: 1,707 film clips of human actions, cut into 6,657 shots, 16 observers",
+    truths={"window": WINDOW},
+    licence=f"pooled maps: CC BY 4.0 as stated by those who released them; {LICENCE}; videos: terms of Hollywood-2",
+    citation=(
+        f"{CITATION} Maps: W. Wang, J. Shen, J. Xie, M.-M. Cheng, H. Ling, A. Borji. Revisiting Video Saliency "
+        "Prediction in the Deep Learning Era. IEEE PAMI 43(1), 2021."
+    ),
+    obtain=(
+        "Frames and pooled maps: the drive folder linked from the repository wenguanwang/DHF1K (`Hollywood-2`). Raw "
+        "gaze: gaze_hollywood2.zip from vision.imar.ro/eyetracking, after a login; videos: "
+        "www.di.ens.fr/~laptev/actions/hollywood2."
+    ),
+    layout=(
+        "training/actioncliptrain00001_1/{images,maps,fixation,fixation/maps}/actioncliptrain00001_00003.png (.mat)",
+        "testing/actioncliptest00001_1/ likewise",
+    ),
+    screen=SCREEN,
+    observers=OBSERVERS,
+    splits="released: train 3,099 shots, test 3,558 shots; raw: train 823 clips, test 884 clips",
+)
+
+SPLIT_FOLDERS = {"train": ("training", "train"), "test": ("testing", "test")}
+
+
+def variant_info(variant: str, verified: tuple[str, ...], unverified: tuple[str, ...]) -> DatasetInfo:
+    """Return the facts with those of one form."""
+    return replace(BASE, variant=variant, verified=verified, unverified=unverified)
+
+
+@lru_cache(maxsize=1)
+def clips() -> dict[str, tuple[str, int | None, int | None]]:
+    """Return split, width and height of each clip, in the order of the register; None where no shot tells."""
+    found: dict[str, tuple[str, int | None, int | None]] = {}
+    for line in rows("hollywood2_shots"):
+        if found.get(line["clip"], (None, None))[1] is None:
+            found[line["clip"]] = (line["split"], integer(line["width"]), integer(line["height"]))
+    return found
+
+
+def integer(text: str) -> int | None:
+    """Read a number of the register; empty = unknown."""
+    return int(text) if text else None
