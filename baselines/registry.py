@@ -50,6 +50,8 @@ TABLE: dict[str, Entry] = {
     "itti_koch": Entry("reference", "reference", "intensity, colour and orientation against their surround; static"),
     "deepgaze_mr": Entry("deepgaze_mr", "network", "VGG-19 features averaged over 16 frames; log densities"),
     "fpn_rim": Entry("fpn_rim", "network", "recurrent units over image features; a gaze position for each frame"),
+    "tinyhd_s": Entry("tinyhd", "network", "a small 3-D MobileNetV2; the last of 16 frames"),
+    "tinyhd_m": Entry("tinyhd", "network", "a small 3-D MobileNetV2; 16 frames at once, not causal"),
     "one_vs_rest": Entry("", "human", "each observer against the truth recipe on all others"),
     "gold_standard": Entry("", "human", "the truth against its own fixations"),
 }

@@ -23,21 +23,21 @@ class FastTinyHD:
     """A copy of a `TinyHD` for inference; later changes of the module's weights do not reach it.
 
     Args:
-        module: in any mode; its running statistics are used. It must be float32 and on the CPU.
+        module: in any mode, on any device; its running statistics are used.
     """
 
     def __init__(self, module: TinyHD) -> None:
         with torch.no_grad():
             stem, *blocks, last = module.encoder_blocks()
-            self._encoder = [
+            self._encoder: list[Block] = [
                 _Stem(cast(nn.Sequential, stem)),
                 *(_Block(cast(InvertedResidual, block)) for block in blocks),
                 _Pointwise(cast(nn.Sequential, last)),
             ]
             self._decoder = [_Block(cast(InvertedResidual, block)) for block in module.decoder_blocks()]
             final = cast(nn.Conv2d, module.decoder["decoder"].get_submodule("0"))
-            self._weight = final.weight.detach().clone().view(-1)
-            self._bias = final.bias.detach().clone() if final.bias is not None else torch.zeros(1)
+            self._weight = final.weight.detach().cpu().clone().view(-1)
+            self._bias = cast(Tensor, final.bias).detach().cpu().clone()
         self.multiple = module.multiple
         self.reduced_channels = module.reduced_channels
         self.d1_last = module.d1_last
@@ -218,4 +218,4 @@ def _folded(convolution: nn.Module, norm: nn.Module) -> tuple[Tensor, Tensor]:
     mean, variance = cast(Tensor, norm.running_mean).double(), cast(Tensor, norm.running_var).double()
     scale = norm.weight.double() / torch.sqrt(variance + norm.eps)
     weight = convolution.weight.double() * scale.view(-1, 1, 1, 1, 1)
-    return weight.float(), (norm.bias.double() - mean * scale).float()
+    return weight.float().cpu(), (norm.bias.double() - mean * scale).float().cpu()

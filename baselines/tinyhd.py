@@ -1,0 +1,382 @@
+"""TinyHD: a small inflated MobileNetV2 with three decoders. S predicts the last of 16 frames, M all sixteen at once.
+
+Source: Hu, Palazzo, Proietto Salanitri, Bellitto, Moradi, Spampinato & McGuinness, TinyHD: Efficient Video Saliency
+Prediction with Heterogeneous Decoders using Hierarchical Maps Distillation, WACV 2023.
+Weights: github.com/feiyanhu/tinyHD, folder `weights`; digests in `CHECKPOINTS`. **No licence is stated.**
+Trained on: DHF1K (two of the files: UCF Sports), taught by HD2S with Kinetics-400 as further, unlabelled videos.
+Published scores: in the paper; its tables are not repeated here because they could not be checked.
+
+Input: RGB, 0..1, ImageNet mean and deviation, **then** squeezed to 192 x 256, bilinear without antialias.
+Output: maps of 192 x 256 in 0..1, kind `saliency` (no density), for every frame.
+
+Which frames a prediction sees:
+
+* S: the frame and the 15 before it; before the start of the video lie copies of its first frame. Causal.
+* M: windows of 16 frames from frame 0, 16, 32, ...; where the last one is incomplete, the last 16 frames of the video
+  make one more, whose maps replace those of the window before. A frame sees up to 15 later ones. A video of fewer
+  than 16 frames, for which upstream predicts nothing, is filled up with copies of its last frame.
+
+A still image is a video of one frame: sixteen copies of it.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
+from vidsal.loaders.errors import BadData, WrongUse
+from vidsal.loaders.records import Frame, UInt8Image
+
+from . import checkpoints
+from .device import inference, resolve
+from .preprocess import imagenet_frame
+from .records import Baseline, KnownCheckpoint, Option
+from .tinyhd_published import eight_bit
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from .tinyhd_network import TinyHD
+
+HEIGHT, WIDTH, WINDOW = 192, 256, 16
+S, M = "tinyhd_s", "tinyhd_m"
+GPU_BATCH = {S: 8, M: 2}
+
+_PAPER = (
+    "Hu et al., TinyHD: Efficient Video Saliency Prediction with Heterogeneous Decoders using Hierarchical Maps "
+    "Distillation, WACV 2023"
+)
+_INFO = ModelInfo(name=S, trained_on=("DHF1K",), licence="none stated", paper=_PAPER)
+INFOS = {S: _INFO, M: replace(_INFO, name=M, causal=False, lookahead=WINDOW - 1)}
+
+
+def _known(
+    model: str,
+    variant: str,
+    file: str,
+    blob: str,
+    *,
+    sha256: str | None = None,
+    n_bytes: int | None = None,
+    d1_last: bool = False,
+    trained_on: str = "DHF1K",
+) -> KnownCheckpoint:
+    return KnownCheckpoint(
+        model=model,
+        variant=variant,
+        file=file,
+        source=f"https://github.com/feiyanhu/tinyHD/blob/main/weights/{file}",
+        licence="none stated",
+        sha256=sha256,
+        git_blob_sha1=blob,
+        n_bytes=n_bytes,
+        options={"d1_last": d1_last},
+        trained_on=(trained_on,),
+    )
+
+
+CHECKPOINTS = (
+    _known(S, "full", "d1d2d3_S_lt.pth", "d1ed80fa95b9baaeac3ed2bc4c3b15ac525221ba"),
+    _known(S, "half the channels", "d123s_rc2_rc1T.pth", "3b8e363d241e32f971c4c5bdd9117d578dd4e4bc"),
+    _known(
+        S,
+        "a quarter of the channels",
+        "d123s_rc4_rc1T.pth",
+        "88653d3e46fbdf1ad3e4224299bb3c62bd48db9b",
+        sha256="939f818117dda22faa1232127f479c107e7932398c2b1901a963c6fe93b3413c",
+        n_bytes=2473113,
+    ),
+    _known(S, "full", "ucf_d123s.pth", "2f87a75612d95e100cc24f842629371261f69b03", trained_on="UCF Sports"),
+    _known(M, "full", "d1d2d3_M_lt.pth", "6e77140078bdff6fb1828174a4051c2c35d92e97", d1_last=True),
+    _known(M, "half the channels", "d123m_rc2_rc1T.pth", "272f30ebc7e7e667105b5147aa1ebb57827451f6"),
+    _known(
+        M,
+        "a quarter of the channels",
+        "d123m_rc4_rc1T.pth",
+        "e87c128c9f2116017e940b9bff3a7633f7add22b",
+        sha256="53e8a306d3e260f6c236e99694bec5852ee208b21d816d93a2918c1828771958",
+        n_bytes=2481689,
+    ),
+    _known(M, "full", "ucf_d123m.pth", "45a2e28bcfb546aa4825485ca37bb5836b01729a", trained_on="UCF Sports"),
+)
+
+OPTIONS = {
+    "reduced_channels": Option("int", 1, "divisor of the encoder's channels; the file shows it", choices=(1, 2, 4)),
+    "d1_last": Option(
+        "flag",
+        None,
+        "the last layer takes the first decoder's maps last; none = true for tinyhd_m with all channels, else false",
+        optional=True,
+    ),
+    "batch": Option(
+        "int",
+        None,
+        "windows that pass the network at once; none = 1 on a CPU, elsewhere 8 (S) or 2 (M)",
+        optional=True,
+        scope="predictor",
+    ),
+    "threads": Option("int", None, "of torch on a CPU; none = as they are", optional=True, scope="predictor"),
+}
+
+Infer = Callable[[list["Tensor"]], "Tensor"]
+
+
+class TinyHDPredictor:
+    """Runs TinyHD over stimuli; see the module for which frames a prediction sees.
+
+    Args:
+        module: the network; its present weights are used, later changes of them are not seen.
+        device: `cpu`, `cuda`, `cuda:1`.
+        batch: windows that pass the network at once; None = 1 on a CPU, elsewhere 8 (S) or 2 (M).
+        threads: of torch on a CPU; None = as they are.
+        info: what tables show.
+
+    Raises:
+        WrongUse: no such device, or `batch` or `threads` is not positive.
+    """
+
+    info: ModelInfo
+
+    def __init__(
+        self,
+        module: TinyHD,
+        device: str = "cpu",
+        *,
+        batch: int | None = None,
+        threads: int | None = None,
+        info: ModelInfo | None = None,
+    ) -> None:
+        self.info = info if info is not None else INFOS[M if module.multiple else S]
+        self.device = resolve(device)
+        if batch is not None and batch < 1:
+            raise WrongUse(f"batch={batch}; at least 1 was expected")
+        if threads is not None and threads < 1:
+            raise WrongUse(f"threads={threads}; at least 1 was expected")
+        self.threads = threads
+        self.multiple = module.multiple
+        self.batch = batch or (1 if self.device.type == "cpu" else GPU_BATCH[M if self.multiple else S])
+        self._network = _inference_copy(module, self.device)
+
+    def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
+        """Yield the map of each frame: float32, shape (192, 256), 0..1; numpy, or torch on a GPU.
+
+        What is held at any time: 16 frames of 192 x 256 and one batch of windows (S); 32 frames and 16 maps, that
+        for each window of a batch (M).
+
+        Raises:
+            BadData: a frame has another size than the stimulus.
+        """
+        windows = all_windows if self.multiple else last_frames
+        maps = windows(self._inputs(frames, stimulus), self._infer, self.batch)
+        for index, values in maps:
+            yield Prediction(index, values.numpy() if values.device.type == "cpu" else values, "saliency")
+
+    def published_map(self, values: Any, stimulus: StimulusInfo) -> UInt8Image:
+        """Return the 8-bit map that the published scores were computed from.
+
+        Args:
+            values: a prediction's map, numpy or torch, shape (h, w).
+            stimulus: gives the size of the video.
+
+        Returns:
+            uint8, shape (stimulus.height, stimulus.width).
+        """
+        array = values.detach().cpu().numpy() if hasattr(values, "detach") else values
+        return eight_bit(array, stimulus.width, stimulus.height)
+
+    def _inputs(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[tuple[int, Tensor]]:
+        for frame in frames:
+            if frame.rgb.shape != (stimulus.height, stimulus.width, 3):
+                raise BadData(
+                    f"{stimulus.id}, frame {frame.index}: the frame has the shape {frame.rgb.shape}, expected "
+                    f"{(stimulus.height, stimulus.width, 3)} as for the whole stimulus"
+                )
+            with inference(self.threads):
+                image = imagenet_frame(frame, HEIGHT, WIDTH, self.device)
+            yield frame.index, image
+
+    def _infer(self, windows: list[Tensor]) -> Tensor:
+        """Map windows (3, 16, H, W) to maps, (windows, 1 or 16, H, W)."""
+        import torch
+
+        with inference(self.threads):
+            maps: Tensor = self._network(torch.stack(windows))
+            return maps.flatten(1, -3)
+
+
+Indexed = Iterator[tuple[int, "Tensor"]]
+
+
+def last_frames(inputs: Indexed, infer: Infer, batch: int) -> Indexed:
+    """Predict each frame from the window that ends with it; the first frame is repeated before the start.
+
+    Args:
+        inputs: index and tensor (3, H, W) of each frame.
+        infer: maps windows (3, 16, H, W) to their results, (windows, 1, H, W).
+        batch: windows for one call of `infer`.
+    """
+    import torch
+
+    held: deque[Tensor] = deque(maxlen=WINDOW)
+    inputs = iter(inputs)
+    while group := list(islice(inputs, batch)):
+        windows = []
+        for _, image in group:
+            held.extend([image] * (1 if held else WINDOW))
+            windows.append(torch.stack(list(held), dim=1))
+        for (index, _), maps in zip(group, infer(windows), strict=True):
+            yield index, maps[0]
+
+
+def all_windows(inputs: Indexed, infer: Infer, batch: int) -> Indexed:
+    """Predict windows of 16 frames side by side; the last one is moved back to end with the video.
+
+    Args:
+        inputs: index and tensor (3, H, W) of each frame.
+        infer: maps windows (3, 16, H, W) to their results, (windows, 16, H, W).
+        batch: windows for one call of `infer`.
+    """
+    import torch
+
+    def inferred(windows: list[list[tuple[int, Tensor]]]) -> Iterator[tuple[int, Tensor]]:
+        clips = [torch.stack([image for _, image in window], dim=1) for window in windows]
+        for window, maps in zip(windows, infer(clips), strict=True):
+            yield from zip((index for index, _ in window), maps, strict=True)
+
+    inputs = iter(inputs)
+    take = partial(islice, inputs, WINDOW)
+    window = list(take())
+    n_short = len(window) % WINDOW
+    if n_short:
+        yield from islice(inferred([window + [window[-1]] * (WINDOW - n_short)]), n_short)
+        return
+    full: list[list[tuple[int, Tensor]]] = []
+    while window:
+        following = list(take())
+        full.append(window)
+        if len(following) == WINDOW:
+            if len(full) == batch:
+                yield from inferred(full)
+                full = []
+        elif following:
+            # The last window takes over from its first frame on.
+            last = window[len(following) :] + following
+            yield from islice(inferred(full), WINDOW * (len(full) - 1) + len(following))
+            yield from inferred([last])
+            return
+        else:
+            yield from inferred(full)
+        window = following
+
+
+def build(name: str, **options: Any) -> TinyHD:
+    """Make the network with fresh weights.
+
+    Args:
+        name: `tinyhd_s` or `tinyhd_m`.
+        options: `reduced_channels`, `d1_last`.
+
+    Raises:
+        WrongUse: a wrong value.
+    """
+    from .tinyhd_network import TinyHD
+
+    divisor = options.get("reduced_channels", 1)
+    d1_last = options.get("d1_last")
+    if d1_last is None:
+        d1_last = _default_d1_last(name, divisor)
+    return TinyHD(multiple=name == M, reduced_channels=divisor, d1_last=d1_last)
+
+
+def load(name: str, checkpoint: Path | None, device: str = "cpu", **options: Any) -> TinyHDPredictor:
+    """Make the predictor from a weight file.
+
+    Args:
+        name: `tinyhd_s` or `tinyhd_m`.
+        checkpoint: None = a published file in `VIDSAL_CHECKPOINTS`.
+        device: `cpu`, `cuda`, `cuda:1`.
+        options: `reduced_channels` is taken from the file; `d1_last` belongs to a published file, and for another
+            one the default is named in a warning; `batch`, `threads`.
+
+    Raises:
+        MissingData: the file is not there; the message says how to get it.
+        BadData: it can not be read safely, or does not fit.
+        WrongUse: `reduced_channels` is not what the file shows.
+    """
+    known = [entry for entry in CHECKPOINTS if entry.model == name]
+    found = checkpoints.read(checkpoints.find(checkpoint, name, known), CHECKPOINTS)
+    divisor = shown_divisor(found)
+    if divisor is None:
+        checkpoints.fit(build(name), found, name)
+        raise BadData(f"{found.path}: these weights do not fit {name}")
+    checkpoints.shown_setting("reduced_channels", options, found, divisor)
+    given = {key: value for key, value in options.items() if value is not None}
+    module = build(name, reduced_channels=divisor, d1_last=_default_d1_last(name, divisor))
+    checkpoints.fit(module, found, name)
+    module.d1_last = checkpoints.hidden_setting("d1_last", given, found, module.d1_last)
+    info = INFOS[name]
+    if found.known is not None:
+        info = replace(info, trained_on=found.known.trained_on, licence=found.known.licence)
+    running = {key: value for key, value in given.items() if OPTIONS[key].scope == "predictor"}
+    return TinyHDPredictor(module, device, info=info, **running)
+
+
+def wrap(name: str, module: torch.nn.Module, device: str = "cpu", **options: Any) -> TinyHDPredictor:
+    """Make the predictor around a network from `build`.
+
+    Raises:
+        WrongUse: it is another kind of network.
+    """
+    from .tinyhd_network import TinyHD
+
+    if not isinstance(module, TinyHD) or module.multiple != (name == M):
+        raise WrongUse(f"{name} wraps the network that build_module({name!r}) makes, found another one")
+    running = {key: value for key, value in options.items() if OPTIONS[key].scope == "predictor"}
+    return TinyHDPredictor(module, device, **running)
+
+
+def shown_divisor(checkpoint: checkpoints.Checkpoint) -> int | None:
+    """Return the `reduced_channels` that the first convolution of a weight file shows; None if it has none."""
+    first = checkpoint.state.get("encoder.encoder.0.0.weight")
+    channels = len(first) if first is not None and first.ndim else 0
+    return {32: 1, 16: 2, 8: 4}.get(channels)
+
+
+def _default_d1_last(name: str, divisor: int) -> bool:
+    return name == M and divisor == 1
+
+
+def _inference_copy(module: TinyHD, device: torch.device) -> Callable[[Tensor], Tensor]:
+    """Return a callable with the module's present weights: folded for a CPU, a plain copy elsewhere."""
+    from copy import deepcopy
+
+    from .tinyhd_fast import FastTinyHD
+
+    if device.type == "cpu":
+        return FastTinyHD(module)
+    return deepcopy(module).to(device).eval()
+
+
+MODELS = {
+    name: Baseline(
+        info=INFOS[name],
+        load=partial(load, name),
+        options=OPTIONS,
+        build=partial(build, name),
+        wrap=partial(wrap, name),
+        checkpoints=tuple(entry for entry in CHECKPOINTS if entry.model == name),
+        signature={
+            "encoder.encoder.17.conv.3.running_var": 1,
+            "aggregator.aggregate_adapter.36.conv.0.0.weight": 5,
+            "decoder.decoder.0.weight": 5 if name == M else 4,
+        },
+    )
+    for name in (S, M)
+}
