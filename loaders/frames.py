@@ -212,14 +212,16 @@ def _read_video(path: Path) -> Iterator[Frame]:
     start: int | None = None
     with _open(path) as container:
         stream = container.streams.video[0]
+        step = 1 / Fraction(stream.average_rate or 25)
+        constant = _has_constant_rate(container)
         try:
             for picture in container.decode(stream):
-                if start is None:
-                    start = picture.pts or 0
-                pts = picture.pts if picture.pts is not None else start + index
-                yield Frame(
-                    index, float((pts - start) * stream.time_base * 1000), picture.to_ndarray(format="rgb24")
-                )
+                start = picture.pts if start is None else start
+                if constant or picture.pts is None or start is None:
+                    time_s = index * step
+                else:
+                    time_s = (picture.pts - start) * stream.time_base
+                yield Frame(index, float(time_s * 1000), picture.to_ndarray(format="rgb24"))
                 index += 1
         except av.error.FFmpegError as error:
             raise BadData(f"{path}: the decoder stopped after {index} frames ({error.strerror})") from error

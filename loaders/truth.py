@@ -36,7 +36,7 @@ def density(
         return np.zeros(shape, np.float32)
     down = _columns(xy[:, 1], height, max(shape), truth) * mass
     across = _columns(xy[:, 0], width, max(shape), truth)
-    values = down @ across.T
+    values = np.maximum(down @ across.T, 0.0)  # the low-pass of `fourier` ripples below zero on small canvases
     total = values.sum()
     if not total > 0:
         return np.zeros(shape, np.float32)
@@ -77,5 +77,5 @@ def _fourier(
     canvas = 1 << int(np.ceil(np.log2(max(longest, 2))))
     frequency = np.fft.fftfreq(canvas, 1 / canvas)
     gain = np.exp(-(frequency**2) * np.log(2) / (truth.cycles or 8.0) ** 2)
-    kernel = np.maximum(np.fft.ifft(gain).real, 0.0)
+    kernel = np.fft.ifft(gain).real
     return np.asarray(kernel[(np.arange(size)[:, None] - index[None, :]) % canvas])
