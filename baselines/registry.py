@@ -40,6 +40,9 @@ class Entry:
 
 
 TABLE: dict[str, Entry] = {
+    "salema": Entry("salema", "network", "VGG-16 encoder and decoder, exponential average at the bottleneck"),
+    "salclstm": Entry("salema", "network", "VGG-16 encoder and decoder, ConvLSTM at the bottleneck"),
+    "unisal": Entry("unisal", "network", "MobileNetV2 and a ConvGRU; four domains, images and videos"),
     "uniform": Entry("reference", "reference", "every pixel alike"),
     "center_prior": Entry("reference", "reference", "a Gaussian at the centre, of fixed size"),
     "center_prior_fitted": Entry(
