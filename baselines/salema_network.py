@@ -15,8 +15,9 @@ from torch import Tensor, nn
 
 from vidsal.loaders.errors import WrongUse
 
-#: Widths of the convolutions; P halves (max-pool), U doubles (nearest). Indices in `salgan` follow from it.
-ENCODER = (64, 64, "P", 128, 128, "P", 256, 256, 256, "P", 512, 512, 512, "P", 512, 512, 512)
+from .vgg import vgg_features
+
+#: Widths of the decoder's convolutions; U doubles the size (nearest).
 DECODER = (512, 512, 512, "U", 512, 512, 512, "U", 256, 256, 256, "U", 128, 128, "U", 64, 64)
 #: First module of the decoder, and the layer that the published SalEMA averages: a convolution before its ReLU.
 DECODER_START = 30
@@ -25,12 +26,10 @@ N_LAYERS = 62
 
 def salgan_layers() -> nn.Sequential:
     """Return the 62 modules of the image network: (N, 3, H, W) to (N, 1, 16 (H // 16), 16 (W // 16)) in 0..1."""
-    layers: list[nn.Module] = []
-    channels = 3
-    for item in (*ENCODER, *DECODER):
-        if item == "P":
-            layers.append(nn.MaxPool2d(2))
-        elif item == "U":
+    layers = list(vgg_features(16))
+    channels = 512
+    for item in DECODER:
+        if item == "U":
             layers.append(nn.Upsample(scale_factor=2, mode="nearest"))
         else:
             assert isinstance(item, int)
@@ -54,9 +53,7 @@ class SalEMA(nn.Module):
         WrongUse: no such module, or its input and output differ in shape where `residual` needs them equal.
     """
 
-    def __init__(
-        self, alpha: float | None = 0.1, ema_loc: int = DECODER_START, residual: bool = False
-    ) -> None:
+    def __init__(self, alpha: float | None = 0.1, ema_loc: int = DECODER_START, residual: bool = False) -> None:
         super().__init__()
         if not 0 <= ema_loc < N_LAYERS:
             raise WrongUse(f"ema_loc is {ema_loc}; the network has the modules 0..{N_LAYERS - 1}")
@@ -69,6 +66,15 @@ class SalEMA(nn.Module):
         self.ema_loc = ema_loc
         self.residual = residual
         self.alpha: nn.Parameter | float = nn.Parameter(torch.tensor([0.25])) if alpha is None else float(alpha)
+
+    @property
+    def overwrites(self) -> bool:
+        """Whether the averaged layer lies in the encoder, whose published ReLUs overwrite their input.
+
+        An averaged ReLU's own input is therefore rectified before it is added (`residual`), and an averaged
+        convolution's state is rectified once the frame has used it.
+        """
+        return self.ema_loc < DECODER_START
 
     @property
     def weight(self) -> Tensor:
@@ -89,10 +95,7 @@ class SalEMA(nn.Module):
         layer = self.salgan[self.ema_loc]
         inner = self.salgan[: self.ema_loc](frame)
         new = layer(inner)
-        # The published encoder's ReLUs overwrite their input. An averaged ReLU's own input is therefore rectified
-        # before it is added; an averaged convolution's state is rectified after it has been used.
-        overwrites = self.ema_loc < DECODER_START
-        if overwrites and isinstance(layer, nn.ReLU):
+        if self.overwrites and isinstance(layer, nn.ReLU):
             inner = new
         if state is not None:
             weight = self.weight.to(new)
@@ -100,7 +103,7 @@ class SalEMA(nn.Module):
         if self.residual:
             return self.salgan[self.ema_loc + 1 :](new + inner), new
         out = self.salgan[self.ema_loc + 1 :](new)
-        return out, torch.relu(new) if overwrites and isinstance(layer, nn.Conv2d) else new
+        return out, torch.relu(new) if self.overwrites and isinstance(layer, nn.Conv2d) else new
 
 
 class SalCLSTM(nn.Module):
@@ -116,9 +119,7 @@ class SalCLSTM(nn.Module):
         self.Gates = nn.Conv2d(2 * 512, 4 * 512, 3, padding=1)
         self.residual = residual
 
-    def forward(
-        self, frame: Tensor, state: Sequence[Tensor] | None = None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    def forward(self, frame: Tensor, state: Sequence[Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
         """Predict one frame.
 
         Args:

@@ -47,7 +47,7 @@ class DomainNorm(nn.Module):
 class Chain(nn.Sequential):
     """Modules one after the other; those that depend on the domain are told which it is."""
 
-    def forward(self, x: Tensor, domain: str) -> Tensor:
+    def forward(self, x: Tensor, domain: str) -> Tensor:  # type: ignore[override]
         """Apply all modules to (N, C, H, W)."""
         for step in self:
             x = step(x, domain) if isinstance(step, (DomainNorm, Chain, InvertedResidual)) else step(x)
@@ -66,9 +66,7 @@ class InvertedResidual(nn.Module):
         keep_input: False where the block changes the resolution afterwards, so that nothing may be added.
     """
 
-    def __init__(
-        self, inputs: int, outputs: int, expansion: int, norm: Norm, *, keep_input: bool = True
-    ) -> None:
+    def __init__(self, inputs: int, outputs: int, expansion: int, norm: Norm, *, keep_input: bool = True) -> None:
         super().__init__()
         inner = inputs * expansion
         self.adds_input = keep_input and inputs == outputs
@@ -84,7 +82,7 @@ class InvertedResidual(nn.Module):
 
     def forward(self, x: Tensor, domain: str) -> Tensor:
         """Map (N, inputs, H, W) to (N, outputs, H, W)."""
-        y = self.conv(x, domain)
+        y: Tensor = self.conv(x, domain)
         return x + y if self.adds_input else y
 
 

@@ -23,8 +23,15 @@ SMOOTHING = 41
 PRIOR_GAIN = 6.0
 
 #: MobileNetV2: expansion, channels, blocks, whether the resolution is halved.
-STAGES = ((1, 16, 1, False), (6, 24, 2, True), (6, 32, 3, True), (6, 64, 4, True))
-STAGES += ((6, 96, 3, False), (6, 160, 3, True), (6, 320, 1, False))
+STAGES = (
+    (1, 16, 1, False),
+    (6, 24, 2, True),
+    (6, 32, 3, True),
+    (6, 64, 4, True),
+    (6, 96, 3, False),
+    (6, 160, 3, True),
+    (6, 320, 1, False),
+)
 #: Blocks whose output, before it is halved, feeds the skip connections: 64 channels at stride 8, 160 at 16.
 TAP_4X = 7
 TAP_2X = 14
@@ -43,9 +50,7 @@ class Backbone(nn.Module):
                 first = halves and block == 0
                 if first:
                     self.halving.append(len(features))
-                features.append(
-                    InvertedResidual(channels, outputs, expansion, nn.BatchNorm2d, keep_input=not first)
-                )
+                features.append(InvertedResidual(channels, outputs, expansion, nn.BatchNorm2d, keep_input=not first))
                 channels = outputs
         features.append(_conv_norm(channels, 1280, 1))
         self.features = nn.ModuleList(features)
@@ -132,9 +137,7 @@ class UNISAL(nn.Module):
         for coarse in maps:
             fine = F.interpolate(coarse, size=x.shape[-2:], mode="nearest")
             smooth = smoothing(F.pad(fine, margin, mode="replicate"))
-            out.append(
-                log_softmax_map(F.interpolate(smooth, size=size, mode="bilinear", align_corners=False))
-            )
+            out.append(log_softmax_map(F.interpolate(smooth, size=size, mode="bilinear", align_corners=False)))
         density = torch.stack(out, 1)
         return (density, hidden) if return_hidden else density
 
@@ -145,9 +148,7 @@ class UNISAL(nn.Module):
         feature = self.post_cnn(torch.cat((top, priors), 1), source)
         return feature, self.skip_2x(mid, source), self.skip_4x(low, source)
 
-    def decode(
-        self, feature: Tensor, state: Tensor | None, skip_2x: Tensor, skip_4x: Tensor, source: str
-    ) -> Tensor:
+    def decode(self, feature: Tensor, state: Tensor | None, skip_2x: Tensor, skip_4x: Tensor, source: str) -> Tensor:
         """Return the unsmoothed map (N, 1, H/8, W/8)."""
         if state is not None:
             feature = feature + self.post_rnn(state, source)
@@ -158,9 +159,7 @@ class UNISAL(nn.Module):
 
     def priors(self, source: str, height: int, width: int) -> Tensor:
         """Return the 16 prior maps of a domain, (1, 16, height, width)."""
-        return gaussian_maps(self.get_parameter(f"coarse_gaussians_{domain_key(source)}"), height, width)[
-            None
-        ]
+        return gaussian_maps(self.get_parameter(f"coarse_gaussians_{domain_key(source)}"), height, width)[None]
 
 
 def gaussian_maps(parameters: Tensor, height: int, width: int, gain: float = PRIOR_GAIN) -> Tensor:
@@ -249,9 +248,7 @@ def _named(**modules: nn.Module) -> Chain:
 
 def _skip(inputs: int, outputs: int) -> Chain:
     reduction = Chain(nn.Conv2d(2 * inputs, outputs, 1), DomainNorm(outputs))
-    return _named(
-        expansion=_conv_domain_norm(inputs, 2 * inputs), dropout=nn.Dropout2d(0.6), reduction=reduction
-    )
+    return _named(expansion=_conv_domain_norm(inputs, 2 * inputs), dropout=nn.Dropout2d(0.6), reduction=reduction)
 
 
 def _double(x: Tensor) -> Tensor:

@@ -1,0 +1,287 @@
+"""SalEMA and SalCLSTM: an image saliency network with memory, an average or a ConvLSTM, at its bottleneck.
+
+Source: Linardos, Mohedano, Nieto, O'Connor, Giro-i-Nieto & McGuinness, Simple vs complex temporal recurrences for
+video saliency prediction, BMVC 2019; Linardos/SalEMA (no licence file).
+Weights: see `CHECKPOINTS`; no licence is stated and no digest was published.
+Trained on: SALICON (images), then DHF1K; backbone: ImageNet.
+Published, SalEMA, DHF1K test server (READMEs of TASED-Net and RecSal-Net): AUC-J 0.890, SIM 0.466, s-AUC 0.667, CC
+0.449, NSS 2.574; the repository's own scores on DHF1K's validation videos: 0.885, 0.358, 0.688, 0.446, 2.476 (the two
+SIMs do not agree).
+Input: BGR frames, OpenCV INTER_AREA on uint8 to 192 x 256, minus (103.939, 116.779, 123.68).
+Output: a saliency map in 0..1, 192 x 256, for every frame. Causal; the memory lasts for the whole video.
+"""
+
+from __future__ import annotations
+
+import copy
+import logging
+from collections.abc import Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
+from vidsal.loaders.errors import BadData, WrongUse
+from vidsal.loaders.records import Frame, UInt8Image
+
+from . import checkpoints
+from .area_resize import resize_area
+from .device import inference, resolve
+from .records import Baseline, KnownCheckpoint, Option
+
+if TYPE_CHECKING:
+    import torch
+
+    from .salema_network import SalCLSTM, SalEMA
+
+log = logging.getLogger(__name__)
+
+HEIGHT, WIDTH = 192, 256
+#: Blue, green, red.
+MEAN_BGR = (103.939, 116.779, 123.68)
+#: Frames that go through the network at once: on a CPU more gain nothing.
+GROUP = {"cpu": 1}
+GROUP_ELSEWHERE = 8
+
+FILES = "https://imatge.upc.edu/web/sites/default/files/projects/saliency/public/VideoSalGAN-II/"
+DATA_SETS = ("SALICON", "DHF1K")
+PAPER = "Linardos et al., Simple vs complex temporal recurrences for video saliency prediction, BMVC 2019"
+LICENCE = "none stated"
+
+INFO = {
+    name: ModelInfo(name=name, trained_on=DATA_SETS, licence=LICENCE, paper=PAPER) for name in ("salema", "salclstm")
+}
+
+RESIDUAL = Option("flag", False, "add the layer's input to its averaged output")
+OPTIONS = {
+    "salema": {
+        "alpha": Option(
+            "float",
+            0.1,
+            "a new frame counts sigmoid(alpha); none: learned, as the checkpoint shows",
+            optional=True,
+        ),
+        "ema_loc": Option("int", 30, "number of the averaged layer, 0 to 61"),
+        "residual": RESIDUAL,
+    },
+    "salclstm": {"residual": Option("flag", False, "add the encoder's output to the cell")},
+}
+
+CHECKPOINTS = {
+    name: (
+        KnownCheckpoint(
+            model=name,
+            variant="DHF1K",
+            file=file,
+            source=FILES + file,
+            licence=LICENCE,
+            trained_on=DATA_SETS,
+            note=f"{size} according to the README; no digest was published",
+        ),
+    )
+    for name, file, size in (("salema", "SalEMA30.pt", "364 MB"), ("salclstm", "SalCLSTM30.pt", "580 MB"))
+}
+
+
+class SalEMAPredictor:
+    """Runs SalEMA or SalCLSTM over stimuli.
+
+    Args:
+        network: its present weights are used; later changes of them are not seen.
+        device: `cpu`, `cuda`, `cuda:1`.
+
+    Raises:
+        WrongUse: no such device.
+    """
+
+    info: ModelInfo
+
+    def __init__(self, network: SalEMA | SalCLSTM, device: str = "cpu") -> None:
+        from .salema_inference import FastSalCLSTM, FastSalEMA
+        from .salema_network import SalEMA
+
+        self.device = resolve(device)
+        self._group = GROUP.get(self.device.type, GROUP_ELSEWHERE)
+        moved = network if self.device.type == "cpu" else copy.deepcopy(network).to(self.device)
+        with inference():
+            if isinstance(moved, SalEMA):
+                self.info = INFO["salema"]
+                self._network: FastSalEMA | FastSalCLSTM = FastSalEMA(moved)
+            else:
+                self.info = INFO["salclstm"]
+                self._network = FastSalCLSTM(moved)
+
+    def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
+        """Yield the saliency of each frame: float32, shape (192, 256), in 0..1.
+
+        Raises:
+            BadData: a frame has another size than the stimulus.
+        """
+        import torch
+
+        state: Any = None
+        frames = iter(frames)
+        while batch := list(islice(frames, self._group)):
+            with inference():
+                images = [self._input(frame, stimulus) for frame in batch]
+                images += [images[-1]] * (self._group - len(images))
+                maps, state = self._network(torch.stack(images), state)
+            for frame, values in zip(batch, maps[:, 0], strict=False):
+                yield Prediction(frame.index, values.numpy() if self.device.type == "cpu" else values)
+
+    def published_map(self, values: Any, stimulus: StimulusInfo) -> UInt8Image:
+        """Return the 8-bit map as the authors wrote it, 192 x 256: stretched to 0..255 and rounded.
+
+        Args:
+            values: a prediction's map, numpy or torch.
+            stimulus: not needed; the map was not brought to its size.
+        """
+        return published_map(values)
+
+    def _input(self, frame: Frame, stimulus: StimulusInfo) -> torch.Tensor:
+        import torch
+
+        if frame.rgb.shape != (stimulus.height, stimulus.width, 3):
+            raise BadData(
+                f"{stimulus.id}, frame {frame.index}: the frame has the shape {frame.rgb.shape}, expected "
+                f"{(stimulus.height, stimulus.width, 3)} as for the whole stimulus"
+            )
+        return torch.from_numpy(prepare(frame.rgb)).to(self.device)
+
+
+def build_salema(**options: Any) -> SalEMA:
+    """Make SalEMA's network with fresh weights; the options are those of `salema_network.SalEMA`.
+
+    Raises:
+        WrongUse: a setting does not fit the network.
+    """
+    from .salema_network import SalEMA
+
+    return SalEMA(**options)
+
+
+def build_salclstm(**options: Any) -> SalCLSTM:
+    """Make SalCLSTM's network with fresh weights; the option is `residual`."""
+    from .salema_network import SalCLSTM
+
+    return SalCLSTM(**options)
+
+
+def load_salema(checkpoint: Path | None, device: str = "cpu", **options: Any) -> SalEMAPredictor:
+    """Make the predictor of SalEMA from a weight file; whether alpha is learned shows in it.
+
+    Raises:
+        MissingData: the file is not there; the message says how to get it.
+        BadData: it can not be read safely, or does not fit.
+        WrongUse: an alpha was given although the file holds one, or the reverse.
+    """
+    found = checkpoints.read(checkpoints.find(checkpoint, "salema", CHECKPOINTS["salema"]))
+    learned = "alpha" in found.state
+    if "alpha" in options and (options["alpha"] is None) != learned:
+        raise WrongUse(
+            f"alpha={options['alpha']} was given, but {found.path} holds "
+            f"{'a learned alpha' if learned else 'no learned alpha'}; leave the option out"
+            + ("" if learned else " or give a number (published: 0.1)")
+        )
+    hidden = {} if learned else {"alpha": 0.1}
+    _tell_assumed(found, {**hidden, "ema_loc": 30, "residual": False}, options)
+    network = build_salema(**{**hidden, **options, **({"alpha": None} if learned else {})})
+    checkpoints.fit(network, found, "salema")
+    return SalEMAPredictor(network, device)
+
+
+def load_salclstm(checkpoint: Path | None, device: str = "cpu", **options: Any) -> SalEMAPredictor:
+    """Make the predictor of SalCLSTM from a weight file; errors as for `load_salema`."""
+    found = checkpoints.read(checkpoints.find(checkpoint, "salclstm", CHECKPOINTS["salclstm"]))
+    _tell_assumed(found, {"residual": False}, options)
+    network = build_salclstm(**options)
+    checkpoints.fit(network, found, "salclstm")
+    return SalEMAPredictor(network, device)
+
+
+def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> SalEMAPredictor:
+    """Make the predictor around a network from `build_salema` or `build_salclstm`, which already has its settings.
+
+    Raises:
+        WrongUse: it is another kind of network, or was built with another value of an option given here.
+    """
+    from .salema_network import SalCLSTM, SalEMA
+
+    if not isinstance(module, (SalEMA, SalCLSTM)):
+        raise WrongUse(
+            "salema and salclstm wrap the networks that build_module makes under these names, found "
+            f"{type(module).__name__}"
+        )
+    for name, value in options.items():
+        built = getattr(module, name, None)
+        built = None if name == "alpha" and not isinstance(built, float) else built
+        if built != value:
+            raise WrongUse(f"{name}={value} was given, but the network was built with {name}={built}")
+    return SalEMAPredictor(module, device)
+
+
+def prepare(rgb: UInt8Image) -> npt.NDArray[np.float32]:
+    """Resize a frame as OpenCV's INTER_AREA does, turn it to BGR and subtract the mean.
+
+    Args:
+        rgb: uint8, shape (h, w, 3).
+
+    Returns:
+        float32, shape (3, 192, 256).
+    """
+    small = resize_area(rgb, WIDTH, HEIGHT)[..., ::-1]
+    return np.ascontiguousarray((small - np.array(MEAN_BGR)).astype(np.float32).transpose(2, 0, 1))
+
+
+def published_map(saliency: Any) -> UInt8Image:
+    """Return a map stretched to 0..1, times 255, plus a half, cut off, as uint8; constant maps become 0.
+
+    Args:
+        saliency: numpy or torch, any shape.
+    """
+    values = saliency.detach().cpu().numpy() if hasattr(saliency, "detach") else np.asarray(saliency)
+    values = values.astype(np.float32)
+    low, high = values.min(), values.max()
+    if low == high:
+        return np.zeros(values.shape, np.uint8)
+    stretched = (values - low) / (high - low) * np.float32(255) + np.float32(0.5)
+    published: UInt8Image = stretched.clip(0, 255).astype(np.uint8)
+    return published
+
+
+def _tell_assumed(found: checkpoints.Checkpoint, published: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+    assumed = [f"{name}={value}" for name, value in published.items() if name not in options]
+    if assumed:
+        log.warning(
+            "%s: weights do not show the settings they were trained with, and no digests were published; %s, as "
+            "in the paper, is assumed",
+            found.path,
+            ", ".join(assumed),
+        )
+
+
+SIGNATURE = {"salgan.0.weight": 4, "salgan.30.weight": 4, "salgan.60.weight": 4}
+
+MODELS = {
+    "salema": Baseline(
+        info=INFO["salema"],
+        load=load_salema,
+        options=OPTIONS["salema"],
+        build=build_salema,
+        wrap=wrap,
+        checkpoints=CHECKPOINTS["salema"],
+        signature=SIGNATURE,
+    ),
+    "salclstm": Baseline(
+        info=INFO["salclstm"],
+        load=load_salclstm,
+        options=OPTIONS["salclstm"],
+        build=build_salclstm,
+        wrap=wrap,
+        checkpoints=CHECKPOINTS["salclstm"],
+        signature={**SIGNATURE, "Gates.weight": 4, "Gates.bias": 1},
+    ),
+}
