@@ -19,7 +19,7 @@ LEDOV's.
 
 from __future__ import annotations
 
-import warnings
+import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import islice
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     import torch
 
     from .deepgaze_mr_network import DeepGazeMR
+
+log = logging.getLogger(__name__)
 
 NAME = "deepgaze_mr"
 CENTER_BIAS_FILE = "center-bias-ledov.pt"
@@ -257,12 +259,13 @@ def wrap(module: torch.nn.Module, device: str, **options: Any) -> Predictor:
     given = options.pop("center_bias", None)
     bias = module.center_bias if given is None else read_center_bias(Path(given))
     if bias is None:
-        warnings.warn(
-            "DeepGaze MR got no centre bias: a Gaussian at the centre of the frame stands in (sd 0.15 of the width, "
-            f"0.194 of the height), and scores will differ from the published model's. Put {CENTER_BIAS_FILE} from "
-            f"{_SOURCE} beside the checkpoint, or give --option center_bias=FILE with your data set's",
-            checkpoints.CheckpointWarning,
-            stacklevel=2,
+        log.warning(
+            "%s: no centre bias was given; a Gaussian at the centre of the frame stands in (sd 0.15 of the width, "
+            "0.194 of the height), and scores will differ from the published model's. Put %s from %s beside the "
+            "checkpoint, or give --option center_bias=FILE with the density of your data set",
+            NAME,
+            CENTER_BIAS_FILE,
+            _SOURCE,
         )
     return DeepGazeMRPredictor(module, device, center_bias=bias, **options)
 

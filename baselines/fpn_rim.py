@@ -16,7 +16,7 @@ their width. That is the same for square frames; for others the predictor undoes
 
 from __future__ import annotations
 
-import warnings
+import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     import torch
 
     from .fpn_rim_network import Carry, FpnRim
+
+log = logging.getLogger(__name__)
 
 NAME = "fpn_rim"
 CLIP_SECONDS = 5.0
@@ -219,8 +221,8 @@ def load(checkpoint: Path | None, device: str = "cpu", **options: Any) -> FpnRim
     """Make the predictor from a Lightning checkpoint or a state_dict.
 
     Settings come from the checkpoint's hyper-parameters where it has them, else from its shapes; a given option
-    must agree with them. `rim_k` is not in the shapes: without hyper-parameters it must be given, else the
-    default is assumed and said in a `CheckpointWarning`.
+    must agree with them. `rim_k` is not in the shapes: where neither says it the thesis's is assumed, with a
+    logged warning.
 
     Raises:
         MissingData: no file was given, or it is not there.
@@ -256,14 +258,20 @@ def settings_of(found: checkpoints.Checkpoint, given: Mapping[str, Any]) -> dict
         checkpoints.shown_setting(name, wanted, found, value)
     settings = {**held, **wanted, **shown}
     if shown and settings["mode"] == "RIM" and "rim_k" not in settings:
-        default = min(OPTIONS["rim_k"].default, settings["rim_num_units"])
-        settings["rim_k"] = checkpoints.hidden_setting("rim_k", wanted, found, default)
-    if shown and not {"input_dims"} & {*held, *wanted} and settings["input_dims"] != OPTIONS["input_dims"].default:
-        warnings.warn(
-            f"{found.path} does not say the size of its frames; {settings['input_dims']} fits its shapes. Give "
-            "--option input_dims=HxW to settle it",
-            checkpoints.CheckpointWarning,
-            stacklevel=2,
+        settings["rim_k"] = min(OPTIONS["rim_k"].default, settings["rim_num_units"])
+        log.warning(
+            "%s does not say how many of its %d units are active in a frame; %d are assumed, as in the thesis. Give "
+            "--option rim_k=... to settle it",
+            found.path,
+            settings["rim_num_units"],
+            settings["rim_k"],
+        )
+    if shown and "input_dims" not in {*held, *wanted} and settings["input_dims"] != OPTIONS["input_dims"].default:
+        log.warning(
+            "%s does not say the size of its frames; %d x %d fits its shapes, and others may. Give --option "
+            "input_dims=HxW to settle it",
+            found.path,
+            *settings["input_dims"],
         )
     return settings
 
