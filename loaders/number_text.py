@@ -7,6 +7,7 @@ again line by line: either they mean numbers all the same, or the error names th
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from functools import lru_cache
 from typing import Literal
@@ -23,6 +24,7 @@ LARGEST = 1e12
 """Numbers beyond this are no gaze: the file is damaged."""
 
 _POWERS = 10.0 ** np.arange(16)  # up to 15 digits a number and its power of ten are exact, so the quotient is
+_BLANKS = re.compile("[ \t]+")
 _UTF8_MARK = b"\xef\xbb\xbf"
 
 
@@ -112,7 +114,7 @@ def _read_slowly(
         line = raw.decode("ascii", "backslashreplace").strip(" \t\r")
         if not line or (comment and line.startswith(comment)):
             continue
-        fields = [f.strip(" \t") for f in line.split(",")] if separator == "comma" else line.split()
+        fields = [f.strip(" \t") for f in line.split(",")] if separator == "comma" else _BLANKS.split(line)
         if len(fields) != len(columns):
             hint = "; decimal commas?" if separator == "blank" and "," in line else ""
             raise BadData(

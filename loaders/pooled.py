@@ -96,8 +96,8 @@ def numbered_files(
 ) -> dict[int, Path]:
     """Return the files `<prefix><digits><suffix>` of a folder by number, ascending; {} if there is no folder.
 
-    Files of other names, and a second file of the same number, are reported and left out; sub-folders, hidden
-    files and what file managers leave behind are not looked at.
+    Files of other names, and a second file of the same number (`002` beside `0002`: the unusual one), are reported
+    and left out; sub-folders, hidden files and what file managers leave behind are not looked at.
 
     Args:
         folder: where to look, not below it.
@@ -109,19 +109,23 @@ def numbered_files(
     if not folder.is_dir():
         return {}
     pattern = re.compile(re.escape(prefix) + r"([0-9]{1,9})" + re.escape(suffix), re.IGNORECASE)
-    files: dict[int, Path] = {}
+    matches: list[tuple[str, Path]] = []
     foreign: list[str] = []
-    twice: list[str] = []
     for path in sorted(folder.iterdir()):
         if path.name.startswith(".") or path.name.lower() in _IGNORED or path.is_dir():
             continue
         match = pattern.fullmatch(path.name)
         if match is None:
             foreign.append(path.name)
-        elif int(match[1]) in files:
-            twice.append(path.name)
         else:
-            files[int(match[1])] = path
+            matches.append((match[1], path))
+    usual = Counter(len(digits) for digits, _ in matches).most_common(1)
+    matches.sort(key=lambda match: len(match[0]) != usual[0][0])
+    files: dict[int, Path] = {}
+    twice: list[str] = []
+    for digits, path in matches:
+        if files.setdefault(int(digits), path) is not path:
+            twice.append(path.name)
     if report is not None and foreign:
         expected = f"expected names are {prefix}<number>{suffix}"
         report.add("surplus", where, f"left out {some(foreign)}; {expected}", count=len(foreign))
@@ -289,7 +293,7 @@ def _set_places(memory: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
 
 
 def _png_size(head: bytes) -> Size | None:
-    if len(head) < 24 or not head.startswith(_PNG_SIGNATURE) or head[12:16] != b"IHDR":
+    if len(head) < 26 or not head.startswith(_PNG_SIGNATURE) or head[12:16] != b"IHDR":
         return None
     return int.from_bytes(head[20:24], "big"), int.from_bytes(head[16:20], "big")
 
