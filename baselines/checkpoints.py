@@ -101,9 +101,7 @@ def find(path: Path | None, model: str, known: Sequence[KnownCheckpoint]) -> Pat
     """
     folders = [Path(part) for part in os.environ.get(FOLDERS, "").split(os.pathsep) if part]
     if path is not None and path.is_dir():
-        raise WrongUse(
-            f"{path} is a folder; the checkpoint of {model} is one file. To search it, set {FOLDERS}"
-        )
+        raise WrongUse(f"{path} is a folder; the checkpoint of {model} is one file. To search it, set {FOLDERS}")
     if path is not None and path.is_file():
         return path
     wanted = [path.name] if path is not None else [entry.file for entry in known]
@@ -200,12 +198,11 @@ def fit(module: torch.nn.Module, checkpoint: Checkpoint, model: str) -> Checkpoi
     if missing or surplus or shapes:
         faults = [
             f"{word}: {_first(keys)}"
-            for word, keys in (("missing", missing), ("not expected", surplus), ("other shape", shapes))
+            for word, keys in (("Missing", missing), ("Not expected", surplus), ("Other shape", shapes))
             if keys
         ]
         raise BadData(
-            f"{checkpoint.path}: these weights do not fit {model}. {'. '.join(faults).capitalize()}. "
-            f"{_likeness(found, model)}"
+            f"{checkpoint.path}: these weights do not fit {model}. {'. '.join(faults)}. {_likeness(found, model)}"
         )
     other = sorted(
         {
@@ -295,9 +292,7 @@ def _refuse_other_files(path: Path) -> None:
     if not head:
         raise BadData(f"{path} is empty; fetch it again")
     if text.startswith(b"version https://git-lfs"):
-        raise BadData(
-            f"{path} is a Git LFS pointer, not the file itself; run `git lfs pull` where it comes from"
-        )
+        raise BadData(f"{path} is a Git LFS pointer, not the file itself; run `git lfs pull` where it comes from")
     if text.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise BadData(f"{path} is a web page, not a weight file; fetch the raw file")
     if head.startswith(b"PK\x03\x04"):
