@@ -1,12 +1,13 @@
 """What a metric declares about itself, and the one register of all metrics and their variants.
 
-Importing `metrics` fills the register.
+Importing `metrics` and `published` fills the register; `find` does so.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any
 
 import numpy.typing as npt
@@ -35,6 +36,7 @@ class Metric:
         source: where the definition comes from.
         version: raised when the numbers change.
         subtracts_minimum: True if a prediction with negative values is lifted to 0 first.
+        scores_no_fixation: True if a frame without fixations has a score (a fault of published code).
     """
 
     name: str
@@ -51,6 +53,7 @@ class Metric:
     source: str
     version: int = 1
     subtracts_minimum: bool = False
+    scores_no_fixation: bool = False
 
     @property
     def id(self) -> str:
@@ -118,6 +121,7 @@ def metric(
     version: int = 1,
     chance: float | str | None = None,
     subtracts_minimum: bool = False,
+    scores_no_fixation: bool = False,
     value_range: tuple[float, float] | None = None,
 ) -> Callable[[Callable[..., float]], Callable[..., float]]:
     """Enter a definition into the register as one variant of a metric."""
@@ -128,7 +132,7 @@ def metric(
             name, family.short, params, function, family.needs, family.higher_is_better,
             value_range or family.range,
             family.chance if chance is None else chance, family.ceiling, family.unit, degenerate, source, version,
-            subtracts_minimum,
+            subtracts_minimum, scores_no_fixation,
         )  # fmt: skip
         REGISTER[entry.id] = entry
         return function
@@ -142,6 +146,8 @@ def find(metric_id: str) -> Metric:
     Raises:
         UnknownName: no such id; the message lists the known ones.
     """
+    import_module("vidsal.benchmark.metrics")
+    import_module("vidsal.benchmark.published")
     if metric_id not in REGISTER:
         raise UnknownName("metric", metric_id, REGISTER)
     return REGISTER[metric_id]

@@ -116,3 +116,52 @@ def union_probability(frame_counts: npt.NDArray[Any], n_frames: int, k: int = 10
     for drawn in range(min(k, n_frames)):
         absent *= np.maximum(free - drawn, 0) / (n_frames - drawn)
     return (1 - absent)[counts.astype(np.int64)]
+
+
+class StimulusUnion:
+    """Probability of pixels to be fixated in one random frame of at least one of k random stimuli.
+
+    With a_v the share of frames of stimulus v in which a pixel is not fixated, it stays out of the union of the
+    stimuli in a set with the product of their a_v. What is kept is the mean of that product over all sets of j
+    stimuli, j = 0..k, built up one stimulus at a time; one stimulus can be taken out again.
+
+    Attributes:
+        k: how many stimuli are drawn; all of them where there are fewer.
+        n: how many stimuli were added.
+    """
+
+    def __init__(self, shape: tuple[int, int], k: int) -> None:
+        self.k = k
+        self.n = 0
+        self._absent = np.zeros((k + 1, *shape))
+        self._absent[0] = 1.0
+
+    def add(self, share: Float64Map) -> None:
+        """Add a stimulus.
+
+        Args:
+            share: in which part of its frames each pixel is fixated, 0..1, shape (H, W).
+        """
+        self.n += 1
+        for j in range(min(self.k, self.n), 0, -1):
+            part = j / self.n
+            self._absent[j] = (1 - part) * self._absent[j] + part * (1 - share) * self._absent[j - 1]
+
+    def probability(self) -> Float64Map:
+        """Return the probability for k of all stimuli; zero where there is none."""
+        probability: Float64Map = 1 - self._absent[min(self.k, self.n)]
+        return probability
+
+    def without(self, share: Float64Map) -> Float64Map:
+        """Return the probability for k of the other stimuli, one that was added being left out.
+
+        Raises:
+            WrongUse: fewer than twice k stimuli, where taking one out would lose all digits; add the others alone.
+        """
+        if self.n < 2 * self.k:
+            raise WrongUse(f"{self.n} stimuli are too few to take one out of draws of {self.k}; add the others alone")
+        absent = np.ones(self._absent.shape[1:])
+        for j in range(1, self.k + 1):
+            absent = (self.n * self._absent[j] - j * (1 - share) * absent) / (self.n - j)
+        probability: Float64Map = np.clip(1 - absent, 0.0, 1.0)
+        return probability

@@ -6,77 +6,12 @@ negatives to gather and how to average. Its digest goes into every result.
 
 from __future__ import annotations
 
-import hashlib
-import json
-from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
-
 from vidsal.loaders.errors import UnknownName
 
-Average = Literal["stimulus", "frame"]
-NegativeSet = Literal["others-list", "ten-frame-union"]
-Resize = Literal["bilinear-halfpixel", "bicubic-antialias"]
+from .protocol_record import SHORT_NAMES, Fault, Protocol
+from .protocols_published import MSU_1, SALEMA_1, TINYHD_1, TUEBINGEN_1, UNISAL_1
 
-SHORT_NAMES = ("AUC-J", "sAUC", "NSS", "CC", "SIM", "KLD")
-"""The six scores of every protocol, in the order of every table."""
-
-
-@dataclass(frozen=True)
-class Fault:
-    """A known fault of the scoring that a protocol reproduces.
-
-    Attributes:
-        what: the fault in a sentence.
-        effect: how far it moves a score.
-    """
-
-    what: str
-    effect: str
-
-
-@dataclass(frozen=True)
-class Protocol:
-    """Every choice that moves a number.
-
-    Attributes:
-        name: name and number; a changed choice is a new name.
-        summary: what it reproduces, in a sentence.
-        origin: the publication or repository.
-        metrics: full id of each of the six scores, in the order of `SHORT_NAMES`.
-        resize: how a prediction of another size is brought to the truth's grid.
-        encoding: `none`, or `uint8`: predictions and truth pass through 8-bit maps before a run scores them.
-        log_ranks: True if areas rank the values of a log density itself; False if those of the density.
-        negatives: the set of pixels that the shuffled AUC is judged against.
-        negatives_note: the same in words.
-        average: `stimulus`: the mean of the stimuli's means over frames; `frame`: the mean over all frames.
-        frames: which frames count, in words.
-        faults: known faults of the origin, with their effect.
-    """
-
-    name: str
-    summary: str
-    origin: str
-    metrics: tuple[str, ...]
-    resize: Resize
-    encoding: Literal["none", "uint8"]
-    log_ranks: bool
-    negatives: NegativeSet
-    negatives_note: str
-    average: Average
-    frames: str
-    faults: tuple[Fault, ...] = field(default=())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the declaration as plain data: strings, lists and dicts."""
-        data: dict[str, Any] = json.loads(json.dumps(asdict(self)))
-        return data
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the canonical JSON of the declaration (sorted keys, no spaces, UTF-8)."""
-        text = json.dumps(self.to_dict(), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return hashlib.sha256(text.encode("utf-8")).hexdigest()
-
+__all__ = ["DHF1K_1", "EXACT_1", "PROTOCOLS", "SHORT_NAMES", "Fault", "Protocol", "protocol"]
 
 EXACT_1 = Protocol(
     name="exact-1",
@@ -91,7 +26,6 @@ EXACT_1 = Protocol(
         "kld[gt||pred;sum;log(eps+q/(p+eps));eps=2.220446049250313e-16]",
     ),
     resize="bilinear-halfpixel",
-    encoding="none",
     log_ranks=True,
     negatives="others-list",
     negatives_note=(
@@ -116,17 +50,60 @@ DHF1K_1 = Protocol(
     ),
     resize="bicubic-antialias",
     encoding="uint8",
-    log_ranks=False,
+    truth_encoding="uint8",
     negatives="ten-frame-union",
     negatives_note=(
         "the union of the fixated pixels of 10 frames drawn from all annotated frames of the split, the frame's own "
         "video included, in expectation: each pixel weighs its probability to be in the union"
     ),
     average="frame",
-    frames="every annotated frame with at least one fixation (the original draws at most 50,000 of them)",
+    frames="every annotated frame with at least one fixation",
+    approximations=(
+        "jitter and random splits are computed in exact expectation",
+        "the draw of the 10 frames enters through probabilities of pixels, not through each draw's own ratio: about "
+        "0.004 of sAUC",
+        "the original scores at most 50,000 frames drawn at random; here all of them count",
+        "KLD is not among the five official scores; it is the formula of the same code base",
+    ),
+    faults=(
+        Fault(
+            "AUC-J joins ROC points at fixated values only by straight lines: a bonus of fp_n / (2 n), fp_n being the "
+            "fraction of unfixated pixels above the lowest fixated value",
+            "mean +0.073 with 3 fixations, +0.038 with 8, +0.022 with 15, +0.014 with 30, +0.005 with 100; chance is "
+            "0.5 + 1 / (2 (n + 1))",
+        ),
+        Fault(
+            "the jitter of 1e-7 is absolute and reorders densities and other maps of tiny values",
+            "`tiny` 0.849 to 0.848; none in a run, whose maps have 256 levels (the expectation has no amplitude)",
+        ),
+        Fault(
+            "sAUC looks at thresholds in steps of 0.1 of the stretched map",
+            "mean -0.002 to -0.004 for 15 and more fixations; single frames up to 0.10 (3 fixations), 0.05 (15), "
+            "0.02 (100); peaked maps fall into one bin",
+        ),
+        Fault(
+            "the negatives of sAUC may come from the same video, even the same frame, and duplicates collapse",
+            "up to 0.02 a frame against the list with duplicates; a union of very many frames saturates",
+        ),
+        Fault(
+            "predictions pass through 8-bit maps; levels at 0.6 of the range miss their threshold (6 * 0.1 > 0.6)",
+            "AUC at most 0.003 a frame on smooth maps; sparse maps lose their order below 1/255 of the peak",
+        ),
+        Fault(
+            "SIM stretches both maps to 0..1 before it makes them densities",
+            "an additive floor is forgiven: a floor of 10 % moves SIM by 0.01 to 0.035, at most 0.1",
+        ),
+        Fault(
+            "constant maps give NaN or conventions, and NaN frames are dropped from the mean",
+            "a model that sometimes predicts nothing is not punished in NSS, CC and sAUC",
+        ),
+        Fault("the mean is over frames: long videos weigh more", "depends on the split; compare both means of a run"),
+    ),
 )
 
-PROTOCOLS: dict[str, Protocol] = {p.name: p for p in (EXACT_1, DHF1K_1)}
+PROTOCOLS: dict[str, Protocol] = {
+    p.name: p for p in (EXACT_1, DHF1K_1, UNISAL_1, SALEMA_1, TINYHD_1, MSU_1, TUEBINGEN_1)
+}
 """The register of protocols by name."""
 
 

@@ -1,7 +1,8 @@
-"""Bringing a prediction to the grid of the truth, in float64, each protocol's way."""
+"""Bringing a prediction to the grid of the truth, each protocol's way."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -91,11 +92,73 @@ def _cubic_taps(n: int, m: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.f
     return mirrored[index[:, used] % (2 * n)], weight[:, used]
 
 
-RESIZES = {"bilinear-halfpixel": bilinear_half_pixel, "bicubic-antialias": bicubic_antialias}
+def bilinear_uint8(values: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[Any]:
+    """Interpolate 8-bit maps linearly in fixed point, to the bit as OpenCV does; other maps as `bilinear_half_pixel`.
+
+    Args:
+        values: map, shape (h, w).
+        shape: (H, W) of the result.
+
+    Returns:
+        uint8 for uint8, else float64.
+    """
+    if values.dtype != np.uint8:
+        return bilinear_half_pixel(values, shape)
+    levels = values.astype(np.int64)
+    lower, upper, a, b = _fixed_taps(values.shape[1], shape[1], clamp=True)
+    rows = levels[:, lower] * a + levels[:, upper] * b
+    lower, upper, a, b = _fixed_taps(values.shape[0], shape[0], clamp=False)
+    above, below = (a[:, None] * (rows[lower] >> 4)) >> 16, (b[:, None] * (rows[upper] >> 4)) >> 16
+    return ((above + below + 2) >> 2).astype(np.uint8)
 
 
-def resize(values: npt.NDArray[Any], shape: tuple[int, int], method: str) -> Float64Map:
-    """Resize by the method's name; a map of the right size is only converted to float64.
+def _fixed_taps(n: int, m: int, *, clamp: bool) -> tuple[npt.NDArray[np.int64], ...]:
+    """Neighbours of each output and their weights of 1/2048; beyond the border only columns lose their upper one."""
+    position = ((np.arange(m) + 0.5) * (n / m) - 0.5).astype(np.float32)
+    lower = np.floor(position).astype(np.int64)
+    weight = position - lower.astype(np.float32)
+    if clamp:
+        weight[(lower < 0) | (lower >= n - 1)] = 0
+        lower = np.clip(lower, 0, n - 1)
+    parts = (np.float32(1) - weight, weight)
+    a, b = (np.rint(part * np.float32(2048)).astype(np.int64) for part in parts)
+    return np.clip(lower, 0, n - 1), np.clip(lower + 1, 0, n - 1), a, b
+
+
+def half_uint8(values: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """Halve an 8-bit map as OpenCV's linear interpolation does: blocks of four averaged, halves up.
+
+    A last block that the border cuts is averaged over what is left of it, halves to even; sizes are rounded to even.
+    """
+    height, width = (max(int(np.rint(n * 0.5)), 1) for n in values.shape)
+    total, count = np.zeros((height, width), np.int64), np.zeros((height, width), np.int64)
+    for row in (0, 1):
+        for column in (0, 1):
+            part = values[row : 2 * height : 2, column : 2 * width : 2]
+            total[: part.shape[0], : part.shape[1]] += part
+            count[: part.shape[0], : part.shape[1]] += 1
+    return np.where(count == 4, (total + 2) >> 2, np.rint(total / count)).astype(np.uint8)
+
+
+def linear_skimage(values: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[np.float32]:
+    """Interpolate linearly as scikit-image's `resize` does by default: mirrored border, smoothed when shrinking."""
+    from skimage.transform import resize as skimage_resize
+
+    resized: npt.NDArray[np.float32] = skimage_resize(np.asarray(values, np.float32), shape)  # type: ignore[no-untyped-call]
+    return resized
+
+
+RESIZES: dict[str, Callable[[npt.NDArray[Any], tuple[int, int]], npt.NDArray[Any]]] = {
+    "bilinear-halfpixel": bilinear_half_pixel,
+    "bicubic-antialias": bicubic_antialias,
+    "bilinear-uint8": bilinear_uint8,
+    "linear-skimage": linear_skimage,
+}
+"""Every way to resize, by the name that protocols use."""
+
+
+def resize(values: npt.NDArray[Any], shape: tuple[int, int], method: str) -> npt.NDArray[Any]:
+    """Resize by the method's name; a map of the right size is returned as it is.
 
     Raises:
         UnknownName: no such method.
@@ -103,5 +166,5 @@ def resize(values: npt.NDArray[Any], shape: tuple[int, int], method: str) -> Flo
     if method not in RESIZES:
         raise UnknownName("resize method", method, RESIZES)
     if values.shape == tuple(shape):
-        return np.asarray(values, dtype=np.float64)
+        return values
     return RESIZES[method](values, shape)

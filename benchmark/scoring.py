@@ -15,14 +15,14 @@ import numpy.typing as npt
 from vidsal.loaders.errors import BadData, NonFinite, UnknownName, WrongUse
 from vidsal.loaders.records import Truth
 
-from . import metrics as _definitions  # noqa: F401  (fills the register)
 from .declaration import Metric, find
 from .negatives import Negatives, pixel_indices
 from .predictor import Kind
 from .protocols import SHORT_NAMES, Protocol
 from .protocols import protocol as find_protocol
+from .published import NOT_SCORED, stretch_eps32
 from .quantise import prediction_to_uint8, truth_to_uint8
-from .resize import resize
+from .resize import half_uint8, resize
 
 Map = npt.NDArray[Any]
 Float64Map = npt.NDArray[np.float64]
@@ -30,6 +30,7 @@ Float64Map = npt.NDArray[np.float64]
 NO_FIXATION = "no fixation"
 NO_DENSITY = "no density"
 NO_NEGATIVES = "no negatives"
+NOT_REPORTED = "not reported by this protocol"
 ALL_FIXATED = "all pixels fixated"
 CONSTANT_PREDICTION = "constant prediction"
 CONSTANT_TRUTH = "constant truth"
@@ -61,7 +62,8 @@ class FrameTruth:
     """Everything of a frame that does not depend on the prediction; made by `prepare_truth`.
 
     Attributes:
-        shape: (H, W) of the truth's grid.
+        shape: (H, W) of the grid on which the frame is scored.
+        full_shape: (H, W) of the truth's grid: the same, or twice as large where a protocol halves everything.
         fixated: flat indices of the distinct fixated pixels, ascending, int64.
         counts: how many fixations fell on each of them, int64.
         n_out_of_bounds: fixations outside the grid.
@@ -71,6 +73,7 @@ class FrameTruth:
     """
 
     shape: tuple[int, int]
+    full_shape: tuple[int, int]
     fixated: npt.NDArray[np.int64]
     counts: npt.NDArray[np.int64]
     n_out_of_bounds: int
@@ -112,25 +115,39 @@ def prepare_truth(
         BadData: the density is negative or not finite.
     """
     rules = find_protocol(protocol)
-    height, width = int(shape[0]), int(shape[1])
-    index, outside = pixel_indices(fixations, (height, width))
-    fixated, counts = np.unique(index, return_counts=True)
-    truth_map = None if density is None else _check_density(density, (height, width), where)
-    if truth_map is not None and encode and rules.encoding == "uint8":
+    full = (int(shape[0]), int(shape[1]))
+    index, outside = pixel_indices(fixations, full)
+    truth_map = None if density is None else _check_density(density, full, where)
+    if truth_map is not None and encode and rules.truth_encoding == "uint8":
         truth_map = truth_to_uint8(truth_map) / 255
-    if negatives is not None and negatives.weights.shape != (height, width):
-        raise WrongUse(f"negatives have shape {negatives.weights.shape}; the truth's grid is {(height, width)}")
+    if negatives is not None and negatives.weights.shape != full:
+        raise WrongUse(f"negatives have shape {negatives.weights.shape}; the truth's grid is {full}")
     if negatives is not None and negatives.empty:
         negatives = None
-    return FrameTruth(
-        (height, width),
-        fixated,
-        counts.astype(np.int64),
-        outside,
-        truth_map,
-        negatives,
-        no_negatives_reason,
-    )
+    grid = full
+    if encode and rules.halved:
+        index, truth_map, negatives, grid = _halve(index, truth_map, negatives, full)
+    if truth_map is not None and rules.stretch == "minmax-eps32":
+        truth_map = stretch_eps32(truth_map)
+    fixated, counts = np.unique(index, return_counts=True)
+    return FrameTruth(grid, full, fixated, counts.astype(np.int64), outside, truth_map, negatives, no_negatives_reason)
+
+
+def _halve(
+    index: npt.NDArray[np.int64], truth_map: Float64Map | None, negatives: Negatives | None, full: tuple[int, int]
+) -> tuple[npt.NDArray[np.int64], Float64Map | None, Negatives | None, tuple[int, int]]:
+    """Bring an encoded truth to half its resolution: a small pixel is fixated if one of its four was."""
+    seen = np.zeros(full, np.uint8)
+    seen.flat[index] = 255
+    half = half_uint8(seen)
+    if truth_map is not None:
+        truth_map = half_uint8(np.rint(truth_map * 255).astype(np.uint8)) / 255
+    if negatives is not None:
+        absent = 1 - np.minimum(negatives.weights, 1)
+        rows, columns = (np.arange(0, n, 2)[:m] for n, m in zip(full, half.shape, strict=True))
+        absent = np.multiply.reduceat(np.multiply.reduceat(absent, rows, 0), columns, 1)
+        negatives = Negatives(1 - absent)
+    return np.flatnonzero(half), truth_map, negatives, (half.shape[0], half.shape[1])
 
 
 def score(
@@ -158,7 +175,7 @@ def score(
         WrongUse: not a two-dimensional map of numbers, or an unknown kind.
     """
     rules = find_protocol(protocol)
-    ranks, linear = _prepare_prediction(values, kind, truth.shape, rules, encode, where)
+    ranks, linear = _prepare_prediction(values, kind, truth, rules, encode, where)
     facts = _facts(ranks, linear, truth)
     fixated = np.zeros(truth.shape, np.int64)
     fixated.flat[truth.fixated] = truth.counts
@@ -311,9 +328,9 @@ def _tame(values: Float64Map) -> Float64Map:
 
 
 def _prepare_prediction(
-    values: Any, kind: Kind, shape: tuple[int, int], rules: Protocol, encode: bool, where: str
+    values: Any, kind: Kind, truth: FrameTruth, rules: Protocol, encode: bool, where: str
 ) -> tuple[Map, Map]:
-    """Return the map that the areas rank and the map that everything else reads, both on the truth's grid."""
+    """Return the map that the areas rank and the map that everything else reads, both on the grid that is scored."""
     if kind not in get_args(Kind):
         raise WrongUse(f"{where}: kind is {kind!r}; it is one of {', '.join(get_args(Kind))}")
     array = as_map(values, where)
@@ -329,14 +346,20 @@ def _prepare_prediction(
         linear = array if array.dtype == np.uint8 else _tame(array.astype(np.float64))
     if encode and rules.encoding == "uint8":
         ranks = linear = prediction_to_uint8(linear)
-    if array.shape == shape:
-        return ranks, linear
-    if linear.min() == linear.max():
-        # Weights that sum to 1 up to rounding would make a constant map seem to vary.
-        linear = np.full(shape, linear.flat[0])
-    else:
-        linear = resize(linear, shape, rules.resize)
-    return linear, linear
+    if rules.stretch == "minmax-eps32":
+        ranks = linear = stretch_eps32(linear)
+    if array.shape != truth.full_shape:
+        ranks = linear = _resized(linear, truth.full_shape, rules)
+    if encode and rules.halved:
+        ranks = linear = half_uint8(linear)
+    return ranks, linear
+
+
+def _resized(values: Map, shape: tuple[int, int], rules: Protocol) -> Map:
+    """Resize; a constant map stays exactly constant, though weights sum to 1 only up to rounding."""
+    if values.min() == values.max():
+        return np.full(shape, values.flat[0])
+    return resize(values, shape, rules.resize)
 
 
 def _check_is_density(array: Map, where: str) -> None:
@@ -352,6 +375,7 @@ def _check_is_density(array: Map, where: str) -> None:
 class _Facts:
     """What the reasons are drawn from."""
 
+    no_fixation: bool
     constant_prediction: bool
     negative_values: bool
     all_fixated: bool
@@ -362,6 +386,7 @@ class _Facts:
 def _facts(ranks: Map, linear: Map, truth: FrameTruth) -> _Facts:
     g = truth.density
     return _Facts(
+        no_fixation=truth.n_fixated == 0,
         constant_prediction=bool(linear.min() == linear.max()) and bool(ranks.min() == ranks.max()),
         negative_values=bool(linear.min() < 0),
         all_fixated=truth.n_fixated == truth.shape[0] * truth.shape[1],
@@ -372,7 +397,9 @@ def _facts(ranks: Map, linear: Map, truth: FrameTruth) -> _Facts:
 
 def _missing(entry: Metric, truth: FrameTruth) -> str:
     """Say what a metric lacks, or nothing."""
-    if "fixated" in entry.needs and truth.n_fixated == 0:
+    if entry.params == NOT_SCORED:
+        return NOT_REPORTED
+    if "fixated" in entry.needs and truth.n_fixated == 0 and not entry.scores_no_fixation:
         return NO_FIXATION
     if "density" in entry.needs and truth.density is None:
         return NO_DENSITY
@@ -383,6 +410,8 @@ def _missing(entry: Metric, truth: FrameTruth) -> str:
 
 def _convention(entry: Metric, value: float, facts: _Facts) -> str:
     """Say why a score is NaN, or which convention stated it; nothing for an ordinary score."""
+    if facts.no_fixation and entry.scores_no_fixation:
+        return NO_FIXATION
     if entry.name == "auc_judd" and facts.all_fixated and np.isnan(value):
         return ALL_FIXATED
     if "density" in entry.needs and facts.empty_truth:

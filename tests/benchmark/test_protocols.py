@@ -10,6 +10,7 @@ import pytest
 from vidsal.benchmark import PROTOCOLS, protocol
 from vidsal.benchmark.declaration import find
 from vidsal.benchmark.metrics import EPS
+from vidsal.benchmark.protocol_words import diff, explain
 from vidsal.benchmark.protocols import SHORT_NAMES
 from vidsal.benchmark.resize import RESIZES
 from vidsal.loaders.errors import UnknownName
@@ -55,3 +56,51 @@ def test_an_unknown_protocol_names_the_nearest() -> None:
     with pytest.raises(UnknownName, match="did you mean 'dhf1k-1'.*exact-1"):
         protocol("dhf1k")
     assert protocol(protocol("exact-1")) is protocol("exact-1")
+
+
+@EACH
+def test_a_protocol_is_explained_with_its_faults(name: str) -> None:
+    text = explain(name)
+    rules = protocol(name)
+    flat = " ".join(text.split())
+    assert text.startswith(f"{name}: {rules.summary}")
+    assert rules.digest in text
+    for fault in rules.faults:
+        assert fault.what in flat
+        assert f"Effect: {fault.effect}" in flat
+        assert any(c.isdigit() for c in fault.effect) or len(fault.effect) > 20
+    for words in rules.approximations:
+        assert words in flat
+    assert max(map(len, text.splitlines()[3:])) <= 100
+    for short in SHORT_NAMES:
+        assert f"- {short}: " in flat
+
+
+@EACH
+def test_a_published_protocol_names_its_faults(name: str) -> None:
+    assert bool(protocol(name).faults) == (name != "exact-1")
+
+
+def test_diff_lists_every_choice_that_differs_and_no_other() -> None:
+    assert diff("exact-1", "exact-1") == []
+    found = {d.choice: d for d in diff("exact-1", "dhf1k-1")}
+    assert list(found) == [
+        "AUC-J", "sAUC", "NSS", "CC", "SIM", "KLD", "resize", "prediction", "truth", "log densities", "negatives",
+        "average",
+    ]  # fmt: skip
+    assert "ddof=0" in found["NSS"].first
+    assert "ddof=1" in found["NSS"].second
+    assert "long stimuli weigh more" in found["average"].second
+    close = [d.choice for d in diff("salema-1", "tinyhd-1")]
+    assert close == ["AUC-J", "resize", "resolution", "negatives"]
+
+
+def test_diff_sees_every_field() -> None:
+    """Each field that moves a number has words, so two protocols that differ are never said to agree."""
+    rules = protocol("exact-1")
+    other = protocol("salema-1")
+    for field in ("resize", "stretch", "encoding", "truth_encoding", "halved", "log_ranks", "average", "metrics"):
+        value = {"stretch": "minmax-eps32", "average": "frame"}.get(field, getattr(other, field))
+        changed = dataclasses.replace(rules, **{field: value})
+        assert getattr(rules, field) != value
+        assert diff(rules, changed), field

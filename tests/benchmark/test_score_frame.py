@@ -465,7 +465,8 @@ def test_bicubic_mirrors_the_border() -> None:
 
 def test_resize_by_name(rng: np.random.Generator) -> None:
     p = rng.random((4, 5)).astype(np.float32)
-    assert resize(p, (4, 5), "bilinear-halfpixel").dtype == np.float64
+    assert resize(p, (4, 5), "bilinear-halfpixel") is p
+    assert resize(p, (8, 9), "bilinear-halfpixel").dtype == np.float64
     with pytest.raises(UnknownName, match="bicubic-antialias"):
         resize(p, (8, 9), "bicubic")
 
