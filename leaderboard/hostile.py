@@ -1,0 +1,49 @@
+"""Text from results is data: made visible, made into file names, made into links only where it is a plain address."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import urlsplit
+
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and newline
+    "\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"  # zero width, and those that turn the direction of writing
+    "\ud800-\udfff]"
+)
+_ADDRESS = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:\d+)?([/?#][!-~]*)?")
+
+
+def visible(text: str) -> str:
+    """Replace every character that can not be seen, or that reorders others, by U+FFFD.
+
+    >>> visible("a\\x00b")
+    'a\\ufffdb'
+    """
+    return _UNSEEN.sub("\ufffd", text)
+
+
+def slug(text: str, longest: int = 40) -> str:
+    """Return a piece of a file name or an anchor: only a-z, 0-9 and single hyphens, never empty.
+
+    Different texts may give one slug; a digest beside it tells them apart.
+
+    >>> slug("../TinyHD_S <b>"), slug("眼")
+    ('tinyhd-s-b', 'x')
+    """
+    return re.sub(r"[^a-z0-9]+", "-", text.lower())[: longest + 1].strip("-")[:longest].strip("-") or "x"
+
+
+def https_url(text: str) -> str | None:
+    """Return the text if it is, as a whole, an https address without user or password; else None.
+
+    >>> https_url("https://example.org/a"), https_url("javascript:alert(1)"), https_url("see https://example.org")
+    ('https://example.org/a', None, None)
+    """
+    if not _ADDRESS.fullmatch(text) or any(c in text for c in "\"'<>\\`"):
+        return None
+    try:
+        parts = urlsplit(text)
+        port_is_number = parts.port is None or parts.port > 0
+    except ValueError:
+        return None
+    return text if parts.hostname and parts.username is None and port_is_number else None

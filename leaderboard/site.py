@@ -1,0 +1,141 @@
+"""Results to a static site: plain files that open from disk, the same bytes from the same results."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from vidsal.benchmark.results import load_run
+from vidsal.loaders.errors import MissingData, WrongUse
+from vidsal.loaders.files import canonical
+
+from .boards import make_boards
+from .collect import collect
+from .render import index_page, run_page
+
+MARKER = ".vidsal-site.json"
+"""Lists the files of a built site. Only a folder that holds it, and nothing else than they, is ever replaced."""
+
+_FORMAT = 1
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class SiteSummary:
+    """What was built.
+
+    Attributes:
+        index: the page to open.
+        pages, runs, boards: how many there are.
+    """
+
+    index: Path
+    pages: int
+    runs: int
+    boards: int
+
+
+def build(results: Path, out: Path, *, progress: Progress | None = None) -> SiteSummary:
+    """Build the site of a results folder: one leaderboard page, and one page a run.
+
+    The site is built beside `out` and takes its place when it is whole, so no page of an earlier build is left over.
+
+    Args:
+        results: folder of runs, as `Run.save` writes it.
+        out: where the site goes; its entry page is `out/index.html`. It may be absent, empty, or an earlier site.
+        progress: called with (done, total, page) after each page.
+
+    Raises:
+        MissingData: there are no results.
+        BadData: a run is damaged; none is left out in silence.
+        WrongUse: `out` holds something else than a site, or holds the results.
+    """
+    results, target = Path(results), Path(out).resolve()
+    if not results.is_dir():
+        raise MissingData(
+            f"{results}: no such results folder; make one with `vidsal run MODEL --data DIR -o {results}`"
+        )
+    if results.resolve().is_relative_to(target):
+        raise WrongUse(f"{out}: the results lie in this folder, and a build replaces it; give the site another one")
+    _check_replaceable(target)
+    entries = collect(results)
+    boards = make_boards(entries)
+    board_of = {e.page: board for board in boards for runs in board.history.values() for e in runs}
+    total = 1 + len(entries)
+    written = []
+    with _replacing(target) as folder:
+        for done, entry in enumerate(entries):
+            page = run_page(entry, load_run(results / entry.folder), board_of[entry.page])
+            written.append(_write(folder, entry.page, page))
+            if progress:
+                progress(done + 1, total, entry.page)
+        written.append(_write(folder, "index.html", index_page(boards)))
+        _write(folder, MARKER, canonical({"format": _FORMAT, "made_by": "vidsal", "files": sorted(written)}))
+        if progress:
+            progress(total, total, "index.html")
+    return SiteSummary(Path(out) / "index.html", total, len(entries), len(boards))
+
+
+def _write(folder: Path, name: str, text: str) -> str:
+    path = folder / name
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(text.encode("utf-8"))
+    return name
+
+
+def _check_replaceable(target: Path) -> None:
+    """Raise WrongUse unless the place is free, empty, or holds a site of ours and nothing else."""
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise WrongUse(f"{target}: a file is in the way; a site is a folder, give another name")
+    here = {p.relative_to(target).as_posix() for p in target.rglob("*") if not p.is_dir() or p.is_symlink()}
+    if not here:
+        return
+    if MARKER not in here:
+        raise WrongUse(
+            f"{target}: not empty, and not a site that this program built ({MARKER} is missing); it is left as it is. "
+            "Give another folder, or empty this one"
+        )
+    foreign = sorted(here - _listed(target / MARKER) - {MARKER})
+    if foreign:
+        raise WrongUse(
+            f"{target}: {foreign[0]} is no part of the site ({len(foreign)} such), and a build would delete it; "
+            "move it away, or give another folder"
+        )
+
+
+def _listed(marker: Path) -> set[str]:
+    try:
+        content = json.loads(marker.read_text(encoding="utf-8"))
+        return {str(name) for name in content["files"]}
+    except (ValueError, KeyError, TypeError) as error:
+        raise WrongUse(f"{marker}: damaged ({error}); delete this site by hand, or give another folder") from error
+
+
+@contextmanager
+def _replacing(target: Path) -> Iterator[Path]:
+    """Give an empty folder beside `target`; it takes its place at the end, or vanishes if something fails."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    fresh = target.with_name(f".{target.name}.{os.getpid()}.new")
+    old = target.with_name(f".{target.name}.{os.getpid()}.old")
+    # A killed process may have left them, and process numbers come again.
+    shutil.rmtree(fresh, ignore_errors=True)
+    shutil.rmtree(old, ignore_errors=True)
+    fresh.mkdir()
+    try:
+        yield fresh
+        if target.exists():
+            target.rename(old)
+        fresh.rename(target)
+    finally:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.rmtree(old, ignore_errors=True)

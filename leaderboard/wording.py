@@ -1,0 +1,215 @@
+"""Numbers and facts of a result in the words of a page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from math import inf, isinf
+
+from .boards import OTHER_TRUTH, Board, Column, Entry
+from .record import CountsRecord, CoverageRecord, RunRecord
+
+DASH = "\u2013"
+
+_COUNT = re.compile(r" \(\d+ of \d+ frames\)$")
+"""How a run ends a metric's most frequent reason; models that share the reason may differ in it."""
+
+
+def decimals(value: float, places: int = 3) -> str:
+    """Return a number with fixed decimals, and no minus before a zero.
+
+    >>> decimals(2.0006), decimals(-0.0001), decimals(14.25, 1), decimals(inf)
+    ('2.001', '0.000', '14.2', 'infinite')
+    """
+    if isinf(value):
+        return "infinite" if value > 0 else "-infinite"
+    text = f"{value:.{places}f}"
+    return text.lstrip("-") if not text.strip("-0.") else text
+
+
+def count(number: int, one: str, many: str = "") -> str:
+    """Return a number with its noun.
+
+    >>> count(1, "run"), count(1200, "run"), count(2, "stimulus", "stimuli")
+    ('1 run', '1,200 runs', '2 stimuli')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def stimuli(number: int) -> str:
+    """Return a number of stimuli."""
+    return count(number, "stimulus", "stimuli")
+
+
+def listed(names: Sequence[str], most: int = 5) -> str:
+    """Return the first few names, and how many more there are.
+
+    >>> listed(["002", "068"]), listed("abcdefgh", 3)
+    ('002, 068', 'a, b, c and 5 more')
+    """
+    if len(names) <= most + 1:
+        return ", ".join(names)
+    return f"{', '.join(names[:most])} and {len(names) - most:,} more"
+
+
+def direction(column: Column) -> str:
+    """Say which way is better."""
+    return "higher is better" if column.metric.higher_is_better else "lower is better"
+
+
+def value_range(column: Column) -> str:
+    """Say between which values a metric lies."""
+    low, high = column.metric.range
+    if (low, high) == (-inf, inf):
+        return "unbounded"
+    if high == inf:
+        return f"{low:g} and above"
+    return f"{low:g} to {high:g}"
+
+
+def definition(column: Column) -> str:
+    """Return the first sentence that the metric's own definition says of itself."""
+    return (column.metric.function.__doc__ or column.metric.name).strip().split("\n\n")[0].replace("\n", " ")
+
+
+def stated(value: float | str) -> str:
+    """Return a declared value (at chance, at best), a number or words."""
+    return value if isinstance(value, str) else f"{value:g}"
+
+
+def covered(coverage: CoverageRecord) -> str:
+    """Say which stimuli are scored."""
+    names, n = listed(coverage.scored), len(coverage.scored)
+    if not coverage.complete:
+        return f"{n:,} of the {coverage.annotated:,} annotated stimuli of the split: {names}"
+    if n == 1:
+        return f"the one annotated stimulus of the split: {names}"
+    return f"all {n:,} annotated stimuli of the split: {names}"
+
+
+def left_out(coverage: CoverageRecord) -> list[str]:
+    """Say what a run leaves out and why, one sentence a cause; empty if nothing is."""
+    c, out = coverage, []
+    if c.without_frames:
+        out.append(f"Left out because their frames were missing: {stimuli(len(c.without_frames))} ({_few(c)}).")
+    if c.left_out_by_limit:
+        out.append(f"Left out because the run was limited: {stimuli(c.left_out_by_limit)}.")
+    unexplained = c.annotated - len(c.scored) - len(c.without_frames) - c.left_out_by_limit
+    if unexplained > 0:
+        out.append(f"Left out without a stated cause: {stimuli(unexplained)}.")
+    if c.not_annotated:
+        out.append(f"Without gaze, so never scored: {stimuli(len(c.not_annotated))} ({listed(c.not_annotated)}).")
+    return out
+
+
+def _few(coverage: CoverageRecord) -> str:
+    return listed(coverage.without_frames)
+
+
+def left_out_of(board: Board) -> list[str]:
+    """Say what the runs of a board leave out, where they agree on it."""
+    said = [left_out(c) for c in board.coverages]
+    if all(s == said[0] for s in said):
+        return said[0]
+    return ["The runs leave out the other stimuli for different reasons; each run's page gives them."]
+
+
+def averaged(average: str) -> str:
+    """Say over what a protocol averages."""
+    if average == "stimulus":
+        return "the mean over stimuli of each one's mean over its frames"
+    return "the mean over all frames, whatever stimulus they belong to"
+
+
+def tally(counts: CountsRecord) -> str:
+    """Say how many frames were scored, and why others were not.
+
+    >>> tally(CountsRecord(frames=12, scored=9, no_fixation=2, no_prediction=1))
+    '9 scored, 2 that nobody looked at, 1 without a prediction'
+    """
+    parts = [f"{counts.scored:,} scored"]
+    if counts.no_fixation:
+        parts.append(f"{counts.no_fixation:,} that nobody looked at")
+    if counts.no_prediction:
+        parts.append(f"{counts.no_prediction:,} without a prediction")
+    return ", ".join(parts)
+
+
+def duration(seconds: float) -> str:
+    """Return a time span in words.
+
+    >>> duration(0.25), duration(75.2), duration(7261)
+    ('0.2 s', '1 min 15 s', '2 h 1 min')
+    """
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes = round(seconds) // 60
+    return f"{minutes} min {round(seconds) % 60} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+def badges(record: RunRecord) -> list[str]:
+    """Return what a reader must know of a run before trusting its row, a few words each."""
+    model, counts, out = record.model, record.counts, []
+    if not record.human:
+        if model.kind == "reference":
+            out.append("reference predictor")
+        if not model.causal:
+            out.append(f"not causal: sees {model.lookahead} frames ahead" if model.lookahead else "not causal")
+        if record.release.dataset in model.trained_on:
+            out.append("saw this data set in training")
+        elif model.kind in ("network", "custom") and not model.trained_on:
+            out.append("training data not stated")
+    if counts.no_prediction:
+        out.append(f"no prediction for {counts.no_prediction:,} of {counts.frames:,} frames: not in its means")
+    return out
+
+
+def qualifiers(entry: Entry, rivals: Sequence[Entry]) -> list[str]:
+    """Return what tells a run's model from others of its name: version, options, and weights where needed."""
+    model = entry.record.model
+    out = [f"version {model.version}"]
+    out += [f"{name} = {_brief(model.options[name])}" for name in sorted(model.options)]
+    same = [r for r in rivals if (r.record.model.name, r.record.model.version) == (model.name, model.version)]
+    if len({r.record.model.checkpoint_sha256 for r in same}) > 1 and model.checkpoint_sha256:
+        out.append(f"weights {model.checkpoint or ''} {model.checkpoint_sha256[:8]}".replace("  ", " "))
+    return out
+
+
+def _brief(setting: object) -> str:
+    """Return a setting in few letters; a digest by its first eight."""
+    text = str(setting)
+    if re.fullmatch(r"[0-9a-f]{32,}", text):
+        return text[:8]
+    return text if len(text) <= 60 else f"{text[:60]}\u2026"
+
+
+def human_note(entry: Entry) -> str:
+    """Say what a human reference compares."""
+    name = entry.record.model.name
+    if entry.record.truth.points != "single-observer":
+        return (
+            f"{name} judges the truth by its own fixations: the score of a prediction that knows the truth, not of a "
+            "rival."
+        )
+    marked = [label for label in ("CC", "SIM", "KLD") if label in OTHER_TRUTH & set(entry.record.metrics)]
+    return (
+        f"{name} judges each observer by the density of all others and averages. Its truth is a single observer, so "
+        f"its {', '.join(marked)} (marked \u2020) have another truth than those of the models: do not compare them."
+    )
+
+
+def undefined(board: Board) -> list[tuple[str, str, list[str]]]:
+    """Return for each dash of a table the metric's label, the reason, and the models that share it."""
+    found: dict[tuple[str, str], list[str]] = {}
+    for column in board.columns:
+        for entry in board.shown:
+            metric = entry.record.metrics[column.name]
+            if metric.mean is None:
+                reason = _COUNT.sub("", metric.reason or "no frame defines it")
+                found.setdefault((column.label, reason), []).append(entry.record.model.name)
+    return [(label, reason, names) for (label, reason), names in found.items()]
+
+
+def spread(low: float, mean: float, high: float) -> str:
+    """Return lowest, mean and highest value in a phrase."""
+    return f"mean {decimals(mean)}, from {decimals(low)} to {decimals(high)}"
