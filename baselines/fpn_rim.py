@@ -154,8 +154,7 @@ class FpnRimPredictor:
         carry: Carry | None = None
         while group := list(islice(frames, self.batch if left is None else min(self.batch, left))):
             with inference():
-                tokens = self._tokens(group)
-                trace = self._fast.follow(tokens[None], carry)
+                trace = self._fast.follow(self._tokens(group)[None], carry, len(group))
                 gaze = trace.gaze[0, :, :2].double().cpu().numpy()
             carry = trace.carry
             if left is not None:
@@ -176,7 +175,7 @@ class FpnRimPredictor:
         height, width = self.module.input_dims
         images = [to_tensor(squeeze(frame.rgb, height, width), self.device) for frame in group]
         images += [images[-1]] * (self.batch - len(images))
-        return self._fast.tokens(normalise(torch.stack(images)))[: len(group)]
+        return self._fast.tokens(normalise(torch.stack(images)))
 
 
 def squeeze(rgb: UInt8Image, height: int, width: int) -> UInt8Image:

@@ -41,11 +41,12 @@ class FastFpnRim:
         maps = self._pyramid(self._body(frames), self.module.levels)
         return self.module.flatten(maps)
 
-    def follow(self, tokens: Tensor, carry: Carry | None = None) -> Trace:
-        """Run the recurrent part over the features (B, T, tokens, values) of a clip, from the state `carry`."""
+    def follow(self, tokens: Tensor, carry: Carry | None = None, steps: int | None = None) -> Trace:
+        """Run the recurrent part as the network's own `follow` does."""
         if self._steps is None:
-            return self.module.follow(tokens, None, carry)
-        return self._steps.follow(tokens[:, :, 0], carry or self.module.start(len(tokens), tokens))
+            return self.module.follow(tokens, None, carry, steps)
+        start = carry or self.module.start(len(tokens), tokens)
+        return self._steps.follow(tokens[:, :, 0], start, tokens.shape[1] if steps is None else steps)
 
 
 class FoldedSteps:
@@ -77,8 +78,8 @@ class FoldedSteps:
             value.dtype
         )
 
-    def follow(self, tokens: Tensor, carry: Carry) -> Trace:
-        """Run over the features (B, T, values) of a clip."""
+    def follow(self, tokens: Tensor, carry: Carry, steps: int) -> Trace:
+        """Run over the first `steps` frames of the features (B, T, values) of a clip."""
         batch, frames = tokens.shape[:2]
         projected = F.linear(tokens, self.project, self.project_bias)
         keys, values = torch.split(projected, [len(self.null_key), VALUE], dim=-1)
@@ -86,7 +87,7 @@ class FoldedSteps:
         hidden = carry.state.hidden[0].reshape(batch, self.units, -1).transpose(0, 1)
         memory = carry.state.cell[0].reshape(batch, self.units, -1).transpose(0, 1)
         output, gaze, masks = carry.output, [], []
-        for number in range(frames):
+        for number in range(steps):
             hidden, memory, mask = self._step(keys[:, number], drive[:, number], hidden, memory, output)
             rows = hidden.transpose(0, 1).flatten(1)
             output = F.linear(rows, self.head, self.head_bias).tanh()

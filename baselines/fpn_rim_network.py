@@ -263,9 +263,14 @@ class FpnRim(nn.Module):
             return Carry(RimState(zero, zero))
         return Carry(self.rim.start(batch, like))
 
-    def follow(self, tokens: Tensor, y: Tensor | None = None, carry: Carry | None = None) -> Trace:
-        """Run the recurrent part over the features (B, T, tokens, values) of a clip."""
-        batch, frames = tokens.shape[:2]
+    def follow(
+        self, tokens: Tensor, y: Tensor | None = None, carry: Carry | None = None, steps: int | None = None
+    ) -> Trace:
+        """Run the recurrent part over the features (B, T, tokens, values) of a clip, or its first `steps` frames.
+
+        The first frames of a longer clip give the same bits whatever follows them.
+        """
+        batch, frames = tokens.shape[0], tokens.shape[1] if steps is None else steps
         carry = carry or self.start(batch, tokens)
         prepared = self._prepare(tokens)
         gaze, masks = [], []
