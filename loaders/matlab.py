@@ -1,4 +1,4 @@
-"""MATLAB files, version 5 (scipy) and 7.3 (h5py), read into the same plain values.
+"""MATLAB files, version 5 (`matlab5`) and 7.3 (h5py), read into the same plain values.
 
 A file is data: nothing in it is evaluated, no variable name is trusted, sizes are bounded, and whatever a
 broken file makes the readers throw becomes one `BadData` that names the file.
@@ -20,6 +20,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from . import matlab5
 from .errors import BadData, MissingData
 from .records import Float64Array
 
@@ -47,10 +48,10 @@ def read(path: Path) -> dict[str, Value]:
         raise MissingData(f"no such file: {path}")
     try:
         with warnings.catch_warnings():
-            # The readers only warn of doubled variables and unreadable parts; to us these are damage.
+            # h5py and NumPy only warn of what to us is damage.
             warnings.simplefilter("error")
-            return _read_73(path) if _is_73(path) else _read_5(path)
-    except Exception as error:  # a damaged file makes scipy, zlib and HDF5 raise nearly anything
+            return _read_73(path) if _is_73(path) else matlab5.decode(path.read_bytes())
+    except Exception as error:  # a damaged file makes zlib and HDF5 raise nearly anything
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise BadData(
             f"{path}: not a readable MATLAB file ({reason}); is the download complete? "
@@ -142,7 +143,7 @@ def text(value: Value, path: Path, what: str) -> str:
     """
     if isinstance(value, str):
         return value
-    if isinstance(value, np.ndarray) and value.dtype.name in _TEXT_KINDS and 1 in value.shape:
+    if isinstance(value, np.ndarray) and value.dtype.name in _TEXT_KINDS and value.size == max(value.shape, default=0):
         return _decode(value.ravel(order="F"))
     raise BadData(f"{path}: {what} should be text, found {kind_of(value)}")
 
@@ -203,42 +204,6 @@ class _Budget:
         self.numbers -= numbers
         if depth > MAX_DEPTH or self.nodes < 0 or self.numbers < 0:
             raise ValueError("nested too deeply or unfolds to too much")
-
-
-# --- version 5
-
-
-def _read_5(path: Path) -> dict[str, Value]:
-    from scipy.io import loadmat
-
-    if path.stat().st_size < 128:
-        raise ValueError(f"only {path.stat().st_size} bytes")
-    raw = loadmat(path, squeeze_me=False, chars_as_strings=True, struct_as_record=True)
-    budget = _Budget()
-    return {name: _plain_5(v, budget, 0) for name, v in raw.items() if not name.startswith("__")}
-
-
-def _plain_5(value: Any, budget: _Budget, depth: int) -> Value:
-    if not isinstance(value, np.ndarray):
-        raise ValueError(f"holds a {type(value).__name__}")
-    budget.take(value.size, depth)
-    fields = value.dtype.names
-    if fields is not None:
-        return [
-            {field: _plain_5(element[field], budget, depth + 1) for field in fields}
-            for element in value.ravel(order="F")
-        ]
-    if value.dtype.kind == "O":
-        out = np.empty(value.shape, dtype=object)
-        for index in np.ndindex(value.shape):
-            out[index] = _plain_5(value[index], budget, depth + 1)
-        return out
-    if value.dtype.kind == "U":
-        lines = [str(line) for line in value.ravel()]
-        return lines[0] if len(lines) == 1 else (lines or "")
-    if value.dtype.kind not in "biufc":
-        raise ValueError(f"holds values of type {value.dtype}")
-    return value
 
 
 # --- version 7.3
