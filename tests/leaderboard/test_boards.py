@@ -1,0 +1,153 @@
+"""Which runs share a table, which of them it shows, in which order."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from vidsal.benchmark.results import Run
+from vidsal.leaderboard.boards import Board, Entry, distinct, make_boards
+from vidsal.leaderboard.record import read_record
+from vidsal.leaderboard.wording import covered, left_out, left_out_of, qualifiers, undefined
+
+MakeRun = Callable[..., Run]
+HUMAN = {"kind": "human", "checkpoint": None, "checkpoint_sha256": None}
+
+
+def entry(run: Run) -> Entry:
+    return Entry(read_record(run.record, "here"), f"{run.record['model']['name']}/{run.record['time']}")
+
+
+def boards(*runs: Run) -> list[Board]:
+    return make_boards([entry(run) for run in runs])
+
+
+def names(entries: tuple[Entry, ...]) -> list[str]:
+    return [e.record.model.name for e in entries]
+
+
+def test_models_of_one_board_are_sorted_by_nss(make_run: MakeRun) -> None:
+    runs = [make_run(name, seed=seed) for name, seed in (("a", 1), ("b", 2), ("c", 3))]
+    (board,) = boards(*runs)
+    expected = sorted(runs, key=lambda r: -r.record["metrics"]["NSS"]["mean"])
+    assert names(board.models) == [r.record["model"]["name"] for r in expected]
+    assert [c.name for c in board.columns] == ["AUC-J", "SIM", "sAUC", "CC", "NSS", "KLD"]
+    assert [c.best_first for c in board.columns] == ["descending"] * 5 + ["ascending"]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"protocol": "dhf1k-1"},
+        {"split": "val"},
+        {"release": {"id": "dhf1k"}},
+        {"release": {"digest": "ef" * 32}},
+        {"truth": {"recipe": "released"}},
+        {"truth": {"sigma_px": 20.0}},
+        {"stimuli": {"002": 30, "003": 30}},
+        {"stimuli": {"003": 30}, "coverage": {"annotated": 1}},
+    ],
+)
+def test_runs_that_differ_in_what_moves_a_number_never_share_a_board(make_run: MakeRun, other: dict[str, Any]) -> None:
+    made = boards(make_run("a"), make_run("b", **other))
+    assert len(made) == 2
+    assert sorted(n for board in made for n in names(board.shown)) == ["a", "b"]
+    assert len({board.id for board in made}) == 2
+    assert len({board.title for board in made}) == 2, "a reader could not tell them apart"
+
+
+def test_a_protocol_of_the_same_name_and_other_content_is_another_one(make_run: MakeRun) -> None:
+    run, forged = make_run("a"), make_run("b")
+    forged.record["protocol"]["resize"] = "nearest"
+    made = boards(run, forged)
+    assert len(made) == 2
+    forged.record["protocol"]["resize"] = run.record["protocol"]["resize"]
+    assert len(boards(run, forged)) == 1
+
+
+def test_what_does_not_move_a_number_does_not_split_a_board(make_run: MakeRun) -> None:
+    a = make_run("a", stimuli={"1": 9, "2": 9}, coverage={"annotated": 3, "left_out_by_limit": 1})
+    b = make_run("b", stimuli={"1": 9, "2": 9}, coverage={"annotated": 3, "without_frames": ["3"]})
+    (board,) = boards(a, b)
+    assert left_out_of(board) == [
+        "The runs leave out the other stimuli for different reasons; each run's page gives them."
+    ]
+
+
+def test_only_the_newest_run_of_a_model_is_shown(make_run: MakeRun) -> None:
+    times = ["2026-01-02T00:00:00Z", "2026-03-01T00:00:00Z", "2025-12-31T23:59:59Z"]
+    (board,) = boards(*(make_run(seed=i, time=t) for i, t in enumerate(times)))
+    assert [e.record.time for e in board.models] == ["2026-03-01T00:00:00Z"]
+    assert board.older == 2
+    (history,) = board.history.values()
+    assert [e.record.time for e in history] == sorted(times, reverse=True)
+
+
+@pytest.mark.parametrize(
+    "info", [{"version": "2"}, {"options": {"alpha": 0.2}}, {"checkpoint_sha256": "ba" * 32, "checkpoint": "b.pth"}]
+)
+def test_another_version_option_or_weight_file_is_another_row(make_run: MakeRun, info: dict[str, Any]) -> None:
+    (board,) = boards(make_run(), make_run(info=info))
+    assert len(board.models) == 2
+    told = {tuple(qualifiers(e, board.shown)) for e in board.models}
+    assert len(told) == 2, "two rows of one name must say in what they differ"
+
+
+def test_human_references_stand_apart(make_run: MakeRun) -> None:
+    (board,) = boards(
+        make_run("model"),
+        make_run("gold_standard", info=HUMAN),
+        make_run("one_vs_rest", info=HUMAN, truth={"points": "single-observer"}),
+        make_run("disguised", truth={"points": "single-observer"}),
+    )
+    assert names(board.models) == ["model"]
+    assert sorted(names(board.humans)) == ["disguised", "gold_standard", "one_vs_rest"]
+
+
+def test_an_undefined_mean_comes_last_and_says_why(make_run: MakeRun) -> None:
+    (board,) = boards(
+        make_run("zebra", seed=1), make_run("ant", undefined={"NSS": "constant prediction"}), make_run("yak", seed=2)
+    )
+    assert names(board.models)[-1] == "ant"
+    assert undefined(board) == [("NSS", "constant prediction", ["ant"])]
+
+
+def test_boards_do_not_depend_on_the_order_of_the_runs(make_run: MakeRun) -> None:
+    runs = [make_run("a"), make_run("b", seed=1), make_run("a", seed=2, split="val"), make_run("c", protocol="dhf1k-1")]
+    made = [boards(*order) for order in itertools.permutations(runs)]
+    assert all(m == made[0] for m in made)
+    assert [b.title for b in made[0]] == ["dhf1k-raw, train, exact-1", "dhf1k-raw, train, dhf1k-1",
+                                          "dhf1k-raw, val, exact-1"]  # fmt: skip
+
+
+def test_a_copied_folder_is_one_run(make_run: MakeRun) -> None:
+    run = make_run()
+    record = read_record(run.record, "here")
+    assert [e.folder for e in distinct([Entry(record, "b"), Entry(record, "a")])] == ["a"]
+    assert len(distinct([entry(run), entry(make_run(time="2026-02-02T00:00:00Z"))])) == 2
+
+
+def test_coverage_in_words(make_run: MakeRun) -> None:
+    c = entry(make_run()).record.coverage
+    assert covered(c) == "the one annotated stimulus of the split: 002"
+    assert left_out(c) == ["Without gaze, so never scored: 1 stimulus (068)."]
+    part = {"annotated": 9, "without_frames": ["x", "y"], "left_out_by_limit": 3, "not_annotated": []}
+    c = entry(make_run(stimuli={"a": 2, "b": 2, "c": 2}, coverage=part)).record.coverage
+    assert covered(c) == "3 of the 9 annotated stimuli of the split: a, b, c"
+    assert left_out(c) == [
+        "Left out because their frames were missing: 2 stimuli (x, y).",
+        "Left out because the run was limited: 3 stimuli.",
+        "Left out without a stated cause: 1 stimulus.",
+    ]
+
+
+def test_further_metrics_follow_the_customary_ones(make_run: MakeRun) -> None:
+    run = make_run()
+    run.record["metrics"] = {
+        "AUC-B": {**run.record["metrics"]["NSS"], "id": "auc_borji[step=0.1;expected;thr=0..1.0]"}
+    } | run.record["metrics"]
+    (board,) = boards(run)
+    assert [c.label for c in board.columns] == ["AUC-J", "SIM", "s-AUC", "CC", "NSS", "KLD", "AUC-B"]

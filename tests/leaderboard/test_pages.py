@@ -1,0 +1,309 @@
+"""What a reader, a screen reader, a browser without network and an attacker find in the pages."""
+
+from __future__ import annotations
+
+import re
+from base64 import b64encode
+from collections.abc import Callable, Iterator
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import vidsal.leaderboard
+from vidsal.benchmark.results import Run, load_run
+from vidsal.leaderboard.site import build
+
+MakeRun = Callable[..., Run]
+ReadPage = Callable[[Path], Any]
+
+EVIL = '<script>alert(1)</script>"\' onclick="x" {{ 7*7 }} \u202e</td>'
+
+
+@pytest.fixture
+def pages(results: Path, tmp_path: Path, read_page: ReadPage) -> dict[str, Any]:
+    """Every page of the small site, parsed, by its relative path."""
+    build(results, tmp_path / "site")
+    return {p.relative_to(tmp_path / "site").as_posix(): read_page(p) for p in (tmp_path / "site").rglob("*.html")}
+
+
+def page_of(pages: dict[str, Any], start: str) -> Any:
+    (name,) = (n for n in pages if n.startswith(f"runs/{start}"))
+    return pages[name]
+
+
+def main_board(pages: dict[str, Any]) -> Any:
+    """The table under exact-1 of the index."""
+    return pages["index.html"].all("table")[0]
+
+
+def test_the_board_is_a_real_table(pages: dict[str, Any]) -> None:
+    table = main_board(pages)
+    caption = table.one("caption").text
+    assert caption.startswith("dhf1k-raw, train, exact-1:")
+    assert caption.endswith("Sorted by NSS, highest first.")
+    heads = table.one("thead").all("th")
+    assert [h.one("button").text for h in heads] == [
+        "Model", "AUC-J", "SIM", "s-AUC", "CC", "NSS", "KLD", "Frames", "Scored on",
+    ]  # fmt: skip
+    assert {h.attributes["scope"] for h in heads} == {"col"}
+    assert [h.one("button").text for h in heads if "aria-sort" in h.attributes] == ["NSS"]
+    assert table.one("th", **{"aria-sort": "descending"}).attributes["data-first"] == "descending"
+    arrows = {h.one("button").text: "↑" in h.text for h in heads if "↑" in h.text or "↓" in h.text}
+    assert arrows == {"AUC-J": True, "SIM": True, "s-AUC": True, "CC": True, "NSS": True, "KLD": False}
+
+
+def test_values_are_those_of_the_runs(pages: dict[str, Any], results: Path) -> None:
+    table = main_board(pages)
+    rows = {r.all("th")[0].all("a")[0].text: r for r in table.all("tr") if r.all("th", scope="row")}
+    for folder in results.rglob("run.json"):
+        run = load_run(folder.parent)
+        if run.record["protocol"]["name"] != "exact-1" or run.record["time"].startswith("2026-01-01"):
+            continue
+        cells = [c for c in rows[run.record["model"]["name"]].all("td") if "data-v" in c.attributes]
+        for name, cell in zip(["AUC-J", "SIM", "sAUC", "CC", "NSS", "KLD"], cells, strict=True):
+            if name == "sAUC":
+                assert cell.text.startswith("–undefined: no other stimulus of the split is annotated")
+                continue
+            assert cell.text.startswith(f"{run.scores[name]:.3f}")
+            assert float(cell.attributes["data-v"]) == pytest.approx(run.scores[name], rel=1e-8)
+
+
+def test_an_undefined_value_is_a_dash_with_its_reason_in_sight(pages: dict[str, Any]) -> None:
+    section = pages["index.html"].all("section")[0]
+    notes = [li.text for li in section.all("li")]
+    assert any(
+        n.startswith("– in s-AUC of ") and n.endswith("undefined, no other stimulus of the split is annotated.")
+        for n in notes
+    )
+    assert "nan" not in section.text.lower()
+
+
+def test_humans_have_their_own_group_and_mark(pages: dict[str, Any]) -> None:
+    models, humans = main_board(pages).all("tbody")
+    assert models.all("th", scope="rowgroup")[0].text == "Models and reference predictors"
+    assert humans.all("th", scope="rowgroup")[0].text == "Human references"
+    (row,) = humans.all("th", scope="row")
+    assert row.text.startswith("one_vs_rest")
+    assert "no prediction for 3 of 30 frames: not in its means" in row.text
+    marked = ["†" in c.text for c in humans.all("td") if "data-v" in c.attributes]
+    assert marked == [False, True, False, True, False, True], "SIM, CC and KLD have another truth"
+    assert "†" not in models.text
+    assert "another truth than those of the models" in pages["index.html"].all("section")[0].text
+
+
+def test_the_older_run_is_reached_from_the_newer_one(pages: dict[str, Any]) -> None:
+    assert "Only the newest run of each model is shown. 1 older run can be reached" in pages["index.html"].text
+    (old,) = (n for n in pages if n.startswith("runs/tinyhd-s-20260101"))
+    linking = [n for n in pages for a in pages[n].all("a") if a.attributes["href"] == f"../{old}"]
+    assert len(linking) == 1
+    assert "A newer run of this model is on the board" in pages[old].text
+
+
+def test_a_run_page_holds_the_provenance(pages: dict[str, Any], results: Path) -> None:
+    page = page_of(pages, "one-vs-rest")
+    (folder,) = (p.parent for p in results.rglob("run.json") if "one_vs_rest" in p.parts)
+    record = load_run(folder).record
+    for fact in (
+        record["release"]["digest"], record["protocol"]["digest"], record["digest"], record["input_digest"],
+        record["frames_digest"], record["command"], record["engine"]["numpy"], "a single observer at a time",
+        *record["protocol"]["metrics"], folder.relative_to(results).as_posix(), "27 scored, 3 without a prediction",
+    ):  # fmt: skip
+        assert fact in page.text
+    assert str(results) not in page.text, "the page must not depend on where the results lie"
+
+
+def test_a_run_page_has_both_means(pages: dict[str, Any]) -> None:
+    table = next(t for t in page_of(pages, "uniform").all("table") if t.one("caption").text.startswith("Scores of"))
+    heads = [h.text for h in table.one("thead").all("th")]
+    assert heads[1:3] == ["Mean over stimuli (the protocol's)", "Mean over frames"]
+    assert len(table.one("tbody").all("tr")) == 6
+
+
+def test_a_plot_of_each_metric_over_the_frames_with_its_numbers(pages: dict[str, Any], results: Path) -> None:
+    (folder,) = (p.parent for p in results.rglob("run.json") if "uniform" in p.parts)
+    frames = load_run(folder).frames
+    figure = page_of(pages, "uniform").one("figure")
+    plots = figure.all("svg", role="img")
+    assert len(plots) == 6
+    assert plots[2].attributes["aria-label"] == "s-AUC: no frame gives it a finite value."
+    nss = frames["NSS"]
+    assert plots[4].attributes["aria-label"] == (
+        f"NSS: mean {nss.mean():.3f}, from {nss.min():.3f} to {nss.max():.3f}."
+    )
+    assert len(plots[4].all("path")[-1].attributes["d"]) > 60
+    details = figure.parent
+    row = next(r for r in details.one("tbody").all("tr") if r.text.startswith("NSS"))
+    assert [c.text for c in row.all("td")] == [
+        f"{nss.min():.3f}", str(nss.idxmin()), f"{nss.mean():.3f}", f"{nss.max():.3f}", str(nss.idxmax()),
+        "30 of 30 frames",
+    ]  # fmt: skip
+
+
+def test_every_link_and_label_leads_somewhere(pages: dict[str, Any]) -> None:
+    ids = {name: [e.attributes["id"] for e in page.all() if "id" in e.attributes] for name, page in pages.items()}
+    linked = set()
+    for name, page in pages.items():
+        assert len(set(ids[name])) == len(ids[name]), f"{name} repeats an id"
+        for element in page.all():
+            for label in element.attributes.get("aria-labelledby", "").split():
+                assert label in ids[name]
+        for link in page.all("a"):
+            href = link.attributes["href"]
+            if href.startswith("https://"):
+                continue
+            path, _, anchor = href.partition("#")
+            target = name if not path else (Path(name).parent / path).as_posix().replace("runs/../", "")
+            assert target in pages, f"{name}: {href}"
+            assert not anchor or anchor in ids[target], f"{name}: {href}"
+            linked.add(target)
+    assert linked == set(pages), "a page that nobody can reach"
+
+
+def test_nothing_is_loaded_from_anywhere(pages: dict[str, Any]) -> None:
+    for name, page in pages.items():
+        for element in page.all():
+            assert element.tag not in {"link", "img", "iframe", "object", "embed", "base", "form", "video", "audio"}
+            for attribute, text in element.attributes.items():
+                assert not attribute.startswith("on"), f"{name}: {attribute}"
+                assert attribute not in {"src", "srcset", "style", "action", "background", "xlink:href"}
+                if "://" in text:
+                    assert (element.tag, attribute) == ("a", "href")
+        script, style = page.one("script"), page.one("style")
+        assert "import" not in script.text
+        assert "fetch" not in script.text
+        assert "type" not in script.attributes
+        assert "url(" not in style.text
+        assert "@import" not in style.text
+
+
+def test_the_policy_allows_exactly_this_style_and_script(pages: dict[str, Any]) -> None:
+    for page in pages.values():
+        metas = page.all("meta", **{"http-equiv": "Content-Security-Policy"})
+        assert len(metas) == 1
+        policy = metas[0].attributes["content"]
+        assert policy.startswith("default-src 'none'; ")
+        assert "unsafe" not in policy
+        for tag in ("script", "style"):
+            (raw,) = page.one(tag).children
+            digest = b64encode(sha256(raw.encode()).digest()).decode()
+            assert f"{tag}-src 'sha256-{digest}';" in policy
+
+
+def test_structure_of_every_page(pages: dict[str, Any]) -> None:
+    for page in pages.values():
+        assert page.one("html").attributes["lang"] == "en"
+        assert "user-scalable" not in page.one("meta", name="viewport").attributes["content"]
+        levels = [int(e.tag[1]) for e in page.all() if re.fullmatch("h[1-6]", e.tag)]
+        assert levels[0] == 1
+        assert levels.count(1) == 1
+        assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False)), levels
+        assert page.all("a")[0].attributes["href"] == "#main"
+        assert page.one("main").attributes["id"] == "main"
+        assert page.one("p", role="status").text == ""
+        for table in page.all("table"):
+            assert table.children
+            assert len(table.all("caption")) == 1
+            assert all(h.attributes.get("scope") in {"col", "row", "rowgroup"} for h in table.all("th"))
+            assert len([h for h in table.all("th") if "aria-sort" in h.attributes]) <= 1
+            assert table.parent.attributes["tabindex"] == "0", "a wide table must scroll by keyboard"
+        for svg in page.all("svg", role="img"):
+            assert svg.attributes["aria-label"]
+        # Without scripts a button does nothing, so the script switches them on.
+        assert all("disabled" in b.attributes for b in page.all("button"))
+
+
+def test_hostile_text_is_text(tmp_path: Path, make_run: MakeRun, read_page: ReadPage) -> None:
+    info = {
+        "version": EVIL, "paper": "javascript:alert(1)", "licence": EVIL, "trained_on": [EVIL], "options": {EVIL: EVIL},
+        "checkpoint": EVIL,
+    }  # fmt: skip
+    name = "<img src=x onerror=alert(1)>"  # no slash: a name is a folder of the results
+    run = make_run(
+        name, stimuli={EVIL: 3}, info=info, release={"id": name, "title": EVIL}, split=name, command=EVIL,
+        undefined={"sAUC": EVIL},
+    )  # fmt: skip
+    run.save(tmp_path / "results")
+    build(tmp_path / "results", tmp_path / "site")
+    files = [p.relative_to(tmp_path / "site").as_posix() for p in (tmp_path / "site").rglob("*.html")]
+    assert len(files) == 2
+    for file in files:
+        page = read_page(tmp_path / "site" / file)
+        assert len(page.all("script")) == 1
+        assert "alert" not in page.one("script").text
+        assert not [a for a in page.all("a") if a.attributes["href"].startswith("javascript")]
+        assert not [e for e in page.all() if e.tag == "img" or "onclick" in e.attributes]
+        text = (tmp_path / "site" / file).read_text(encoding="utf-8")
+        assert "\u202e" not in text
+        assert "{{ 7*7 }}" in text, "the text is shown as it is, not computed"
+        assert "alert(1)" in page.text
+
+
+@pytest.mark.parametrize("name", ["a\u202eb", "Ünïcode 眼", "con", "-x", "a" * 150])
+def test_names_of_pages_are_tame(tmp_path: Path, make_run: MakeRun, name: str) -> None:
+    make_run(name).save(tmp_path / "results")
+    build(tmp_path / "results", tmp_path / "site")
+    (page,) = (tmp_path / "site" / "runs").iterdir()
+    assert re.fullmatch(r"[a-z0-9-]+-\d{8}T\d{6}Z-[0-9a-f]{16}\.html", page.name)
+
+
+def test_different_coverage_is_said_in_words(tmp_path: Path, make_run: MakeRun, read_page: ReadPage) -> None:
+    part = {"annotated": 3, "without_frames": ["c"], "complete": False}
+    make_run("needs_frames", stimuli={"a": 4, "b": 4}, coverage=part).save(tmp_path / "results")
+    make_run("center_prior", stimuli={"a": 4, "b": 4, "c": 4}).save(tmp_path / "results")
+    build(tmp_path / "results", tmp_path / "site")
+    first, second = read_page(tmp_path / "site" / "index.html").all("section")[:2]
+    assert "center_prior" in first.text
+    assert "needs_frames" not in first.text
+    assert "covers all 3 annotated stimuli of the split: a, b, c." in first.text
+    assert "covers 2 of the 3 annotated stimuli of the split: a, b." in second.text
+    assert "Left out because their frames were missing: 1 stimulus (c)." in second.text
+
+
+def test_fifty_models_fit_the_budget(tmp_path: Path, make_run: MakeRun) -> None:
+    info = {
+        "causal": False, "lookahead": 15, "trained_on": ["dhf1k", "salicon"], "options": {"reduced_channels": 4},
+    }  # fmt: skip
+    for k in range(50):
+        make_run(f"a_model_of_a_long_name_{k}", seed=k, info=info).save(tmp_path / "results")
+    build(tmp_path / "results", tmp_path / "site")
+    assert (tmp_path / "site" / "index.html").stat().st_size <= 150_000
+
+
+def test_a_run_page_of_many_long_videos_stays_small(tmp_path: Path, make_run: MakeRun) -> None:
+    make_run(stimuli={f"{k:03}": 300 for k in range(60)}).save(tmp_path / "results")
+    build(tmp_path / "results", tmp_path / "site")
+    (page,) = (tmp_path / "site" / "runs").iterdir()
+    text = page.read_text(encoding="utf-8")
+    assert len(text) < 1_200_000
+    assert text.count('role="img"') == 360, "every metric of every video"
+
+
+def colours(style: str) -> Iterator[tuple[str, dict[str, str]]]:
+    """The variables of each theme."""
+    for name, block in zip(("light", "dark", "print"), re.findall(r":root \{(.*?)\}", style, re.DOTALL), strict=True):
+        yield name, dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", block))
+
+
+def luminance(colour: str) -> float:
+    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(a: str, b: str) -> float:
+    high, low = sorted((luminance(a), luminance(b)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+def test_contrast_in_every_theme() -> None:
+    style = (Path(vidsal.leaderboard.__file__).parent / "assets" / "site.css").read_text(encoding="utf-8")
+    for theme, c in colours(style):
+        for ink in ("ink", "soft", "link", "warn"):
+            for ground in ("page", "shade"):
+                assert contrast(c[ink], c[ground]) >= 4.5, (theme, ink, ground)
+        assert contrast(c["mark"], c["page"]) >= 3, theme
+        assert contrast(c["mark"], c["band"]) >= 3, (theme, "the line must be seen on its band")
+        if "focus" in c:
+            assert contrast(c["focus"], c["page"]) >= 3, theme

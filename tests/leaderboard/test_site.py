@@ -1,0 +1,231 @@
+"""Building: the same bytes, nothing left over, nothing of others overwritten, no run left out in silence."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vidsal.benchmark.results import Run, result_digest
+from vidsal.leaderboard import site
+from vidsal.leaderboard.site import MARKER, SiteSummary, build
+from vidsal.loaders.errors import BadData, MissingData, WrongUse
+
+MakeRun = Callable[..., Run]
+
+
+def content(folder: Path) -> dict[str, bytes]:
+    return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def rewrite(run: Run, **changes: Any) -> None:
+    """Change a stored record and give it the digest that fits."""
+    assert run.folder is not None
+    record = {**run.record, **changes}
+    record["digest"] = result_digest(record)
+    (run.folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
+
+
+def test_the_summary_counts_what_is_there(results: Path, tmp_path: Path) -> None:
+    seen: list[tuple[int, int, str]] = []
+    summary = build(results, tmp_path / "site", progress=lambda *a: seen.append(a))
+    assert summary == SiteSummary(index=tmp_path / "site" / "index.html", pages=6, runs=5, boards=2)
+    files = content(tmp_path / "site")
+    assert sorted(files) == sorted({"index.html", MARKER, *(p for _, _, p in seen)})
+    assert [(a, b) for a, b, _ in seen] == [(k, 6) for k in range(1, 7)]
+
+
+def test_two_builds_are_byte_equal(results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    build(results, tmp_path / "one")
+    shutil.copytree(results, tmp_path / "elsewhere" / "moved results")
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    monkeypatch.setenv("TZ", "Asia/Tokyo")
+    build(Path("moved results"), Path("two"))
+    assert content(tmp_path / "one") == content(tmp_path / "elsewhere" / "two")
+
+
+def test_no_page_of_an_earlier_build_is_left(results: Path, tmp_path: Path, make_run: MakeRun) -> None:
+    late = make_run("late", seed=9).save(results)
+    out = tmp_path / "site"
+    build(results, out)
+    assert any("late" in name for name in content(out))
+    assert late.folder is not None
+    shutil.rmtree(late.folder)
+    build(results, out)
+    assert not any("late" in name for name in content(out))
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["results", "site"]
+
+
+@pytest.mark.parametrize("prepare", ["mkdir", "nothing"])
+def test_an_absent_or_empty_folder_is_taken(results: Path, tmp_path: Path, prepare: str) -> None:
+    out = tmp_path / "a b" / "site"
+    if prepare == "mkdir":
+        out.mkdir(parents=True)
+    assert build(results, out).index.is_file()
+
+
+def test_a_folder_that_is_no_site_is_left_alone(results: Path, tmp_path: Path) -> None:
+    out = tmp_path / "thesis"
+    out.mkdir()
+    (out / "chapter.tex").write_text("years of work")
+    with pytest.raises(WrongUse, match="not a site that this program built"):
+        build(results, out)
+    assert content(out) == {"chapter.tex": b"years of work"}
+
+
+def test_what_others_put_into_a_site_is_not_deleted(results: Path, tmp_path: Path) -> None:
+    out = tmp_path / "site"
+    build(results, out)
+    (out / "CNAME").write_text("board.example.org")
+    with pytest.raises(WrongUse, match="CNAME is no part of the site"):
+        build(results, out)
+    assert (out / "CNAME").is_file()
+
+
+def test_a_file_in_the_way_is_named(results: Path, tmp_path: Path) -> None:
+    (tmp_path / "site").write_text("")
+    with pytest.raises(WrongUse, match="a file is in the way"):
+        build(results, tmp_path / "site")
+
+
+@pytest.mark.parametrize("below", [".", ".."])
+def test_the_results_are_never_replaced(results: Path, below: str) -> None:
+    before = content(results)
+    with pytest.raises(WrongUse, match="the results lie in this folder"):
+        build(results, results / below)
+    assert content(results) == before
+
+
+def test_a_site_may_lie_in_the_results(results: Path) -> None:
+    first = build(results, results / "site")
+    assert build(results, results / "site") == first
+
+
+def test_a_build_that_fails_leaves_the_earlier_site(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "site"
+    build(results, out)
+    before = content(out)
+
+    def fail(*_: object) -> str:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(site, "index_page", fail)
+    with pytest.raises(OSError, match="No space"):
+        build(results, out)
+    assert content(out) == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["results", "site"]
+
+
+def test_an_interrupt_between_the_two_renames_brings_the_earlier_site_back(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "site"
+    build(results, out)
+    before = content(out)
+    rename = Path.rename
+
+    def interrupted(self: Path, target: Path) -> Path:
+        if self.name.endswith(".new"):
+            raise KeyboardInterrupt
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build(results, out)
+    assert content(out) == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["results", "site"]
+
+
+def test_what_a_killed_build_left_is_swept(results: Path, tmp_path: Path) -> None:
+    left = tmp_path / f".site.{os.getpid()}.new"
+    left.mkdir()
+    (left / "half.html").write_text("half")
+    build(results, tmp_path / "site")
+    assert "half.html" not in content(tmp_path / "site")
+
+
+def test_every_damaged_run_is_named(results: Path, tmp_path: Path, make_run: MakeRun) -> None:
+    first, second = make_run("cut", seed=7).save(results), make_run("forged", seed=8).save(results)
+    assert first.folder is not None
+    assert second.folder is not None
+    rows = (first.folder / "frames.parquet").read_bytes()
+    (first.folder / "frames.parquet").write_bytes(rows[:100])
+    record = json.loads((second.folder / "run.json").read_text())
+    record["metrics"]["NSS"]["mean"] = 9.9
+    (second.folder / "run.json").write_text(json.dumps(record))
+    with pytest.raises(BadData, match="2 of its runs can not be shown") as caught:
+        build(results, tmp_path / "site")
+    assert str(first.folder) in str(caught.value)
+    assert str(second.folder) in str(caught.value)
+    assert not (tmp_path / "site").exists()
+
+
+def test_rows_without_a_record_are_named(results: Path, tmp_path: Path, make_run: MakeRun) -> None:
+    run = make_run("killed", seed=7).save(results)
+    assert run.folder is not None
+    (run.folder / "run.json").unlink()
+    with pytest.raises(BadData, match="rows without run.json"):
+        build(results, tmp_path / "site")
+    shutil.move(run.folder, results / ".partial" / "abc")
+    assert build(results, tmp_path / "site").runs == 5
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"format": 2}, "format"),
+        ({"time": "yesterday"}, "time"),
+        ({"time": "../../../etc"}, "time"),
+        ({"engine": None}, "engine"),
+        ({"command": ["rm"]}, "command"),
+        ({"release": {"id": "dhf1k"}}, "release.digest"),
+    ],
+)
+def test_a_record_of_another_form_is_refused(
+    results: Path, tmp_path: Path, make_run: MakeRun, changes: dict[str, Any], said: str
+) -> None:
+    run = make_run("odd", seed=7).save(results)
+    rewrite(run, **changes)
+    with pytest.raises(BadData, match=f"run.json can not be shown: {said}") as caught:
+        build(results, tmp_path / "site")
+    assert str(run.folder) in str(caught.value)
+
+
+def test_an_unknown_metric_is_refused(results: Path, tmp_path: Path, make_run: MakeRun) -> None:
+    run = make_run("future", seed=7).save(results)
+    metrics = {**run.record["metrics"], "NSS": {**run.record["metrics"]["NSS"], "id": "nss[version=9]"}}
+    rewrite(run, metrics=metrics)
+    with pytest.raises(BadData, match=r"unknown metric 'nss\[version=9\]'.*newer version"):
+        build(results, tmp_path / "site")
+
+
+def test_rows_that_the_coverage_does_not_name_are_refused(results: Path, tmp_path: Path, make_run: MakeRun) -> None:
+    run = make_run("wide", seed=7).save(results)
+    rewrite(run, coverage={**run.record["coverage"], "scored": ["003"]})
+    with pytest.raises(BadData, match="rows of '002', which its coverage does not name"):
+        build(results, tmp_path / "site")
+
+
+def test_no_results_is_missing_data(tmp_path: Path) -> None:
+    with pytest.raises(MissingData, match="no such results folder"):
+        build(tmp_path / "nowhere", tmp_path / "site")
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(MissingData, match="no run is here"):
+        build(tmp_path / "empty", tmp_path / "site")
+    assert not (tmp_path / "site").exists()
+
+
+def test_an_image_data_set_has_tables_and_no_plots(tmp_path: Path, make_run: MakeRun) -> None:
+    make_run(stimuli={f"i{k}": 1 for k in range(5)}).save(tmp_path / "results")
+    build(tmp_path / "results", tmp_path / "site")
+    (page,) = (tmp_path / "site" / "runs").iterdir()
+    text = page.read_text(encoding="utf-8")
+    assert "nothing to plot over time" in text
+    assert "<svg" not in text
