@@ -66,7 +66,7 @@ class _ChannelsLast:
     def spread(self, x: Tensor) -> Tensor:
         height, frames, width, channels = x.shape
         cells = x.view(height, frames, width, channels // 4, 2, 2).permute(0, 4, 1, 2, 5, 3)
-        return cells.reshape(2 * height, frames, 2 * width, channels // 4)
+        return cells.reshape(2 * height, frames, 2 * width, channels // 4).contiguous()
 
     def spread_result(self, block: Block, x: Tensor) -> Tensor:
         return cast(_Block, block).spread(x)

@@ -74,7 +74,9 @@ class Plain:
 
     def spread(self, x: Tensor) -> Tensor:
         """Move each four channels to 2 x 2 pixels, frame by frame."""
-        return nn.functional.pixel_shuffle(x.transpose(1, 2), 2).transpose(1, 2)
+        batch, channels, frames, height, width = x.shape
+        cells = x.reshape(batch, channels // 4, 2, 2, frames, height, width).permute(0, 1, 4, 5, 2, 6, 3)
+        return cells.reshape(batch, channels // 4, frames, 2 * height, 2 * width)
 
     def spread_result(self, block: Block, x: Tensor) -> Tensor:
         """Apply a block, then spread."""
