@@ -19,9 +19,7 @@ from .errors import BadData, MissingData
 from .records import Frame
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
-VIDEO_SUFFIXES = frozenset(
-    {".avi", ".mp4", ".m2t", ".m2ts", ".ts", ".mpg", ".mpeg", ".mkv", ".mov", ".webm", ".m4v"}
-)
+VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".m2t", ".m2ts", ".ts", ".mpg", ".mpeg", ".mkv", ".mov", ".webm", ".m4v"})
 MAX_IMAGE_PIXELS = 1 << 28
 _PREFETCH = 4
 
@@ -198,9 +196,7 @@ def _probe_video(path: Path) -> FrameSource:
     usual = steps.most_common(1)[0][0] if steps else 0
     strange = sum(n for step, n in steps.items() if abs(step - usual) > 1)
     if strange and not constant:
-        notes.append(
-            f"variable frame rate: {strange} of {count - 1} steps differ from the usual {usual} ticks"
-        )
+        notes.append(f"variable frame rate: {strange} of {count - 1} steps differ from the usual {usual} ticks")
     fps = Fraction(rate).limit_denominator(100_000) if rate else None
     return FrameSource(count, size[0], size[1], fps, _sha256(path), tuple(notes))
 
@@ -257,6 +253,10 @@ def _prefetch(make: Callable[[], Iterator[Frame]]) -> Iterator[Frame]:
             try:
                 item = queue.get(timeout=1.0)
             except Empty:
+                if not thread.is_alive() and queue.empty():
+                    raise BadData(
+                        "the thread that decodes frames is gone; open the frames in the process that reads them"
+                    ) from None
                 continue
             if item is None:
                 return

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import deque
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -81,7 +82,8 @@ class Clips(Dataset[dict[str, Any]]):
     def _read(self, which: int, start: int, stop: int) -> list[Pixels]:
         """Decode frames start to stop; the decoder goes on where the last clip ended, if it can."""
         reader = self._reader
-        if reader is None or reader.which != which or reader.first > start:
+        # A forked worker inherits the reader, but not the thread that decodes for it.
+        if reader is None or reader.process != os.getpid() or reader.which != which or reader.first > start:
             reader = _Reader(which, self._stimuli[which].frames(), deque(maxlen=self._clip))
         self._reader = None  # a reader that fails is not used again
         while reader.position < stop:
@@ -103,6 +105,7 @@ class _Reader:
     frames: Iterator[Frame]
     recent: deque[Pixels]
     position: int = 0
+    process: int = field(default_factory=os.getpid)
 
     @property
     def first(self) -> int:

@@ -52,17 +52,22 @@ def frame_rate(text: str) -> Fraction:
     return Fraction(30000, 1001) if abs(value - Fraction(30000, 1001)) < Fraction(1, 1000) else value
 
 
-def _frames_of(source: Path, video: str) -> str:
-    number = f"{int(video):04d}"
+def _videos(source: Path) -> dict[str, str]:
+    """Where frames lie, by the video's number without leading zeros: a video file, or a folder of images."""
+    found: dict[str, str] = {}
     for folder in ("video", "frames", "images", "."):
-        for stem in (video, number):
-            base = source / folder / stem
-            for suffix in sorted(VIDEO_SUFFIXES):
-                for path in (base.with_suffix(suffix.upper()), base.with_suffix(suffix)):
-                    if path.is_file():
-                        return path.relative_to(source).as_posix()
-            if folder != "." and base.is_dir() and exists(base):
-                return base.relative_to(source).as_posix()
+        base = source / folder
+        for path in sorted(base.iterdir()) if base.is_dir() else []:
+            is_video = path.suffix.lower() in VIDEO_SUFFIXES
+            if path.stem.isdigit() and (is_video or (folder != "." and path.is_dir() and exists(path))):
+                found.setdefault(path.stem.lstrip("0"), path.relative_to(source).as_posix())
+    return found
+
+
+def _frames_of(source: Path, video: str, videos: dict[str, str]) -> str:
+    number = f"{int(video):04d}"
+    if video.lstrip("0") in videos:
+        return videos[video.lstrip("0")]
     for inside in (source / "annotation" / number / "images", source / number / "images"):
         if exists(inside):
             return inside.relative_to(source).as_posix()
@@ -76,9 +81,10 @@ def stimuli(source: Path, has_gaze: Callable[[str], bool], info: DatasetInfo) ->
         MissingData: there is neither.
     """
     found = False
+    videos = _videos(source)
     for line in rows("dhf1k"):
         video = line["video"]
-        file = _frames_of(source, video)
+        file = _frames_of(source, video, videos)
         if not has_gaze(video) and not exists(source / file):
             continue
         found = True

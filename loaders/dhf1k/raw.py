@@ -67,7 +67,9 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
     Raises:
         MissingData: there are neither.
     """
-    return layout.stimuli(source, lambda video: bool(_files(source, video)), INFO)
+    folder = source / "exportdata_train" if (source / "exportdata_train").is_dir() else source
+    recorded = {int(file.stem[-3:]) for file in folder.glob("P[0-9][0-9]/P[0-9][0-9]_Trail[0-9][0-9][0-9].txt")}
+    return layout.stimuli(source, lambda video: int(video) in recorded, INFO)
 
 
 def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:

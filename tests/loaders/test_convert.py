@@ -1,0 +1,225 @@
+from __future__ import annotations
+
+import errno
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from vidsal.loaders import convert as module
+from vidsal.loaders import parquet, schema
+from vidsal.loaders.convert import convert
+from vidsal.loaders.errors import BadData, UnknownName, WrongUse
+from vidsal.loaders.files import sha256
+from vidsal.loaders.release import load
+from vidsal.loaders.synthetic.write import generate
+from vidsal.loaders.verify import verify
+
+from .trees import dhf1k_raw, write_map
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("synthetic") / "source"
+    generate(folder, videos=3, frames=20, width=64, height=48, observers=3, seed=4)
+    return folder
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    return {p.name: sha256(p) for p in sorted(folder.glob("*.*")) if p.is_file() and p.name != "local.json"}
+
+
+def test_converting_twice_and_with_workers_gives_equal_bytes(source: Path, tmp_path: Path) -> None:
+    for name, workers in (("a", 1), ("b", 1), ("c", 2)):
+        convert("synthetic", source, tmp_path / name, workers=workers)
+    assert _digests(tmp_path / "a") == _digests(tmp_path / "b") == _digests(tmp_path / "c")
+    assert not (tmp_path / "a" / ".partial").exists()
+
+
+def test_the_tables_follow_the_schema(source: Path, tmp_path: Path) -> None:
+    convert("synthetic", source, tmp_path / "out", workers=1)
+    for name, expected in (("stimuli", schema.STIMULI), ("fixations", schema.FIXATIONS), ("gaze", schema.GAZE)):
+        found = pq.read_schema(tmp_path / "out" / f"{name}.parquet")
+        assert found.remove_metadata() == expected.remove_metadata()
+        assert found.metadata[b"vidsal.schema_version"] == b"1"
+        assert b"vidsal.conventions" in found.metadata
+    assert all(f.ok for f in verify(tmp_path / "out"))
+
+
+def test_row_groups_are_aligned_to_stimuli(tmp_path: Path) -> None:
+    def table(stimulus: str, rows: int) -> pa.Table:
+        columns = {"event": "point", "frame": [0] * rows, "x_px": [1.0] * rows, "y_px": [1.0] * rows}
+        return schema.fixations_table(columns, dataset="d", stimulus_id=stimulus, split="all", width=9, height=9)
+
+    sizes = [60_000, 60_000, 60_000, 140_000, 5]
+    tables = [table(f"s{i}", n) for i, n in enumerate(sizes)]
+    parquet.write(tmp_path / "x.parquet", schema.FIXATIONS, iter(tables))
+    meta = pq.read_metadata(tmp_path / "x.parquet")
+    groups = [meta.row_group(g).num_rows for g in range(meta.num_row_groups)]
+    assert groups == [120_000, 60_000, 131_072, 8_928, 5]
+    assert pq.read_table(tmp_path / "x.parquet").num_rows == sum(sizes)
+
+
+def test_a_killed_conversion_goes_on_and_ends_equal(source: Path, tmp_path: Path) -> None:
+    convert("synthetic", source, tmp_path / "whole", workers=1)
+    code = (
+        "import os, signal, sys; from vidsal.loaders.convert import convert\n"
+        "def stop(done, total, name):\n"
+        "    if done == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "convert('synthetic', sys.argv[1], sys.argv[2], workers=1, progress=stop)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src")}
+    done = subprocess.run([sys.executable, "-c", code, str(source), str(tmp_path / "cut")], env=env)
+    assert done.returncode == -signal.SIGKILL
+    assert not (tmp_path / "cut" / "release.json").exists()
+    kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "cut" / ".partial").rglob("*.json")}
+    assert len(kept) == 2
+    seen = []
+    real = module._convert_one
+    try:
+        module._convert_one = lambda job: (seen.append(job.row.stimulus_id), real(job))[1]  # type: ignore[assignment]
+        convert("synthetic", source, tmp_path / "cut", workers=1)
+    finally:
+        module._convert_one = real
+    assert len(seen) == 1
+    assert _digests(tmp_path / "cut") == _digests(tmp_path / "whole")
+
+
+def test_a_changed_source_is_read_again_after_a_kill(tmp_path: Path) -> None:
+    source = dhf1k_raw(tmp_path / "src", observers=2)
+    with pytest.raises(KeyboardInterrupt):
+        convert("dhf1k", source, tmp_path / "out", variant="raw", workers=1, progress=_interrupt)
+    dhf1k_raw(tmp_path / "src", observers=2, frames=5)
+    convert("dhf1k", source, tmp_path / "out", variant="raw", workers=1)
+    (stimulus,) = load(tmp_path / "out")
+    assert stimulus.gaze_points.frame.max() == 4
+
+
+def _interrupt(done: int, total: int, name: str) -> None:
+    raise KeyboardInterrupt
+
+
+def test_a_full_disk_leaves_what_was_there_whole(source: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    convert("synthetic", source, tmp_path / "out", workers=1)
+    before = _digests(tmp_path / "out")
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(module.pq, "write_table", full)
+    with pytest.raises(OSError, match="No space left"):
+        convert("synthetic", source, tmp_path / "out", workers=1)
+    assert _digests(tmp_path / "out") == before
+    assert not list((tmp_path / "out").rglob("*.tmp"))
+
+
+def test_releases_are_never_mixed(source: Path, tmp_path: Path) -> None:
+    convert("synthetic", source, tmp_path / "out", workers=1)
+    dhf1k_raw(tmp_path / "src")
+    with pytest.raises(WrongUse, match="already holds synthetic"):
+        convert("dhf1k", tmp_path / "src", tmp_path / "out", variant="raw")
+
+
+def test_unknown_names_suggest_the_nearest(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="did you mean 'dhf1k'"):
+        convert("dhf1", tmp_path, tmp_path / "out")
+    with pytest.raises(UnknownName, match="unknown variant"):
+        convert("dhf1k", tmp_path, tmp_path / "out", variant="cooked")
+
+
+def test_annotation_past_the_last_decoded_frame_is_left_out(tmp_path: Path) -> None:
+    from .trees import noise_video, write_video
+
+    write_video(tmp_path / "video" / "002.avi", noise_video(3, 360, 640), codec="mpeg4")
+    for number in range(1, 6):
+        write_map(tmp_path / "annotation" / "0002" / "fixation" / f"{number:04d}.png", [(number, number)])
+    result = convert("dhf1k", tmp_path, tmp_path / "out", variant="released", workers=1)
+    (stimulus,) = load(tmp_path / "out")
+    assert stimulus.n_frames == 3
+    assert stimulus.gaze_points.frame.tolist() == [0, 1, 2]
+    assert stimulus.annotated_indices().tolist() == [0, 1, 2]
+    kinds = {a.kind: a for a in result.anomalies}
+    assert kinds["surplus"].count == 2
+    assert "3 frames decoded, the register says 783" in kinds["mismatch"].message
+
+
+@pytest.mark.parametrize("damage", ["bytes", "counts", "missing"])
+def test_verify_finds_damage(source: Path, tmp_path: Path, damage: str) -> None:
+    out = tmp_path / "out"
+    convert("synthetic", source, out, workers=1)
+    path = out / "fixations.parquet"
+    if damage == "bytes":
+        data = bytearray(path.read_bytes())
+        data[len(data) // 2] ^= 1
+        path.write_bytes(bytes(data))
+    elif damage == "missing":
+        path.unlink()
+    else:
+        record = json.loads((out / "release.json").read_text())
+        record["counts"]["fixations"] += 1
+        (out / "release.json").write_text(json.dumps(record))
+    assert [f for f in verify(out) if not f.ok]
+
+
+def test_a_gaze_column_of_wrong_content_is_refused() -> None:
+    good = {"event": "point", "frame": [0], "x_px": [1.0], "y_px": [1.0]}
+    place = {"dataset": "d", "stimulus_id": "s", "split": "all", "width": 9, "height": 9}
+    assert schema.fixations_table(good, **place).num_rows == 1  # type: ignore[arg-type]
+    for wrong, message in (
+        ({"event": "glance"}, "none of fixation"),
+        ({"frame": [0, 1]}, "unequal length"),
+        ({"x_px": [float("nan")]}, "nulls"),
+            ({"x_px": np.array([np.inf])}, "not finite"),
+        ({"frame": [None]}, "nulls"),
+        ({"colour": [1]}, "does not know"),
+    ):
+        with pytest.raises(BadData, match=message):
+            schema.fixations_table({**good, **wrong}, **place)  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_memory_is_bounded_by_one_stimulus(tmp_path: Path) -> None:
+    code = (
+        "import resource, sys; from vidsal.loaders.convert import convert\n"
+        "convert('synthetic', sys.argv[1], sys.argv[2], workers=1)\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src")}
+    peak = {}
+    for videos in (5, 50):
+        source = tmp_path / f"s{videos}"
+        generate(source, videos=videos, frames=60, width=64, height=48, observers=4, write_video=False)
+        command = [sys.executable, "-c", code, str(source), str(tmp_path / f"o{videos}")]
+        peak[videos] = int(subprocess.run(command, env=env, capture_output=True, text=True, check=True).stdout)
+    assert peak[50] < 1.15 * peak[5], peak
+
+
+def test_conversion_is_resumed_not_repeated_when_interrupted_by_ctrl_c(source: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys, time; from vidsal.loaders.convert import convert\n"
+        "def slow(done, total, name):\n"
+        "    print(done, flush=True); time.sleep(60)\n"
+        "convert('synthetic', sys.argv[1], sys.argv[2], workers=1, progress=slow)"
+    )
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src")}
+    process = subprocess.Popen(
+        [sys.executable, "-c", code, str(source), str(tmp_path / "out")],
+        env=env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+    )
+    assert process.stdout is not None
+    process.stdout.readline()
+    time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    assert process.wait(30) != 0
+    process.stdout.close()
+    assert len(list((tmp_path / "out" / ".partial").rglob("*.json"))) == 1

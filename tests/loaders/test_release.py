@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+import vidsal
+from vidsal.loaders.convert import convert
+from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
+from vidsal.loaders.release import Release
+from vidsal.loaders.synthetic.write import generate
+from vidsal.loaders.torch_data import collate
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("release")
+    generate(folder / "source", videos=3, frames=20, width=64, height=48, observers=3, seed=4)
+    convert("synthetic", folder / "source", folder / "out", workers=1)
+    return folder / "out"
+
+
+@pytest.fixture
+def ds(root: Path) -> Release:
+    return vidsal.load(root)
+
+
+def test_splits(root: Path, ds: Release) -> None:
+    train, val = vidsal.load(root, split="train"), vidsal.load(root, "val")
+    assert len(train) + len(val) == len(ds) == len(vidsal.load(root, "all")) == 3
+    assert set(train.ids) | set(val.ids) == set(ds.ids)
+    assert set(train.fixations["stimulus_id"]) <= set(train.ids)
+    with pytest.raises(UnknownName, match="unknown split"):
+        vidsal.load(root, "tset")
+
+
+def test_tables_are_pandas_and_arrow(ds: Release) -> None:
+    assert isinstance(ds.stimuli, pd.DataFrame)
+    assert ds.table("fixations").num_rows == len(ds.fixations)
+    with pytest.raises(UnknownName):
+        ds.table("saccades")
+
+
+def test_points_are_the_rows_that_cover_a_frame(ds: Release) -> None:
+    rows = ds.fixations
+    for stimulus in ds:
+        mine = rows[(rows["stimulus_id"] == stimulus.id) & rows["in_bounds"]]
+        mine = mine[mine["event"].isin(["fixation", "pursuit", "point", "mouse"])]
+        end = mine["frame_end"].fillna(mine["frame"])
+        for frame in (0, 7, 19):
+            expected = mine[(mine["frame"] <= frame) & (end >= frame)][["x_px", "y_px"]].to_numpy()
+            got = stimulus.points(frame)
+            assert got.dtype == np.float32
+            assert sorted(map(tuple, got.tolist())) == sorted(map(tuple, expected.tolist()))
+
+
+def test_density_sums_to_one_inside_the_frame(ds: Release) -> None:
+    for stimulus in ds:
+        for frame in range(0, 20, 5):
+            values = stimulus.density(frame)
+            assert values.shape == (48, 64)
+            assert values.dtype == np.float32
+            if len(stimulus.points(frame)):
+                assert float(values.sum(dtype=np.float64)) == pytest.approx(1, abs=1e-5)
+
+
+def test_frames_are_the_videos(ds: Release) -> None:
+    frames = list(ds["synthetic_0001" if "synthetic_0001" in ds.ids else ds.ids[0]].frames())
+    assert [f.index for f in frames] == list(range(20))
+    assert frames[0].rgb.shape == (48, 64, 3)
+
+
+def test_frames_are_found_by_environment_and_argument(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VIDSAL_FRAMES_SYNTHETIC", str(tmp_path))
+    with pytest.raises(MissingData, match=str(tmp_path)):
+        next(iter(vidsal.load(root))).frames()
+    ds = vidsal.load(root, frames=root.parent / "source")
+    assert next(iter(ds)).frames_path() is not None
+
+
+def test_wrong_frame_and_name(ds: Release) -> None:
+    stimulus = next(iter(ds))
+    with pytest.raises(WrongUse, match="frames 0 to 19"):
+        stimulus.points(20)
+    with pytest.raises(UnknownName):
+        ds["nobody"]
+    with pytest.raises(UnknownName, match="truth recipe"):
+        stimulus.density(0, "guess")
+
+
+def test_no_release_and_damaged_release(tmp_path: Path) -> None:
+    with pytest.raises(MissingData, match="vidsal data convert"):
+        vidsal.load(tmp_path)
+    (tmp_path / "release.json").write_text("{")
+    with pytest.raises(BadData, match="damaged"):
+        vidsal.load(tmp_path)
+
+
+def test_a_swapped_video_is_refused(root: Path, tmp_path: Path) -> None:
+    from .trees import noise_video, write_video
+
+    ds = vidsal.load(root, frames=tmp_path)
+    stimulus = next(iter(ds))
+    write_video(tmp_path / Path(stimulus.row["source_file"]).name, noise_video(5, 48, 64))
+    with pytest.raises(BadData, match="5 frames decoded, the release says 20"):
+        list(vidsal.load(root, frames=tmp_path)[stimulus.id].frames())
+
+
+def test_clips(ds: Release) -> None:
+    clips = ds.torch(clip=8, stride=4)
+    assert len(clips) == 3 * 4
+    item = clips[1]
+    assert item["frames"].tolist() == list(range(4, 12))
+    assert item["rgb"].shape == (8, 3, 48, 64)
+    assert item["rgb"].dtype == torch.uint8
+    assert item["density"].shape == (8, 48, 64)
+    assert item["valid"].all()
+    stimulus = ds[item["stimulus_id"]]
+    frames = [f.rgb for f in stimulus.frames()]
+    assert np.array_equal(item["rgb"][3].numpy().transpose(1, 2, 0), frames[7])
+    assert np.array_equal(item["points"][2].numpy(), stimulus.points(6))
+
+
+def test_a_short_stimulus_repeats_its_last_frame(ds: Release) -> None:
+    item = ds.torch(clip=24)[0]
+    assert item["frames"].tolist() == [*range(20), 19, 19, 19, 19]
+    assert item["valid"].tolist() == [True] * 20 + [False] * 4
+    assert torch.equal(item["rgb"][23], item["rgb"][19])
+
+
+def test_clips_in_any_order_and_in_workers_are_the_same(ds: Release) -> None:
+    clips = ds.torch(clip=6, stride=3)
+    forward = [clips[i]["rgb"].sum().item() for i in range(len(clips))]
+    backward = [clips[i]["rgb"].sum().item() for i in reversed(range(len(clips)))]
+    assert forward == backward[::-1]
+    loader = torch.utils.data.DataLoader(clips, batch_size=2, num_workers=2, collate_fn=collate)
+    assert [b["rgb"].sum().item() for b in loader] == [sum(forward[i : i + 2]) for i in range(0, len(forward), 2)]
+
+
+def test_clips_refuse_nonsense(ds: Release) -> None:
+    with pytest.raises(WrongUse):
+        ds.torch(clip=0)
+    with pytest.raises(IndexError):
+        ds.torch(clip=8)[99]
