@@ -1,14 +1,17 @@
 """3x3 convolutions with fewer products, for CPUs: Winograd's, and one after a twofold nearest enlargement.
 
-Both give the numbers of the direct convolution within rounding. Memory is channels-last: tensors have the shape
+Both give the numbers of the direct convolution within rounding. All take the weight (K, C, 3, 3) and the bias (K) of
+an `nn.Conv2d`, without gradients. Memory is channels-last: tensors have the shape
 (N, C, H, W) and the strides of (N, H, W, C). Work goes in bands of rows that stay in the cache.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F
-from torch import Tensor, nn
+from torch import Tensor
 
 #: Least number of values of the largest intermediate in one band.
 BAND = 1 << 18
@@ -17,18 +20,17 @@ WINOGRAD_FROM = 256
 
 
 class DirectConvolution:
-    """`nn.Conv2d` on channels-last memory, with an optional ReLU."""
+    """A square kernel, stride 1, padded to keep the size, on channels-last memory, with an optional ReLU."""
 
-    def __init__(self, conv: nn.Conv2d, *, rectify: bool = False) -> None:
-        self.weight = conv.weight.detach().contiguous(memory_format=torch.channels_last)
-        self.bias = None if conv.bias is None else conv.bias.detach()
-        self.stride, self.padding = conv.stride, conv.padding
+    def __init__(self, weight: Tensor, bias: Tensor | None, *, rectify: bool = False) -> None:
+        self.weight = weight.contiguous(memory_format=torch.channels_last)
+        self.bias = bias
+        self.padding = weight.shape[-1] // 2
         self.rectify = rectify
-        assert not isinstance(self.padding, str)
 
     def __call__(self, x: Tensor) -> Tensor:
         """Apply to (N, C, H, W)."""
-        y = F.conv2d(x, self.weight, self.bias, self.stride, self.padding)
+        y = F.conv2d(x, self.weight, self.bias, padding=self.padding)
         return y.relu_() if self.rectify else y
 
 
@@ -39,15 +41,9 @@ class WinogradConvolution:
     forms the one whose float32 error is hardly above the direct convolution's.
     """
 
-    def __init__(self, conv: nn.Conv2d, *, rectify: bool = False) -> None:
-        assert conv.kernel_size == (3, 3)
-        assert conv.stride == (1, 1)
-        assert conv.padding == (1, 1)
-        weight = conv.weight.detach().double()
-        spread = weight.new_tensor([[1, 0, 0], [0.5, 0.5, 0.5], [0.5, -0.5, 0.5], [0, 0, 1]])
-        spectrum = torch.einsum("ai,kcij,bj->abck", spread, weight, spread)
-        self.weight = spectrum.flatten(0, 1).to(conv.weight.dtype).contiguous()
-        self.bias = None if conv.bias is None else conv.bias.detach()
+    def __init__(self, weight: Tensor, bias: Tensor | None, *, rectify: bool = False) -> None:
+        self.weight = _mix_taps(weight, [(1, 0, 0), (0.5, 0.5, 0.5), (0.5, -0.5, 0.5), (0, 0, 1)])
+        self.bias = bias
         self.rectify = rectify
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -90,19 +86,15 @@ class DoublingConvolution:
     axes the products are taken of the map, of its differences along either axis, and of their differences.
     """
 
-    def __init__(self, conv: nn.Conv2d, *, rectify: bool = False) -> None:
-        assert conv.kernel_size == (3, 3)
-        assert conv.stride == (1, 1)
-        assert conv.padding == (1, 1)
-        weight = conv.weight.detach().double()
-        ends = weight.new_tensor([[1, 0, 0], [1, 1, 1], [0, 0, -1]])
-        parts = torch.einsum("ai,kcij,bj->abck", ends, weight, ends).to(conv.weight.dtype)
+    def __init__(self, weight: Tensor, bias: Tensor | None, *, rectify: bool = False) -> None:
+        mixed = _mix_taps(weight, [(1, 0, 0), (1, 1, 1), (0, 0, -1)])
+        parts = mixed.view(3, 3, *mixed.shape[1:])
         first, whole, last = 0, 1, 2
         self.level = parts[whole, whole].contiguous()
         self.vertical = torch.cat((parts[first, whole], parts[last, whole]), 1).contiguous()
         self.horizontal = torch.cat((parts[whole, first], parts[whole, last]), 1).contiguous()
         self.diagonal = torch.cat([parts[a, b] for a in (first, last) for b in (first, last)], 1).contiguous()
-        self.bias = None if conv.bias is None else conv.bias.detach()
+        self.bias = bias
         self.rectify = rectify
 
     def __call__(self, x: Tensor) -> Tensor:
@@ -136,6 +128,15 @@ class DoublingConvolution:
                 value = line + horizontal[:, j : j + width, j]
                 value.add_(diagonal[i : i + rows, j : j + width, i, j])
                 _store(value, cells[:, i, :, j], self.rectify)
+
+
+def _mix_taps(weight: Tensor, rows: Sequence[Sequence[float]]) -> Tensor:
+    """Combine the 3x3 taps of (K, C, 3, 3) along both axes by the same n x 3 matrix; return (n n, C, K)."""
+    assert weight.shape[2:] == (3, 3)
+    mix = torch.tensor(rows, dtype=torch.float64, device=weight.device)
+    taps = weight.permute(2, 3, 1, 0).reshape(9, -1).double()
+    mixed = torch.kron(mix, mix) @ taps
+    return mixed.to(weight.dtype).view(-1, weight.shape[1], weight.shape[0])
 
 
 def _transform(parts: list[Tensor], out: Tensor) -> None:

@@ -61,10 +61,9 @@ class FastSalCLSTM:
             self.encoder = compile_layers(list(network.salgan)[:DECODER_START], rewrite)
             self.decoder = compile_layers(list(network.salgan)[DECODER_START:], rewrite)
             channels = network.Gates.in_channels // 2
-            of_input, of_hidden = network.Gates.weight[:, :channels], network.Gates.weight[:, channels:]
-            make = WinogradConvolution if rewrite else DirectConvolution
-            self.of_input = make(_convolution(of_input, network.Gates.bias))
-            self.of_hidden = make(_convolution(of_hidden, None))
+            weight, make = network.Gates.weight.detach(), WinogradConvolution if rewrite else DirectConvolution
+            self.of_input = make(weight[:, :channels], _bias(network.Gates))
+            self.of_hidden = make(weight[:, channels:], None)
         self.residual = network.residual
 
     def __call__(
@@ -102,13 +101,14 @@ def compile_layers(layers: Iterable[nn.Module], rewrite: bool) -> list[Step]:
         rectify = bool(pending) and isinstance(pending[0], nn.ReLU)
         if rectify:
             pending.pop(0)
+        weight, bias = conv.weight.detach(), _bias(conv)
         wide = min(conv.in_channels, conv.out_channels) >= WINOGRAD_FROM
         if doubles:
-            steps.append(DoublingConvolution(conv, rectify=rectify))
+            steps.append(DoublingConvolution(weight, bias, rectify=rectify))
         elif rewrite and wide and _is_3x3(conv):
-            steps.append(WinogradConvolution(conv, rectify=rectify))
+            steps.append(WinogradConvolution(weight, bias, rectify=rectify))
         else:
-            steps.append(DirectConvolution(conv, rectify=rectify))
+            steps.append(DirectConvolution(weight, bias, rectify=rectify))
     return steps
 
 
@@ -127,10 +127,5 @@ def _rewrites(network: nn.Module) -> bool:
     return next(network.parameters()).device.type == "cpu"
 
 
-def _convolution(weight: Tensor, bias: Tensor | None) -> nn.Conv2d:
-    outputs, inputs = weight.shape[:2]
-    conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=bias is not None, device=weight.device, dtype=weight.dtype)
-    conv.weight.data = weight.detach()
-    if bias is not None:
-        conv.bias = nn.Parameter(bias.detach())
-    return conv
+def _bias(conv: nn.Conv2d) -> Tensor | None:
+    return None if conv.bias is None else conv.bias.detach()

@@ -9,6 +9,7 @@ layer exponentially over time (31,787,009 parameters); SalCLSTM puts a ConvLSTM 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,8 @@ from torch import Tensor, nn
 from vidsal.loaders.errors import WrongUse
 
 from .vgg import vgg_features
+
+Module = TypeVar("Module", bound=nn.Module)
 
 #: Widths of the decoder's convolutions; U doubles the size (nearest).
 DECODER = (512, 512, 512, "U", 512, 512, 512, "U", 256, 256, 256, "U", 128, 128, "U", 64, 64)
@@ -37,7 +40,7 @@ def salgan_layers() -> nn.Sequential:
             channels = item
     layers += [nn.Conv2d(channels, 1, 1), nn.Sigmoid()]
     assert len(layers) == N_LAYERS
-    return nn.Sequential(*layers)
+    return _channels_last(nn.Sequential(*layers))
 
 
 class SalEMA(nn.Module):
@@ -116,7 +119,7 @@ class SalCLSTM(nn.Module):
     def __init__(self, residual: bool = False) -> None:
         super().__init__()
         self.salgan = salgan_layers()
-        self.Gates = nn.Conv2d(2 * 512, 4 * 512, 3, padding=1)
+        self.Gates = _channels_last(nn.Conv2d(2 * 512, 4 * 512, 3, padding=1))
         self.residual = residual
 
     def forward(self, frame: Tensor, state: Sequence[Tensor] | None = None) -> tuple[Tensor, tuple[Tensor, Tensor]]:
@@ -141,3 +144,8 @@ def lstm_step(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
     taken, kept, shown, candidate = gates.chunk(4, 1)
     cell = torch.sigmoid(kept) * cell + torch.sigmoid(taken) * torch.tanh(candidate)
     return torch.sigmoid(shown) * torch.tanh(cell), cell
+
+
+def _channels_last(module: Module) -> Module:
+    """Lay out the weights for CPUs; keys, shapes and values stay."""
+    return module.to(memory_format=torch.channels_last)  # type: ignore[call-overload, no-any-return]
