@@ -72,20 +72,22 @@ def _pixels(stimulus: Stimulus, shape: tuple[int, int]) -> npt.NDArray[np.int64]
     height, width = shape
     column = np.floor(points.x.astype(np.float64) * width / stimulus.width).astype(np.int64)
     row = np.floor(points.y.astype(np.float64) * height / stimulus.height).astype(np.int64)
-    return row * width + column
+    pixels: npt.NDArray[np.int64] = row * width + column
+    return pixels
 
 
 def _spans(stimulus: Stimulus) -> npt.NDArray[np.int64]:
     """How many frames of the stimulus each point covers."""
     points = stimulus.gaze_points
     last = np.minimum(points.frame_end, stimulus.n_frames - 1)
-    return np.maximum(last.astype(np.int64) - points.frame + 1, 0)
+    spans: npt.NDArray[np.int64] = np.maximum(last.astype(np.int64) - points.frame + 1, 0)
+    return spans
 
 
 def _weights(stimulus: Stimulus, shape: tuple[int, int]) -> FloatMap:
     weight = stimulus.gaze_points.weight * _spans(stimulus)
     counts = np.bincount(_pixels(stimulus, shape), weight, shape[0] * shape[1])
-    return counts.reshape(shape)
+    return counts.astype(np.float64).reshape(shape)
 
 
 def _frame_counts(stimulus: Stimulus, shape: tuple[int, int]) -> FloatMap:

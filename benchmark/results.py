@@ -41,12 +41,14 @@ class Run:
     @cached_property
     def frames(self) -> pd.DataFrame:
         """frames.parquet as pandas: stimulus_id, frame, n_fixations, the scores, status, reason."""
-        return self.frame_table.to_pandas()
+        frame: pd.DataFrame = self.frame_table.to_pandas()
+        return frame
 
     @cached_property
     def stimuli(self) -> pd.DataFrame:
         """stimuli.parquet as pandas: a row a stimulus, the scores are means over its scored frames."""
-        return self.stimulus_table.to_pandas()
+        frame: pd.DataFrame = self.stimulus_table.to_pandas()
+        return frame
 
     @property
     def metrics(self) -> tuple[str, ...]:

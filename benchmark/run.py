@@ -285,7 +285,8 @@ def _made(job: _Job, data: Release) -> Model:
     model = job.make()
     fit = getattr(model, "fit", None)
     if callable(fit):
-        fit(data, data.split)
+        with threadpool_limits(1, user_api="blas"):
+            fit(data, data.split)
     if isinstance(model, HumanReference):
         model.check(data)
     elif not isinstance(model, Predictor):

@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from .records import Float64Array, Truth
 from .release import Stimulus
-from .truth import _columns as kernels
+from .truth import kernels
 
 Index = npt.NDArray[np.int64]
 

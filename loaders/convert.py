@@ -187,14 +187,13 @@ def _run(jobs: list[_Job], workers: int) -> Iterator[str]:
             running: dict[Future[None], _Job] = {}
             try:
                 while True:
-                    while len(running) < 2 * workers and (job := next(waiting, None)) is not None:
-                        running[pool.submit(_convert_one, job)] = job
+                    while len(running) < 2 * workers and (coming := next(waiting, None)) is not None:
+                        running[pool.submit(_convert_one, coming)] = coming
                     if not running:
                         return
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        job = running.pop(future)
                         future.result()
-                        yield job.row.stimulus_id
+                        yield running.pop(future).row.stimulus_id
             except BaseException:
                 pool.shutdown(wait=False, cancel_futures=True)
                 raise

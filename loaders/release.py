@@ -262,12 +262,14 @@ class Release:
     @cached_property
     def stimuli(self) -> pd.DataFrame:
         """stimuli.parquet of the split as pandas."""
-        return self.table("stimuli").to_pandas()
+        frame: pd.DataFrame = self.table("stimuli").to_pandas()
+        return frame
 
     @cached_property
     def fixations(self) -> pd.DataFrame:
         """fixations.parquet of the split as pandas."""
-        return self.table("fixations").to_pandas()
+        frame: pd.DataFrame = self.table("fixations").to_pandas()
+        return frame
 
     def table(self, name: str, stimulus_id: str | None = None) -> pa.Table:
         """Return a table of the split as pyarrow.

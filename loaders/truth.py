@@ -34,8 +34,8 @@ def density(
         mass = np.ones(len(xy))
     if not len(xy):
         return np.zeros(shape, np.float32)
-    down = _columns(xy[:, 1], height, max(shape), truth) * mass
-    across = _columns(xy[:, 0], width, max(shape), truth)
+    down = kernels(xy[:, 1], height, max(shape), truth) * mass
+    across = kernels(xy[:, 0], width, max(shape), truth)
     values = np.maximum(down @ across.T, 0.0)  # the low-pass of `fourier` ripples below zero on small canvases
     total = values.sum()
     if not total > 0:
@@ -44,8 +44,18 @@ def density(
     return scaled
 
 
-def _columns(position: Float64Array, size: int, longest: int, truth: Truth) -> Float64Array:
-    """Kernel of each point along one axis, shape (size, n)."""
+def kernels(position: Float64Array, size: int, longest: int, truth: Truth) -> Float64Array:
+    """Return the kernel of each point along one axis.
+
+    Args:
+        position: pixels, shape (n,).
+        size: pixels of the axis.
+        longest: of the frame's two sides, which sets the canvas of `fourier`.
+        truth: the recipe.
+
+    Returns:
+        float64, shape (size, n); the density is the product of both axes, summed over the points.
+    """
     if truth.kernel == "gaussian":
         offset = np.arange(size)[:, None] + 0.5 - (position + truth.shift_px)[None, :]
         values = np.exp(-(offset**2) / (2 * truth.sigma_px**2))

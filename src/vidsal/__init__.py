@@ -11,13 +11,14 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from vidsal.benchmark.run import Run, evaluate
+    from vidsal.benchmark.results import Run
+    from vidsal.benchmark.run import evaluate
     from vidsal.loaders.release import load
 
 _LAZY = {
     "load": "vidsal.loaders.release",
     "evaluate": "vidsal.benchmark.run",
-    "Run": "vidsal.benchmark.run",
+    "Run": "vidsal.benchmark.results",
 }
 
 __all__ = ["Run", "__version__", "evaluate", "load"]
