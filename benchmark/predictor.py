@@ -15,7 +15,6 @@ import numpy as np
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import Frame
 
-
 Kind = Literal["density", "log_density", "saliency"]
 Missing = Literal["error", "first-available", "center-bias", "exclude"]
 

@@ -262,8 +262,8 @@ def _work(jobs: list[_Job], data: Release, workers: int) -> Iterator[str]:
                 raise
     except BrokenProcessPool as error:
         raise MachineFault(
-            "a worker process died (killed, or out of memory); finished stimuli are kept: start the same command again, "
-            "with fewer --workers"
+            "a worker process died (killed, or out of memory); finished stimuli are kept: "
+            "start the same command again with fewer --workers"
         ) from error
 
 

@@ -13,7 +13,7 @@ SPLIT = "val"
 
 
 @click.command()
-@click.option("-o", "--out", type=folder_out, default=Path("vidsal-demo"), show_default=True, help="Folder of the demo.")
+@click.option("-o", "--out", type=folder_out, default=Path("vidsal-demo"), show_default=True)
 @click.option("--videos", type=click.IntRange(3), default=6, show_default=True)
 @click.option("--frames", type=click.IntRange(2), default=90, show_default=True)
 @click.option("--observers", type=click.IntRange(2), default=10, show_default=True)
@@ -63,7 +63,8 @@ def demo(out: Path, videos: int, frames: int, observers: int, seed: int, as_json
     _step(3 + len(MODELS), "the site")
     summary = build(results, out / "site")
     if as_json:
-        print_json({"index": str(summary.index), "scores": {r[0]: dict(zip(run.metrics, r[1:], strict=True)) for r in rows}})
+        scores = {row[0]: dict(zip(run.metrics, row[1:], strict=True)) for row in rows}
+        print_json({"index": str(summary.index), "scores": scores})
         return
     print_table(rows, ("model", *run.metrics))
     click.echo(f"open {summary.index.resolve()}")
