@@ -143,6 +143,8 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     _check_name(data, stimulus, file, where, report)
     fps, n_frames = stimulus.fps or data.fps, stimulus.n_frames or data.n_frames
     _compare(data, stimulus, where, report)
+    if not len(data.rows):
+        report.add("missing", where, "fixdata is empty")
     rows = data.rows[_usable(data.rows, where, report)]
     rows = _sorted(rows, where, report)
     late = starts_past(rows[:, 1], fps, n_frames)

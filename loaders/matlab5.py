@@ -21,7 +21,7 @@ import numpy.typing as npt
 HEADER_BYTES = 128
 MAX_DEPTH = 16
 MAX_ELEMENTS = 4_000_000
-MAX_BYTES = 1 << 31
+MAX_BYTES = 1 << 30
 
 _NUMBERS = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
 _MATRIX, _COMPRESSED = 14, 15

@@ -9,6 +9,7 @@ in milliseconds of the clip, x and y in pixels of the stimulus, whole and 0-base
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -32,6 +33,7 @@ SAME_SCENE = {
     "BasketballDrill": "BasketballDrill",
     "BasketballDrillText": "BasketballDrill",
 }
+_FILE_NAME = re.compile(r"\w[\w .+-]*")
 SIGMA_PX = 30 / (2 * np.sqrt(2 * np.log(2)))
 
 INFO = DatasetInfo(
@@ -109,6 +111,9 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
             yield _registered(line, database, videos, report)
     registered = {line["video"] for line in known}
     for name in sorted(set(database.names) - registered, key=register.natural_key):
+        if name not in database.listed:
+            report.add("mismatch", name, "neither the register nor the file's table of videos has it; left out")
+            continue
         width, height, n_frames, fps = database.listed[name]
         file = videos.get(_plain(name), f"videos/{name}.avi")
         yield StimulusRow(name, "all", file, width, height, n_frames, fps)
@@ -181,8 +186,8 @@ def _load(path: Path, _mtime_ns: int, _size: int) -> Database:
     fields = matlab.struct(root, path, "video_database")
     names = tuple(matlab.texts(matlab.variable(fields, "video_names_list", path), path, "video_names_list"))
     observers = matlab.texts(matlab.variable(fields, "subj_names_list", path), path, "subj_names_list")
-    if len(set(names)) != len(names) or not all(names):
-        raise BadData(f"{path}: video_names_list repeats a name or holds an empty one")
+    if len(set(names)) != len(names) or not all(_FILE_NAME.fullmatch(name) for name in names):
+        raise BadData(f"{path}: video_names_list repeats a name or holds one that can not be a file's")
     rows = matlab.matrix(matlab.variable(fields, "fixdata", path), 6, path, "fixdata")
     info = matlab.struct(matlab.variable(fields, "videos_info", path), path, "videos_info")
     good, rejected = _sift(rows, len(observers), len(names))

@@ -124,6 +124,8 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
             report.add("missing", stimulus.extra, "the file has no variable `gaze`")
         return Gaze(annotated=False, source_files=(stimulus.extra,))
     seen = [w for w in workers if len(w.location) or len(w.fixations)]
+    if not any(len(w.fixations) for w in seen):
+        report.add("missing", stimulus.extra, "no worker has a fixation")
     return Gaze(
         fixations=_fixations(seen),
         samples=_samples(seen),

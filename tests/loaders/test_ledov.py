@@ -120,6 +120,13 @@ def test_rows_out_of_order_are_sorted_and_told_of(tmp_path):
     assert kinds(report) == [("mismatch", 1)]
 
 
+def test_a_file_without_fixations_is_told_of(tmp_path):
+    write_data(tmp_path / "strange", [])
+    report = Report()
+    assert not ledov.gaze(tmp_path, row(), report).annotated
+    assert kinds(report) == [("missing", 1)]
+
+
 def test_own_frame_rate_counts(tmp_path):
     write_data(tmp_path / "strange", [(1, 1000, 1000, 1, 1)], fps=15.2167, frames=152)
     gaze = ledov.gaze(tmp_path, row(n_frames=None, fps=None), Report())

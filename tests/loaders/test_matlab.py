@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-from vidsal.loaders import matlab
+from vidsal.loaders import matlab, matlab5
 from vidsal.loaders.errors import BadData, MissingData
 
 HERE = Path("file.mat")
@@ -283,6 +283,19 @@ def test_a_damaged_compressed_part_is_noticed(tmp_path):
     (tmp_path / "x.mat").write_bytes(content)
     with pytest.raises(BadData, match="not a readable MATLAB file"):
         matlab.read(tmp_path / "x.mat")
+
+
+def test_a_compressed_part_that_is_cut_or_a_bomb_is_refused(tmp_path):
+    savemat(tmp_path / "x.mat", {"x": np.zeros(100_000)}, do_compression=True)
+    content = (tmp_path / "x.mat").read_bytes()
+    size = int.from_bytes(content[132:136], "little")
+    cut = content[:132] + (size - 4).to_bytes(4, "little") + content[136 : 136 + size - 4]
+    (tmp_path / "cut.mat").write_bytes(cut)
+    with pytest.raises(BadData, match="is cut or unfolds to too much"):
+        matlab.read(tmp_path / "cut.mat")
+    reader = matlab5._Reader("<", left_bytes=10_000)
+    with pytest.raises(ValueError, match="unfolds to too much"):
+        reader.inflate(memoryview(content)[136 : 136 + size])
 
 
 def test_what_no_data_set_holds_is_refused(tmp_path):

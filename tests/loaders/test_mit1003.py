@@ -444,6 +444,12 @@ def test_long_names_are_cut_in_the_file_and_found_by_the_only_variable(tmp_path)
     assert first.fixations["x_px"][0] != second.fixations["x_px"][0]
 
 
+@pytest.mark.parametrize("change", [{"imgName": None}, {"name": "trial"}])
+def test_one_sign_of_the_image_is_enough(tmp_path, change):
+    path = write_trial(tmp_path / "DATA" / "CNG" / f"{LONG}.mat", recording(), **change)
+    assert len(mat.read_samples(path, LONG, Report())) == 720
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -440,9 +440,11 @@ def test_another_size_is_told_of(tmp_path):
 
 def test_nobody_looked(tmp_path):
     write_mat(tmp_path / "train" / f"{A}.mat", [worker(EMPTY, EMPTY, EMPTY)])
-    gaze = read(tmp_path, A)
+    report = Report()
+    gaze = read(tmp_path, A, report)
     assert not gaze.annotated
     assert gaze.n_observers == 0
+    assert kinds(report) == [("missing", 1)]
     write_mat(tmp_path / "train" / f"{A}.mat", [], gaze=EMPTY)
     assert not read(tmp_path, A).annotated
 

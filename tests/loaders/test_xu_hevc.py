@@ -10,7 +10,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vidsal.loaders import register, xu_hevc
@@ -51,7 +51,7 @@ def write_database(
         cell(root, "subj_names_list", observers)
         info = root.create_group("videos_info")
         info.attrs["MATLAB_class"] = np.bytes_("struct")
-        cell(info, "name_list", videos)
+        cell(info, "name_list", change.get("listed", videos))
         table = [SIZES.get(v, (64, 48, 10.0, 20)) for v in videos]
         info.create_dataset("size", data=np.array([t[:2] for t in table], dtype=float).T)
         info.create_dataset("framerate_fps", data=np.array([[t[2]] for t in table]))
@@ -167,6 +167,8 @@ def test_an_odd_row_is_reported_and_left_out(tmp_path, row, kind):
         ({"fixdata": np.zeros((5, 3))}, "6 columns"),
         ({"fixdata": np.zeros((3, 6))}, "6 columns"),
         ({"videos": ("Lee", "Lee")}, "repeats a name"),
+        ({"videos": ("Lee", "")}, "can not be a file's"),
+        ({"videos": ("Lee", "../Lee")}, "can not be a file's"),
     ],
 )
 def test_a_file_of_another_build_is_refused_by_name(tmp_path, change, message):
@@ -203,6 +205,37 @@ def test_frames_follow_the_rule_in_exact_fractions(times, fps):
         assert first[i] == frame
         assert last[i] == min(max(math.ceil(Fraction(s + length) * fps / 1000), frame + 1), n) - 1
         assert 0 <= first[i] <= last[i] < n
+
+
+def test_a_video_without_any_facts_is_left_out(tmp_path):
+    videos, listed = ("Lee", "Ghost"), ("Lee", "Other")
+    write_database(tmp_path / "video_database.mat", [(1, 2, 5, 5, 5, 5)], videos=videos, listed=listed)
+    report = Report()
+    assert [r.stimulus_id for r in xu_hevc.stimuli(tmp_path, report)] == ["Lee"]
+    assert [(a.kind, a.where) for a in report] == [("mismatch", "Ghost")]
+
+
+@given(st.data())
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_damaged_files_give_bad_data_or_frames_within_the_clip(tmp_path, data):
+    path = tmp_path / "video_database.mat"
+    if not (tmp_path / "whole").is_file():
+        write_database(path, [(1, 3, 0, 100, 1, 1), (1, 3, 50, 100, 2, 2), (2, 1, 10, 10, 1, 1)])
+        (tmp_path / "whole").write_bytes(path.read_bytes())
+    content = bytearray((tmp_path / "whole").read_bytes())
+    for _ in range(data.draw(st.integers(0, 4))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    path.write_bytes(content[: data.draw(st.just(len(content)) | st.integers(0, len(content)))])
+    xu_hevc._load.cache_clear()
+    try:
+        for row in xu_hevc.stimuli(tmp_path, Report()):
+            f = xu_hevc.gaze(tmp_path, row, Report()).fixations
+            if f:
+                assert row.n_frames is not None
+                assert ((f["frame"] >= 0) & (f["frame"] <= f["frame_end"]) & (f["frame_end"] < row.n_frames)).all()
+                assert np.isfinite(f["x_px"]).all()
+    except BadData as error:
+        assert "video_database.mat" in str(error)  # noqa: PT017
 
 
 @pytest.mark.data
