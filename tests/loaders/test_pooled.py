@@ -165,6 +165,15 @@ def test_broken_map(tmp_path, name):
     assert name in str(caught.value)
 
 
+def test_a_packed_variable_without_its_checksum(tmp_path):
+    """All pixels can be unpacked, but nothing vouches for them."""
+    good = mat_bytes(MASK)
+    length = struct.unpack("<I", good[132:136])[0] - 3
+    cut = good[:132] + struct.pack("<I", length) + good[136 : 136 + length]
+    with pytest.raises(BadData, match="damaged"):
+        points_of_map(write(tmp_path / "a.mat", cut))
+
+
 def test_two_variables(tmp_path):
     savemat(tmp_path / "a.mat", {"I": MASK, "J": MASK})
     with pytest.raises(BadData, match="more than one"):
