@@ -99,7 +99,7 @@ OPTIONS = {
 
 
 class DeepGazeMRPredictor:
-    """Runs the network over a video in memory of 16 feature maps.
+    """Runs the network over a video in memory of 16 feature maps, with the weights that it has now.
 
     Attributes:
         info: with `missing` as chosen. Under `first-available` the first 15 frames get the prediction of frame 15,
@@ -118,14 +118,17 @@ class DeepGazeMRPredictor:
         batch: int | None = None,
         info: ModelInfo = INFO,
     ) -> None:
+        from .deepgaze_mr_fast import FastBackbone
         from .deepgaze_mr_network import WINDOW
 
         if batch is not None and batch < 1:
             raise WrongUse(f"batch={batch}; at least 1 was expected")
         self.device = resolve(device)
         self.module = module.to(self.device).eval()
+        on_cpu = self.device.type == "cpu"
+        self._backbone = FastBackbone(self.module.features) if on_cpu else self.module.features
         self.center_bias = center_bias
-        self.batch = batch or (1 if self.device.type == "cpu" else 8)
+        self.batch = batch or (1 if on_cpu else 8)
         late = missing == "first-available"
         self.info = replace(info, missing=missing, causal=not late, lookahead=WINDOW - 1 if late else 0)
 
@@ -176,7 +179,7 @@ class DeepGazeMRPredictor:
         with inference():
             images = [to_tensor(frame.rgb, self.device) for frame in group]
             images += [images[-1]] * (self.batch - len(images))
-            return self.module.features(torch.stack(images))  # type: ignore[no-any-return]
+            return self._backbone(torch.stack(images))
 
     def _density(self, features: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
         with inference():

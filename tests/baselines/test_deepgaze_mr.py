@@ -122,6 +122,20 @@ def test_predict_is_golden(
 
 
 @pytest.mark.data
+def test_the_predictor_is_golden(
+    network: DeepGazeMR, recipe: Any, goldens: Path, golden_cases: Any, assert_golden: Any
+) -> None:
+    case = golden_cases("deepgaze_mr")["predict_64x96_T20"]
+    given = case["input"]
+    _, density = golden_input(case, recipe, goldens)
+    frames = video(recipe, given["seed"], given["t"], given["h"], given["w"])
+    found = run(DeepGazeMRPredictor(network, center_bias=density), frames)
+    wanted = np.load(goldens / "models/deepgaze_mr" / case["file"])["log_density"]
+    maps = torch.stack([item.values for item in found])
+    assert_golden(maps, wanted, case["f32_vs_f64_max_abs"]["log_density"])
+
+
+@pytest.mark.data
 def test_parts_are_golden(
     network: DeepGazeMR, recipe: Any, goldens: Path, golden_cases: Any, assert_golden: Any
 ) -> None:
