@@ -41,6 +41,8 @@ BASE = DatasetInfo(
     layout=(
         "training/actioncliptrain00001_1/{images,maps,fixation,fixation/maps}/actioncliptrain00001_00003.png (.mat)",
         "testing/actioncliptest00001_1/ likewise",
+        "raw: gaze_hollywood2/{samples/001_actioncliptrain00001.avi.txt,geometry.txt,resolution.txt}, "
+        "AVIClips/actioncliptrain00001.avi",
     ),
     screen=SCREEN,
     observers=OBSERVERS,

@@ -42,6 +42,8 @@ BASE = DatasetInfo(
     layout=(
         "training/Diving-Side-005/{images,maps,fixation,fixation/maps}/Diving-Side_005_001.png (.mat)",
         "or train/Diving-Side_005/{maps,fixation,fixation/maps}/0001.png (.mat); testing/ or test/ likewise",
+        "raw: gaze_ucfsa/{samples/001_Diving-Side_001.avi.txt,geometry.txt,resolution.txt}, "
+        "videos/Diving-Side/001/<any name>.avi",
     ),
     screen=SCREEN,
     observers=OBSERVERS,
