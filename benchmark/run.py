@@ -10,13 +10,10 @@ import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
-from multiprocessing import get_context
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, Protocol
@@ -27,16 +24,17 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from vidsal._version import __version__
-from vidsal.loaders.errors import MachineFault, WrongUse
 from vidsal.loaders.files import canonical, sha256_text, whole
-from vidsal.loaders.release import Release, Stimulus, load
+from vidsal.loaders.release import Release, Stimulus
 
 from . import protocols, results
 from .coverage import Coverage, cover
 from .frame_rows import FRAMES_SCHEMA, Judge, score_humans, score_stimulus
 from .gather import GatheredNegatives, gather
 from .human import HumanReference
-from .predictor import ModelInfo, Predictor
+from .pool import Job, Maker, work
+from .pool import Model as Model
+from .predictor import ModelInfo
 from .results import Run
 
 Progress = Callable[[int, int, str], None]
@@ -60,6 +58,7 @@ class Settings:
         recipe: truth recipe; None = the release's default.
         with_frames_only: cover only stimuli whose frames are here, whatever the predictor needs.
         limit: at most so many stimuli.
+        predicted: cover only these stimuli, those that a submission holds; None = all.
         threads: of torch in each process; recorded, because a network's bits may depend on it.
     """
 
@@ -67,6 +66,7 @@ class Settings:
     recipe: str | None = None
     with_frames_only: bool = False
     limit: int | None = None
+    predicted: frozenset[str] | None = None
     threads: int = field(default_factory=lambda: max(1, (os.cpu_count() or 1) // 2))
 
 
@@ -76,20 +76,22 @@ class ModelRecord:
 
     Attributes:
         info: the model's own declaration.
-        kind: `network`, `reference`, `human` or `custom`.
+        kind: `network`, `reference`, `human`, `custom` or `submission`.
         checkpoint, checkpoint_sha256: file name and digest of the weights.
         options: settings beyond the defaults.
         device: `cpu` or `cuda`.
         command: the command that repeats the run.
+        submission: what stored predictions say of themselves, their digest among it; None for a model that ran.
     """
 
     info: ModelInfo
-    kind: Literal["network", "reference", "human", "custom"] = "custom"
+    kind: Literal["network", "reference", "human", "custom", "submission"] = "custom"
     checkpoint: str | None = None
     checkpoint_sha256: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     device: str = "cpu"
     command: str | None = None
+    submission: Mapping[str, Any] | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for run.json."""
@@ -101,11 +103,8 @@ class ModelRecord:
             "checkpoint_sha256": self.checkpoint_sha256,
             "options": {k: list(v) if isinstance(v, tuple) else v for k, v in self.options.items()},
             "device": self.device,
+            **({} if self.submission is None else {"submission": dict(self.submission)}),
         }
-
-
-Model = Predictor | HumanReference
-Maker = Callable[[], Model]
 
 
 def evaluate(
@@ -170,15 +169,18 @@ def run(
     """
     begun = time.monotonic()
     needs_frames = model.info.needs_frames or settings.with_frames_only
-    coverage, chosen = cover(data, needs_frames=needs_frames, limit=settings.limit)
+    coverage, chosen = cover(data, needs_frames=needs_frames, limit=settings.limit, predicted=settings.predicted)
     key = _input_digest(model, data, settings, coverage)
     folder = partial / key[:24]
     folder.mkdir(parents=True, exist_ok=True)
     annotated = [s for s in data if s.annotated]
     for shape in sorted({(s.height, s.width) for s in chosen}):
         _gather_once(folder, annotated, shape, settings)
-    jobs = [_Job(make, str(data.root), data.split, data.frames_root(), s.id, folder, settings) for s in chosen]
-    for done, stimulus_id in enumerate(_work(jobs, data, min(workers, len(jobs))), 1):
+    jobs = [
+        _Job(make, str(data.root), data.split, data.frames_root(), s.id, folder, settings.threads, settings)
+        for s in chosen
+    ]
+    for done, stimulus_id in enumerate(work(jobs, data, min(workers, len(jobs))), 1):
         if progress:
             progress(done, len(jobs), stimulus_id)
     rows = pa.concat_tables([pq.read_table(job.rows, schema=FRAMES_SCHEMA, use_threads=False) for job in jobs])
@@ -187,20 +189,30 @@ def run(
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One stimulus to score: all that a worker needs."""
+class _Job(Job):
+    """One stimulus to score."""
 
-    make: Maker
-    root: str
-    split: str | None
-    frames_root: Path | None
-    stimulus_id: str
-    folder: Path
     settings: Settings
 
     @property
     def rows(self) -> Path:
         return self.folder / f"{sha256(self.stimulus_id.encode()).hexdigest()[:24]}.parquet"
+
+    def done(self) -> bool:
+        return self.rows.is_file()
+
+    def do(self, model: Model, data: Release) -> None:
+        stimulus = data[self.stimulus_id]
+        negatives = _negatives(self.folder, (stimulus.height, stimulus.width))
+        judge = Judge(self.settings.protocol, self.settings.recipe, negatives)
+        # One BLAS thread: sums must not depend on how many there are.
+        with threadpool_limits(1, user_api="blas"):
+            if isinstance(model, HumanReference):
+                table = score_humans(model, stimulus, judge)
+            else:
+                table = score_stimulus(model, stimulus, judge)
+        with whole(self.rows) as temporary:
+            pq.write_table(table, temporary, compression="lz4")
 
 
 def _input_digest(model: ModelRecord, data: Release, settings: Settings, coverage: Coverage) -> str:
@@ -232,89 +244,6 @@ def _gather_once(folder: Path, annotated: list[Stimulus], shape: tuple[int, int]
 def _negatives(folder: Path, shape: tuple[int, int]) -> GatheredNegatives:
     with np.load(_negatives_file(folder, shape), allow_pickle=False) as data:
         return GatheredNegatives(data["total"], bool(data["others"]), str(data["reason"]))
-
-
-def _work(jobs: list[_Job], data: Release, workers: int) -> Iterator[str]:
-    """Do the jobs that are not done, in any order; yield the id of each."""
-    todo = []
-    for job in jobs:
-        if job.rows.is_file():
-            yield job.stimulus_id
-        else:
-            todo.append(job)
-    if workers <= 1 or len(todo) <= 1:
-        model: Model | None = None
-        for job in todo:
-            model = model or _made(job, data)
-            _score(job, model, data)
-            yield job.stimulus_id
-        return
-    try:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            running = {pool.submit(_score_in_worker, job): job for job in todo}
-            try:
-                while running:
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        future.result()
-                        yield running.pop(future).stimulus_id
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
-    except BrokenProcessPool as error:
-        raise MachineFault(
-            "a worker process died (killed, or out of memory); finished stimuli are kept: "
-            "start the same command again with fewer --workers"
-        ) from error
-
-
-_models: dict[str, tuple[Model, Release]] = {}
-"""The model of this worker process, made once."""
-
-
-def _score_in_worker(job: _Job) -> None:
-    key = str(job.folder)
-    if key not in _models:
-        data = load(job.root, job.split, frames=job.frames_root)
-        _models[key] = (_made(job, data), data)
-    model, data = _models[key]
-    _score(job, model, data)
-
-
-def _made(job: _Job, data: Release) -> Model:
-    _limit_torch(job.settings.threads)
-    model = job.make()
-    fit = getattr(model, "fit", None)
-    if callable(fit):
-        with threadpool_limits(1, user_api="blas"):
-            fit(data, data.split)
-    if isinstance(model, HumanReference):
-        model.check(data)
-    elif not isinstance(model, Predictor):
-        raise WrongUse(f"{type(model).__name__} is no predictor: it needs `info` and `predict(frames, stimulus)`")
-    return model
-
-
-def _limit_torch(threads: int) -> None:
-    """Fix torch's threads, if torch is in use at all."""
-    import sys
-
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(threads)
-
-
-def _score(job: _Job, model: Model, data: Release) -> None:
-    _limit_torch(job.settings.threads)
-    stimulus = data[job.stimulus_id]
-    negatives = _negatives(job.folder, (stimulus.height, stimulus.width))
-    judge = Judge(job.settings.protocol, job.settings.recipe, negatives)
-    # One BLAS thread: sums must not depend on how many there are.
-    with threadpool_limits(1, user_api="blas"):
-        if isinstance(model, HumanReference):
-            table = score_humans(model, stimulus, judge)
-        else:
-            table = score_stimulus(model, stimulus, judge)
-    with whole(job.rows) as temporary:
-        pq.write_table(table, temporary, compression="lz4")
 
 
 def _finish(
