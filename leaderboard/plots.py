@@ -74,9 +74,10 @@ class Axis:
     high: float
     ticks: tuple[float, ...]
 
-    def place(self, value: float) -> int:
-        """Return the distance of a value from the upper edge, in path units."""
-        return round(UNITS * (self.high - value) / (self.high - self.low))
+    def place(self, values: Floats) -> list[int]:
+        """Return the distances of finite values from the upper edge, in path units."""
+        placed: list[int] = np.rint(UNITS * (self.high - values) / (self.high - self.low)).astype(np.int64).tolist()
+        return placed
 
     def label(self, tick: float) -> str:
         """Return a tick with as many decimals as the ticks need."""
@@ -106,6 +107,11 @@ class Panel:
     steps: int
     chance: int | None
     text: str
+
+    @property
+    def ticks(self) -> list[tuple[str, int]]:
+        """Text and y of each tick, in path units."""
+        return list(zip(map(self.axis.label, self.axis.ticks), self.axis.place(np.array(self.axis.ticks)), strict=True))
 
 
 def steps_for(n_videos: int) -> int:
@@ -192,23 +198,23 @@ def panel(column: Column, made: Trace, scale: Axis) -> Panel:
         _line(made.mean, scale),
         _band(made.low, made.high, scale) if made.width > 1 else "",
         len(made.mean),
-        scale.place(float(chance)) if inside else None,
+        scale.place(np.array([chance]))[0] if inside else None,
         _in_words(column, made),
     )
 
 
-def _runs(values: Floats) -> list[range]:
+def _runs(values: Floats) -> list[slice]:
     """Return the stretches without a gap."""
     defined = np.isfinite(values)
     edges = np.flatnonzero(np.diff(np.concatenate([[False], defined, [False]]).astype(np.int8)))
-    return [range(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
+    return [slice(int(a), int(b)) for a, b in zip(edges[::2], edges[1::2], strict=True)]
 
 
 def _line(values: Floats, scale: Axis) -> str:
     """Return a path through the values, broken at gaps; a step's middle lies half a unit from its edge."""
     parts = []
     for stretch in _runs(values):
-        y = [scale.place(float(values[i])) for i in stretch]
+        y = scale.place(values[stretch])
         parts.append(f"M{stretch.start + 0.5} {y[0]}" + (_steps(1, y) or "h0"))
     return "".join(parts)
 
@@ -217,8 +223,8 @@ def _band(low: Floats, high: Floats, scale: Axis) -> str:
     """Return a closed path along the highest values and back along the lowest, one for each stretch."""
     parts = []
     for stretch in _runs(low):
-        upper = [scale.place(float(high[i])) for i in stretch]
-        lower = [scale.place(float(low[i])) for i in reversed(stretch)]
+        upper = scale.place(high[stretch])
+        lower = scale.place(low[stretch])[::-1]
         start = f"M{stretch.start + 0.5} {upper[0]}"
         parts.append(f"{start}{_steps(1, upper)}v{lower[0] - upper[-1]}{_steps(-1, lower)}z")
     return "".join(parts)
