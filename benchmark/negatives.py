@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -13,21 +12,33 @@ from vidsal.loaders.errors import WrongUse
 Float64Map = npt.NDArray[np.float64]
 
 
-@dataclass(frozen=True)
 class Negatives:
-    """Weights of the pixels of the truth's grid.
+    """Weights of the pixels of the truth's grid: a count of points, or a probability to be in the negative set.
 
-    Attributes:
-        weights: float64, shape (H, W), non-negative: a count of points, or a probability to be in the negative set.
+    Kept as a map or as a list of pixels, whichever it was made from; each turns into the other when it is asked for.
     """
 
-    weights: Float64Map
+    def __init__(self, weights: npt.ArrayLike) -> None:
+        """Take a map of weights.
 
-    def __post_init__(self) -> None:
-        weights = np.ascontiguousarray(self.weights, dtype=np.float64)
-        if weights.ndim != 2 or not np.isfinite(weights).all() or (weights.size and weights.min() < 0):
+        Args:
+            weights: finite, non-negative, shape (H, W).
+        """
+        dense = np.ascontiguousarray(weights, dtype=np.float64)
+        # A NaN fails both comparisons.
+        if dense.ndim != 2 or (dense.size and not (dense.min() >= 0 and dense.max() < np.inf)):
             raise WrongUse("negatives are one finite, non-negative weight for each pixel, shape (H, W)")
-        object.__setattr__(self, "weights", weights)
+        self._keep((dense.shape[0], dense.shape[1]), dense, None)
+
+    def _keep(
+        self,
+        shape: tuple[int, int],
+        dense: Float64Map | None,
+        sparse: tuple[npt.NDArray[np.int64], Float64Map] | None,
+    ) -> None:
+        self.shape = shape
+        self._dense = dense
+        self._sparse = sparse
 
     @classmethod
     def from_points(
@@ -46,13 +57,46 @@ class Negatives:
             distinct: True lets every pixel count once, however many points fall on it.
             weight: (m,) how much each point counts; None = 1.
         """
-        counts = count_map(points, shape, weight)
-        return cls((counts > 0).astype(np.float64) if distinct else counts)
+        index, _ = pixel_indices(points, shape)
+        if distinct:
+            index = np.unique(index)
+        if distinct or weight is None:
+            weights = np.ones(len(index))
+        else:
+            weights = np.asarray(weight, dtype=np.float64)[_inside(points, shape)[1]]
+            if not (weights >= 0).all():
+                raise WrongUse("weights of points are non-negative")
+            index, weights = index[weights > 0], weights[weights > 0]
+        self = cls.__new__(cls)
+        self._keep(shape, None, (index, weights))
+        return self
+
+    @property
+    def weights(self) -> Float64Map:
+        """The weight of every pixel: float64, shape (H, W)."""
+        if self._dense is None:
+            index, weights = self.pixels
+            sums = np.bincount(index, weights, self.shape[0] * self.shape[1])
+            self._dense = sums.astype(np.float64).reshape(self.shape)
+        return self._dense
+
+    @property
+    def pixels(self) -> tuple[npt.NDArray[np.int64], Float64Map]:
+        """Flat indices of the pixels that have weight, in any order, with repetitions, and the weight of each."""
+        if self._sparse is None:
+            index = np.flatnonzero(self.weights)
+            self._sparse = (index, self.weights.ravel()[index])
+        return self._sparse
+
+    @property
+    def many(self) -> bool:
+        """True if a pass over the whole map is cheaper than one over the list."""
+        return len(self.pixels[0]) * 8 > self.shape[0] * self.shape[1]
 
     @property
     def empty(self) -> bool:
         """True if no pixel has weight."""
-        return not self.weights.any()
+        return len(self.pixels[0]) == 0
 
 
 def pixel_indices(points: npt.ArrayLike, shape: tuple[int, int]) -> tuple[npt.NDArray[np.int64], int]:
@@ -85,11 +129,7 @@ def _inside(points: npt.ArrayLike, shape: tuple[int, int]) -> tuple[Float64Map, 
 
 def count_map(points: npt.ArrayLike, shape: tuple[int, int], weight: npt.ArrayLike | None = None) -> Float64Map:
     """Sum the weights (1 each) of the points on every pixel: float64, shape (H, W)."""
-    index, _ = pixel_indices(points, shape)
-    inside_weight: Any = None
-    if weight is not None:
-        inside_weight = np.asarray(weight, dtype=np.float64)[_inside(points, shape)[1]]
-    return np.bincount(index, inside_weight, shape[0] * shape[1]).astype(np.float64).reshape(shape)
+    return Negatives.from_points(points, shape, distinct=False, weight=weight).weights
 
 
 def union_probability(frame_counts: npt.NDArray[Any], n_frames: int, k: int = 10) -> Float64Map:

@@ -86,10 +86,11 @@ def read(values: Path, load: Any) -> Iterator[Row]:
 
 
 def local_rows() -> Iterator[Row]:
-    store = np.load(GOLDEN / "metrics_cases.npz")
+    with np.load(GOLDEN / "metrics_cases.npz") as file:
+        store = dict(file)
 
     def load(case: str) -> dict[str, Any]:
-        return {k.split("/")[1]: store[k] for k in store.files if k.startswith(case + "/")}
+        return {k.split("/")[1]: v for k, v in store.items() if k.startswith(case + "/")}
 
     return read(GOLDEN / "metrics_values.csv", load)
 

@@ -124,10 +124,11 @@ def report(wrong: list[str]) -> str:
 
 
 def test_published_rows_are_reproduced() -> None:
-    store = np.load(GOLDEN / "metrics_cases.npz")
+    with np.load(GOLDEN / "metrics_cases.npz") as file:
+        store = dict(file)
     counts, wrong = check(
         read(GOLDEN / "metrics_values.csv"),
-        lambda case: {k.split("/")[1]: store[k] for k in store.files if k.startswith(case + "/")},
+        lambda case: {k.split("/")[1]: v for k, v in store.items() if k.startswith(case + "/")},
     )
     assert not wrong, report(wrong)
     assert all(counts[name] >= 60 for name in set(PROTOCOL.values())), counts
