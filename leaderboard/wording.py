@@ -194,7 +194,8 @@ def human_note(entry: Entry) -> str:
     marked = [label for label in ("CC", "SIM", "KLD") if label in OTHER_TRUTH & set(entry.record.metrics)]
     return (
         f"{name} judges each observer by the density of all others and averages. Its truth is a single observer, so "
-        f"its {', '.join(marked)} (marked \u2020 on the board) have another truth than those of the models: do not compare them."
+        f"its {', '.join(marked)} (marked \u2020 on the board) have another truth than those of the models: "
+        "do not compare them."
     )
 
 

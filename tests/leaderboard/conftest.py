@@ -193,7 +193,7 @@ def parse_page(path: Path) -> Element:
     return parser.root
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def read_page() -> Callable[[Path], Element]:
     """`parse_page`."""
     return parse_page
@@ -205,10 +205,8 @@ def make_run() -> MakeRun:
     return build_run
 
 
-@pytest.fixture
-def results(tmp_path: Path) -> Path:
-    """A small results folder: two boards, human references, an undefined metric, an older run."""
-    folder = tmp_path / "results"
+def small_results(folder: Path) -> Path:
+    """Save two boards with human references, an undefined metric, an older run; return the folder."""
     no_others = {"sAUC": "no other stimulus of the split is annotated"}
     human = {"kind": "human", "checkpoint": None, "checkpoint_sha256": None, "trained_on": [], "needs_frames": False}
     build_run(seed=1, undefined=no_others, time="2026-01-01T00:00:00Z").save(folder)
@@ -219,3 +217,15 @@ def results(tmp_path: Path) -> Path:
     ).save(folder)
     build_run(seed=5, protocol="dhf1k-1", no_fixation=2).save(folder)
     return folder
+
+
+@pytest.fixture
+def results(tmp_path: Path) -> Path:
+    """`small_results`, to change at will."""
+    return small_results(tmp_path / "results")
+
+
+@pytest.fixture(scope="module")
+def kept_results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """`small_results`, to read only."""
+    return small_results(tmp_path_factory.mktemp("kept") / "results")
