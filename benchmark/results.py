@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -69,16 +72,22 @@ class Run:
         """Write the run below a results folder: `<release>/<split>/<protocol>/<model>/<UTC time>-<digest>/`.
 
         Returns:
-            The same run with its folder. Files appear whole or not at all, run.json last.
+            The same run with its folder, which appears whole or not at all.
         """
         r = self.record
         name = f"{r['time'].replace('-', '').replace(':', '')}-{r['digest'][:12]}"
         folder = Path(results) / r["release"]["id"] / r["split"] / r["protocol"]["name"] / r["model"]["name"] / name
-        folder.mkdir(parents=True, exist_ok=True)
+        made = Path(results) / ".partial" / f"{name}.saved"
         for table, file in ((self.frame_table, "frames.parquet"), (self.stimulus_table, "stimuli.parquet")):
-            with whole(folder / file) as temporary:
+            with whole(made / file) as temporary:
                 pq.write_table(table, temporary, compression="zstd")
-        write_json(folder / "run.json", r)
+        write_json(made / "run.json", r)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if folder.is_dir():
+            shutil.rmtree(folder)
+        os.replace(made, folder)
+        with suppress(OSError):
+            made.parent.rmdir()  # unless unfinished work lies there
         return Run(r, self.frame_table, self.stimulus_table, folder)
 
 

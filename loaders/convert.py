@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import asdict, dataclass, replace
+from functools import lru_cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -76,13 +77,10 @@ def choose_form(name: str, variant: str | None, source: Path) -> Form:
         return present[0]
     if not present:
         raise MissingData(
-            f"{source}: no form of {name} is here; expected {'; '.join(every[0].INFO.layout)}. "
-            f"{every[0].INFO.obtain}"
+            f"{source}: no form of {name} is here; expected {'; '.join(every[0].INFO.layout)}. {every[0].INFO.obtain}"
         )
     names = ", ".join(str(f.INFO.variant) for f in present)
-    raise WrongUse(
-        f"{source} holds several variants of {name}: {names}; they are different releases, name one"
-    )
+    raise WrongUse(f"{source} holds several variants of {name}: {names}; they are different releases, name one")
 
 
 def _check_folder(source: Path, info: DatasetInfo) -> None:
@@ -233,6 +231,10 @@ def _convert_one(job: _Job) -> None:
     except BadData as error:
         report.add("unreadable", row.stimulus_id, f"{error}; kept as not annotated")
         gaze = Gaze(annotated=False)
+    if row.width is None or row.height is None:
+        report.add("unusable", row.stimulus_id, "neither register, frames nor annotation tell its size; left out")
+        write_json(job.done, _record(job, gaze, [], None, report))
+        return
     n_frames = _count(row, found, gaze, report)
     fixations, samples = _tables(job.name, row, gaze, n_frames, report)
     for suffix, table in ((".fixations", fixations), (".gaze", samples)):
@@ -240,17 +242,24 @@ def _convert_one(job: _Job) -> None:
             # Parts live for one conversion, so they are compressed lightly.
             pq.write_table(table, temporary, compression="lz4")
     files = sorted({*gaze.source_files, *([row.source_file] if found else [])})
-    digest = sha256_text("".join(f"{f} {sha256(job.source / f)}\n" for f in gaze.source_files))
-    write_json(
-        job.done,
-        {
-            "row": repr(job.row),
-            "stamps": {f: _stamp(job.source / f) for f in files},
-            "stimulus": _stimulus(form.INFO, row, gaze, n_frames, found),
-            "gaze_digest": digest if gaze.source_files else None,
-            "anomalies": [asdict(a) for a in report],
-        },
-    )
+    write_json(job.done, _record(job, gaze, files, _stimulus(form.INFO, row, gaze, n_frames, found), report))
+
+
+def _record(job: _Job, gaze: Gaze, files: list[str], stimulus: dict[str, Any] | None, report: Report) -> dict[str, Any]:
+    texts = [f"{f} {_digest_of(job.source / f, *_stamp(job.source / f))}\n" for f in gaze.source_files]
+    return {
+        "row": repr(job.row),
+        "stamps": {f: _stamp(job.source / f) for f in files},
+        "stimulus": stimulus,
+        "gaze_digest": sha256_text("".join(texts)) if texts else None,
+        "anomalies": [asdict(a) for a in report],
+    }
+
+
+@lru_cache(maxsize=64)
+def _digest_of(path: Path, size: int, modified_ns: int) -> str:
+    """Digest of a source file; one file may hold the gaze of many stimuli."""
+    return sha256(path)
 
 
 def _probe(path: Path, row: StimulusRow, report: Report) -> frames.FrameSource | None:
@@ -262,9 +271,7 @@ def _probe(path: Path, row: StimulusRow, report: Report) -> frames.FrameSource |
     for note in found.notes:
         report.add("frames", row.source_file, note)
     if row.n_frames is not None and found.n_frames != row.n_frames:
-        report.add(
-            "mismatch", row.source_file, f"{found.n_frames} frames decoded, the register says {row.n_frames}"
-        )
+        report.add("mismatch", row.source_file, f"{found.n_frames} frames decoded, the register says {row.n_frames}")
     if row.width is not None and (found.width, found.height) != (row.width, row.height):
         report.add(
             "wrong-size",
@@ -282,7 +289,7 @@ def _complete(row: StimulusRow, found: frames.FrameSource | None) -> StimulusRow
         width=found.width,
         height=found.height,
         n_frames=found.n_frames,
-        fps=None if row.kind == "image" else (row.fps or found.fps),
+        fps=None if row.kind == "image" else (found.fps or row.fps),
     )
 
 
@@ -303,15 +310,15 @@ def _count(row: StimulusRow, found: frames.FrameSource | None, gaze: Gaze, repor
     return row.n_frames if row.n_frames is not None else annotated
 
 
-def _tables(
-    name: str, row: StimulusRow, gaze: Gaze, n_frames: int, report: Report
-) -> tuple[pa.Table, pa.Table]:
-    if row.width is None or row.height is None:
-        raise BadData(
-            f"{row.stimulus_id}: neither register nor frames nor annotation tell the size of the frames"
-        )
-    info = {"dataset": name, "stimulus_id": row.stimulus_id}
-    table = fixations_table(gaze.fixations, **info, split=row.split, width=row.width, height=row.height)
+def _tables(name: str, row: StimulusRow, gaze: Gaze, n_frames: int, report: Report) -> tuple[pa.Table, pa.Table]:
+    table = fixations_table(
+        gaze.fixations,
+        dataset=name,
+        stimulus_id=row.stimulus_id,
+        split=row.split,
+        width=row.width or 0,
+        height=row.height or 0,
+    )
     past = pc.greater_equal(table["frame"], n_frames)
     surplus = pc.sum(past).as_py() or 0
     if surplus:
@@ -322,7 +329,11 @@ def _tables(
             count=surplus,
         )
         table = table.filter(pc.invert(past))
-    samples = GAZE.empty_table() if gaze.samples is None else gaze_table(gaze.samples, **info)
+    samples = (
+        GAZE.empty_table()
+        if gaze.samples is None
+        else gaze_table(gaze.samples, dataset=name, stimulus_id=row.stimulus_id)
+    )
     return table, samples
 
 
@@ -360,18 +371,21 @@ def _within(ranges: tuple[int, ...] | None, n_frames: int) -> list[int] | None:
     """Cut ranges at the last frame; all frames is null."""
     if ranges is None:
         return None
-    pairs = [
-        (a, min(b, n_frames - 1)) for a, b in zip(ranges[::2], ranges[1::2], strict=True) if a < n_frames
-    ]
+    pairs = [(a, min(b, n_frames - 1)) for a, b in zip(ranges[::2], ranges[1::2], strict=True) if a < n_frames]
     if pairs == [(0, n_frames - 1)]:
         return None
     return [edge for pair in pairs for edge in pair]
 
 
 def _join(info: DatasetInfo, source: Path, out: Path, jobs: list[_Job], report: Report) -> Conversion:
-    records = [json.loads(job.done.read_text(encoding="utf-8")) for job in jobs]
-    anomalies = [*report, *(Anomaly(**a) for record in records for a in record["anomalies"])]
+    read = [json.loads(job.done.read_text(encoding="utf-8")) for job in jobs]
+    anomalies = [*report, *(Anomaly(**a) for record in read for a in record["anomalies"])]
+    jobs = [job for job, record in zip(jobs, read, strict=True) if record["stimulus"]]
+    records = [record for record in read if record["stimulus"]]
+    if not records:
+        raise MissingData(f"{source}: no stimulus of {info.release_id} can be used: {anomalies[0].message}")
     stimuli = [record["stimulus"] for record in records]
+    anomalies += _frames_missing(stimuli)
     provenance = {"dataset": info.name, "variant": info.variant, "version": info.version}
     out.mkdir(parents=True, exist_ok=True)
     tally = _Tally()
@@ -421,6 +435,16 @@ def _join(info: DatasetInfo, source: Path, out: Path, jobs: list[_Job], report: 
     write_json(out / "local.json", {"frames_root": str(source)})
     write_json(out / "release.json", release)
     return Conversion(out, release, tuple(anomalies))
+
+
+def _frames_missing(stimuli: list[dict[str, Any]]) -> list[Anomaly]:
+    """One anomaly for all stimuli with gaze whose frames are not here."""
+    missing = [s["stimulus_id"] for s in stimuli if s["source_sha256"] is None and s["annotated"]]
+    if not missing:
+        return []
+    names = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
+    message = f"no frames for {len(missing)} of {len(stimuli)} stimuli: {names}"
+    return [Anomaly("missing", "frames", message, len(missing))]
 
 
 def release_digest(release: dict[str, Any]) -> str:

@@ -118,9 +118,7 @@ def _length(columns: Mapping[str, Column]) -> int:
 def _words(values: Column, rows: int) -> pa.DictionaryArray:
     if values is None or isinstance(values, str | int | float):
         indices = pa.array(np.zeros(rows, np.int32)) if values is not None else pa.nulls(rows, pa.int32())
-        return pa.DictionaryArray.from_arrays(
-            indices, pa.array([] if values is None else [str(values)], pa.string())
-        )
+        return pa.DictionaryArray.from_arrays(indices, pa.array([] if values is None else [str(values)], pa.string()))
     return pc.cast(pa.array(values, pa.string()).dictionary_encode(), _WORD)
 
 
@@ -132,11 +130,7 @@ def _column(field: pa.Field, values: Column, rows: int) -> pa.Array:
     if isinstance(values, str | int | float):
         return pa.array([values], field.type).take(pa.array(np.zeros(rows, np.int32)))
     if isinstance(values, np.ndarray) and pa.types.is_floating(field.type) and not field.nullable:
-        if not np.isfinite(values).all():
-            raise BadData(
-                f"column {field.name} holds {int((~np.isfinite(values)).sum())} values that are not finite"
-            )
-        return pa.array(values.astype(field.type.to_pandas_dtype()))
+        return pa.array(values.astype(field.type.to_pandas_dtype()), from_pandas=False)
     if isinstance(values, np.ndarray) and values.dtype.kind == "f":
         return pa.array(values.astype(np.float64), from_pandas=True).cast(field.type)
     return pa.array(values, field.type, from_pandas=True)
@@ -156,8 +150,7 @@ def _table(schema: pa.Schema, columns: Mapping[str, Column], fixed: Mapping[str,
     rows = _length(columns)
     every = {**columns, **fixed}
     arrays = [
-        _flags(every.get(f.name), rows) if f.name == "flags" else _column(f, every.get(f.name), rows)
-        for f in schema
+        _flags(every.get(f.name), rows) if f.name == "flags" else _column(f, every.get(f.name), rows) for f in schema
     ]
     for field, array in zip(schema, arrays, strict=True):
         if not field.nullable and array.null_count:
@@ -182,8 +175,10 @@ def fixations_table(
     if not columns:
         return FIXATIONS.empty_table()
     rows = _length(columns)
-    x = np.asarray(columns["x_px"], np.float64).astype(np.float32)
-    y = np.asarray(columns["y_px"], np.float64).astype(np.float32)
+    x, y = (np.asarray(columns[c], np.float64).astype(np.float32) for c in ("x_px", "y_px"))
+    lost = int((~(np.isfinite(x) & np.isfinite(y))).sum())
+    if lost:
+        raise BadData(f"{lost} fixations have positions that are not finite")
     inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
     weight = columns.get("weight")
     fixed: dict[str, Column] = {
@@ -207,6 +202,8 @@ def fixations_table(
 
 def gaze_table(columns: Mapping[str, Column], *, dataset: str, stimulus_id: str) -> pa.Table:
     """Complete, check and sort one stimulus's gaze samples by observer, trial and time.
+
+    A lost sample without position has NaN for x and y.
 
     Raises:
         BadData: as for `fixations_table`.

@@ -161,20 +161,19 @@ def _fixations(recordings: list[Recording]) -> dict[str, Column]:
 
 
 def _samples(recordings: list[Recording]) -> dict[str, Column]:
-    """Columns of the samples that have a place, each labelled by what the detection made of it."""
+    """Columns of the samples, each labelled by what the detection made of it; a lost one has no position (NaN)."""
     observers: list[str] = []
     labels: list[str] = []
-    kept, times = [], []
+    times = []
     for r in recordings:
         label = np.full(len(r.samples), "saccade", dtype=object)
         for a, b in zip(r.fixations.first, r.fixations.last, strict=True):
             label[a : b + 1] = "fixation"
-        here = np.isfinite(r.samples).all(axis=1)
-        observers += [r.observer] * int(here.sum())
-        labels += label[here].tolist()
-        kept.append(r.samples[here])
-        times.append((np.flatnonzero(here) + 1) * 1000 * SAMPLE_MS)
-    eye = np.vstack(kept)
+        label[~np.isfinite(r.samples).all(axis=1)] = "lost"
+        observers += [r.observer] * len(r.samples)
+        labels += label.tolist()
+        times.append((np.arange(len(r.samples)) + 1) * 1000 * SAMPLE_MS)
+    eye = np.vstack([r.samples for r in recordings])
     return {
         "observer_id": observers,
         "t_us": np.rint(np.concatenate(times)).astype(np.int64),
@@ -187,7 +186,7 @@ def _samples(recordings: list[Recording]) -> dict[str, Column]:
 def _tell_lost(recordings: list[Recording], where: str, report: Report) -> None:
     samples = sum(int((~np.isfinite(r.samples).all(axis=1)).sum()) for r in recordings)
     if samples:
-        report.add("lost", where, "samples are NaN and not stored", count=samples, fatal=False)
+        report.add("lost", where, "samples are NaN: no position", count=samples, fatal=False)
     fixations = sum(int((~np.isfinite(r.fixations.x + r.fixations.y)).sum()) for r in recordings)
     if fixations:
         message = "fixations consist of lost samples only and are not stored; the numbering counts them"

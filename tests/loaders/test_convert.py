@@ -176,7 +176,7 @@ def test_a_gaze_column_of_wrong_content_is_refused() -> None:
     for wrong, message in (
         ({"event": "glance"}, "none of fixation"),
         ({"frame": [0, 1]}, "unequal length"),
-        ({"x_px": [float("nan")]}, "nulls"),
+        ({"x_px": [float("nan")]}, "not finite"),
             ({"x_px": np.array([np.inf])}, "not finite"),
         ({"frame": [None]}, "nulls"),
         ({"colour": [1]}, "does not know"),

@@ -411,7 +411,7 @@ def test_data_gives_fixations_and_samples(tmp_path):
     assert gaze.source_files == (f"DATA/CNG/{IMAGE}.mat", f"DATA/ajs/{IMAGE}.mat")
 
 
-def test_lost_samples_are_counted_and_not_stored(tmp_path):
+def test_lost_samples_are_counted_and_have_no_position(tmp_path):
     eye = recording()
     eye[400:440] = np.nan
     lost = np.full((720, 2), np.nan)
@@ -420,7 +420,10 @@ def test_lost_samples_are_counted_and_not_stored(tmp_path):
     gaze = mat.gaze(tmp_path, next(iter(mat.stimuli(tmp_path, Report()))), report)
     assert [(a.kind, a.count, a.fatal) for a in report] == [("lost", 760, False), ("lost", 1, False)]
     assert gaze.samples is not None
-    assert len(gaze.samples["t_us"]) == 680
+    assert len(gaze.samples["t_us"]) == 1440
+    lost_rows = np.array(gaze.samples["label"]) == "lost"
+    assert lost_rows.sum() == 760
+    assert np.isnan(np.asarray(gaze.samples["x_px"])[lost_rows]).all()
     assert set(gaze.fixations["observer_id"]) == {"CNG"}
     assert np.isfinite(gaze.fixations["x_px"]).all()
 

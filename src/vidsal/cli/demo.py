@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import click
@@ -48,8 +49,8 @@ def demo(out: Path, videos: int, frames: int, observers: int, seed: int, as_json
         spec = ModelSpec(model)
         made = spec()
         folder = results / data.id / SPLIT / settings.protocol.name / model
-        for old in folder.glob("*/run.json"):
-            old.unlink()
+        if folder.is_dir():
+            shutil.rmtree(folder)
         with progress(model, "stimulus") as step:
             run = score_run(
                 lambda made=made: made,  # type: ignore[misc]

@@ -78,8 +78,6 @@ def run(
             workers=workers,
             progress=step,
         ).save(out)
-    if partial.is_dir() and not any(partial.iterdir()):
-        partial.rmdir()
     report(result, as_json)
 
 
