@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from importlib import import_module
 from typing import Any
 
@@ -140,6 +141,7 @@ def metric(
     return enter
 
 
+@cache
 def find(metric_id: str) -> Metric:
     """Return a metric by its full id.
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from . import kernels
-from .frame_truth import FrameTruth, TruthMap
+from .frame_truth import CHUNK, FrameTruth, TruthMap
 from .metrics import EPS
 from .published import EPS_MIT
 
@@ -25,7 +25,11 @@ Float64Array = npt.NDArray[np.float64]
 
 _STEPS = np.arange(11)[::-1] * 0.1
 _LEVELS = np.arange(256)
-_CHUNK = 1 << 14
+
+
+def _lifted(visit: Visit) -> float:
+    """What is subtracted so that nothing is negative."""
+    return min(visit.low, 0.0)
 
 
 class Visit:
@@ -37,6 +41,7 @@ class Visit:
         truth: the frame's truth.
         low, high: range of `linear`.
         rank_low, rank_high: range of `ranks`.
+        metrics: full ids of the scores that will be asked for.
     """
 
     def __init__(
@@ -45,14 +50,20 @@ class Visit:
         linear: Map,
         truth: FrameTruth,
         *,
-        value_range: tuple[float, float],
-        rank_range: tuple[float, float],
+        value_range: tuple[float, float] | None,
+        rank_range: tuple[float, float] | None,
+        metrics: tuple[str, ...] = (),
     ) -> None:
         self.linear = np.ascontiguousarray(linear).ravel()
         self.ranks = self.linear if ranks is linear else np.ascontiguousarray(ranks).ravel()
         self.truth = truth
-        self.low, self.high = value_range
-        self.rank_low, self.rank_high = rank_range
+        self.low, self.high = value_range or self._level_range()
+        self.rank_low, self.rank_high = rank_range or (self.low, self.high)
+        self.metrics = metrics
+
+    def _level_range(self) -> tuple[float, float]:
+        present = np.flatnonzero(self.by_level[0])
+        return float(present[0]), float(present[-1])
 
     @property
     def truth_map(self) -> TruthMap:
@@ -212,27 +223,42 @@ class Visit:
         g = self.truth_map
         p_total = self.total - self.linear.size * p_low
         g_total = g.total - self.linear.size * g_low
-        shared = kernels.overlap(self.linear, p_low, g_total, g.values.ravel(), g_low, p_total)
+        affine = (p_low, g_total, g.values.ravel(), g_low, p_total)
+        divergence = next((DIVERGENCES[m] for m in self.metrics if m in DIVERGENCES and holds(m, self)), None)
+        if self.linear.dtype == np.uint8 or divergence is None:
+            shared = kernels.overlap(self.linear, *affine)
+        else:
+            shared = self._overlap_and_cross(affine, *divergence(self))
         return float(shared / (p_total * g_total))
 
-    def divergence(self, p_low: float, eps: float) -> float:
+    def _overlap_and_cross(self, affine: tuple[Any, ...], q_low: float, eps: float) -> float:
+        """Visit both maps once for SIM and KLD; KLD's part is kept."""
+        p_low, g_total, other, g_low, p_total = affine
+        scale = 1 / (self.total - self.linear.size * q_low)
+        lanes, buffer, cross = np.zeros(kernels.LANES), np.empty(min(CHUNK, self.linear.size)), 0.0
+        for start in range(0, self.linear.size, CHUNK):
+            part, truth = self.linear[start : start + CHUNK], other[start : start + CHUNK]
+            logs = buffer[: part.size]
+            kernels.overlap_and_arguments(part, p_low, g_total, truth, g_low, p_total, q_low, scale, eps, logs, lanes)
+            cross += kernels.weighted_sum(np.log(logs, out=logs), truth)
+        self._cross = (q_low, eps, cross)
+        return float(lanes.sum())
+
+    _cross: tuple[float, float, float] | None = None
+
+    def divergence(self, q_low: float, eps: float) -> float:
         """Sum of q log(q / (p + eps)): log's outer eps moves it by less than 1e-15."""
         g = self.truth_map
-        scale = 1 / (self.total - self.linear.size * p_low)
         if self.linear.dtype == np.uint8:
             sums = self.by_level[1]
             assert sums is not None
-            cross = float((sums * np.log((_LEVELS - p_low) * scale + eps)).sum())
+            scale = 1 / (self.total - self.linear.size * q_low)
+            cross = float((sums * np.log((_LEVELS - q_low) * scale + eps)).sum())
         else:
-            cross = 0.0
-            other = g.values.ravel()
-            logs = np.empty(min(_CHUNK, self.linear.size))
-            for start in range(0, self.linear.size, _CHUNK):
-                part = self.linear[start : start + _CHUNK]
-                buffer = logs[: part.size]
-                kernels.arguments(part, p_low, scale, eps, buffer)
-                np.log(buffer, out=buffer)
-                cross += kernels.weighted_sum(buffer, other[start : start + _CHUNK])
+            if self._cross is None or self._cross[:2] != (q_low, eps):
+                self._overlap_and_cross((0.0, 1.0, g.values.ravel(), 0.0, 1.0), q_low, eps)
+            assert self._cross is not None
+            cross = self._cross[2]
         return g.negentropy - cross / g.total
 
 
@@ -249,11 +275,6 @@ def ordinary(visit: Visit) -> bool:
         and visit.truth.n_fixated < visit.linear.size
         and (g is None or g.low < g.high)
     )
-
-
-def _lifted(visit: Visit) -> float:
-    """What is subtracted so that nothing is negative."""
-    return min(visit.low, 0.0)
 
 
 Formula = Callable[[Visit], float]
@@ -280,24 +301,35 @@ FORMULAS: dict[str, Formula] = {
     "cc[pearson]": Visit.correlation,
     "cc[pearson;constant=nan]": Visit.correlation,
     "sim[sum]": lambda v: v.overlap(_lifted(v), 0.0),
+    "sim[none]": lambda v: v.overlap(0.0, 0.0),
     "sim[sum;constant=uniform]": lambda v: v.overlap(_lifted(v), 0.0),
     "sim[minmax;sum]": lambda v: v.overlap(v.low, v.truth_map.low),
     "sim[minmax;sum;zero=nan]": lambda v: v.overlap(v.low, v.truth_map.low),
-    "kld[gt||pred;sum;log(eps+q/(p+eps));eps=2.220446049250313e-16]": lambda v: v.divergence(_lifted(v), EPS),
-    "kld[gt||pred;sum;log(eps+q/(p+eps));eps=2.2204e-16]": lambda v: v.divergence(_lifted(v), EPS_MIT),
 }
 """Scores as formulas on a visit, by the metric's full id; each agrees with its definition on ordinary frames."""
 
-_NON_NEGATIVE: dict[str, Formula] = {
-    "kld[gt||pred;sum;log(eps+q/(p+eps));eps=2.220446049250313e-16;zero_sum=undivided]": lambda v: v.divergence(
-        0.0, EPS
-    ),
-    "sim[none]": lambda v: v.overlap(0.0, 0.0),
+_MIT = "kld[gt||pred;sum;log(eps+q/(p+eps));eps="
+
+DIVERGENCES: dict[str, Callable[[Visit], tuple[float, float]]] = {
+    f"{_MIT}2.220446049250313e-16]": lambda v: (_lifted(v), EPS),
+    f"{_MIT}2.2204e-16]": lambda v: (_lifted(v), EPS_MIT),
+    f"{_MIT}2.220446049250313e-16;zero_sum=undivided]": lambda v: (0.0, EPS),
 }
+"""What each variant of KLD subtracts from the prediction, and its eps."""
+
+_NON_NEGATIVE = (f"{_MIT}2.220446049250313e-16;zero_sum=undivided]", "sim[none]")
+"""Variants whose formula holds only for predictions without negative values."""
+
+
+def holds(metric_id: str, visit: Visit) -> bool:
+    """Tell whether a formula that holds on ordinary frames holds on this one."""
+    return visit.low >= 0 or metric_id not in _NON_NEGATIVE
 
 
 def formula(metric_id: str, visit: Visit) -> Formula | None:
     """Return the formula of a metric that holds on an ordinary frame; None = use the definition."""
-    if visit.low >= 0 and metric_id in _NON_NEGATIVE:
-        return _NON_NEGATIVE[metric_id]
+    if not holds(metric_id, visit):
+        return None
+    if metric_id in DIVERGENCES:
+        return lambda v: v.divergence(*DIVERGENCES[metric_id](v))
     return FORMULAS.get(metric_id)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from vidsal.loaders.errors import BadData, WrongUse
 
+from .compiled import kernels
 from .door import as_map, tame, value_range
 from .negatives import Negatives, pixel_indices
 from .protocols import Protocol
@@ -23,6 +24,10 @@ Map = npt.NDArray[Any]
 Float64Map = npt.NDArray[np.float64]
 
 NO_NEGATIVES = "no negatives"
+CHUNK = 1 << 14
+"""Pixels whose logarithms are taken at a time, so that they stay in the cache."""
+
+_LEVELS = np.arange(256)
 
 
 class TruthMap:
@@ -46,47 +51,75 @@ class TruthMap:
     @cached_property
     def levels(self) -> npt.NDArray[np.int64]:
         """How many pixels have each of the 256 values of an 8-bit map."""
-        return np.bincount(self.values.ravel(), minlength=256)
+        fast = kernels()
+        if fast is None:
+            return np.bincount(self.values.ravel(), minlength=256)
+        counts: npt.NDArray[np.int64] = fast.count_levels(self.values.ravel())
+        return counts
 
     @cached_property
+    def _range(self) -> tuple[float, float]:
+        if self.values.dtype == np.uint8:
+            present = np.flatnonzero(self.levels)
+            return float(present[0]), float(present[-1])
+        return float(self.values.min()), float(self.values.max())
+
+    @property
     def low(self) -> float:
         """Lowest of `values`."""
-        return float(self.values.min())
+        return self._range[0]
 
-    @cached_property
+    @property
     def high(self) -> float:
         """Highest of `values`."""
-        return float(self.values.max())
+        return self._range[1]
 
     @cached_property
+    def _moments(self) -> tuple[float, float]:
+        n = self.values.size
+        if self.values.dtype == np.uint8:
+            total, second = int(self.levels @ _LEVELS), int(self.levels @ _LEVELS**2)
+            return float(total), (second * n - total * total) / n
+        flat, fast = self.values.ravel(), kernels()
+        if fast is None:
+            mass = float(flat.sum(dtype=np.float64))
+            return mass, float(((flat.astype(np.float64) - mass / n) ** 2).sum())
+        shift = float(flat[:: max(1, n // 16)].mean(dtype=np.float64))
+        first, second, _ = fast.moments(flat, flat, shift, 0.0)
+        return first + shift * n, second - first * first / n
+
+    @property
     def total(self) -> float:
         """Sum of `values`."""
-        if self.values.dtype == np.uint8:
-            return float(self.levels @ np.arange(256))
-        return float(self.values.sum(dtype=np.float64))
+        return self._moments[0]
 
     @property
     def mean(self) -> float:
         """Mean of `values`."""
         return self.total / self.values.size
 
-    @cached_property
+    @property
     def squares(self) -> float:
         """Sum of squared differences from the mean."""
-        if self.values.dtype == np.uint8:
-            n, total = self.values.size, int(self.total)
-            return (int(self.levels @ np.arange(256) ** 2) * n - total * total) / n
-        centred = self.values.astype(np.float64).ravel() - self.mean
-        return float((centred * centred).sum())
+        return self._moments[1]
 
     @cached_property
     def negentropy(self) -> float:
         """Sum of q log q over the pixels, q = values / total."""
         if self.values.dtype == np.uint8:
-            q = np.arange(1, 256) / self.total
+            q = _LEVELS[1:] / self.total
             return float((self.levels[1:] * (q * np.log(q))).sum())
-        q = self.values[self.values > 0].astype(np.float64) / self.total
-        return float((q * np.log(q)).sum())
+        flat, fast = self.values.ravel(), kernels()
+        if fast is None:
+            q = flat[flat > 0].astype(np.float64) / self.total
+            return float((q * np.log(q)).sum())
+        weighed, buffer = 0.0, np.empty(min(CHUNK, flat.size))
+        for start in range(0, flat.size, CHUNK):
+            part = flat[start : start + CHUNK]
+            logs = buffer[: part.size]
+            fast.shares(part, 1 / self.total, logs)
+            weighed += fast.weighted_sum(np.log(logs, out=logs), part)
+        return weighed / self.total
 
 
 @dataclass(frozen=True)

@@ -282,10 +282,34 @@ def overlap(p: Array, p_low: float, p_scale: float, g: Array, g_low: float, g_sc
 
 
 @_compiled
-def arguments(p: Array, p_low: float, p_scale: float, eps: float, out: Array) -> None:
-    """Write (p - p_low) p_scale + eps."""
-    for i in range(p.size):
-        out[i] = (np.float64(p[i]) - p_low) * p_scale + eps
+def overlap_and_arguments(
+    p: Array, p_low: float, p_scale: float, g: Array, g_low: float, g_scale: float, q_low: float, q_scale: float,
+    eps: float, out: Array, shared: Array,
+) -> None:  # fmt: skip
+    """Add min((p - p_low) p_scale, (g - g_low) g_scale) to the lanes of `shared`; write (p - q_low) q_scale + eps."""
+    n = p.size
+    whole = n // LANES * LANES
+    for start in range(0, whole, LANES):
+        for lane in range(LANES):
+            x = np.float64(p[start + lane])
+            a = (x - p_low) * p_scale
+            b = (np.float64(g[start + lane]) - g_low) * g_scale
+            shared[lane] += a if a < b else b
+            out[start + lane] = (x - q_low) * q_scale + eps
+    for i in range(whole, n):
+        x = np.float64(p[i])
+        a = (x - p_low) * p_scale
+        b = (np.float64(g[i]) - g_low) * g_scale
+        shared[0] += a if a < b else b
+        out[i] = (x - q_low) * q_scale + eps
+
+
+@_compiled
+def shares(g: Array, scale: float, out: Array) -> None:
+    """Write g scale where it is positive, else 1, whose logarithm counts for nothing."""
+    for i in range(g.size):
+        x = np.float64(g[i]) * scale
+        out[i] = x if x > 0 else 1.0
 
 
 @_compiled

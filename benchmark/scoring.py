@@ -5,13 +5,9 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from importlib import import_module
-from types import ModuleType
 from typing import Any, get_args
 
 import numpy as np
@@ -20,6 +16,7 @@ import numpy.typing as npt
 from vidsal.loaders.errors import UnknownName, WrongUse
 from vidsal.loaders.records import Truth
 
+from .compiled import kernels
 from .declaration import Metric, find
 from .door import as_map, check_is_density, tame, value_range
 from .frame_truth import FrameTruth, prepare_truth
@@ -89,8 +86,8 @@ def score(
     """
     rules = find_protocol(protocol)
     prediction = _prepare_prediction(values, kind, truth, rules, encode, where)
+    visit = _visit(prediction, truth, rules) if fast else None
     facts = _facts(prediction, truth)
-    visit = _visit(prediction, truth) if fast else None
     scores, reasons = {}, {}
     for short, metric_id in zip(SHORT_NAMES, rules.metrics, strict=True):
         entry = find(metric_id)
@@ -154,14 +151,27 @@ def score_frame(
     return score(values, kind, prepared, rules, encode=False)
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Prediction:
-    """A prediction on the grid that is scored: the map that areas rank, the map that all else reads, their ranges."""
+    """A prediction on the grid that is scored: the map that areas rank, the map that all else reads."""
 
     ranks: Map
     linear: Map
-    rank_range: tuple[float, float]
-    value_range: tuple[float, float]
+    known_range: tuple[float, float] | None = None
+
+    @property
+    def value_range(self) -> tuple[float, float]:
+        """Lowest and highest value of `linear`."""
+        if self.known_range is None:
+            self.known_range = float(self.linear.min()), float(self.linear.max())
+        return self.known_range
+
+    @property
+    def rank_range(self) -> tuple[float, float]:
+        """Lowest and highest value of `ranks`."""
+        if self.ranks is self.linear:
+            return self.value_range
+        return float(self.ranks.min()), float(self.ranks.max())
 
 
 def _prepare_prediction(
@@ -172,20 +182,21 @@ def _prepare_prediction(
     array = as_map(values, where)
     if array.dtype == np.float16:
         array = array.astype(np.float32)
-    low, high = value_range(array, where, log=kind == "log_density")
+    linear: Map = array
     ranks: Map | None = None
-    if kind == "log_density":
-        linear: Map = np.exp(array.astype(np.float64) - high)
-        if rules.log_ranks:
-            ranks = _without_infinities(array) if low == -math.inf else array
-        low, high = float(linear.min()), 1.0
-    else:
-        if kind == "density":
-            check_is_density(array, low, where)
-        linear = tame(array, low, high)
-        if linear is not array:
-            ranks = array if rules.log_ranks else None
-            low, high = float(linear.min()), float(linear.max())
+    known: tuple[float, float] | None = None
+    if array.dtype != np.uint8 or kind != "saliency":
+        low, high = known = value_range(array, where, log=kind == "log_density")
+        if kind == "log_density":
+            known, linear = None, np.exp(array.astype(np.float64) - high)
+            if rules.log_ranks:
+                ranks = _without_infinities(array) if low == -math.inf else array
+        else:
+            if kind == "density":
+                check_is_density(array, low, where)
+            linear = tame(array, low, high)
+            if linear is not array:
+                known, ranks = None, array if rules.log_ranks else None
     changed = linear
     if encode and rules.encoding == "uint8":
         changed = prediction_to_uint8(changed)
@@ -196,10 +207,8 @@ def _prepare_prediction(
     if encode and rules.halved:
         changed = half_uint8(changed)
     if changed is not linear:
-        ranks, linear, low, high = None, changed, float(changed.min()), float(changed.max())
-    if ranks is None:
-        return _Prediction(linear, linear, (low, high), (low, high))
-    return _Prediction(ranks, linear, (float(ranks.min()), float(ranks.max())), (low, high))
+        return _Prediction(changed, changed)
+    return _Prediction(linear if ranks is None else ranks, linear, known)
 
 
 def _without_infinities(logs: Map) -> Map:
@@ -218,43 +227,33 @@ def _resized(values: Map, shape: tuple[int, int], rules: Protocol) -> Map:
     return resize(values, shape, rules.resize)
 
 
-@lru_cache(maxsize=1)
-def _fast() -> ModuleType | None:
-    """The fast bodies, or None on a machine where numba does not work."""
-    try:
-        fast = import_module("vidsal.benchmark.fast")
-        fast.kernels.count_levels(np.zeros(1, np.uint8))
-    except Exception as fault:  # whatever numba or LLVM raises: the definitions give the same scores
-        logging.getLogger(__name__).warning(
-            "numba does not work here (%s: %s); scores are computed by their definitions, about thirty times slower",
-            type(fault).__name__,
-            fault,
-        )
+def _visit(prediction: _Prediction, truth: FrameTruth, rules: Protocol) -> Any:
+    """Visit the pixels of an ordinary frame; None where only the definitions hold, or numba does not work."""
+    if kernels() is None:
         return None
-    return fast
+    from .fast import Visit, ordinary
 
-
-def _visit(prediction: _Prediction, truth: FrameTruth) -> Any:
-    """The visit of an ordinary frame, else None."""
-    fast = _fast()
-    if fast is None:
-        return None
-    visit = fast.Visit(
+    levels = prediction.linear.dtype == np.uint8
+    visit = Visit(
         prediction.ranks,
         prediction.linear,
         truth,
-        value_range=prediction.value_range,
-        rank_range=prediction.rank_range,
+        value_range=None if levels else prediction.value_range,
+        rank_range=None if prediction.ranks is prediction.linear else prediction.rank_range,
+        metrics=rules.metrics,
     )
-    return visit if fast.ordinary(visit) else None
+    prediction.known_range = visit.low, visit.high
+    return visit if ordinary(visit) else None
 
 
 def _value(entry: Metric, prediction: _Prediction, truth: FrameTruth, visit: Any) -> float:
     """Compute a score by its formula where one holds, else by its definition."""
-    fast = _fast() if visit is not None else None
-    formula = fast.formula(entry.id, visit) if fast is not None else None
-    if formula is not None:
-        return float(formula(visit))
+    if visit is not None:
+        from .fast import formula
+
+        on_visit = formula(entry.id, visit)
+        if on_visit is not None:
+            return float(on_visit(visit))
     named = {
         "saliency": prediction.ranks if entry.short in ("AUC-J", "sAUC") else prediction.linear,
         "fixated": truth.fixation_map,

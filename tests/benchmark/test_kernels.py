@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from vidsal.benchmark import PROTOCOLS, FrameScores, Negatives, prepare_truth, scoring
+from vidsal.benchmark import PROTOCOLS, FrameScores, Negatives, compiled, prepare_truth
 from vidsal.benchmark.scoring import score
 
 kernels = pytest.importorskip("vidsal.benchmark.kernels", reason="numba does not work here")
@@ -272,15 +272,18 @@ def test_without_numba_the_definitions_score_and_a_warning_says_so(
 ) -> None:
     p, truth = frames()[1]
     expected = score(p, "saliency", truth, "exact-1", encode=True, fast=False)
-    monkeypatch.setitem(sys.modules, "vidsal.benchmark.fast", None)
-    scoring._fast.cache_clear()
+    monkeypatch.setitem(sys.modules, "vidsal.benchmark.kernels", None)
+    compiled.kernels.cache_clear()
     try:
         with caplog.at_level(logging.WARNING):
             found = score(p, "saliency", truth, "exact-1", encode=True)
         assert dict(found) == dict(expected)
+        fresh = prepare_truth([(3, 4)], (90, 160), p, None, "exact-1", encode=False)
+        assert fresh.truth_map.total == pytest.approx(float(p.sum(dtype=float)))
+        assert fresh.truth_map.squares == pytest.approx(float(((p - p.mean(dtype=float)) ** 2).sum(dtype=float)))
         assert "numba does not work here" in caplog.text
     finally:
-        scoring._fast.cache_clear()
+        compiled.kernels.cache_clear()
 
 
 def test_nan_is_never_lost() -> None:
