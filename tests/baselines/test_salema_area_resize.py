@@ -35,6 +35,19 @@ def test_same_pixels_as_opencv(height: int, width: int, digest: str, recipe: Mod
     assert hashlib.sha256(small.tobytes()).hexdigest()[:16] == digest
 
 
+@pytest.mark.parametrize(
+    ("source", "target", "digest"),
+    [((414, 108), (195, 130), "09953508acb45a09"), ((78, 391), (286, 290), "73d545954030897d")],
+)
+def test_the_last_bit_of_the_scale_decides(
+    source: tuple[int, int], target: tuple[int, int], digest: str, recipe: ModuleType
+) -> None:
+    """Here 1 / (target / source) and source / target round to different pixels."""
+    image = recipe.make_video(source[0], 1, *source)[0]
+    resized = resize_area(image, target[1], target[0])
+    assert hashlib.sha256(resized.tobytes()).hexdigest()[:16] == digest
+
+
 def test_small_image_by_opencv() -> None:
     image = np.array(
         [
