@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -16,6 +17,8 @@ from vidsal.loaders.release import Stimulus
 from vidsal.loaders.truth import density as make_density
 
 from .gather import GatheredNegatives
+from .gaze_points import METRICS as GAZE_METRICS
+from .gaze_points import Viewing, observer_paths, score_gaze
 from .human import HumanReference
 from .negatives import Negatives
 from .predictor import ModelInfo, Prediction, Predictor, StimulusInfo
@@ -23,6 +26,7 @@ from .protocols import SHORT_NAMES, Protocol
 from .scoring import FrameScores, FrameTruth, prepare_truth, score
 
 SCORED, NO_FIXATION, NO_PREDICTION = "scored", "no_fixation", "no_prediction"
+GAZE_KEY = b"vidsal.gaze_points"
 _AHEAD = 8
 
 FRAMES_SCHEMA = pa.schema(
@@ -188,22 +192,39 @@ def score_stimulus(predictor: Predictor, stimulus: Stimulus, judge: Judge) -> pa
     """Run a predictor over one stimulus and score each prediction as it comes, in a second thread.
 
     Returns:
-        One row for every annotated frame, `FRAMES_SCHEMA`.
+        One row for every annotated frame, `FRAMES_SCHEMA`. Where positions were predicted, the table's metadata hold
+        their scores as positions under `GAZE_KEY`.
 
     Raises:
         BadData: see `complete`; NonFinite: a map that is not finite, naming stimulus and frame.
     """
     rows = FrameRows(stimulus.id)
     negatives = judge.negatives.of(stimulus)
+    path = np.full((stimulus.n_frames, 2), np.nan)
     with ThreadPoolExecutor(1, "vidsal-score") as pool:
         waiting: list[Future[_Row]] = []
         for item in complete(predictor, stimulus):
+            if isinstance(item, Prediction) and item.xy is not None:
+                path[item.frame] = item.xy
             waiting.append(pool.submit(_score_item, item, stimulus, judge, negatives))
             if len(waiting) > _AHEAD:
                 rows.add(*waiting.pop(0).result())
         for future in waiting:
             rows.add(*future.result())
-    return rows.table()
+    if np.isnan(path).all():
+        return rows.table()
+    return rows.table().replace_schema_metadata({GAZE_KEY: json.dumps(_gaze_scores(path, stimulus))})
+
+
+def _gaze_scores(path: npt.NDArray[np.float64], stimulus: Stimulus) -> dict[str, float | None]:
+    """Score predicted positions as positions, beside the densities made from them; None where it can not be."""
+    observers = list(observer_paths(stimulus).values())
+    if not observers:
+        return dict.fromkeys(GAZE_METRICS)
+    fps = None if stimulus.fps is None else float(stimulus.fps)
+    viewing = Viewing(stimulus.width, stimulus.height, stimulus.n_frames, fps, stimulus.screen)
+    values = score_gaze(path, observers, viewing).values
+    return {name: None if np.isnan(values[name]) else float(values[name]) for name in GAZE_METRICS}
 
 
 _Row = tuple[int, int, FrameScores | None, str, str | None]

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vidsal.loaders.errors import BadData, MissingData
+from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.files import canonical, sha256_text, whole, write_json
 
 from .protocols import SHORT_NAMES
@@ -75,6 +78,9 @@ class Run:
             The same run with its folder, which appears whole or not at all.
         """
         r = self.record
+        for part in (r["release"]["id"], r["split"], r["model"]["name"]):
+            if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]*", part):
+                raise WrongUse(f"{part!r} becomes the name of a folder: use letters, digits, and . _ + - only")
         name = f"{r['time'].replace('-', '').replace(':', '')}-{r['digest'][:12]}"
         folder = Path(results) / r["release"]["id"] / r["split"] / r["protocol"]["name"] / r["model"]["name"] / name
         made = Path(results) / ".partial" / f"{name}.saved"
@@ -121,7 +127,7 @@ def summarise(
             **both,
             "mean": both["mean_stimuli" if average == "stimulus" else "mean_frames"],
             "n": len(values),
-            "reason": _common_reason(scored, name),
+            "reason": _infinite(values) or _common_reason(scored, name),
         }
     counts = {"frames": len(table)} | {
         status: int((table["status"] == status).sum()) for status in ("scored", "no_fixation", "no_prediction")
@@ -141,7 +147,13 @@ def _by_stimulus(table: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
 
 
 def _plain(value: float) -> float | None:
-    return None if pd.isna(value) else float(value)
+    """A mean as JSON can hold it; None where it is undefined or infinite."""
+    return float(value) if np.isfinite(value) else None
+
+
+def _infinite(values: pd.Series[float]) -> str | None:
+    count = int(np.isinf(values).sum())
+    return f"infinite in {count} of {len(values)} frames" if count else None
 
 
 def _common_reason(scored: pd.DataFrame, name: str) -> str | None:
@@ -158,6 +170,15 @@ def _common_reason(scored: pd.DataFrame, name: str) -> str | None:
 def result_digest(record: Mapping[str, Any]) -> str:
     """Digest of a run without its time and duration."""
     return sha256_text(canonical({k: v for k, v in record.items() if k not in ("time", "duration_s", "digest")}))
+
+
+def rows_digest(rows: pa.Table) -> str:
+    """Digest of the rows' values, independent of how Parquet lays them out."""
+    sink = pa.BufferOutputStream()
+    table = rows.combine_chunks().replace_schema_metadata(None)
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sha256(sink.getvalue()).hexdigest()
 
 
 def now() -> str:
@@ -184,6 +205,8 @@ def load_run(folder: str | Path) -> Run:
         metrics, counts, _ = summarise(frames, ids, record["protocol"]["average"])
         if record["digest"] != result_digest(record):
             raise BadData("its digest does not fit its content")
+        if record["frames_digest"] != rows_digest(frames):
+            raise BadData("frames.parquet holds other rows than those that were scored")
         if counts != record["counts"]:
             raise BadData(f"it counts {record['counts']}, its rows give {counts}")
         for name, metric in metrics.items():

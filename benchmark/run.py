@@ -6,6 +6,7 @@ run resumes there and ends equal to an unbroken one. The same code runs in this 
 
 from __future__ import annotations
 
+import json
 import os
 import platform
 import shutil
@@ -29,8 +30,10 @@ from vidsal.loaders.release import Release, Stimulus
 
 from . import protocols, results
 from .coverage import Coverage, cover
-from .frame_rows import FRAMES_SCHEMA, Judge, score_humans, score_stimulus
+from .frame_rows import FRAMES_SCHEMA, GAZE_KEY, Judge, score_humans, score_stimulus
 from .gather import GatheredNegatives, gather
+from .gaze_points import GAZE_1
+from .gaze_points import METRICS as GAZE_METRICS
 from .human import HumanReference
 from .pool import Job, Maker, work
 from .pool import Model as Model
@@ -184,8 +187,26 @@ def run(
         if progress:
             progress(done, len(jobs), stimulus_id)
     rows = pa.concat_tables([pq.read_table(job.rows, schema=FRAMES_SCHEMA, use_threads=False) for job in jobs])
+    gaze = {job.stimulus_id: _gaze_of(job.rows) for job in jobs}
     shutil.rmtree(folder)
-    return _finish(rows, model, data, settings, coverage, key, time.monotonic() - begun)
+    return _finish(rows, gaze, model, data, settings, coverage, key, time.monotonic() - begun)
+
+
+def _gaze_of(path: Path) -> dict[str, float | None]:
+    """Scores of predicted positions as positions, where a model predicts them."""
+    text = (pq.read_schema(path).metadata or {}).get(GAZE_KEY)
+    return {} if text is None else dict(json.loads(text))
+
+
+def _gaze_record(gaze: Mapping[str, Mapping[str, float | None]]) -> dict[str, Any]:
+    """Aggregate the scores of positions: the mean over stimuli of each."""
+    if not any(gaze.values()):
+        return {}
+    means = {}
+    for name in GAZE_METRICS:
+        values = [v for scores in gaze.values() if (v := scores.get(name)) is not None]
+        means[name] = sum(values) / len(values) if values else None
+    return {"gaze_points": {"protocol": asdict(GAZE_1), "mean": means, "stimuli": dict(gaze)}}
 
 
 @dataclass(frozen=True)
@@ -248,6 +269,7 @@ def _negatives(folder: Path, shape: tuple[int, int]) -> GatheredNegatives:
 
 def _finish(
     rows: pa.Table,
+    gaze: Mapping[str, Mapping[str, float | None]],
     model: ModelRecord,
     data: Release,
     settings: Settings,
@@ -269,8 +291,9 @@ def _finish(
         "coverage": {**coverage.to_dict(), "with_frames_only": settings.with_frames_only},
         "counts": counts,
         "metrics": metrics,
+        **_gaze_record(gaze),
         "input_digest": key,
-        "frames_digest": _rows_digest(rows),
+        "frames_digest": results.rows_digest(rows),
         "engine": {"vidsal": __version__, "engine": ENGINE, "threads": settings.threads, **_versions()},
         "command": model.command,
         "time": results.now(),
@@ -288,15 +311,6 @@ _RELEASE = {"id": "release", "digest": "digest", "dataset": "dataset", "variant"
 
 def _truth_points(model: ModelRecord) -> str:
     return "single-observer" if model.info.name == "one_vs_rest" and model.kind == "human" else "all"
-
-
-def _rows_digest(rows: pa.Table) -> str:
-    """Digest of the rows' values, independent of how Parquet lays them out."""
-    sink = pa.BufferOutputStream()
-    table = rows.combine_chunks()
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sha256(sink.getvalue()).hexdigest()
 
 
 def _versions() -> dict[str, str]:

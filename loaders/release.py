@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 from . import frames as frame_files
 from . import truth as truths
 from .errors import BadData, MissingData, UnknownName, WrongUse
-from .records import FORCED_START, POINT_EVENTS, Float32Array, Float64Array, Frame, Truth
+from .records import FORCED_START, POINT_EVENTS, Float32Array, Float64Array, Frame, Screen, Truth
 from .schema import SCHEMA_VERSION
 
 if TYPE_CHECKING:
@@ -107,6 +107,11 @@ class Stimulus:
     def annotated(self) -> bool:
         """Whether there is gaze for the stimulus at all."""
         return bool(self.row["annotated"])
+
+    @property
+    def screen(self) -> Screen:
+        """The display on which the stimulus was shown."""
+        return Screen(**self._release.record["screen"])
 
     def annotated_indices(self) -> npt.NDArray[np.int64]:
         """Return the annotated frames, ascending, 0-based."""

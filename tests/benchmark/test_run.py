@@ -187,6 +187,11 @@ def test_gaze_points_become_densities(ds: Release) -> None:
     made = vidsal.evaluate(Pointer([], output="point"), ds)
     assert made.scores["NSS"] != 0
     assert made.record["model"]["output"] == "point"
+    points = made.record["gaze_points"]
+    assert set(points["stimuli"]) == set(ds.ids)
+    assert 0 < points["mean"]["angular error"] < 10
+    assert points["mean"]["gaze change length"] > 0
+    assert "gaze_points" not in vidsal.evaluate(Scripted(list(range(12))), ds).record
 
 
 def test_coverage_says_what_is_left_out(root: Path, ds: Release, tmp_path: Path) -> None:
@@ -274,6 +279,13 @@ def test_pooled_observers_can_not_be_left_out(tmp_path: Path) -> None:
     convert("dhf1k", tmp_path / "src", tmp_path / "out", variant="released", workers=1)
     with pytest.raises(WrongUse, match="does not tell its observers apart"):
         vidsal.evaluate(OneVsRest(), vidsal.load(tmp_path / "out"))
+
+
+def test_a_name_that_leaves_the_results_folder_is_refused(ds: Release, tmp_path: Path) -> None:
+    made = vidsal.evaluate(Brightness(name="../../escaped"), ds, limit=1)
+    with pytest.raises(WrongUse, match="name of a folder"):
+        made.save(tmp_path / "results")
+    assert not list(tmp_path.rglob("run.json"))
 
 
 def test_what_is_no_predictor_is_refused(ds: Release) -> None:

@@ -131,6 +131,8 @@ def report(result: Run, as_json: bool) -> None:
     for name, m in record["metrics"].items():
         rows.append((name, _number(m["mean_stimuli"]), _number(m["mean_frames"]), m["n"], m["reason"] or ""))
     print_table(rows, ("metric", "mean of stimuli", "mean of frames", "frames", "reason"))
+    if "gaze_points" in record:
+        print_table([(n, _number(v)) for n, v in record["gaze_points"]["mean"].items()], ("as positions", "mean"))
     if result.folder:
         click.echo(f"-> {result.folder}")
 
