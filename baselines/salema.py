@@ -98,6 +98,8 @@ class SalEMAPredictor:
     """
 
     info: ModelInfo
+    checkpoint: Path | None = None
+    """The weight file, where it came from one."""
 
     def __init__(self, network: SalEMA | SalCLSTM, device: str = "cpu") -> None:
         from .salema_inference import FastSalCLSTM, FastSalEMA
@@ -189,8 +191,7 @@ def load_salema(checkpoint: Path | None, device: str = "cpu", **options: Any) ->
     hidden = {} if learned else {"alpha": 0.1}
     _tell_assumed(found, {**hidden, "ema_loc": 30, "residual": False}, options)
     network = build_salema(**{**hidden, **options, **({"alpha": None} if learned else {})})
-    checkpoints.fit(network, found, "salema")
-    return SalEMAPredictor(network, device)
+    return _fitted(network, found, "salema", device)
 
 
 def load_salclstm(checkpoint: Path | None, device: str = "cpu", **options: Any) -> SalEMAPredictor:
@@ -198,8 +199,7 @@ def load_salclstm(checkpoint: Path | None, device: str = "cpu", **options: Any) 
     found = checkpoints.read(checkpoints.find(checkpoint, "salclstm", CHECKPOINTS["salclstm"]))
     _tell_assumed(found, {"residual": False}, options)
     network = build_salclstm(**options)
-    checkpoints.fit(network, found, "salclstm")
-    return SalEMAPredictor(network, device)
+    return _fitted(network, found, "salclstm", device)
 
 
 def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> SalEMAPredictor:
@@ -250,6 +250,13 @@ def published_map(saliency: Any) -> UInt8Image:
     stretched = (values - low) / (high - low) * np.float32(255) + np.float32(0.5)
     published: UInt8Image = stretched.clip(0, 255).astype(np.uint8)
     return published
+
+
+def _fitted(network: SalEMA | SalCLSTM, found: checkpoints.Checkpoint, name: str, device: str) -> SalEMAPredictor:
+    checkpoints.fit(network, found, name)
+    predictor = SalEMAPredictor(network, device)
+    predictor.checkpoint = found.path
+    return predictor
 
 
 def _tell_assumed(found: checkpoints.Checkpoint, published: Mapping[str, Any], options: Mapping[str, Any]) -> None:

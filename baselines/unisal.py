@@ -109,6 +109,8 @@ class UNISALPredictor:
     """
 
     info: ModelInfo
+    checkpoint: Path | None = None
+    """The weight file, where it came from one."""
 
     def __init__(
         self, network: UNISAL, device: str = "cpu", *, source: str | None = None, info: ModelInfo = INFO
@@ -226,7 +228,9 @@ def load(checkpoint: Path | None, device: str = "cpu", **options: Any) -> UNISAL
     if found.known is not None:
         options = {**found.known.options, **options}
         info = replace(INFO, trained_on=found.known.trained_on)
-    return UNISALPredictor(network.eval(), device, info=info, **options)
+    predictor = UNISALPredictor(network.eval(), device, info=info, **options)
+    predictor.checkpoint = found.path
+    return predictor
 
 
 def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> UNISALPredictor:

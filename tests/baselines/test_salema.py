@@ -212,6 +212,8 @@ def test_checkpoint_round_trip(
     path = saved(name, nesting, **options)
     given = {key: value for key, value in options.items() if value is not None}
     model = load_model(name, checkpoint=path, **given)
+    assert isinstance(model, SalEMAPredictor)
+    assert model.checkpoint == path
     np.testing.assert_array_equal(predict(model, video[:2]), predict(wrap(fresh(name, **options)), video[:2]))
 
 

@@ -297,12 +297,14 @@ def test_fine_tuned_weights_bring_their_domain(
 
     path = tmp_path / "weights_ft_mit1003.pth"
     torch.save(network.state_dict(), path)
+    monkeypatch.setenv("VIDSAL_CHECKPOINTS", str(tmp_path))
     data = path.read_bytes()
     blob = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
     tuned = replace(CHECKPOINTS[1], git_blob_sha1=blob)
     monkeypatch.setattr(unisal, "CHECKPOINTS", (CHECKPOINTS[0], tuned))
-    model = load_model("unisal", checkpoint=path)
+    model = load_model("unisal")
     assert isinstance(model, UNISALPredictor)
+    assert model.checkpoint == path
     assert model.source == "SALICON"
     assert "MIT1003" in model.info.trained_on
     given = load_model("unisal", checkpoint=path, source="DHF1K")
