@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from .tinyhd_network import WINDOW, Block, InvertedResidual, TinyHD, check_shape, decode, levels
 
-STRIP_FLOATS = 300_000
+STRIP_FLOATS = 450_000
 
 
 class FastTinyHD:
@@ -73,8 +73,9 @@ class _ChannelsLast:
 
     def enlarge(self, x: Tensor, time: int, space: int) -> Tensor:
         if space != 1:
+            images = x.transpose(0, 1).contiguous().permute(0, 3, 1, 2)
             x = nn.functional.interpolate(
-                x.permute(1, 3, 0, 2), scale_factor=float(space), mode="bilinear", align_corners=True
+                images, scale_factor=float(space), mode="bilinear", align_corners=True
             ).permute(2, 0, 3, 1)
         height, frames, width, channels = x.shape
         if time == 1:
@@ -147,12 +148,12 @@ class _Block:
         # The channels are computed in the order row, column, channel, so that whole pixels are moved.
         cells = self._out_weight.shape[1] // 4
         weight = self._out_weight.view(-1, cells, 4).transpose(1, 2).reshape(-1, 4 * cells)
-        bias = self._out_bias.view(cells, 4).t().reshape(-1)
+        bias = self._out_bias.view(cells, 4).t().reshape(2, 1, 1, 2 * cells)
         rows, frames, width = self._size(x)
         out = x.new_empty(rows, 2, frames, width, 2 * cells)
         for first, end, hidden in self._hidden_strips(x, rows):
-            strip = torch.mm(hidden, weight).add_(bias).view(end - first, frames, width, 2, 2 * cells)
-            out[first:end].copy_(strip.permute(0, 3, 1, 2, 4))
+            strip = torch.mm(hidden, weight).view(end - first, frames, width, 2, 2 * cells)
+            torch.add(strip.permute(0, 3, 1, 2, 4), bias, out=out[first:end])
         return out.view(2 * rows, frames, 2 * width, cells)
 
     def _size(self, x: Tensor) -> tuple[int, int, int]:
