@@ -25,6 +25,10 @@ Float64Array = npt.NDArray[np.float64]
 
 _STEPS = np.arange(11)[::-1] * 0.1
 _LEVELS = np.arange(256)
+_SQUARES = _LEVELS**2
+
+
+Formula = Callable[["Visit"], float]
 
 
 def _lifted(visit: Visit) -> float:
@@ -65,6 +69,10 @@ class Visit:
         present = np.flatnonzero(self.by_level[0])
         return float(present[0]), float(present[-1])
 
+    def formula(self, metric_id: str) -> Formula | None:
+        """Return the formula of a metric on this visit; None = use the definition."""
+        return FORMULAS.get(metric_id) if holds(metric_id, self) else None
+
     @property
     def truth_map(self) -> TruthMap:
         """The truth's density; only asked for where there is one."""
@@ -92,7 +100,7 @@ class Visit:
         if self.linear.dtype == np.uint8:
             counts, sums = self.by_level
             total = int(counts @ _LEVELS)
-            squares = (int(counts @ _LEVELS**2) * n - total * total) / n
+            squares = (int(counts @ _SQUARES) * n - total * total) / n
             if sums is None or truth_map is None:
                 return float(total), squares, math.nan
             if sums.dtype == np.int64:
@@ -149,12 +157,12 @@ class Visit:
     @cached_property
     def fixated(self) -> Float64Array:
         """Distinct fixated pixels by group."""
-        return self._fixations(np.ones(self.truth.n_fixated))
+        return self._fixations(self.truth.once)
 
     @cached_property
     def fixations(self) -> Float64Array:
         """Fixations by group, duplicates counted."""
-        return self._fixations(self.truth.counts.astype(np.float64))
+        return self._fixations(self.truth.repeated)
 
     @cached_property
     def negatives(self) -> Float64Array:
@@ -187,7 +195,7 @@ class Visit:
         assert negatives is not None
         steps = _STEPS if top else _STEPS[1:]
         low, high = self.rank_low, self.rank_high
-        tp = kernels.step_hits(self.ranks[self.truth.fixated], np.ones(self.truth.n_fixated), low, high, steps)
+        tp = kernels.step_hits(self.ranks[self.truth.fixated], self.truth.once, low, high, steps)
         if self.ranks.dtype == np.uint8:
             fp = kernels.step_hits(_LEVELS, self._negative_levels, low, high, steps)
         elif negatives.many:
@@ -208,9 +216,13 @@ class Visit:
     def mean_z(self, *, ddof: int, repeated: bool) -> float:
         """Mean z-score at the fixated pixels, or at all fixations."""
         n = self.linear.size
-        weights = self.truth.counts if repeated else np.ones(self.truth.n_fixated)
-        above = self.linear[self.truth.fixated].astype(np.float64) - self.total / n
-        return float((weights * above).sum() / (weights.sum() * math.sqrt(self.moments[1] / (n - ddof))))
+        mean, deviation = self.total / n, math.sqrt(self.moments[1] / (n - ddof))
+        if self.linear.dtype == np.uint8 and self.ranks is self.linear:
+            groups = self.fixations if repeated else self.fixated
+            return (float(groups @ _LEVELS) / float(groups.sum()) - mean) / deviation
+        weights = self.truth.repeated if repeated else self.truth.once
+        above = self.linear[self.truth.fixated].astype(np.float64) - mean
+        return float((weights * above).sum() / (weights.sum() * deviation))
 
     # Map against map -----------------------------------------------------------------------------------------------
 
@@ -277,8 +289,6 @@ def ordinary(visit: Visit) -> bool:
     )
 
 
-Formula = Callable[[Visit], float]
-
 FORMULAS: dict[str, Formula] = {
     "auc_judd[mw;pos=fixated_pixels;neg=unfixated_pixels]": lambda v: kernels.group_mann_whitney(
         v.fixated, v.everything - v.fixated
@@ -321,15 +331,13 @@ _NON_NEGATIVE = (f"{_MIT}2.220446049250313e-16;zero_sum=undivided]", "sim[none]"
 """Variants whose formula holds only for predictions without negative values."""
 
 
+def _divergence(metric_id: str) -> Formula:
+    return lambda v: v.divergence(*DIVERGENCES[metric_id](v))
+
+
+FORMULAS.update({metric_id: _divergence(metric_id) for metric_id in DIVERGENCES})
+
+
 def holds(metric_id: str, visit: Visit) -> bool:
     """Tell whether a formula that holds on ordinary frames holds on this one."""
     return visit.low >= 0 or metric_id not in _NON_NEGATIVE
-
-
-def formula(metric_id: str, visit: Visit) -> Formula | None:
-    """Return the formula of a metric that holds on an ordinary frame; None = use the definition."""
-    if not holds(metric_id, visit):
-        return None
-    if metric_id in DIVERGENCES:
-        return lambda v: v.divergence(*DIVERGENCES[metric_id](v))
-    return FORMULAS.get(metric_id)

@@ -157,6 +157,16 @@ class FrameTruth:
         return None if self.truth_map is None else self.truth_map.density
 
     @cached_property
+    def once(self) -> Float64Map:
+        """One for each distinct fixated pixel: float64, shape (n,)."""
+        return np.ones(len(self.fixated))
+
+    @cached_property
+    def repeated(self) -> Float64Map:
+        """How many fixations fell on each distinct pixel: float64, shape (n,)."""
+        return self.counts.astype(np.float64)
+
+    @cached_property
     def fixation_map(self) -> npt.NDArray[np.int64]:
         """How many fixations fell on each pixel: int64, shape (H, W)."""
         counts = np.zeros(self.shape, np.int64)

@@ -42,30 +42,34 @@ def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @_compiled
-def packed_levels(p: Array, g: Array) -> tuple[Array, Array]:
-    """Count the pixels of each level of p and sum g over them; both uint8, flat.
+def _pack(p: Array, g: Array, table: Array) -> None:
+    """Add count << 40 | g to the counter of each pixel's level; four tables in turn.
 
-    One 64-bit counter holds count << 40 | sum; four tables in turn keep neighbouring pixels of one level from waiting
-    for each other.
+    Neighbouring pixels often have one level, and a counter that was just written can not be read at once.
     """
-    counts, sums = np.zeros(256, np.int64), np.zeros(256, np.int64)
-    low = np.uint64((1 << 40) - 1)
     one = np.uint64(1 << 40)
     n = p.size
-    # A chunk keeps the counts below 2**24.
-    for start in range(0, n, 1 << 23):
-        stop = min(n, start + (1 << 23))
+    i = 0
+    while i + 4 <= n:
+        table[0, p[i]] += one | np.uint64(g[i])
+        table[1, p[i + 1]] += one | np.uint64(g[i + 1])
+        table[2, p[i + 2]] += one | np.uint64(g[i + 2])
+        table[3, p[i + 3]] += one | np.uint64(g[i + 3])
+        i += 4
+    while i < n:
+        table[0, p[i]] += one | np.uint64(g[i])
+        i += 1
+
+
+@_compiled
+def packed_levels(p: Array, g: Array) -> tuple[Array, Array]:
+    """Count the pixels of each level of p and sum g over them; both uint8, flat."""
+    counts, sums = np.zeros(256, np.int64), np.zeros(256, np.int64)
+    low = np.uint64((1 << 40) - 1)
+    # In chunks, so that a count stays below 2**24.
+    for start in range(0, p.size, 1 << 23):
         table = np.zeros((4, 256), np.uint64)
-        i = start
-        while i + 4 <= stop:
-            table[0, p[i]] += one | np.uint64(g[i])
-            table[1, p[i + 1]] += one | np.uint64(g[i + 1])
-            table[2, p[i + 2]] += one | np.uint64(g[i + 2])
-            table[3, p[i + 3]] += one | np.uint64(g[i + 3])
-            i += 4
-        while i < stop:
-            table[0, p[i]] += one | np.uint64(g[i])
-            i += 1
+        _pack(p[start : start + (1 << 23)], g[start : start + (1 << 23)], table)
         for t in range(4):
             for level in range(256):
                 counts[level] += np.int64(table[t, level] >> np.uint64(40))
@@ -269,14 +273,20 @@ def overlap(p: Array, p_low: float, p_scale: float, g: Array, g_low: float, g_sc
     shared = np.zeros(LANES)
     n = p.size
     whole = n // LANES * LANES
-    for start in range(0, whole, LANES):
-        for lane in range(LANES):
-            a = (np.float64(p[start + lane]) - p_low) * p_scale
-            b = (np.float64(g[start + lane]) - g_low) * g_scale
-            shared[lane] += a if a < b else b
+    if p_low == 0 and g_low == 0:
+        for start in range(0, whole, LANES):
+            x, y = p[start : start + LANES], g[start : start + LANES]
+            for lane in range(LANES):
+                a, b = np.float64(x[lane]) * p_scale, np.float64(y[lane]) * g_scale
+                shared[lane] += a if a < b else b
+    else:
+        for start in range(0, whole, LANES):
+            x, y = p[start : start + LANES], g[start : start + LANES]
+            for lane in range(LANES):
+                a, b = (np.float64(x[lane]) - p_low) * p_scale, (np.float64(y[lane]) - g_low) * g_scale
+                shared[lane] += a if a < b else b
     for i in range(whole, n):
-        a = (np.float64(p[i]) - p_low) * p_scale
-        b = (np.float64(g[i]) - g_low) * g_scale
+        a, b = (np.float64(p[i]) - p_low) * p_scale, (np.float64(g[i]) - g_low) * g_scale
         shared[0] += a if a < b else b
     return shared.sum()
 

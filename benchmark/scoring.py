@@ -249,11 +249,9 @@ def _visit(prediction: _Prediction, truth: FrameTruth, rules: Protocol) -> Any:
 def _value(entry: Metric, prediction: _Prediction, truth: FrameTruth, visit: Any) -> float:
     """Compute a score by its formula where one holds, else by its definition."""
     if visit is not None:
-        from .fast import formula
-
-        on_visit = formula(entry.id, visit)
-        if on_visit is not None:
-            return float(on_visit(visit))
+        formula = visit.formula(entry.id)
+        if formula is not None:
+            return float(formula(visit))
     named = {
         "saliency": prediction.ranks if entry.short in ("AUC-J", "sAUC") else prediction.linear,
         "fixated": truth.fixation_map,
