@@ -37,8 +37,12 @@ _SIGNATURE_73 = b"\x89HDF\r\n\x1a\n"
 _TEXT_KINDS = {"uint8", "uint16", "uint32"}
 
 
-def read(path: Path) -> dict[str, Value]:
+def read(path: Path, *, as_stored: bool = False) -> dict[str, Value]:
     """Return the variables of a MAT file by name, in the order of the file.
+
+    Args:
+        path: the file.
+        as_stored: numbers in the type in which a file of version 5 stores them, see `matlab5.decode`; faster.
 
     Raises:
         MissingData: there is no such file.
@@ -50,7 +54,7 @@ def read(path: Path) -> dict[str, Value]:
         with warnings.catch_warnings():
             # h5py and NumPy only warn of what to us is damage.
             warnings.simplefilter("error")
-            return _read_73(path) if _is_73(path) else matlab5.decode(path.read_bytes())
+            return _read_73(path) if _is_73(path) else matlab5.decode(path.read_bytes(), as_stored=as_stored)
     except Exception as error:  # a damaged file makes zlib and HDF5 raise nearly anything
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise BadData(
@@ -59,13 +63,13 @@ def read(path: Path) -> dict[str, Value]:
         ) from error
 
 
-def only_variable(path: Path) -> tuple[str, Value]:
-    """Return name and value of the single variable of a file, whatever it is called.
+def only_variable(path: Path, *, as_stored: bool = False) -> tuple[str, Value]:
+    """Return name and value of the single variable of a file, whatever it is called; `as_stored` as `read` has it.
 
     Raises:
         MissingData, BadData: as `read`, and if the file holds no variable or several.
     """
-    variables = read(path)
+    variables = read(path, as_stored=as_stored)
     if len(variables) != 1:
         names = ", ".join(sorted(variables)) or "none"
         raise BadData(f"{path}: expected exactly one variable, found {len(variables)} ({names})")

@@ -32,8 +32,13 @@ _REFUSED = {3: "an object", 5: "a sparse matrix", 16: "a function", 17: "an opaq
 _COMPLEX, _LOGICAL = 0x08, 0x02
 
 
-def decode(data: bytes) -> dict[str, Any]:
+def decode(data: bytes, *, as_stored: bool = False) -> dict[str, Any]:
     """Return the variables of a file, values as `matlab.read` has them.
+
+    Args:
+        data: the content of the file.
+        as_stored: give numbers in the type in which the file stores them, which is often smaller than that of the
+            variable (a matrix of doubles that are all 0 or 1 is stored as bytes), without a copy, read-only.
 
     Raises:
         ValueError: the bytes are no such file, are cut, or contradict themselves.
@@ -43,7 +48,7 @@ def decode(data: bytes) -> dict[str, Any]:
     marks = {b"IM": "<", b"MI": ">"}
     if data[126:128] not in marks:
         raise ValueError("no mark of version 5 in the header")
-    reader = _Reader(marks[data[126:128]])
+    reader = _Reader(marks[data[126:128]], as_stored)
     out: dict[str, Any] = {}
     for kind, body in reader.elements(memoryview(data)[HEADER_BYTES:]):
         if kind == _COMPRESSED:
@@ -67,6 +72,7 @@ class _Reader:
     """Decodes elements of one byte order, within a budget."""
 
     order: str
+    as_stored: bool = False
     left_elements: int = MAX_ELEMENTS
     left_bytes: int = MAX_BYTES
 
@@ -148,11 +154,13 @@ class _Reader:
         value = self.fill(self.numbers(*_next(parts, "numbers")), shape, dtype)
         if bits & _COMPLEX:
             return value + 1j * self.fill(self.numbers(*_next(parts, "imaginary part")), shape, dtype)
-        return value.astype(bool) if bits & _LOGICAL else value
+        return value.astype(bool) if bits & _LOGICAL and not self.as_stored else value
 
     def fill(self, numbers: npt.NDArray[Any], shape: tuple[int, ...], dtype: str) -> npt.NDArray[Any]:
         if numbers.size != math.prod(shape):
             raise ValueError(f"{numbers.size} numbers for the dimensions {shape}")
+        if self.as_stored:
+            return numbers.reshape(shape, order="F")
         with np.errstate(invalid="ignore", over="ignore"):
             return numbers.astype(dtype).reshape(shape, order="F")
 

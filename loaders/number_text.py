@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from .compiled import compiled
 from .errors import BadData
 from .records import Float64Array
 
@@ -60,9 +59,9 @@ def read_rows(
     """
     # A row takes at least two bytes a column. Memory that is never written costs nothing.
     out = np.empty((len(columns), (len(data) - start) // (2 * len(columns)) + 1))
-    ended = np.frombuffer(data + b"\n", np.uint8)
+    ended = np.frombuffer(data if data.endswith(b"\n") else data + b"\n", np.uint8)
     signs = (ord("," if separator == "comma" else " "), ord(comment) if comment else -1)
-    rows = int(_compiled()(ended, start, *signs, letter, _POWERS, out))
+    rows = int(compiled(_scan)(ended, start, *signs, letter, _POWERS, out))
     if rows < 0:
         return _read_slowly(name, data, columns, start, separator, comment, letter)
     return out[:, :rows]
@@ -140,16 +139,6 @@ def _letter(at: str, column: str, text: str) -> float:
     return float(ord(text))
 
 
-@lru_cache(maxsize=1)
-def _compiled() -> Callable[..., int | np.int64]:
-    import numba
-
-    try:
-        return numba.njit(cache=True, nogil=True)(_scan)
-    except RuntimeError:  # no folder to keep compiled code in
-        return numba.njit(nogil=True)(_scan)
-
-
 def _scan(
     data: npt.NDArray[np.uint8],
     start: int,
@@ -167,23 +156,31 @@ def _scan(
     one, ten, zero, most_digits = np.uintp(1), np.uint64(10), np.uint64(48), np.uintp(15)
     end, columns = np.uintp(len(data)), np.uintp(len(out) - letter)
     at, row = np.uintp(start), np.uintp(0)
-    comma = separator == 44
     while at < end:
-        if data[at] == 10 or data[at] == 32 or data[at] == 9 or data[at] == 13:
-            at += one
-            continue
-        if data[at] == comment:
-            while data[at] != 10:
+        if data[at] < 45:  # blank, end of line or comment; no number begins so
+            if data[at] == comment:
+                while data[at] != 10:
+                    at += one
+            elif data[at] == 10 or data[at] == 32 or data[at] == 9 or data[at] == 13:
                 at += one
+            else:
+                return -1
             continue
         column = np.uintp(0)
         while column < columns:
             if column:
-                while comma and (data[at] == 32 or data[at] == 9):
+                if data[at] == separator:
                     at += one
-                if data[at] != separator and (comma or data[at] != 9):
-                    return -1
-                at += one
+                else:
+                    before = at
+                    while data[at] == 32 or data[at] == 9:
+                        at += one
+                    if separator == 44:
+                        if data[at] != 44:
+                            return -1
+                        at += one
+                    elif at == before:
+                        return -1
                 if data[at] < 45:
                     while data[at] == 32 or data[at] == 9:
                         at += one
@@ -198,7 +195,7 @@ def _scan(
                 at += one
                 digit = np.uint64(data[at]) - zero
             digits = at - first
-            if digits == 0 or digits > np.uintp(12):
+            if digits - one > np.uintp(11):  # none, or more than twelve
                 return -1
             value = float(np.int64(mantissa))
             if data[at] == 46:

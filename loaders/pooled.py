@@ -1,7 +1,7 @@
 """Pooled fixation maps: one binary picture a frame, all observers together.
 
     fixation/0001.png         8-bit grey, 0 and 255
-    fixation/maps/0001.mat    MATLAB 5, one variable, 0 and 1, the same content
+    fixation/maps/0001.mat    MATLAB, one variable, 0 and 1, the same content
 
 DHF1K, Hollywood-2 and UCF Sports are distributed so. A map says which pixels were looked at, not how often
 nor by whom: its pixels are gaze samples, observers are unknown. A pixel at row r, column c is the point
@@ -22,12 +22,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .errors import BadData
-from .mat5 import MAX_PIXELS, matrix_of
+from . import matlab
+from .errors import BadData, MissingData
 from .records import Float32Array, Gaze, Report
 
 Size = tuple[int, int]
 """(height, width) in pixels."""
+
+MAX_PIXELS = 1 << 26
+"""Larger pictures are refused before they are unpacked."""
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _IGNORED = {"thumbs.db", "desktop.ini"}
@@ -72,13 +75,7 @@ def points_of_map(path: Path) -> tuple[Float32Array, Float32Array, Size]:
     Raises:
         BadData: the file is damaged, is no binary 8-bit map, or is larger than `MAX_PIXELS`.
     """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise BadData(f"{path}: can not be read: {error.strerror or error}") from error
-    if not data:
-        raise BadData(f"{path}: the file is empty; fetch it again")
-    pixels = _png_pixels(path, data) if path.suffix.lower() == ".png" else matrix_of(path, data)
+    pixels = _png_pixels(path) if path.suffix.lower() == ".png" else _mat_pixels(path)
     return _points(path, pixels)
 
 
@@ -282,12 +279,11 @@ def _points(path: Path, pixels: npt.NDArray[Any]) -> tuple[Float32Array, Float32
 
 
 def _set_places(memory: npt.NDArray[Any]) -> npt.NDArray[np.intp]:
-    """Places of the elements that are not 0. Bytes are looked at eight at a time: most of a map is 0."""
-    if memory.dtype != np.uint8:
-        return np.flatnonzero(memory)
-    whole = len(memory) // 8 * 8
+    """Places of the elements that are not 0. Memory is looked at eight bytes at a time: most of a map is 0."""
+    each = 8 // memory.itemsize
+    whole = len(memory) // each * each
     words = np.flatnonzero(memory[:whole].view(np.uint64) != 0)
-    candidates = (words[:, None] * 8 + np.arange(8)).ravel()
+    candidates = (words[:, None] * each + np.arange(each)).ravel()
     candidates = np.concatenate([candidates, np.arange(whole, len(memory))])
     return np.asarray(candidates[memory[candidates] != 0], np.intp)
 
@@ -298,10 +294,26 @@ def _png_size(head: bytes) -> Size | None:
     return int.from_bytes(head[20:24], "big"), int.from_bytes(head[16:20], "big")
 
 
-def _png_pixels(path: Path, data: bytes) -> npt.NDArray[np.uint8]:
+def _mat_pixels(path: Path) -> npt.NDArray[Any]:
+    try:
+        name, matrix = matlab.only_variable(path, as_stored=True)
+    except MissingData as error:
+        raise BadData(f"{path}: can not be read: no such file") from error
+    if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.dtype.kind not in "buif" or not matrix.size:
+        raise BadData(f"{path}: {name} is {matlab.kind_of(matrix)}, expected a matrix of 0 and 1")
+    return matrix.view(np.uint8) if matrix.dtype == bool else matrix
+
+
+def _png_pixels(path: Path) -> npt.NDArray[np.uint8]:
     """Decode with Pillow, after the checks that Pillow leaves out: size, and the checksum of each chunk."""
     from PIL import Image
 
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise BadData(f"{path}: can not be read: {error.strerror or error}") from error
+    if not data:
+        raise BadData(f"{path}: the file is empty; fetch it again")
     size = _png_size(data[:26])
     if size is None:
         raise BadData(f"{path}: not a PNG file; it begins with {data[:8]!r}")

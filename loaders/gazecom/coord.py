@@ -68,6 +68,8 @@ def _read_line(header: _Header, where: str, line: str) -> None:
     try:
         if not words or line.startswith("#"):
             return
+        if (words[0] == "gaze" and header.size) or (words[0] == "geometry" and header.geometry):
+            raise ValueError("a second line of this kind")
         if words[0] == "gaze":
             width, height = (int(w) for w in words[1:])
             header.size = (width, height)

@@ -108,6 +108,8 @@ def test_units_trap(tmp_path):
         (HEAD, "no gaze sample"),
         (HEAD[14:] + BODY, "line 2: expected `gaze"),
         (HEAD.replace("1280 720", "1280") + BODY, "line 1: not a header line"),
+        (HEAD + HEAD + BODY, "line 3.*a second line of this kind"),
+        (HEAD + HEAD[14:] + BODY, "line 3.*a second line of this kind"),
         (HEAD.replace("0.45", "0,45") + BODY, "line 2: not a header line"),
         (HEAD.replace("distance 0.45", "distance") + BODY, "line 2: not a header line"),
         (HEAD.replace("height", "depth") + BODY, "line 2: not a header line"),

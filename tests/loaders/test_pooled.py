@@ -16,7 +16,6 @@ from PIL import Image
 from scipy.io import loadmat, savemat
 
 from vidsal.loaders.errors import BadData
-from vidsal.loaders.mat5 import matrix_of
 from vidsal.loaders.pooled import numbered_files, points_of_map, read_maps, size_of_png, some
 from vidsal.loaders.records import Report
 
@@ -141,19 +140,19 @@ BROKEN_MAPS = {
     "cut.png": (png_bytes(MASK)[:-20], "cut off|damaged"),
     "no-end.png": (png_bytes(MASK)[:-12], "cut off"),
     "crlf.png": (png_bytes(MASK).replace(b"\r\n", b"\n"), "not a PNG"),
-    "empty.mat": (b"", "empty"),
-    "text.mat": (b"x = 1;\n" * 30, "not a MATLAB 5"),
-    "short.mat": (mat_bytes(MASK)[:130], "not a MATLAB 5"),
-    "cut.mat": (mat_bytes(MASK)[:-5], "cut off"),
-    "cut-plain.mat": (mat_bytes(MASK, compressed=False)[:-5], "cut off"),
-    "v73.mat": (b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n", "7.3"),
+    "empty.mat": (b"", "not a readable MATLAB file"),
+    "text.mat": (b"x = 1;\n" * 30, "not a readable MATLAB file"),
+    "short.mat": (mat_bytes(MASK)[:130], "not a readable MATLAB file"),
+    "cut.mat": (mat_bytes(MASK)[:-5], "not a readable MATLAB file"),
+    "cut-plain.mat": (mat_bytes(MASK, compressed=False)[:-5], "not a readable MATLAB file"),
+    "v73.mat": (b"MATLAB 7.3 MAT-file".ljust(512) + b"\x89HDF\r\n\x1a\n", "not a readable MATLAB file"),
     "density.mat": (mat_bytes(np.linspace(0, 1, 12).reshape(3, 4)), "density map"),
     "nan.mat": (mat_bytes(np.array([[np.nan, 0.0]])), "density map"),
-    "complex.mat": (mat_bytes(np.array([[1j, 0]])), "MATLAB class"),
-    "cell.mat": (mat_bytes(np.array([[1, "a"]], object)), "MATLAB class"),
-    "struct.mat": (mat_bytes({"a": 1}), "MATLAB class"),
-    "cube.mat": (mat_bytes(np.zeros((2, 2, 2), np.uint8)), "shape"),
-    "nothing.mat": (mat_bytes(np.zeros((0, 5), np.uint8)), "shape"),
+    "complex.mat": (mat_bytes(np.array([[1j, 0]])), "expected a matrix of 0 and 1"),
+    "cell.mat": (mat_bytes(np.array([[1, "a"]], object)), "expected a matrix of 0 and 1"),
+    "struct.mat": (mat_bytes({"a": 1}), "expected a matrix of 0 and 1"),
+    "cube.mat": (mat_bytes(np.zeros((2, 2, 2), np.uint8)), "expected a matrix"),
+    "nothing.mat": (mat_bytes(np.zeros((0, 5), np.uint8)), "expected a matrix"),
 }
 
 
@@ -170,19 +169,20 @@ def test_a_packed_variable_without_its_checksum(tmp_path):
     good = mat_bytes(MASK)
     length = struct.unpack("<I", good[132:136])[0] - 3
     cut = good[:132] + struct.pack("<I", length) + good[136 : 136 + length]
-    with pytest.raises(BadData, match="damaged"):
+    with pytest.raises(BadData, match="not a readable MATLAB file"):
         points_of_map(write(tmp_path / "a.mat", cut))
 
 
 def test_two_variables(tmp_path):
     savemat(tmp_path / "a.mat", {"I": MASK, "J": MASK})
-    with pytest.raises(BadData, match="more than one"):
+    with pytest.raises(BadData, match="expected exactly one variable"):
         points_of_map(tmp_path / "a.mat")
 
 
 def test_no_file(tmp_path):
-    with pytest.raises(BadData, match="can not be read"):
-        points_of_map(tmp_path / "a.png")
+    for name in ("a.png", "a.mat"):
+        with pytest.raises(BadData, match="can not be read"):
+            points_of_map(tmp_path / name)
 
 
 def chunk(kind, data):
@@ -197,7 +197,7 @@ def test_huge_claims_are_refused_before_unpacking(tmp_path):
     plain = bytearray(mat_bytes(MASK, compressed=False))
     at = plain.index(struct.pack("<ii", 20, 30))
     plain[at : at + 8] = struct.pack("<ii", 1 << 20, 1 << 20)
-    with pytest.raises(BadData, match="shape"):
+    with pytest.raises(BadData, match="not a readable MATLAB file"):
         points_of_map(write(tmp_path / "a.mat", bytes(plain)))
 
 
@@ -225,14 +225,6 @@ def test_damage_never_gives_other_points(tmp_path, suffix, data):
         x, y, size = points_of_map(path)
         assert size == MASK.shape
         np.testing.assert_array_equal(np.column_stack([x, y]), expected(MASK))
-
-
-@FUZZ
-@given(body=st.binary(max_size=200))
-def test_any_bytes_behind_a_mat_header(body):
-    head = mat_bytes(MASK)[:128]
-    with suppress(BadData):
-        assert matrix_of(__file__, head + body).ndim == 2
 
 
 # --- a folder of maps
