@@ -278,12 +278,12 @@ def polyphase(kernel: Tensor) -> Tensor:
     Returns:
         (CELL^2, 1, 2 REACH + 1, 2 REACH + 1): one filter for each position in a cell, row by row.
     """
-    taps = torch.arange(kernel.shape[0], device=kernel.device) - kernel.shape[0] // 2
-    phases = torch.arange(CELL, device=kernel.device)
-    cell_of = torch.div(phases[:, None] + taps, CELL, rounding_mode="floor") + REACH
-    spread = torch.nn.functional.one_hot(cell_of, 2 * REACH + 1).double()
-    filters = torch.einsum("pyi,yx,qxj->pqij", spread, kernel.double(), spread)
-    return filters.flatten(0, 1)[:, None].to(kernel.dtype).contiguous()
+    exact = kernel.detach().cpu().double()
+    taps = torch.arange(len(exact)) - len(exact) // 2
+    cell_of = torch.div(torch.arange(CELL)[:, None] + taps, CELL, rounding_mode="floor") + REACH
+    spread = F.one_hot(cell_of, 2 * REACH + 1).double()
+    filters = torch.einsum("pyi,yx,qxj->pqij", spread, exact, spread)
+    return filters.flatten(0, 1)[:, None].to(kernel).contiguous()
 
 
 def _flatten(chain: nn.Sequential) -> list[nn.Module]:
