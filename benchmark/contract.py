@@ -70,6 +70,9 @@ def check(make: Callable[[], object]) -> list[Finding]:
     if not isinstance(model, Predictor) or not isinstance(getattr(model, "info", None), ModelInfo):
         return [Finding("protocol", False, "needs `info: ModelInfo` and `predict(frames, stimulus)`")]
     findings = [Finding("protocol", True, f"{model.info.name}, version {model.info.version}")]
+    if callable(getattr(model, "fit", None)):
+        message = "is fitted to a release before it runs, so the other rules can not be tried on a clip alone"
+        return [*findings, Finding("fit", True, message)]
     first = clip(1)
     answers, finding = _answers(model, first)
     findings.append(finding)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -126,7 +126,7 @@ class Stimulus:
     @cached_property
     def gaze_points(self) -> Points:
         """All points of the stimulus, see `Points`."""
-        return _points(self._release.table("fixations", self.id))
+        return _points(self._release.table("fixations", self.id, _POINT_COLUMNS))
 
     def points(self, frame: int) -> Float32Array:
         """Return the points of a frame.
@@ -276,12 +276,13 @@ class Release:
         frame: pd.DataFrame = self.table("fixations").to_pandas()
         return frame
 
-    def table(self, name: str, stimulus_id: str | None = None) -> pa.Table:
+    def table(self, name: str, stimulus_id: str | None = None, columns: Sequence[str] | None = None) -> pa.Table:
         """Return a table of the split as pyarrow.
 
         Args:
             name: `stimuli`, `fixations` or `gaze`.
             stimulus_id: read the rows of this stimulus only.
+            columns: read these only; None = all.
 
         Raises:
             UnknownName: no such table.
@@ -296,10 +297,12 @@ class Release:
         wanted = self.ids if stimulus_id is None else (stimulus_id,)
         with pq.ParquetFile(path) as file:
             if stimulus_id is None and self.split in (None, "all"):
-                return file.read(use_threads=False)
+                return file.read(columns, use_threads=False)
             groups = [g for g, low, high in self._groups(name) if any(low <= w <= high for w in wanted)]
-            table = file.read_row_groups(groups, use_threads=False)
-        return table.filter(pc.is_in(table["stimulus_id"].cast(pa.string()), pa.array(wanted, pa.string())))
+            needed = None if columns is None else list(dict.fromkeys(["stimulus_id", *columns]))
+            table = file.read_row_groups(groups, needed, use_threads=False)
+        kept = table.filter(pc.is_in(table["stimulus_id"].cast(pa.string()), pa.array(wanted, pa.string())))
+        return kept if columns is None else kept.select(list(columns))
 
     def _groups(self, name: str) -> list[tuple[int, str, str]]:
         """Row groups with their lowest and highest stimulus id."""
@@ -390,6 +393,12 @@ def load(root: str | Path, split: str | None = None, *, frames: str | Path | Non
         BadData: it is damaged, or of a later schema.
     """
     return Release(root, split, frames)
+
+
+_POINT_COLUMNS = (
+    *("event", "in_bounds", "flags", "x_px", "y_px", "frame"),
+    *("frame_end", "weight", "order", "observer_id"),
+)
 
 
 def truth_from_json(value: Mapping[str, Any]) -> Truth:
