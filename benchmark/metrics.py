@@ -49,12 +49,16 @@ def mann_whitney(values: Map, positives: Map, negatives: Map) -> float:
     >>> mann_whitney(np.array([1, 2, 2, 3]), np.array([0, 1, 0, 1]), np.array([1, 0, 1, 0]))
     0.875
     """
-    levels, level = np.unique(np.asarray(values), return_inverse=True)
-    p = np.bincount(level.ravel(), np.ravel(positives), len(levels))
-    n = np.bincount(level.ravel(), np.ravel(negatives), len(levels))
-    below = np.cumsum(n) - n
-    total = p.sum() * n.sum()
-    return float((p * (below + n / 2)).sum() / total) if total > 0 else float("nan")
+    v, p, n = np.ravel(values), np.ravel(positives), np.ravel(negatives)
+    hits, others = np.flatnonzero(p), np.flatnonzero(n)
+    if len(hits) == 0 or len(others) == 0:
+        return float("nan")
+    order = others[np.argsort(v[others])]
+    weight_below = np.concatenate(([0.0], np.cumsum(n[order], dtype=np.float64)))
+    below = weight_below[np.searchsorted(v[order], v[hits], "left")]
+    at_or_below = weight_below[np.searchsorted(v[order], v[hits], "right")]
+    won = (p[hits] * (below + at_or_below) / 2).sum()
+    return float(won / (p[hits].sum(dtype=np.float64) * weight_below[-1]))
 
 
 def trapezoid(fp: Float64Map, tp: Float64Map) -> float:
