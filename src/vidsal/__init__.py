@@ -13,15 +13,18 @@ from ._version import __version__
 if TYPE_CHECKING:
     from vidsal.benchmark.results import Run
     from vidsal.benchmark.run import evaluate
+    from vidsal.benchmark.submission import predict, score
     from vidsal.loaders.release import load
 
 _LAZY = {
     "load": "vidsal.loaders.release",
     "evaluate": "vidsal.benchmark.run",
+    "predict": "vidsal.benchmark.submission",
+    "score": "vidsal.benchmark.submission",
     "Run": "vidsal.benchmark.results",
 }
 
-__all__ = ["Run", "__version__", "evaluate", "load"]
+__all__ = ["Run", "__version__", "evaluate", "load", "predict", "score"]
 
 
 def __getattr__(name: str) -> Any:

@@ -1,0 +1,100 @@
+"""`vidsal predict`: store what a model predicts, to be scored later or elsewhere."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+import click
+
+from vidsal.benchmark.submission_encoding import FILES
+
+from .output import any_path, folder_out, json_option, print_json, progress
+
+
+@click.command()
+@click.argument("model")
+@click.option("--data", "folder", required=True, type=any_path, help="Converted release.")
+@click.option("--split", default="all", show_default=True, help="Official split; all = every stimulus.")
+@click.option("-o", "--out", required=True, type=folder_out, help="Folder of the submission.")
+@click.option("--checkpoint", type=any_path, help="Weights of a network.")
+@click.option("--option", "options", multiple=True, metavar="K=V", help="A setting of the model; repeatable.")
+@click.option("--frames", type=any_path, help="Folder of the frames, where it is not the converted one.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
+@click.option(
+    "--encoding",
+    type=click.Choice(list(FILES)),
+    default="npz",
+    show_default=True,
+    help="; ".join(f"{name}: {what}" for name, what in FILES.items()),
+)
+@click.option("--as-published", is_flag=True, help="Write the 8-bit PNG maps that the model's authors would write.")
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes; files do not change.")
+@click.option("--threads", type=click.IntRange(1), help="torch threads in each process; default: half of the cores.")
+@click.option("--limit", type=click.IntRange(1), help="Predict at most so many stimuli.")
+@click.option("--with-frames-only", is_flag=True, help="Only stimuli whose frames are here, whatever the model needs.")
+@click.option("--fresh", is_flag=True, help="Replace what an earlier command left in the folder.")
+@json_option
+def predict(
+    model: str,
+    folder: Path,
+    split: str,
+    out: Path,
+    checkpoint: Path | None,
+    options: tuple[str, ...],
+    frames: Path | None,
+    device: str,
+    encoding: str,
+    as_published: bool,
+    workers: int,
+    threads: int | None,
+    limit: int | None,
+    with_frames_only: bool,
+    fresh: bool,
+    as_json: bool,
+) -> None:
+    """Store what MODEL predicts (a registered name, or path/to/file.py:Class) for every stimulus of a split.
+
+    Stimuli without gaze are predicted too. The folder is scored with `vidsal score`.
+    """
+    from vidsal.benchmark.submission import predict as store
+    from vidsal.benchmark.submission_manifest import content
+    from vidsal.loaders.release import load
+    from vidsal.models import parse_spec
+
+    release = load(folder, None if split == "all" else split, frames=frames)
+    spec = parse_spec(model, checkpoint, device, options)
+    made = spec()
+    with progress(f"{model} on {release.id}", "stimulus") as step:
+        submission = store(
+            made,
+            release,
+            out,
+            encoding=encoding,
+            as_published=as_published,
+            with_frames_only=with_frames_only,
+            limit=limit,
+            fresh=fresh,
+            workers=workers,
+            make=None if workers == 1 else spec,
+            record=spec.record(made),
+            threads=threads,
+            progress=step,
+        )
+    manifest = submission.manifest
+    if as_json:
+        print_json({**content(manifest), "folder": str(out)})
+        return
+    assert manifest.coverage is not None
+    left_out = manifest.coverage.left_out
+    said = manifest.prediction
+    click.echo(
+        f"{made.info.name} on {release.id}, split {manifest.split}: {manifest.coverage.predicted} stimuli, "
+        f"kind {said.kind}, {said.encoding.files}" + (", as published" if said.as_published else "")
+    )
+    if left_out:
+        click.echo(f"left out: {', '.join(left_out[:8])}" + (" ..." if len(left_out) > 8 else ""))
+    click.echo(f"-> {out}")
+    click.echo(
+        "score it with: " + shlex.join(["vidsal", "score", str(out), "--data", str(folder), "-o", "RESULTS"]), err=True
+    )
