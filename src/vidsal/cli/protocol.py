@@ -1,6 +1,8 @@
-"""`vidsal protocol`: list, show."""
+"""`vidsal protocol`: list, show, diff."""
 
 from __future__ import annotations
+
+from dataclasses import asdict
 
 import click
 
@@ -29,7 +31,7 @@ def list_(as_json: bool) -> None:
 @json_option
 def show(name: str, as_json: bool) -> None:
     """Explain a protocol in words."""
-    from vidsal.benchmark.protocols import explain
+    from vidsal.benchmark.protocol_words import explain
     from vidsal.benchmark.protocols import protocol as find
 
     found = find(name)
@@ -37,3 +39,21 @@ def show(name: str, as_json: bool) -> None:
         print_json({**found.to_dict(), "digest": found.digest})
     else:
         click.echo(explain(found))
+
+
+@protocol.command()
+@click.argument("first")
+@click.argument("second")
+@json_option
+def diff(first: str, second: str, as_json: bool) -> None:
+    """Say in which choices two protocols differ."""
+    from vidsal.benchmark.protocol_words import diff as compare
+
+    differences = compare(first, second)
+    if as_json:
+        print_json([asdict(d) for d in differences])
+        return
+    if not differences:
+        click.echo(f"{first} and {second} make the same choices")
+    for d in differences:
+        click.echo(f"{d.choice}\n  {first}: {d.first}\n  {second}: {d.second}")
