@@ -21,7 +21,7 @@ demo: $(VENV)/installed ## The main job on the synthetic data set; ends by namin
 	@$(BIN)/vidsal demo -o build/demo
 
 test: $(VENV)/installed ## Run the suite
-	@$(BIN)/python -m pytest -q -p no:cacheprovider
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:cacheprovider --numprocesses auto --dist worksteal --durations 15
 
 check: $(VENV)/installed ## Style, types and tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(MAKE) --no-print-directory test
