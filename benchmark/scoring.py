@@ -24,22 +24,14 @@ from .negatives import Negatives
 from .predictor import Kind
 from .protocols import SHORT_NAMES, Protocol
 from .protocols import protocol as find_protocol
-from .published import NOT_SCORED, stretch_eps32
+from .published import stretch_eps32
 from .quantise import prediction_to_uint8
+from .reasons import convention, facts_of, missing_part
 from .resize import half_uint8, resize
 
 __all__ = ["FrameScores", "FrameTruth", "prepare_truth", "score", "score_frame"]
 
 Map = npt.NDArray[Any]
-
-NO_FIXATION = "no fixation"
-NO_DENSITY = "no density"
-NOT_REPORTED = "not reported by this protocol"
-ALL_FIXATED = "all pixels fixated"
-CONSTANT_PREDICTION = "constant prediction"
-CONSTANT_TRUTH = "constant truth"
-EMPTY_TRUTH = "truth without mass"
-MINIMUM_SUBTRACTED = "negative values: minimum subtracted"
 
 
 class FrameScores(dict[str, float]):
@@ -87,13 +79,15 @@ def score(
     rules = find_protocol(protocol)
     prediction = _prepare_prediction(values, kind, truth, rules, encode, where)
     visit = _visit(prediction, truth, rules) if fast else None
-    facts = _facts(prediction, truth)
+    low, high = prediction.value_range
+    constant = low == high and prediction.rank_range[0] == prediction.rank_range[1]
+    facts = facts_of(truth, constant=constant, negative=low < 0)
     scores, reasons = {}, {}
     for short, metric_id in zip(SHORT_NAMES, rules.metrics, strict=True):
         entry = find(metric_id)
-        missing = _missing(entry, truth)
+        missing = missing_part(entry, truth)
         scores[short] = math.nan if missing else _value(entry, prediction, truth, visit)
-        reason = missing or _convention(entry, scores[short], facts)
+        reason = missing or convention(entry, scores[short], facts)
         if reason:
             reasons[short] = reason
     return FrameScores(scores, reasons, truth.n_out_of_bounds)
@@ -284,57 +278,3 @@ def _recipe(release: str) -> Truth:
     if release not in known:
         raise UnknownName("release", release, known)
     return next(iter(known[release].truths.values()))
-
-
-@dataclass(frozen=True)
-class _Facts:
-    """What the reasons are drawn from."""
-
-    no_fixation: bool
-    constant_prediction: bool
-    negative_values: bool
-    all_fixated: bool
-    constant_truth: bool
-    empty_truth: bool
-
-
-def _facts(prediction: _Prediction, truth: FrameTruth) -> _Facts:
-    g = truth.truth_map
-    return _Facts(
-        no_fixation=truth.n_fixated == 0,
-        constant_prediction=all(low == high for low, high in (prediction.value_range, prediction.rank_range)),
-        negative_values=prediction.value_range[0] < 0,
-        all_fixated=truth.n_fixated == truth.shape[0] * truth.shape[1],
-        constant_truth=g is not None and g.low == g.high,
-        empty_truth=g is not None and g.high == 0,
-    )
-
-
-def _missing(entry: Metric, truth: FrameTruth) -> str:
-    """Say what a metric lacks, or nothing."""
-    if entry.params == NOT_SCORED:
-        return NOT_REPORTED
-    if "fixated" in entry.needs and truth.n_fixated == 0 and not entry.scores_no_fixation:
-        return NO_FIXATION
-    if "density" in entry.needs and truth.density is None:
-        return NO_DENSITY
-    if "negatives" in entry.needs and truth.negatives is None:
-        return truth.no_negatives_reason
-    return ""
-
-
-def _convention(entry: Metric, value: float, facts: _Facts) -> str:
-    """Say why a score is NaN, or which convention stated it; nothing for an ordinary score."""
-    if facts.no_fixation and entry.scores_no_fixation:
-        return NO_FIXATION
-    if entry.name == "auc_judd" and facts.all_fixated and math.isnan(value):
-        return ALL_FIXATED
-    if "density" in entry.needs and facts.empty_truth:
-        return EMPTY_TRUTH
-    if "density" in entry.needs and facts.constant_truth and math.isnan(value):
-        return CONSTANT_TRUTH
-    if facts.constant_prediction:
-        return CONSTANT_PREDICTION
-    if entry.subtracts_minimum and facts.negative_values:
-        return MINIMUM_SUBTRACTED
-    return ""
