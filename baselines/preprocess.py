@@ -56,9 +56,7 @@ def resize_bilinear(image: torch.Tensor, height: int, width: int) -> torch.Tenso
 
     if tuple(image.shape[-2:]) == (height, width):
         return image
-    return torch.nn.functional.interpolate(
-        image[None], size=(height, width), mode="bilinear", align_corners=False
-    )[0]
+    return torch.nn.functional.interpolate(image[None], size=(height, width), mode="bilinear", align_corners=False)[0]
 
 
 def imagenet_frame(frame: Frame, height: int, width: int, device: torch.device | str = "cpu") -> torch.Tensor:

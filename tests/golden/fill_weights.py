@@ -160,9 +160,7 @@ def fill_state_dict(
     return out
 
 
-def _layer(
-    name: str, nt: int, ny: int, nx: int, t: int, h: int, w: int, step_t: int
-) -> npt.NDArray[np.int64]:
+def _layer(name: str, nt: int, ny: int, nx: int, t: int, h: int, w: int, step_t: int) -> npt.NDArray[np.int64]:
     """Trilinear blow-up of random control points, 8-bit fixed point per axis."""
     grid = (_bits(name, nt * ny * nx * 3) >> np.uint64(56)).astype(np.int64)
     grid = grid.reshape(nt, ny, nx, 3)
