@@ -29,10 +29,13 @@ EMA_CASES = [
     "salema_residual_64x64_T4",
     "salema_loc7_64x96_T4",
     pytest.param("salema_loc54_64x96_T4", marks=pytest.mark.slow),
-    "salema_loc61_64x96_T4",
+    pytest.param("salema_loc61_64x96_T4", marks=pytest.mark.slow),
     "salema_100x150_T3",
 ]
-LSTM_CASES = ["salclstm30_64x96_T8", "salclstm30_residual_48x80_T4"]
+LSTM_CASES = [
+    pytest.param("salclstm30_64x96_T8", marks=pytest.mark.slow),
+    "salclstm30_residual_48x80_T4",
+]
 Salgan = Callable[..., Any]
 
 
