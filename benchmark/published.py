@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .areas import level_points, trapezoid
 from .declaration import metric
-from .metrics import Map, _float64, _is_constant, _level_points, as_density, trapezoid
+from .maps import Map, as_density, float64, is_constant
 
 Float32Map = npt.NDArray[np.float32]
 Float64Map = npt.NDArray[np.float64]
@@ -82,7 +83,7 @@ def _at_or_above_the_lowest(shares: Float64Map | None, m: int) -> float:
 
 
 def _port_auc_judd(saliency: Float32Map, fixated: Map) -> float:
-    if _is_constant(saliency):
+    if is_constant(saliency):
         shares = _float32_groups(saliency.flat[0])
         if shares is not None and len(shares) == 1:
             # The stretched map is NaN, nothing lies above any threshold, fp falls below 0.
@@ -128,8 +129,8 @@ def _float32_step_area(s: Float32Map, positives: Map, negatives: Map, *, few: bo
 
     With `few`, false positives are divided by the number of fixations even where there are fewer negatives.
     """
-    p, w = np.asarray(positives) > 0, _float64(negatives)
-    if _is_constant(s) or not p.any() or not w.any():
+    p, w = np.asarray(positives) > 0, float64(negatives)
+    if is_constant(s) or not p.any() or not w.any():
         return float("nan")
     stretched = (s - s.min()) / (s.max() - s.min())
     tp_values, weights = stretched[p], w[w > 0]
@@ -163,9 +164,9 @@ def shuffled_auc_port(saliency: Map, fixated: Map, negatives: Map) -> float:
 def nss_undefined(saliency: Map, fixated: Map) -> float:
     """Mean z-score at the fixated pixels, undefined for a constant map."""
     looked_at = np.asarray(fixated) > 0
-    if not looked_at.any() or _is_constant(saliency):
+    if not looked_at.any() or is_constant(saliency):
         return float("nan")
-    s = _float64(saliency)
+    s = float64(saliency)
     return float((s[looked_at] - s.mean()).mean() / s.std())
 
 
@@ -178,9 +179,9 @@ def nss_undefined(saliency: Map, fixated: Map) -> float:
 )
 def sim_port(saliency: Map, density: Map) -> float:
     """Shared mass after stretching both maps to 0..1, undefined if either is constant."""
-    if _is_constant(saliency) or _is_constant(density):
+    if is_constant(saliency) or is_constant(density):
         return float("nan")
-    p, g = _float64(saliency), _float64(density)
+    p, g = float64(saliency), float64(density)
     p, g = p - p.min(), g - g.min()
     return float(np.minimum(p / p.sum(), g / g.sum()).sum())
 
@@ -211,9 +212,9 @@ def _stretch32(s: Float32Map) -> Float32Map:
 def auc_judd_unisal(saliency: Map, fixated: Map) -> float:
     """One ROC point for each distinct fixated value, its coordinates rounded to four decimals."""
     s = _unisal_map(saliency)
-    if _is_constant(s):
+    if is_constant(s):
         return float("nan")
-    fp, tp = _level_points(_stretch32(s), fixated)
+    fp, tp = level_points(_stretch32(s), fixated)
     if not len(fp):
         return float("nan")
     fp, tp = np.round(fp, 4), np.round(tp, 4)
@@ -246,9 +247,9 @@ def nss_unisal(saliency: Map, fixated: Map) -> float:
     looked_at = np.asarray(fixated) > 0
     if not looked_at.any():
         return 1.0
-    if _is_constant(saliency):
+    if is_constant(saliency):
         return float("nan")
-    s = _float64(saliency)
+    s = float64(saliency)
     return float((s[looked_at] - s.mean()).mean() / s.std(ddof=1))
 
 
@@ -261,7 +262,7 @@ def nss_unisal(saliency: Map, fixated: Map) -> float:
 )
 def sim_unisal(saliency: Map, density: Map) -> float:
     """Sum of the minimum of two maps that are taken to be densities."""
-    p, g = _float64(saliency), _float64(density)
+    p, g = float64(saliency), float64(density)
     p = p / p.sum() if p.min() >= 0 and p.sum() > 0 else p
     return float(np.minimum(p, g / g.sum() if g.sum() > 0 else g).sum())
 
@@ -274,7 +275,7 @@ def sim_unisal(saliency: Map, density: Map) -> float:
 )
 def kld_unisal(saliency: Map, density: Map) -> float:
     """Plain divergence with float arithmetic's 0 times infinity."""
-    p, g = _float64(saliency), _float64(density)
+    p, g = float64(saliency), float64(density)
     if not g.sum() > 0 or p.min() < 0 or not p.sum() > 0:
         return float("nan")
     p, q = p / p.sum(), g / g.sum()
@@ -291,7 +292,7 @@ def kld_unisal(saliency: Map, density: Map) -> float:
 
 def stretch_eps32(values: Map) -> Float64Map:
     """Stretch to 0..1 with an epsilon below the fraction: how the challenges read a map, before they resize it."""
-    s = _float64(values)
+    s = float64(values)
     stretched: Float64Map = (s - s.min()) / (s.max() - s.min() + EPS32)
     return stretched
 
@@ -307,7 +308,7 @@ def stretch_eps32(values: Map) -> Float64Map:
 def auc_judd_msu(saliency: Map, fixated: Map) -> float:
     """Area of the MIT code without jitter; fixations repeat, and unique columns are counted for unique fixations."""
     counts = np.asarray(fixated).astype(np.int64)
-    s = _float64(saliency)
+    s = float64(saliency)
     n = int(counts.sum())
     if n == 0:
         return float("nan")
@@ -329,10 +330,10 @@ def auc_judd_msu(saliency: Map, fixated: Map) -> float:
 )
 def nss_msu(saliency: Map, fixated: Map) -> float:
     """Mean z-score at the fixations, duplicates counted, a constant added to the deviation."""
-    counts = _float64(fixated)
+    counts = float64(fixated)
     if not counts.any():
         return float("nan")
-    s = _float64(saliency)
+    s = float64(saliency)
     return float((counts * (s - s.mean())).sum() / (counts.sum() * (s.std() + 1e-7)))
 
 
@@ -344,9 +345,9 @@ def nss_msu(saliency: Map, fixated: Map) -> float:
 )
 def cc_msu(saliency: Map, density: Map) -> float:
     """Correlation with constants added inside."""
-    if _is_constant(saliency) or _is_constant(density):
+    if is_constant(saliency) or is_constant(density):
         return 0.0
-    p, g = _float64(saliency), _float64(density)
+    p, g = float64(saliency), float64(density)
     a, b = (p - p.mean()) / (p.std() + 1e-7), (g - g.mean()) / (g.std() + 1e-7)
     return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-7))
 
@@ -359,7 +360,7 @@ def cc_msu(saliency: Map, density: Map) -> float:
 )
 def sim_msu(saliency: Map, density: Map) -> float:
     """Shared mass, a constant added to the sums."""
-    p, g = _float64(saliency), _float64(density)
+    p, g = float64(saliency), float64(density)
     return float(np.minimum(p / (p.sum() + 1e-7), g / (g.sum() + 1e-7)).sum())
 
 
@@ -376,9 +377,9 @@ def _mit_divergence(p: Float64Map, g: Float64Map) -> float:
 )
 def kld_msu(saliency: Map, density: Map) -> float:
     """The MIT formula, undefined for a constant map."""
-    if _is_constant(saliency) or _is_constant(density):
+    if is_constant(saliency) or is_constant(density):
         return float("nan")
-    p, g = _float64(saliency), _float64(density)
+    p, g = float64(saliency), float64(density)
     return _mit_divergence(p / p.sum(), g / g.sum())
 
 

@@ -1,0 +1,40 @@
+"""What every metric does to a map first."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+Map = npt.NDArray[Any]
+Float64Map = npt.NDArray[np.float64]
+
+
+def float64(values: Map) -> Float64Map:
+    """Return the values as float64."""
+    return np.asarray(values, dtype=np.float64)
+
+
+def is_constant(values: Map) -> bool:
+    """Tell whether all pixels have one value."""
+    return bool(values.min() == values.max())
+
+
+def min_max(values: Map) -> Float64Map:
+    """Stretch to 0..1; NaN for a constant map."""
+    s = float64(values)
+    low, high = s.min(), s.max()
+    stretched: Float64Map = (s - low) / (high - low) if high > low else np.full(s.shape, np.nan)
+    return stretched
+
+
+def as_density(saliency: Map) -> Float64Map:
+    """Divide a map by its sum, after subtracting its minimum if any value is negative; constant -> uniform."""
+    s = float64(saliency)
+    if is_constant(s):
+        return np.full(s.shape, 1.0 / s.size)
+    if s.min() < 0:
+        s = s - s.min()
+    p: Float64Map = s / s.sum()
+    return p
