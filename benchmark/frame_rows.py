@@ -24,6 +24,7 @@ from .negatives import Negatives
 from .predictor import ModelInfo, Prediction, Predictor, StimulusInfo
 from .protocols import SHORT_NAMES, Protocol
 from .scoring import FrameScores, FrameTruth, prepare_truth, score
+from .truth_cache import StimulusTruth
 
 SCORED, NO_FIXATION, NO_PREDICTION = "scored", "no_fixation", "no_prediction"
 GAZE_KEY = b"vidsal.gaze_points"
@@ -82,14 +83,20 @@ class Judge:
         protocol: the declaration.
         recipe: name of the truth recipe; None = the release's default.
         negatives: of the frames of this stimulus's size.
+        stored: truths of the stimulus that were made ready before; None where there are none.
     """
 
     protocol: Protocol
     recipe: str | None
     negatives: GatheredNegatives
+    stored: StimulusTruth | None = None
 
     def truth(self, stimulus: Stimulus, frame: int, negatives: Negatives | None) -> FrameTruth:
-        """Prepare the truth of a frame from all of its points."""
+        """Prepare the truth of a frame from all of its points, or take the stored one."""
+        if self.stored is not None:
+            stored = self.stored.at(frame, negatives, self.negatives.reason or "no negatives")
+            if stored is not None:
+                return stored
         return self.truth_of(stimulus, stimulus.gaze_points.at(frame), negatives, f"{stimulus.id}, frame {frame}")
 
     def truth_of(

@@ -28,7 +28,7 @@ from vidsal._version import __version__
 from vidsal.loaders.files import canonical, sha256_text, whole
 from vidsal.loaders.release import Release, Stimulus
 
-from . import protocols, results
+from . import protocols, results, truth_cache
 from .coverage import Coverage, cover
 from .frame_rows import FRAMES_SCHEMA, GAZE_KEY, Judge, score_humans, score_stimulus
 from .gather import GatheredNegatives, gather
@@ -62,6 +62,8 @@ class Settings:
         with_frames_only: cover only stimuli whose frames are here, whatever the predictor needs.
         limit: at most so many stimuli.
         predicted: cover only these stimuli, those that a submission holds; None = all.
+        truth_cache: where truths lie that were made ready before, see `vidsal.benchmark.truth_cache`; `auto` = with the
+            release; None = use none. Scores are the same.
         threads: of torch in each process; recorded, because a network's bits may depend on it.
     """
 
@@ -70,6 +72,7 @@ class Settings:
     with_frames_only: bool = False
     limit: int | None = None
     predicted: frozenset[str] | None = None
+    truth_cache: str | Path | None = "auto"
     threads: int = field(default_factory=lambda: max(1, (os.cpu_count() or 1) // 2))
 
 
@@ -225,7 +228,7 @@ class _Job(Job):
     def do(self, model: Model, data: Release) -> None:
         stimulus = data[self.stimulus_id]
         negatives = _negatives(self.folder, (stimulus.height, stimulus.width))
-        judge = Judge(self.settings.protocol, self.settings.recipe, negatives)
+        judge = Judge(self.settings.protocol, self.settings.recipe, negatives, _stored(stimulus, data, self.settings))
         # One BLAS thread: sums must not depend on how many there are.
         with threadpool_limits(1, user_api="blas"):
             if isinstance(model, HumanReference):
@@ -234,6 +237,14 @@ class _Job(Job):
                 table = score_stimulus(model, stimulus, judge)
         with whole(self.rows) as temporary:
             pq.write_table(table, temporary, compression="lz4")
+
+
+def _stored(stimulus: Stimulus, data: Release, settings: Settings) -> truth_cache.StimulusTruth | None:
+    """The truths of a stimulus that were made ready before, if any."""
+    if settings.truth_cache is None:
+        return None
+    root = None if settings.truth_cache == "auto" else settings.truth_cache
+    return truth_cache.find(data, settings.protocol, settings.recipe, root).open(stimulus)
 
 
 def _input_digest(model: ModelRecord, data: Release, settings: Settings, coverage: Coverage) -> str:

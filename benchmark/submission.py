@@ -22,6 +22,7 @@ from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.release import Release
 
 from . import protocols, submission_writing
+from . import truth_cache as truths
 from .human import HumanReference
 from .pool import Maker, Model
 from .results import Run
@@ -127,6 +128,7 @@ def score(
     fresh: bool = False,
     command: str | None = None,
     progress: Progress | None = None,
+    building: Progress | None = None,
 ) -> Run:
     """Score stored predictions.
 
@@ -140,11 +142,13 @@ def score(
         with_frames_only: cover only stimuli whose frames are here.
         limit: at most so many stimuli.
         workers: processes; the result does not depend on it.
-        truth_cache: `auto` = that of the release, where there is one; a folder; None = none.
+        truth_cache: truth made ready once, see `vidsal.benchmark.truth_cache`: `auto` = the release's, where it was
+            made; `build` = make it there first; a folder = make and use it there; None or `off` = none.
         partial_folder: where unfinished work lies, to be resumed; None = nowhere.
         fresh: do not resume.
         command: the command that repeats this.
         progress: called with (done, total, stimulus id) after each stimulus.
+        building: the same for the truth cache, where it is made.
 
     Returns:
         The run; `run.summary()`, `run.stimuli`, `run.frames`, `run.save("results/")`.
@@ -165,7 +169,14 @@ def score(
     )
     for note in opened.notes:
         warnings.warn(note, stacklevel=2)
-    settings = Settings(rules, recipe, with_frames_only, limit, predicted=opened.predicted, threads=1)
+    cache: str | Path | None = None if truth_cache == "off" else truth_cache
+    if cache not in (None, "auto"):
+        cache = None if cache == "build" else cache
+        truths.build(data, rules, recipe, cache, threads=max(workers, 2), progress=building)
+        cache = cache or "auto"
+    settings = Settings(
+        rules, recipe, with_frames_only, limit, predicted=opened.predicted, truth_cache=cache, threads=1
+    )
     with TemporaryDirectory(prefix="vidsal-") as temporary:
         folder = Path(temporary) if partial_folder is None else partial_folder
         if fresh and folder.is_dir():

@@ -74,7 +74,10 @@ def score(
         split = manifest.split if manifest and manifest.split else "all"
     release = load(folder, None if split == "all" else split, frames=frames)
     partial = out / ".partial"
-    with progress(f"{submission.name} on {release.id}", "stimulus") as step:
+    with (
+        progress("truth", "stimulus") as building,
+        progress(f"{submission.name} on {release.id}", "stimulus") as step,
+    ):
         result = score_submission(
             submission,
             release,
@@ -93,6 +96,7 @@ def score(
                 submission, folder, split, protocol_name, out, kind, first_frame, name, recipe, limit, with_frames_only
             ),
             progress=step,
+            building=building,
         ).save(out)
     if partial.is_dir() and not any(partial.iterdir()):
         partial.rmdir()
