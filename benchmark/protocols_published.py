@@ -109,8 +109,8 @@ SALEMA_1 = Protocol(
     faults=(
         Fault(
             "everything is halved before scoring: fixated pixels become blocks of four, neighbours merge",
-            "on simulated smooth frames of 360 x 640 with 20 fixations at most 0.004 (AUC-J), 0.012 (sAUC), 0.014 (NSS), "
-            "0.002 (CC, SIM); means below 0.0015",
+            "on simulated smooth frames of 360 x 640 with 20 fixations at most 0.004 (AUC-J), 0.012 (sAUC), 0.014 "
+            "(NSS), 0.002 (CC, SIM); means below 0.0015",
         ),
         BONUS,
         Fault(
