@@ -17,6 +17,10 @@ Which frames a prediction sees:
   than 16 frames, for which upstream predicts nothing, is filled up with copies of its last frame.
 
 A still image is a video of one frame: sixteen copies of it.
+
+The authors have two scripts for S. `generate.py`, which made the maps of the published scores, does as above, and so
+does the predictor. `quick_start.py` computes the same maps but writes frame 15's for frames 0 to 14;
+`first_frames="quick-start"` does that too, and looks ahead.
 """
 
 from __future__ import annotations
@@ -123,6 +127,13 @@ OPTIONS = {
         scope="predictor",
     ),
     "threads": Option("int", None, "of torch on a CPU; none = as they are", optional=True, scope="predictor"),
+    "first_frames": Option(
+        "text",
+        "padded",
+        "tinyhd_s: frames 0 to 14 from windows filled up with frame 0, or frame 15's map as quick_start.py writes it",
+        choices=("padded", "quick-start"),
+        scope="predictor",
+    ),
 }
 
 Infer = Callable[[list["Tensor"]], "Tensor"]
@@ -136,6 +147,7 @@ class TinyHDPredictor:
         device: `cpu`, `cuda`, `cuda:1`.
         batch: windows that pass the network at once; None = 1 on a CPU, elsewhere 8 (S) or 2 (M).
         threads: of torch on a CPU; None = as they are.
+        first_frames: S only: `padded`, or `quick-start` for frame 15's map in frames 0 to 14.
         info: what tables show.
 
     Raises:
@@ -151,9 +163,15 @@ class TinyHDPredictor:
         *,
         batch: int | None = None,
         threads: int | None = None,
+        first_frames: str = "padded",
         info: ModelInfo | None = None,
     ) -> None:
         self.info = info if info is not None else INFOS[M if module.multiple else S]
+        self.repeats_start = first_frames == "quick-start"
+        if self.repeats_start:
+            if module.multiple:
+                raise WrongUse("first_frames is a choice of tinyhd_s only")
+            self.info = replace(self.info, causal=False, lookahead=WINDOW - 1)
         self.device = resolve(device)
         if batch is not None and batch < 1:
             raise WrongUse(f"batch={batch}; at least 1 was expected")
@@ -175,6 +193,8 @@ class TinyHDPredictor:
         """
         windows = all_windows if self.multiple else last_frames
         maps = windows(self._inputs(frames, stimulus), self._infer, self.batch)
+        if self.repeats_start:
+            maps = repeated_start(maps)
         for index, values in maps:
             yield Prediction(index, values.numpy() if values.device.type == "cpu" else values, "saliency")
 
@@ -233,6 +253,19 @@ def last_frames(inputs: Indexed, infer: Infer, batch: int) -> Indexed:
             windows.append(torch.stack(list(held), dim=1))
         for (index, _), maps in zip(group, infer(windows), strict=True):
             yield index, maps[0]
+
+
+def repeated_start(maps: Indexed) -> Indexed:
+    """Give frames 0 to 14 the map of frame 15, where there is one."""
+    early: list[tuple[int, Tensor]] = []
+    for index, values in maps:
+        if index < WINDOW - 1:
+            early.append((index, values))
+            continue
+        yield from ((number, values) for number, _ in early)
+        early.clear()
+        yield index, values
+    yield from early
 
 
 def all_windows(inputs: Indexed, infer: Infer, batch: int) -> Indexed:

@@ -316,6 +316,23 @@ def test_real_weights_on_the_real_video(
     assert compared >= 4
 
 
+def test_the_start_as_quick_start_writes_it() -> None:
+    module = build_module("tinyhd_s", reduced_channels=4)
+    video = np.random.default_rng(3).integers(0, 256, (18, 32, 48, 3)).astype(np.uint8)
+
+    def maps(first_frames: str, n: int) -> list[np.ndarray]:
+        model = TinyHDPredictor(module.eval(), first_frames=first_frames)
+        frames = (Frame(i, 40.0 * i, rgb) for i, rgb in enumerate(video[:n]))
+        return [p.values for p in model.predict(frames, StimulusInfo("v", 48, 32, 25.0, "video", n))]
+
+    padded, repeated = maps("padded", 18), maps("quick-start", 18)
+    assert all(np.array_equal(repeated[i], padded[15]) for i in range(15))
+    assert all(np.array_equal(repeated[i], padded[i]) for i in range(15, 18))
+    assert not np.array_equal(padded[3], padded[15])
+    assert [m.tobytes() for m in maps("quick-start", 9)] == [m.tobytes() for m in maps("padded", 9)]
+    assert TinyHDPredictor(module, first_frames="quick-start").info.lookahead == 15
+
+
 @pytest.mark.data
 def test_quick_start_repeats_frame_15_at_the_start_of_s(goldens: Path) -> None:
     """The authors' quick_start computes the padded windows of frames 0 to 14, then writes frame 15's map for them.
