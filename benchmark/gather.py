@@ -10,12 +10,15 @@ import numpy.typing as npt
 
 from vidsal.loaders.release import Stimulus
 
-from .negatives import Negatives, union_probability
+from .negatives import Negatives, StimulusUnion, union_probability
 from .protocols import Protocol
 
 FloatMap = npt.NDArray[np.float64]
 ONE_STIMULUS = "only one annotated stimulus in the split"
 NO_OTHERS = "no point in any other stimulus of the split"
+NOT_WANTED = "not reported by this protocol"
+DRAWN = {"ten-stimulus-union": 10, "forty-other-union": 40}
+"""How many stimuli a protocol draws a frame each from."""
 
 
 @dataclass(frozen=True)
@@ -23,7 +26,8 @@ class GatheredNegatives:
     """The negatives for the frames of one size.
 
     Attributes:
-        total: weight of every pixel over the whole split; shape (H, W).
+        total: weight of every pixel over the whole split, shape (H, W); or, where other stimuli are drawn, in which
+            part of its frames each stimulus has each pixel fixated, shape (stimuli, H, W).
         others: True if a stimulus's own part is taken off before use.
         reason: why there are none; empty where there are.
     """
@@ -38,6 +42,9 @@ class GatheredNegatives:
             return None
         if not self.others:
             return Negatives(self.total)
+        if self.total.ndim == 3:
+            union = _union_without(self.total, _share(stimulus, self.total.shape[1:]))
+            return Negatives(union) if union.any() else None
         own = _weights(stimulus, self.total.shape)
         rest = np.where(np.isclose(self.total, own, rtol=1e-12, atol=0), 0.0, self.total - own)
         return Negatives(rest) if rest.any() else None
@@ -51,11 +58,20 @@ def gather(stimuli: Sequence[Stimulus], shape: tuple[int, int], protocol: Protoc
         shape: height and width of the frames; points of other sizes are scaled to it by floor(x W / W').
         protocol: says which negatives are wanted.
     """
-    others = protocol.negatives == "others-list"
+    others = protocol.negatives in ("others-list", "forty-other-union")
+    if protocol.negatives == "none":
+        return GatheredNegatives(np.zeros(shape), others, NOT_WANTED)
     if others and len(stimuli) < 2:
         return GatheredNegatives(np.zeros(shape), others, ONE_STIMULUS)
     total = np.zeros(shape)
-    if others:
+    if protocol.negatives == "forty-other-union":
+        total = np.stack([_share(stimulus, shape) for stimulus in stimuli])
+    elif protocol.negatives == "ten-stimulus-union":
+        drawn = StimulusUnion(shape, DRAWN[protocol.negatives])
+        for stimulus in stimuli:
+            drawn.add(_share(stimulus, shape))
+        total = drawn.probability()
+    elif others:
         for stimulus in stimuli:
             total += _weights(stimulus, shape)
     else:
@@ -64,6 +80,22 @@ def gather(stimuli: Sequence[Stimulus], shape: tuple[int, int], protocol: Protoc
         frames = sum(len(s.annotated_indices()) for s in stimuli)
         total = union_probability(np.rint(total).astype(np.int64), frames)
     return GatheredNegatives(total, others, "" if total.any() else NO_OTHERS)
+
+
+def _union_without(shares: FloatMap, own: FloatMap) -> FloatMap:
+    """Probability to be in a union drawn from all stimuli but one."""
+    left_out = next(i for i, share in enumerate(shares) if np.array_equal(share, own))
+    drawn = StimulusUnion((own.shape[0], own.shape[1]), DRAWN["forty-other-union"])
+    for i, share in enumerate(shares):
+        if i != left_out:
+            drawn.add(share)
+    return drawn.probability()
+
+
+def _share(stimulus: Stimulus, shape: tuple[int, ...]) -> FloatMap:
+    """In which part of the stimulus's annotated frames each pixel is fixated."""
+    counts = _frame_counts(stimulus, (shape[0], shape[1]))
+    return np.minimum(counts / max(1, len(stimulus.annotated_indices())), 1.0)
 
 
 def _pixels(stimulus: Stimulus, shape: tuple[int, int]) -> npt.NDArray[np.int64]:

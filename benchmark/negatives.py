@@ -163,7 +163,7 @@ class StimulusUnion:
 
     With a_v the share of frames of stimulus v in which a pixel is not fixated, it stays out of the union of the
     stimuli in a set with the product of their a_v. What is kept is the mean of that product over all sets of j
-    stimuli, j = 0..k, built up one stimulus at a time; one stimulus can be taken out again.
+    stimuli, j = 0..k, built up one stimulus at a time.
 
     Attributes:
         k: how many stimuli are drawn; all of them where there are fewer.
@@ -190,18 +190,4 @@ class StimulusUnion:
     def probability(self) -> Float64Map:
         """Return the probability for k of all stimuli; zero where there is none."""
         probability: Float64Map = 1 - self._absent[min(self.k, self.n)]
-        return probability
-
-    def without(self, share: Float64Map) -> Float64Map:
-        """Return the probability for k of the other stimuli, one that was added being left out.
-
-        Raises:
-            WrongUse: fewer than twice k stimuli, where taking one out would lose all digits; add the others alone.
-        """
-        if self.n < 2 * self.k:
-            raise WrongUse(f"{self.n} stimuli are too few to take one out of draws of {self.k}; add the others alone")
-        absent = np.ones(self._absent.shape[1:])
-        for j in range(1, self.k + 1):
-            absent = (self.n * self._absent[j] - j * (1 - share) * absent) / (self.n - j)
-        probability: Float64Map = np.clip(1 - absent, 0.0, 1.0)
         return probability

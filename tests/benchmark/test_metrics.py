@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
-from scipy import stats
+from scipy import integrate, stats
 
 from vidsal.benchmark import metrics
 from vidsal.benchmark.declaration import REGISTER, find
@@ -73,7 +73,7 @@ def test_auc_judd_jittered_is_the_mean_of_the_published_procedure(frame: dict[st
         for i, t in enumerate(sorted(jittered[f], reverse=True), 1):
             fp.append(((jittered >= t).sum() - i) / (s.size - n))
             tp.append(i / n)
-        areas.append(np.trapezoid([*tp, 1.0], [*fp, 1.0]))
+        areas.append(integrate.trapezoid([*tp, 1.0], [*fp, 1.0]))
     error = np.std(areas) / math.sqrt(len(areas))
     assert abs(metrics.auc_judd_jittered(frame["saliency"], frame["fixated"]) - np.mean(areas)) < 5 * error
 
@@ -88,7 +88,7 @@ def test_shuffled_auc_step_is_the_mean_over_random_splits(frame: dict[str, np.nd
         steps = np.arange(11)[::-1] * 0.1
         tp = [0.0, *[(tp_values >= t).mean() for t in steps], 1.0]
         fp = [0.0, *[(drawn >= t).mean() for t in steps], 1.0]
-        areas.append(np.trapezoid(tp, fp))
+        areas.append(integrate.trapezoid(tp, fp))
     error = np.std(areas) / math.sqrt(len(areas))
     found = metrics.shuffled_auc_step(frame["saliency"], frame["fixated"], frame["negatives"] > 0)
     assert abs(found - np.mean(areas)) < 5 * error

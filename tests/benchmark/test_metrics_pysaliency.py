@@ -27,7 +27,8 @@ def pysaliency() -> Iterator[Any]:
         stub = types.ModuleType("pkg_resources")
         stub.resource_string = stub.resource_listdir = None  # type: ignore[attr-defined]
         patch.setitem(sys.modules, "pkg_resources", stub)
-    patch.setattr(np, "trapz", np.trapezoid, raising=False)
+    if not hasattr(np, "trapz"):
+        patch.setattr(np, "trapz", np.trapezoid, raising=False)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")

@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -14,11 +15,11 @@ import pytest
 
 from vidsal.benchmark import Negatives, prepare_truth, protocol, score_frame
 from vidsal.benchmark.declaration import find
+from vidsal.benchmark.gather import gather
 from vidsal.benchmark.negatives import StimulusUnion
 from vidsal.benchmark.published import _float32_groups, stretch_eps32
 from vidsal.benchmark.resize import bilinear_half_pixel, bilinear_uint8, half_uint8, resize
 from vidsal.benchmark.scoring import score
-from vidsal.loaders.errors import WrongUse
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 SHORT = {"AUC_Judd": "AUC-J", "sAUC": "sAUC", "NSS": "NSS", "CC": "CC", "SIM": "SIM", "KLD": "KLD"}
@@ -244,12 +245,6 @@ def test_the_union_over_stimuli_is_the_frequency_of_random_draws() -> None:
         np.any([masks[v][rng.integers(len(masks[v]))] for v in rng.permutation(12)[:5]], axis=0) for _ in range(4000)
     ])  # fmt: skip
     assert np.abs(drawn.mean(0) - union.probability()).max() < 5 * 0.5 / math.sqrt(4000)
-    for left_out in (0, 7):
-        others = StimulusUnion((3, 4), 5)
-        for v, share in enumerate(shares):
-            if v != left_out:
-                others.add(share)
-        np.testing.assert_allclose(union.without(shares[left_out]), others.probability(), atol=1e-12)
 
 
 def test_the_union_over_few_stimuli_draws_all_of_them() -> None:
@@ -258,17 +253,43 @@ def test_the_union_over_few_stimuli_draws_all_of_them() -> None:
     for share in (0.5, 0.2):
         union.add(np.array([[share]]))
     assert union.probability()[0, 0] == pytest.approx(1 - 0.5 * 0.8)
-    with pytest.raises(WrongUse, match="too few"):
-        union.without(np.array([[0.5]]))
 
 
-@pytest.mark.slow
-def test_one_stimulus_can_be_taken_out_of_a_hundred() -> None:
-    rng = np.random.default_rng(9)
-    shares = [rng.random((20, 30)) ** 4 for _ in range(100)]
-    union, others = StimulusUnion((20, 30), 40), StimulusUnion((20, 30), 40)
-    for share in shares:
-        union.add(share)
-    for share in shares[1:]:
-        others.add(share)
-    np.testing.assert_allclose(union.without(shares[0]), others.probability(), atol=1e-12)
+def stimulus(rng: np.random.Generator, n_frames: int) -> Any:
+    """What `gather` reads of a stimulus of 8 x 6 pixels."""
+    n = 5 * n_frames
+    frame = rng.integers(0, n_frames, n)
+    points = SimpleNamespace(
+        x=rng.random(n) * 8, y=rng.random(n) * 6, frame=frame, frame_end=frame, weight=np.ones(n, np.float32)
+    )
+    return SimpleNamespace(
+        gaze_points=points, width=8, height=6, n_frames=n_frames, annotated_indices=lambda: np.arange(n_frames)
+    )
+
+
+def fixated(s: Any, frame: int) -> np.ndarray:
+    chosen = s.gaze_points.frame == frame
+    seen = np.zeros((6, 8), bool)
+    seen[s.gaze_points.y[chosen].astype(int), s.gaze_points.x[chosen].astype(int)] = True
+    return seen
+
+
+@pytest.mark.parametrize(("name", "k", "own"), [("unisal-1", 10, True), ("salema-1", 40, False)])
+def test_a_run_gathers_the_union_that_its_protocol_draws(name: str, k: int, own: bool) -> None:
+    rng = np.random.default_rng(10)
+    stimuli = [stimulus(rng, int(rng.integers(2, 9))) for _ in range(14 if own else 45)]
+    found = gather(stimuli, (6, 8), protocol(name)).of(stimuli[3]).weights
+    pool = [i for i in range(len(stimuli)) if own or i != 3]
+    maps = {i: [fixated(stimuli[i], f) for f in range(stimuli[i].n_frames)] for i in pool}
+    drawn = np.mean(
+        [np.any([maps[i][rng.integers(len(maps[i]))] for i in rng.permutation(pool)[:k]], axis=0) for _ in range(1500)],
+        axis=0,
+    )
+    assert np.abs(drawn - found).max() < 5 * 0.5 / math.sqrt(1500)
+
+
+def test_a_protocol_without_shuffled_area_gathers_nothing() -> None:
+    rng = np.random.default_rng(11)
+    found = gather([stimulus(rng, 3), stimulus(rng, 4)], (6, 8), protocol("msu-1"))
+    assert found.of(stimulus(rng, 3)) is None
+    assert found.reason == "not reported by this protocol"
