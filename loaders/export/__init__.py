@@ -1,0 +1,131 @@
+"""From a release to the forms that other people's programs read: one module a form, named in this register.
+
+Adding a form: a module with `TITLE`, `OPTIONS` and `write`, and a line in `TARGETS`.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields
+from importlib import import_module
+from pathlib import Path
+from typing import Protocol, cast
+
+from ..errors import UnknownName, WrongUse
+from ..release import Release
+
+TARGETS = {
+    "csv": "csv",
+    "bids": "bids",
+    "pysaliency": "pysaliency",
+    "dhf1k": "dhf1k",
+    "gazelabels": "gazelabels",
+}
+
+Progress = Callable[[int, int, str], None]
+"""Called with stimuli done, their total, and the name of the last one."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """What some forms can be told; None = their default.
+
+    Attributes:
+        recipe: truth recipe of the densities.
+        size: width and height to which positions are scaled.
+        workers: processes.
+    """
+
+    recipe: str | None = None
+    size: tuple[int, int] | None = None
+    workers: int | None = None
+
+
+class Exporter(Protocol):
+    """What the module of a form offers.
+
+    Attributes:
+        TITLE: one line.
+        OPTIONS: names of the options that it knows.
+    """
+
+    TITLE: str
+    OPTIONS: frozenset[str]
+
+    def write(self, release: Release, out: Path, options: Options, step: Progress) -> list[str]:
+        """Write everything into the empty folder `out`; return what the user must know about it.
+
+        Raises:
+            WrongUse: the form can not hold this release; the message says why and names one that can.
+        """
+        ...
+
+
+def exporter(target: str) -> Exporter:
+    """Import the module of a form.
+
+    Raises:
+        UnknownName: there is none.
+    """
+    if target not in TARGETS:
+        raise UnknownName("form", target, TARGETS)
+    return cast(Exporter, import_module(f"{__name__}.{TARGETS[target]}"))
+
+
+def export(
+    release: Release,
+    target: str,
+    out: str | Path,
+    options: Options | None = None,
+    progress: Progress | None = None,
+) -> list[str]:
+    """Write a release, or the split of it that is open, in another form; whole or not at all.
+
+    Args:
+        release: an open release.
+        target: name of a form, see `TARGETS`.
+        out: a new or empty folder.
+        options: what the form can be told.
+        progress: called after each stimulus.
+
+    Returns:
+        What the user must know: what the form can not hold, what was assumed; a sentence each.
+
+    Raises:
+        UnknownName: no such form.
+        WrongUse: `out` holds something, an option belongs to another form, or the form can not hold this release.
+    """
+    module = exporter(target)
+    options = options or Options()
+    for field in fields(options):
+        if getattr(options, field.name) is not None and field.name not in module.OPTIONS:
+            own = [name for name in TARGETS if field.name in exporter(name).OPTIONS]
+            raise WrongUse(f"{field.name} means nothing to {target}; it belongs to {' and '.join(own)}")
+    with _whole_folder(Path(out)) as folder:
+        return module.write(release, folder, options, progress or _silent)
+
+
+def _silent(done: int, total: int, name: str) -> None:
+    """Tell nobody."""
+
+
+@contextmanager
+def _whole_folder(out: Path) -> Iterator[Path]:
+    """Give an empty folder beside `out` that becomes `out` at the end, or vanishes if something fails."""
+    if out.exists() and not out.is_dir():
+        raise WrongUse(f"{out} is a file; name a new folder")
+    if out.is_dir() and any(out.iterdir()):
+        raise WrongUse(f"{out} is not empty; name a new folder, or empty it")
+    unfinished = out.resolve().with_name(f".{out.resolve().name}.part")
+    shutil.rmtree(unfinished, ignore_errors=True)
+    unfinished.mkdir(parents=True)
+    try:
+        yield unfinished
+        if out.is_dir():
+            out.rmdir()
+        os.replace(unfinished, out)
+    finally:
+        shutil.rmtree(unfinished, ignore_errors=True)
