@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from . import schema
-from .convert import release_digest
 from .errors import BadData
 from .files import sha256
+from .join import release_digest
 from .records import EVENTS, POINT_EVENTS
 from .register import rows
 from .release import Release

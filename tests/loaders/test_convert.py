@@ -14,8 +14,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from vidsal.loaders import conversion_job, parquet, schema
 from vidsal.loaders import convert as module
-from vidsal.loaders import parquet, schema
 from vidsal.loaders.convert import convert
 from vidsal.loaders.errors import BadData, UnknownName, WrongUse
 from vidsal.loaders.files import sha256
@@ -83,12 +83,12 @@ def test_a_killed_conversion_goes_on_and_ends_equal(source: Path, tmp_path: Path
     kept = {p: p.stat().st_mtime_ns for p in (tmp_path / "cut" / ".partial").rglob("*.json")}
     assert len(kept) == 2
     seen = []
-    real = module._convert_one
+    real = module.convert_one
     try:
-        module._convert_one = lambda job: (seen.append(job.row.stimulus_id), real(job))[1]  # type: ignore[assignment]
+        module.convert_one = lambda job: (seen.append(job.row.stimulus_id), real(job))[1]  # type: ignore[assignment]
         convert("synthetic", source, tmp_path / "cut", workers=1)
     finally:
-        module._convert_one = real
+        module.convert_one = real
     assert len(seen) == 1
     assert _digests(tmp_path / "cut") == _digests(tmp_path / "whole")
 
@@ -114,7 +114,7 @@ def test_a_full_disk_leaves_what_was_there_whole(source: Path, tmp_path: Path, m
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(module.pq, "write_table", full)
+    monkeypatch.setattr(conversion_job.pq, "write_table", full)
     with pytest.raises(OSError, match="No space left"):
         convert("synthetic", source, tmp_path / "out", workers=1)
     assert _digests(tmp_path / "out") == before
@@ -177,7 +177,7 @@ def test_a_gaze_column_of_wrong_content_is_refused() -> None:
         ({"event": "glance"}, "none of fixation"),
         ({"frame": [0, 1]}, "unequal length"),
         ({"x_px": [float("nan")]}, "not finite"),
-            ({"x_px": np.array([np.inf])}, "not finite"),
+        ({"x_px": np.array([np.inf])}, "not finite"),
         ({"frame": [None]}, "nulls"),
         ({"colour": [1]}, "does not know"),
     ):
