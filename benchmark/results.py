@@ -20,7 +20,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vidsal.loaders.errors import BadData, MissingData, WrongUse
+from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.files import canonical, sha256_text, whole, write_json
 
 from .protocols import SHORT_NAMES
@@ -78,11 +78,9 @@ class Run:
             The same run with its folder, which appears whole or not at all.
         """
         r = self.record
-        for part in (r["release"]["id"], r["split"], r["model"]["name"]):
-            if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._+-]*", part):
-                raise WrongUse(f"{part!r} becomes the name of a folder: use letters, digits, and . _ + - only")
         name = f"{r['time'].replace('-', '').replace(':', '')}-{r['digest'][:12]}"
-        folder = Path(results) / r["release"]["id"] / r["split"] / r["protocol"]["name"] / r["model"]["name"] / name
+        parts = (r["release"]["id"], r["split"], r["protocol"]["name"], r["model"]["name"])
+        folder = Path(results).joinpath(*(_folder_name(part) for part in parts), name)
         made = Path(results) / ".partial" / f"{name}.saved"
         for table, file in ((self.frame_table, "frames.parquet"), (self.stimulus_table, "stimuli.parquet")):
             with whole(made / file) as temporary:
@@ -95,6 +93,11 @@ class Run:
         with suppress(OSError):
             made.parent.rmdir()  # unless unfinished work lies there
         return Run(r, self.frame_table, self.stimulus_table, folder)
+
+
+def _folder_name(text: str) -> str:
+    """A name as one tame folder: letters, digits, `. _ + -`, no dot first; anything else becomes `_`."""
+    return re.sub(r"[^A-Za-z0-9._+-]", "_", re.sub(r"^[.]", "_", text)) or "_"
 
 
 _SUMMARY = ("mean", "mean_stimuli", "mean_frames", "n", "reason")

@@ -281,11 +281,11 @@ def test_pooled_observers_can_not_be_left_out(tmp_path: Path) -> None:
         vidsal.evaluate(OneVsRest(), vidsal.load(tmp_path / "out"))
 
 
-def test_a_name_that_leaves_the_results_folder_is_refused(ds: Release, tmp_path: Path) -> None:
-    made = vidsal.evaluate(Brightness(name="../../escaped"), ds, limit=1)
-    with pytest.raises(WrongUse, match="name of a folder"):
-        made.save(tmp_path / "results")
-    assert not list(tmp_path.rglob("run.json"))
+def test_a_name_can_not_leave_the_results_folder(ds: Release, tmp_path: Path) -> None:
+    made = vidsal.evaluate(Brightness(name="../../escaped"), ds, limit=1).save(tmp_path / "results")
+    assert made.folder is not None
+    assert made.folder.parent == tmp_path / "results" / ds.id / "all" / "exact-1" / "_._.._escaped"
+    assert results.load_run(made.folder).record["model"]["name"] == "../../escaped"
 
 
 def test_what_is_no_predictor_is_refused(ds: Release) -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from vidsal.benchmark import protocols
 from vidsal.benchmark.frame_rows import FRAMES_SCHEMA
-from vidsal.benchmark.results import FORMAT, Run, result_digest, summarise
+from vidsal.benchmark.results import FORMAT, Run, result_digest, rows_digest, summarise
 
 MakeRun = Callable[..., Run]
 _VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -110,7 +110,7 @@ def build_run(
         "counts": counts,
         "metrics": metrics,
         "input_digest": hashlib.sha256(model.encode()).hexdigest(),
-        "frames_digest": hashlib.sha256(str(seed).encode()).hexdigest(),
+        "frames_digest": rows_digest(rows),
         "engine": ENGINE,
         "command": command,
         "time": time,
