@@ -152,14 +152,16 @@ def of_rows(rows: list[dict[str, Any]], n_frames: int, fps: Fraction) -> _Labels
     phase = np.zeros(n_frames, np.int64)
     xy = np.zeros((n_frames, 2))
     share = np.full(n_frames, -1.0)
+    known = np.zeros(n_frames, np.bool_)
     for row in rows:
         last = row["frame"] if row["frame_end"] is None else row["frame_end"]
         frames = np.arange(max(row["frame"], 0), min(last, n_frames - 1) + 1)
         covered = _covered(row["onset_ms"], row["duration_ms"], frames, length)
         better = covered > share[frames]
         at = frames[better]
+        known[at] = True
         share[at], phase[at], xy[at] = covered[better], _CODE.get(str(row["event"]), 0), (row["x_px"], row["y_px"])
-    return _held(phase, xy, np.asarray(share >= 0))
+    return _held(phase, xy, known)
 
 
 def _covered(

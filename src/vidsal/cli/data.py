@@ -10,6 +10,7 @@ import click
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.records import Anomaly, DatasetInfo
 
+from .data_more import export, stats, view
 from .output import any_path, folder_out, json_option, print_json, print_table, progress
 
 _MOST_ANOMALIES = 20
@@ -139,3 +140,7 @@ def verify(folder: Path, as_json: bool) -> None:
             click.echo(f"{'ok  ' if f.ok else 'FAIL'} {f.rule}: {f.message}")
     if failed:
         raise BadData(f"{folder}: {len(failed)} of {len(findings)} checks failed")
+
+
+for _command in (stats, view, export):
+    data.add_command(_command)
