@@ -178,12 +178,12 @@ def test_negative_values_are_lifted_to_zero_for_densities() -> None:
 
 
 def test_steps_are_double_products() -> None:
-    """6 * 0.1 lies above 0.6: level 153 of 255 misses its threshold, level 204 = 0.8 does not."""
-    s = np.array([[0, 153, 204, 255]], np.uint8)
-    tp_at_153 = metrics.shuffled_auc_step(s, pixels((1, 4), 1), pixels((1, 4), 0))
-    assert tp_at_153 == metrics.shuffled_auc_step(s - (s == 153), pixels((1, 4), 1), pixels((1, 4), 0))
-    above = metrics.shuffled_auc_step(s, pixels((1, 4), 2), pixels((1, 4), 1))
-    assert above == pytest.approx(1.0)
+    """6 * 0.1 lies above 0.6, so level 153 of 255 ties with 140; 8 * 0.1 is 0.8, so level 204 beats 180."""
+    s = np.array([[0, 140, 153, 180, 204, 255]], np.uint8)
+    assert metrics.shuffled_auc_step(s, pixels((1, 6), 2), pixels((1, 6), 1)) == pytest.approx(0.5)
+    assert metrics.shuffled_auc_step(s, pixels((1, 6), 4), pixels((1, 6), 3)) == pytest.approx(1.0)
+    assert metrics.shuffled_auc_step(s, pixels((1, 6), 5), pixels((1, 6), 4)) == pytest.approx(1.0)
+    assert metrics.shuffled_auc_step_open(s, pixels((1, 6), 5), pixels((1, 6), 4)) == pytest.approx(1.0)
 
 
 # Laws ---------------------------------------------------------------------------------------------------------------
