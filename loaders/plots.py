@@ -18,7 +18,7 @@ from .stats import ONSET_BIN_MS, Histogram, Statistics
 SIZE_IN = (7.2, 4.2)
 COLOURS = {"fixation": "#0072B2", "pursuit": "#E69F00", "saccade": "#D55E00"}
 _PLAIN = "#0072B2"
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "svg.hashsalt": "vidsal",
     "svg.fonttype": "path",
     "font.family": "DejaVu Sans",

@@ -2,7 +2,8 @@
 
 What is drawn: every row of fixations.parquet that covers the frame, as a mark of its event; the samples of
 gaze.parquet that fall into it, as small marks of their label. What lies outside the frame, or was lost by the tracker,
-can not be drawn and is counted in the caption. Where the frames are not on this machine the ground is grey, and the picture says so.
+can not be drawn and is counted in the caption. Where the frames are not on this machine the ground is grey, and the
+picture says so.
 """
 
 from __future__ import annotations

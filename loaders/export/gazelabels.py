@@ -137,7 +137,7 @@ def of_samples(recording: Recording, n_frames: int, fps: Fraction) -> _Labels:
     chosen = code == best[frame]
     sums = np.zeros((n_frames, 2))
     np.add.at(sums, frame[chosen], np.stack([recording.x[shown][chosen], recording.y[shown][chosen]], axis=1))
-    known = counts.any(axis=1)
+    known = np.asarray(counts.any(axis=1), np.bool_)
     mean = sums / np.maximum(counts[np.arange(n_frames), best], 1)[:, None]
     return _held(np.where(known, best, 0), mean, known)
 
