@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from vidsal._version import __version__
-from vidsal.loaders.files import canonical, sha256_text, whole
+from vidsal.loaders.files import alone, canonical, sha256_text, whole
 from vidsal.loaders.release import Release, Stimulus
 
 from . import protocols, results, truth_cache
@@ -178,20 +178,21 @@ def run(
     coverage, chosen = cover(data, needs_frames=needs_frames, limit=settings.limit, predicted=settings.predicted)
     key = _input_digest(model, data, settings, coverage)
     folder = partial / key[:24]
-    folder.mkdir(parents=True, exist_ok=True)
-    annotated = [s for s in data if s.annotated]
-    for shape in sorted({(s.height, s.width) for s in chosen}):
-        _gather_once(folder, annotated, shape, settings)
-    jobs = [
-        _Job(make, str(data.root), data.split, data.frames_root(), s.id, folder, settings.threads, settings)
-        for s in chosen
-    ]
-    for done, stimulus_id in enumerate(work(jobs, data, min(workers, len(jobs))), 1):
-        if progress:
-            progress(done, len(jobs), stimulus_id)
-    rows = pa.concat_tables([pq.read_table(job.rows, schema=FRAMES_SCHEMA, use_threads=False) for job in jobs])
-    gaze = {job.stimulus_id: _gaze_of(job.rows) for job in jobs}
-    shutil.rmtree(folder)
+    with alone(folder):
+        annotated = [s for s in data if s.annotated]
+        for shape in sorted({(s.height, s.width) for s in chosen}):
+            _gather_once(folder, annotated, shape, settings)
+        jobs = [
+            _Job(make, str(data.root), data.split, data.frames_root(), s.id, folder, settings.threads, settings)
+            for s in chosen
+        ]
+        for done, stimulus_id in enumerate(work(jobs, data, min(workers, len(jobs))), 1):
+            if progress:
+                progress(done, len(jobs), stimulus_id)
+        tables = [pq.read_table(job.rows, schema=FRAMES_SCHEMA, use_threads=False) for job in jobs]
+        rows = pa.concat_tables(tables)
+        gaze = {job.stimulus_id: _gaze_of(job.rows) for job in jobs}
+        shutil.rmtree(folder)
     return _finish(rows, gaze, model, data, settings, coverage, key, time.monotonic() - begun)
 
 

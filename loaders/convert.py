@@ -12,6 +12,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -20,7 +21,7 @@ from typing import Any
 from . import registry
 from .conversion_job import Job, convert_one, still_valid
 from .errors import MachineFault, MissingData, WrongUse
-from .files import canonical, sha256_text, write_json
+from .files import alone, canonical, sha256_text, write_json
 from .join import Joiner
 from .records import Anomaly, DatasetInfo, Form, Report
 from .schema import SCHEMA_VERSION
@@ -116,28 +117,34 @@ def convert(
         raise MissingData(f"{source}: nothing of {form.INFO.release_id} can be converted. {form.INFO.obtain}")
     key = sha256_text(canonical([form.INFO.release_id, form.INFO.version, SCHEMA_VERSION, str(source)]))[:16]
     partial = out / ".partial" / key
-    partial.mkdir(parents=True, exist_ok=True)
     jobs = [Job(name, form.INFO.variant, source, partial, row) for row in rows]
     count = min(workers or os.cpu_count() or 1, len(jobs))
-    joiner = Joiner(form.INFO, jobs, partial)
+    with alone(partial):
+        release, files, anomalies = _convert_and_join(form.INFO, jobs, count, partial, report, progress)
+        _publish(release, files, source, out)
+        shutil.rmtree(partial)
+    with suppress(OSError):
+        (out / ".partial").rmdir()  # unless other unfinished work lies there
+    return Conversion(out, release, anomalies)
+
+
+def _convert_and_join(
+    info: DatasetInfo, jobs: list[Job], workers: int, partial: Path, report: Report, progress: Progress | None
+) -> tuple[dict[str, Any], list[Path], tuple[Anomaly, ...]]:
+    joiner = Joiner(info, jobs, partial)
     try:
-        if count > 1:
+        if workers > 1:
             joiner.start()
-        for done, index in enumerate(_run(jobs, count), 1):
+        for done, index in enumerate(_run(jobs, workers), 1):
             joiner.turnstile.finish(index)
             if progress:
                 progress(done, len(jobs), jobs[index].row.stimulus_id)
-        if count <= 1:
+        if workers <= 1:
             joiner.start()
-        release, files, anomalies = joiner.finish(report)
+        return joiner.finish(report)
     except BaseException:
         joiner.stop()
         raise
-    _publish(release, files, source, out)
-    shutil.rmtree(partial)
-    if not any((out / ".partial").iterdir()):
-        (out / ".partial").rmdir()
-    return Conversion(out, release, anomalies)
 
 
 def _publish(release: dict[str, Any], files: list[Path], source: Path, out: Path) -> None:
