@@ -12,6 +12,7 @@ import math
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ import pandas as pd
 
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 
+from .gaze_points import METRICS as GAZE_METRICS
 from .protocols import SHORT_NAMES
 from .results import Run, find_runs, load_run
 
@@ -111,7 +113,9 @@ def compare(baseline: Run, candidate: Run, tolerances: Mapping[str, Tolerance] |
     allowed = tolerances or {}
     moved: list[Moved] = []
     compared = 0
-    for where, what, metric, a, b in [*_of_run(baseline, candidate), *_of_stimuli(baseline, candidate)]:
+    for where, what, metric, a, b in chain(
+        *(values(baseline, candidate) for values in (_of_run, _of_stimuli, _of_gaze))
+    ):
         compared += 1
         tolerance = allowed.get(metric, allowed.get(_ALL, Tolerance())) if metric else Tolerance(0.0, 0.0)
         if not _same(a, b, tolerance):
@@ -174,6 +178,17 @@ def _of_stimuli(a: Run, b: Run) -> Iterator[_Value]:
             metric = column if column in SHORT_NAMES else ""
             yield stimulus_id, column if metric else _WORDS[column], metric, value, other[stimulus_id][column]
     yield from _of_statuses(a.frames, b.frames)
+
+
+def _of_gaze(a: Run, b: Run) -> Iterator[_Value]:
+    """Scores of predicted positions as positions, where a model predicts them."""
+    one, other = (r.record.get("gaze_points", {}) for r in (a, b))
+    rows = [("run", one.get("mean", {}), other.get("mean", {}))]
+    mine, theirs = one.get("stimuli", {}), other.get("stimuli", {})
+    rows += [(i, mine.get(i, {}), theirs.get(i, {})) for i in dict.fromkeys([*mine, *theirs])]
+    for where, x, y in rows:
+        for name in dict.fromkeys([*x, *y]):
+            yield where, name, name, _number(x.get(name)), _number(y.get(name))
 
 
 _WORDS = {"n_frames": "frames", "n_scored": "frames, scored"}
@@ -291,8 +306,8 @@ def read_tolerances(path: str | Path) -> dict[str, Tolerance]:
     base = _tolerance(path, _ALL, tables.get(_ALL, {}), Tolerance())
     found = {_ALL: base}
     for name, table in tables.items():
-        if name != _ALL and name not in SHORT_NAMES:
-            raise UnknownName(f"metric in {path}", name, [*SHORT_NAMES, _ALL])
+        if name not in (*SHORT_NAMES, *GAZE_METRICS, _ALL):
+            raise UnknownName(f"metric in {path}", name, [*SHORT_NAMES, *GAZE_METRICS, _ALL])
         found[name] = _tolerance(path, name, table, base)
     return found
 

@@ -202,10 +202,10 @@ def check(root: Path, layout: Layout, data: Release, expected: Expectation) -> t
     needed = {s.id for s in expected.stimuli}
     for stimulus, inspection in zip(present, ahead(calls, _THREADS, 4 * _THREADS), strict=True):
         found = [*inspection.faults]
-        found += _frame_faults(stimulus, inspection, expected, needed=stimulus.id in needed)
         found += _form_faults(inspection, manifest)
-        if listed is not None:
-            found += _listed_faults(stimulus, inspection, listed.get(stimulus.id))
+        if inspection.readable:
+            found += _frame_faults(stimulus, inspection, expected, needed=stimulus.id in needed)
+            found += [] if listed is None else _listed_faults(stimulus, inspection, listed.get(stimulus.id))
         faults += [f"{stimulus.id}: {text}" for text in found]
     if faults:
         raise BadData(_told(root, faults))
@@ -222,7 +222,7 @@ def _inspect(root: Path, entry: Entry, stimulus: Stimulus, first_frame: int) -> 
     try:
         return stored(root, entry, Limits(stimulus.width, stimulus.height, first_frame)).inspect()
     except (BadData, MissingData) as fault:
-        return Inspection(faults=[str(fault)])
+        return Inspection(faults=[str(fault)], readable=False)
 
 
 def _frame_faults(stimulus: Stimulus, found: Inspection, expected: Expectation, *, needed: bool) -> list[str]:

@@ -75,6 +75,7 @@ class NpzFile:
                 self._inspect(archive, found)
         except BadData as fault:
             found.faults.append(str(fault).removeprefix(f"{self.path}: "))
+            found.readable = False
         return found
 
     def _inspect(self, archive: zipfile.ZipFile, found: Inspection) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,6 +28,8 @@ Read = tuple[int, Map | None]
 MOST_FRAMES = 10_000_000
 AHEAD = 8
 """How many maps may wait for their reader."""
+
+_TOGETHER = 4  # files in one call of a thread: less to hand over
 
 
 @dataclass(frozen=True)
@@ -69,12 +72,14 @@ class Inspection:
         sizes: (width, height) of the maps, each with the first file or frame that has it.
         numbers: of what type: `png8`, `png16`, `float16`, `uint8`, `points` ..., each with its first file or frame.
         faults: what is wrong, one sentence each.
+        readable: False where the file could not be looked into, so that nothing is known of its frames.
     """
 
     frames: list[int] = field(default_factory=list)
     sizes: dict[tuple[int, int], str] = field(default_factory=dict)
     numbers: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
+    readable: bool = True
 
 
 class Stored(Protocol):
@@ -151,17 +156,21 @@ class PngFolder:
 
     def read(self, wanted: Collection[int], threads: int) -> Iterator[Read]:
         """Decode the wanted files; with `checked`, the others are read too, for their digest."""
-        calls = (
-            partial(self._read, frame, path, frame in wanted)
+        needed = [
+            (frame, path, frame in wanted)
             for frame, path in self._files.items()
             if frame in wanted or self._digests is not None
-        )
-        return ahead(calls, threads, AHEAD + threads)
+        ]
+        calls = (partial(self._read_some, needed[i : i + _TOGETHER]) for i in range(0, len(needed), _TOGETHER))
+        return chain.from_iterable(ahead(calls, threads, threads + AHEAD // _TOGETHER))
 
     def checked(self) -> PngFolder:
         """Take the digest of every file while it is read, for `digest`."""
         self._digests = {}
         return self
+
+    def _read_some(self, files: Sequence[tuple[int, str, bool]]) -> list[Read]:
+        return [self._read(*file) for file in files]
 
     def _read(self, frame: int, path: str, decode: bool) -> Read:
         data = read_bounded(path, self._most_bytes)

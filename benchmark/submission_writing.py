@@ -115,6 +115,8 @@ def write(
     sums = "".join(f"{digest}  {name}\n" for part in parts for name, digest in part.sums.items())
     with whole(plan.out / SUMS) as temporary:
         temporary.write_text(sums, encoding="utf-8")
+    for left in (plan.out / FOLDER).glob(".*.tmp"):  # of a call that was killed
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
     manifests.write(plan.out, manifest)
     shutil.rmtree(plan.out / ".partial")
     return manifest
