@@ -16,6 +16,7 @@ def kernels() -> ModuleType | None:
     try:
         module = import_module("vidsal.benchmark.kernels")
         module.count_levels(np.zeros(1, np.uint8))
+        import_module("vidsal.benchmark.kernels_maps")
     except Exception as fault:  # whatever numba or LLVM raises
         logging.getLogger(__name__).warning(
             "numba does not work here (%s: %s); scores are computed by their definitions, about thirty times slower",
@@ -24,3 +25,8 @@ def kernels() -> ModuleType | None:
         )
         return None
     return module
+
+
+def map_kernels() -> ModuleType | None:
+    """Return the module of kernels that make maps, or None as `kernels` does."""
+    return None if kernels() is None else import_module("vidsal.benchmark.kernels_maps")

@@ -246,7 +246,7 @@ class Visit:
     def _overlap_and_cross(self, affine: tuple[Any, ...], q_low: float, eps: float) -> float:
         """Visit both maps once for SIM and KLD; KLD's part is kept."""
         p_low, g_total, other, g_low, p_total = affine
-        scale = 1 / (self.total - self.linear.size * q_low)
+        scale = self._density_scale(q_low)
         lanes, buffer, cross = np.zeros(kernels.LANES), np.empty(min(CHUNK, self.linear.size)), 0.0
         for start in range(0, self.linear.size, CHUNK):
             part, truth = self.linear[start : start + CHUNK], other[start : start + CHUNK]
@@ -258,13 +258,18 @@ class Visit:
 
     _cross: tuple[float, float, float] | None = None
 
+    def _density_scale(self, q_low: float) -> float:
+        """What makes the lifted prediction a density; a map whose sum is 0 stays undivided."""
+        total = self.total - self.linear.size * q_low
+        return 1 / total if total != 0 else 1.0
+
     def divergence(self, q_low: float, eps: float) -> float:
-        """Sum of q log(q / (p + eps)): log's outer eps moves it by less than 1e-15."""
+        """Sum of q log |q / (p + eps)|: the logarithm's outer eps moves it by less than 1e-15."""
         g = self.truth_map
         if self.linear.dtype == np.uint8:
             sums = self.by_level[1]
             assert sums is not None
-            scale = 1 / (self.total - self.linear.size * q_low)
+            scale = self._density_scale(q_low)
             cross = float((sums * np.log((_LEVELS - q_low) * scale + eps)).sum())
         else:
             if self._cross is None or self._cross[:2] != (q_low, eps):
@@ -327,7 +332,7 @@ DIVERGENCES: dict[str, Callable[[Visit], tuple[float, float]]] = {
 }
 """What each variant of KLD subtracts from the prediction, and its eps."""
 
-_NON_NEGATIVE = (f"{_MIT}2.220446049250313e-16;zero_sum=undivided]", "sim[none]")
+_NON_NEGATIVE = ("sim[none]",)
 """Variants whose formula holds only for predictions without negative values."""
 
 

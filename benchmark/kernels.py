@@ -29,19 +29,20 @@ BINS = 16384
 MOST_THRESHOLDS = 4096
 
 
-def _compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Compile at the first call; without the global lock, and cached where there is a folder to cache in."""
     try:
-        compiled: Callable[..., Any] = njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:  # no folder to cache in
-        compiled = njit(nogil=True, error_model="numpy")(function)
-    return compiled
+        made: Callable[..., Any] = njit(cache=True, nogil=True, error_model="numpy")(function)
+    except RuntimeError:  # no such folder
+        made = njit(nogil=True, error_model="numpy")(function)
+    return made
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # 8-bit predictions: levels
 
 
-@_compiled
+@compiled
 def _pack(p: Array, g: Array, table: Array) -> None:
     """Add count << 40 | g to the counter of each pixel's level; four tables in turn.
 
@@ -61,7 +62,7 @@ def _pack(p: Array, g: Array, table: Array) -> None:
         i += 1
 
 
-@_compiled
+@compiled
 def packed_levels(p: Array, g: Array) -> tuple[Array, Array]:
     """Count the pixels of each level of p and sum g over them; both uint8, flat."""
     counts, sums = np.zeros(256, np.int64), np.zeros(256, np.int64)
@@ -77,7 +78,7 @@ def packed_levels(p: Array, g: Array) -> tuple[Array, Array]:
     return counts, sums
 
 
-@_compiled
+@compiled
 def summed_levels(p: Array, g: Array) -> tuple[Array, Array]:
     """Count the pixels of each level of p (uint8) and sum g (floats) over them."""
     counts, sums = np.zeros((4, 256), np.int64), np.zeros((4, 256))
@@ -96,7 +97,7 @@ def summed_levels(p: Array, g: Array) -> tuple[Array, Array]:
     return counts.sum(0), sums.sum(0)
 
 
-@_compiled
+@compiled
 def count_levels(p: Array) -> Array:
     """Count the pixels of each level of p (uint8)."""
     counts = np.zeros((4, 256), np.int64)
@@ -112,7 +113,7 @@ def count_levels(p: Array) -> Array:
     return counts.sum(0)
 
 
-@_compiled
+@compiled
 def levels_at(p: Array, index: Array, weight: Array) -> Array:
     """Sum the weights of some pixels by their level."""
     sums = np.zeros(256)
@@ -125,7 +126,7 @@ def levels_at(p: Array, index: Array, weight: Array) -> Array:
 # Float predictions: moments, counts between thresholds
 
 
-@_compiled
+@compiled
 def moments(p: Array, g: Array, shift: float, g_mean: float) -> tuple[float, float, float]:
     """Sums of x = p - shift, of x squared and of x (g - g_mean)."""
     first, second, mixed = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
@@ -145,7 +146,7 @@ def moments(p: Array, g: Array, shift: float, g_mean: float) -> tuple[float, flo
     return first.sum(), second.sum(), mixed.sum()
 
 
-@_compiled
+@compiled
 def bin_table(thresholds: Array, low: float, scale: float) -> tuple[Array, Array]:
     """For each bin 2 i where i thresholds lie in lower bins, + 1 where one lies in this bin; and each one's bin."""
     k = thresholds.size
@@ -161,7 +162,7 @@ def bin_table(thresholds: Array, low: float, scale: float) -> tuple[Array, Array
     return code, own
 
 
-@_compiled
+@compiled
 def _region(value: float, b: int, c: int, thresholds: Array, own: Array) -> int:
     """Region of a value whose bin holds thresholds: 2 i between two of them, 2 i + 1 on the i-th."""
     first, last = c >> 1, own.size
@@ -178,7 +179,7 @@ def _region(value: float, b: int, c: int, thresholds: Array, own: Array) -> int:
     return 2 * low
 
 
-@_compiled
+@compiled
 def count_regions(p: Array, thresholds: Array, code: Array, own: Array, low: float, scale: float) -> Array:
     """Count the pixels below, on and between ascending distinct thresholds: 2 k + 1 regions."""
     regions = np.uintp(2 * thresholds.size + 1)
@@ -217,7 +218,7 @@ def count_regions(p: Array, thresholds: Array, code: Array, own: Array, low: flo
     return total
 
 
-@_compiled
+@compiled
 def weigh_regions(
     p: Array, index: Array, weight: Array, thresholds: Array, code: Array, own: Array, low: float, scale: float
 ) -> Array:
@@ -233,7 +234,7 @@ def weigh_regions(
     return sums
 
 
-@_compiled
+@compiled
 def weigh_all_regions(
     p: Array, weight: Array, thresholds: Array, code: Array, own: Array, low: float, scale: float
 ) -> Array:
@@ -249,7 +250,7 @@ def weigh_all_regions(
     return sums.sum(0)
 
 
-@_compiled
+@compiled
 def step_values(low: float, high: float, steps: Array) -> Array:
     """Lowest float64 v with (v - low) / (high - low) >= step, for each step."""
     values = np.empty(steps.size)
@@ -267,7 +268,7 @@ def step_values(low: float, high: float, steps: Array) -> Array:
 # SIM and KLD
 
 
-@_compiled
+@compiled
 def overlap(p: Array, p_low: float, p_scale: float, g: Array, g_low: float, g_scale: float) -> float:
     """Sum of min((p - p_low) p_scale, (g - g_low) g_scale)."""
     shared = np.zeros(LANES)
@@ -291,12 +292,12 @@ def overlap(p: Array, p_low: float, p_scale: float, g: Array, g_low: float, g_sc
     return shared.sum()
 
 
-@_compiled
+@compiled
 def overlap_and_arguments(
     p: Array, p_low: float, p_scale: float, g: Array, g_low: float, g_scale: float, q_low: float, q_scale: float,
     eps: float, out: Array, shared: Array,
 ) -> None:  # fmt: skip
-    """Add min((p - p_low) p_scale, (g - g_low) g_scale) to the lanes of `shared`; write (p - q_low) q_scale + eps."""
+    """Add min((p - p_low) p_scale, (g - g_low) g_scale) to the lanes of `shared`; write |(p - q_low) q_scale + eps|."""
     n = p.size
     whole = n // LANES * LANES
     for start in range(0, whole, LANES):
@@ -305,16 +306,16 @@ def overlap_and_arguments(
             a = (x - p_low) * p_scale
             b = (np.float64(g[start + lane]) - g_low) * g_scale
             shared[lane] += a if a < b else b
-            out[start + lane] = (x - q_low) * q_scale + eps
+            out[start + lane] = abs((x - q_low) * q_scale + eps)
     for i in range(whole, n):
         x = np.float64(p[i])
         a = (x - p_low) * p_scale
         b = (np.float64(g[i]) - g_low) * g_scale
         shared[0] += a if a < b else b
-        out[i] = (x - q_low) * q_scale + eps
+        out[i] = abs((x - q_low) * q_scale + eps)
 
 
-@_compiled
+@compiled
 def shares(g: Array, scale: float, out: Array) -> None:
     """Write g scale where it is positive, else 1, whose logarithm counts for nothing."""
     for i in range(g.size):
@@ -322,7 +323,7 @@ def shares(g: Array, scale: float, out: Array) -> None:
         out[i] = x if x > 0 else 1.0
 
 
-@_compiled
+@compiled
 def weighted_sum(values: Array, weights: Array) -> float:
     """Sum of values times weights."""
     sums = np.zeros(LANES)
@@ -340,7 +341,7 @@ def weighted_sum(values: Array, weights: Array) -> float:
 # Areas from groups: pixels in ascending order of their value, equal ones together
 
 
-@_compiled
+@compiled
 def group_mann_whitney(positives: Array, negatives: Array) -> float:
     """Exact area of weights by group, half ties; NaN without weight."""
     below, won, total = 0.0, 0.0, 0.0
@@ -351,7 +352,7 @@ def group_mann_whitney(positives: Array, negatives: Array) -> float:
     return won / (total * below) if total > 0 and below > 0 else np.nan
 
 
-@_compiled
+@compiled
 def group_jittered(positives: Array, negatives: Array) -> float:
     """Area of the MIT code in expectation over its jitter."""
     n, unfixated = positives.sum(), negatives.sum()
@@ -365,7 +366,7 @@ def group_jittered(positives: Array, negatives: Array) -> float:
     return group_mann_whitney(positives, negatives) + bonus
 
 
-@_compiled
+@compiled
 def step_area(tp: Array, fp: Array) -> float:
     """Trapezoid through (0, 0), the points in their order and (1, 1)."""
     area, x, y = 0.0, 0.0, 0.0
@@ -375,7 +376,7 @@ def step_area(tp: Array, fp: Array) -> float:
     return area + (1 - x) * (1 + y) / 2
 
 
-@_compiled
+@compiled
 def step_hits(values: Array, weights: Array, low: float, high: float, thresholds: Array) -> Array:
     """Share of the weight of values whose stretched value (v - low) / (high - low) reaches each threshold."""
     hits = np.zeros(thresholds.size)

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .compiled import map_kernels
+
 
 def prediction_to_uint8(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """Stretch a map to 0..255 and round: round(255 (p - min) / (max - min)).
@@ -22,12 +24,10 @@ def prediction_to_uint8(values: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     """
     if values.dtype == np.uint8:
         return values
-    p = np.asarray(values, dtype=np.float64)
-    low, high = p.min(), p.max()
+    low, high = float(values.min()), float(values.max())
     if low == high:
-        return np.zeros(p.shape, np.uint8)
-    levels: npt.NDArray[np.uint8] = np.rint(255 * (p - low) / (high - low)).astype(np.uint8)
-    return levels
+        return np.zeros(values.shape, np.uint8)
+    return _levels(values, low, high - low)
 
 
 def truth_to_uint8(density: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
@@ -36,9 +36,17 @@ def truth_to_uint8(density: npt.NDArray[Any]) -> npt.NDArray[np.uint8]:
     Args:
         density: non-negative map; an all-zero one stays so.
     """
-    g = np.asarray(density, dtype=np.float64)
-    peak = g.max()
+    peak = float(density.max())
     if peak == 0:
-        return np.zeros(g.shape, np.uint8)
-    levels: npt.NDArray[np.uint8] = np.rint(255 * g / peak).astype(np.uint8)
-    return levels
+        return np.zeros(density.shape, np.uint8)
+    return _levels(density, 0.0, peak)
+
+
+def _levels(values: npt.NDArray[Any], low: float, span: float) -> npt.NDArray[np.uint8]:
+    fast = map_kernels()
+    if fast is not None and values.dtype != np.float16:
+        levels: npt.NDArray[np.uint8] = fast.to_levels(np.ascontiguousarray(values).ravel(), low, span)
+        return levels.reshape(values.shape)
+    v = np.asarray(values, dtype=np.float64)
+    rounded: npt.NDArray[np.uint8] = np.rint(255 * (v - low) / span).astype(np.uint8)
+    return rounded

@@ -11,6 +11,8 @@ import numpy.typing as npt
 
 from vidsal.loaders.errors import UnknownName
 
+from .compiled import map_kernels
+
 Float64Map = npt.NDArray[np.float64]
 
 
@@ -27,7 +29,13 @@ def bilinear_half_pixel(values: npt.NDArray[Any], shape: tuple[int, int]) -> Flo
     >>> bilinear_half_pixel(np.array([[0.0, 1.0]]), (1, 4))
     array([[0.  , 0.25, 0.75, 1.  ]])
     """
-    out = np.asarray(values, dtype=np.float64)
+    out = np.ascontiguousarray(values, dtype=np.float64)
+    fast = map_kernels()
+    if fast is not None:
+        (low, high, w), (left, right, v) = (_neighbours(out.shape[axis], shape[axis]) for axis in (0, 1))
+        rows, columns = (np.stack(pair).astype(np.uintp) for pair in ((low, high), (left, right)))
+        resized: Float64Map = fast.interpolate(out, rows, w, columns, v)
+        return resized
     for axis in (0, 1):
         lower, upper, weight = _neighbours(out.shape[axis], shape[axis])
         a, b = np.take(out, lower, axis), np.take(out, upper, axis)
@@ -55,15 +63,18 @@ def bicubic_antialias(values: npt.NDArray[Any], shape: tuple[int, int]) -> Float
     Returns:
         float64, shape (H, W).
     """
-    out = np.asarray(values, dtype=np.float64)
+    out = np.ascontiguousarray(values, dtype=np.float64)
+    fast = map_kernels()
     # MATLAB works first on the axis that shrinks most; the order only moves the last bits.
     scales = [shape[0] / out.shape[0], shape[1] / out.shape[1]]
     for axis in sorted((0, 1), key=lambda a: scales[a]):
         source, weight = _cubic_taps(out.shape[axis], shape[axis])
+        if fast is not None:
+            out = (fast.mix_rows, fast.mix_columns)[axis](out, source, weight)
+            continue
         total = np.zeros(tuple(shape[i] if i == axis else out.shape[i] for i in (0, 1)))
-        for tap in range(source.shape[1]):
-            w = weight[:, tap]
-            total += np.take(out, source[:, tap], axis) * (w[:, None] if axis == 0 else w)
+        for at, w in zip(source, weight, strict=True):
+            total += np.take(out, at, axis) * (w[:, None] if axis == 0 else w)
         out = total
     return out
 
@@ -76,9 +87,9 @@ def _cubic(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
 
 
-@lru_cache(maxsize=32)
-def _cubic_taps(n: int, m: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """For each of m outputs the inputs it is made of and their weights, both (m, taps)."""
+@lru_cache(maxsize=64)
+def _cubic_taps(n: int, m: int) -> tuple[npt.NDArray[np.uintp], npt.NDArray[np.float64]]:
+    """For each of m outputs the inputs it is made of and their weights, both (taps, m)."""
     scale = m / n
     stretch = min(scale, 1.0)
     width = 4 / stretch
@@ -89,7 +100,7 @@ def _cubic_taps(n: int, m: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.f
     weight /= weight.sum(1, keepdims=True)
     used = (weight != 0).any(0)
     mirrored = np.concatenate((np.arange(n), np.arange(n)[::-1]))
-    return mirrored[index[:, used] % (2 * n)], weight[:, used]
+    return mirrored[index[:, used].T % (2 * n)].astype(np.uintp), np.ascontiguousarray(weight[:, used].T)
 
 
 def bilinear_uint8(values: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[Any]:

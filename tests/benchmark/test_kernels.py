@@ -15,7 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from vidsal.benchmark import PROTOCOLS, FrameScores, Negatives, compiled, prepare_truth
+from vidsal.benchmark import PROTOCOLS, FrameScores, Negatives, compiled, prepare_truth, quantise, resize
 from vidsal.benchmark.scoring import score
 
 kernels = pytest.importorskip("vidsal.benchmark.kernels", reason="numba does not work here")
@@ -221,6 +221,34 @@ def test_packed_levels_do_not_overflow_on_large_frames() -> None:
     counts, sums = kernels.packed_levels(p, g)
     assert counts[7] == (1 << 24) + 5
     assert sums[7] == 255 * ((1 << 24) + 5)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    old=st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    new=st.tuples(st.integers(1, 30), st.integers(1, 30)),
+    dtype=st.sampled_from(DTYPES),
+    seed=st.integers(0, 2**20),
+)
+def test_maps_are_made_to_the_bit(old: tuple[int, int], new: tuple[int, int], dtype: Any, seed: int) -> None:
+    """Resizing and the 8-bit stage: the compiled loops do what the NumPy bodies do, in their order."""
+    p = as_type(np.random.default_rng(seed).random(old), dtype)
+    p = np.asfortranarray(p) if seed % 2 else p
+
+    def made() -> list[np.ndarray]:
+        return [
+            resize.bilinear_half_pixel(p, new), resize.bicubic_antialias(p, new), quantise.prediction_to_uint8(p),
+            quantise.truth_to_uint8(p),
+        ]  # fmt: skip
+
+    fast = made()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(resize, "map_kernels", lambda: None)
+        patch.setattr(quantise, "map_kernels", lambda: None)
+        plain = made()
+    for a, b in zip(fast, plain, strict=True):
+        np.testing.assert_array_equal(a, b)
+        assert a.dtype == b.dtype
 
 
 # Repeatability ------------------------------------------------------------------------------------------------------

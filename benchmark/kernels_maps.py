@@ -1,0 +1,73 @@
+"""Compiled loops that make maps: resizing and the 8-bit stage, operation for operation as `resize` and `quantise`.
+
+The order of the operations is that of the NumPy bodies, so the results are the same to the last bit.
+"""
+
+# Inside compiled functions numba's own types rule, which mypy can not follow.
+# mypy: disable-error-code="no-any-return,arg-type,assignment"
+
+from __future__ import annotations
+
+import numpy as np
+
+from .kernels import Array, compiled
+
+
+@compiled
+def interpolate(values: Array, rows: Array, row_weight: Array, columns: Array, column_weight: Array) -> Array:
+    """Linear interpolation between two rows, then between two columns.
+
+    Args:
+        values: float64 (h, w).
+        rows, columns: the lower and the upper neighbour of each output, unsigned (2, H) and (2, W).
+        row_weight, column_weight: weight of the upper one, float64.
+    """
+    height, width = row_weight.size, column_weight.size
+    out = np.empty((height, width))
+    between = np.empty(values.shape[1])
+    for i in range(height):
+        a, b, w = values[rows[0, i]], values[rows[1, i]], row_weight[i]
+        for j in range(between.size):
+            between[j] = a[j] + (b[j] - a[j]) * w
+        left, right, total = columns[0], columns[1], out[i]
+        for j in range(width):
+            low = between[left[j]]
+            total[j] = low + (between[right[j]] - low) * column_weight[j]
+    return out
+
+
+@compiled
+def mix_rows(values: Array, source: Array, weight: Array) -> Array:
+    """Each output row a weighted sum of some rows of a float64 map; source (unsigned) and weight (taps, H)."""
+    taps, height = source.shape
+    out = np.zeros((height, values.shape[1]))
+    for i in range(height):
+        total = out[i]
+        for tap in range(taps):
+            row, w = values[source[tap, i]], weight[tap, i]
+            for j in range(total.size):
+                total[j] += row[j] * w
+    return out
+
+
+@compiled
+def mix_columns(values: Array, source: Array, weight: Array) -> Array:
+    """Each output column a weighted sum of some columns of a float64 map; source (unsigned) and weight (taps, W)."""
+    taps, width = source.shape
+    out = np.zeros((values.shape[0], width))
+    for i in range(values.shape[0]):
+        row, total = values[i], out[i]
+        for tap in range(taps):
+            at, w = source[tap], weight[tap]
+            for j in range(width):
+                total[j] += row[at[j]] * w[j]
+    return out
+
+
+@compiled
+def to_levels(values: Array, low: float, span: float) -> Array:
+    """round(255 (v - low) / span), halves to even; flat."""
+    out = np.empty(values.size, np.uint8)
+    for i in range(values.size):
+        out[i] = np.uint8(np.rint(255 * (np.float64(values[i]) - low) / span))
+    return out
