@@ -13,6 +13,7 @@ the number of the first frame is not certain; 0 is written, 0 and 1 are read.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,6 +29,7 @@ PHASES = ("noise", "fixation", "saccade", "pursuit")
 
 LABELS = "label_data"
 _LARGEST = 10**9
+_WHOLE = re.compile(r"[+-]?[0-9]{1,18}")
 
 
 @dataclass(frozen=True)
@@ -89,12 +91,9 @@ def read(path: Path) -> FrameLabels:
 
 def _line(where: str, line: str) -> tuple[int, int, int, int]:
     words = line.split()
-    try:
-        frame, phase, x, y = (int(word) for word in words)
-    except ValueError as error:
-        raise BadData(
-            f"{where}: {line.strip()[:60]!r}; expected four whole numbers, `frame_id em_phase x y`"
-        ) from error
+    if len(words) != 4 or not all(_WHOLE.fullmatch(word) for word in words):
+        raise BadData(f"{where}: {line.strip()[:60]!r}; expected four whole numbers, `frame_id em_phase x y`")
+    frame, phase, x, y = map(int, words)
     if not 0 <= phase < len(PHASES):
         raise BadData(f"{where}: phase {phase}; known: {', '.join(f'{i} {p}' for i, p in enumerate(PHASES))}")
     if max(abs(frame), abs(x), abs(y)) > _LARGEST:
