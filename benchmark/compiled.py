@@ -19,7 +19,7 @@ def kernels() -> ModuleType | None:
         import_module("vidsal.benchmark.kernels_maps")
     except Exception as fault:  # whatever numba or LLVM raises
         logging.getLogger(__name__).warning(
-            "numba does not work here (%s: %s); scores are computed by their definitions, about thirty times slower",
+            "numba does not work here (%s: %s); scores are computed by their definitions, about twenty times slower",
             type(fault).__name__,
             fault,
         )
