@@ -129,6 +129,7 @@ def score(
     command: str | None = None,
     progress: Progress | None = None,
     building: Progress | None = None,
+    note: Callable[[str], None] | None = None,
 ) -> Run:
     """Score stored predictions.
 
@@ -149,6 +150,7 @@ def score(
         command: the command that repeats this.
         progress: called with (done, total, stimulus id) after each stimulus.
         building: the same for the truth cache, where it is made.
+        note: told what is odd and does not hinder; None = a warning.
 
     Returns:
         The run; `run.summary()`, `run.stimuli`, `run.frames`, `run.save("results/")`.
@@ -167,8 +169,11 @@ def score(
         with_frames_only=with_frames_only,
         threads=max(1, min(_MOST_DECODERS, (os.cpu_count() or 1) // workers)),
     )
-    for note in opened.notes:
-        warnings.warn(note, stacklevel=2)
+    for text in opened.notes:
+        if note is None:
+            warnings.warn(text, stacklevel=2)
+        else:
+            note(text)
     cache: str | Path | None = None if truth_cache == "off" else truth_cache
     if cache not in (None, "auto"):
         cache = None if cache == "build" else cache

@@ -97,6 +97,7 @@ def score(
             ),
             progress=step,
             building=building,
+            note=lambda text: click.echo(f"vidsal: note: {text}", err=True),
         ).save(out)
     if partial.is_dir() and not any(partial.iterdir()):
         partial.rmdir()
