@@ -59,17 +59,22 @@ class Run:
     @property
     def metrics(self) -> tuple[str, ...]:
         """Short names of the scores, in the order of the columns."""
-        return tuple(self.record["metrics"])
+        return tuple(self._ordered())
+
+    def _ordered(self) -> dict[str, dict[str, Any]]:
+        """The metrics in the order of the columns; canonical JSON sorts them by name."""
+        found = self.record["metrics"]
+        return {n: found[n] for n in (*SHORT_NAMES, *sorted(set(found) - set(SHORT_NAMES))) if n in found}
 
     def summary(self) -> pd.DataFrame:
         """Return one row a metric: `mean` (as the protocol averages), `mean_stimuli`, `mean_frames`, `n`, `reason`."""
-        rows = {name: {k: m[k] for k in _SUMMARY} for name, m in self.record["metrics"].items()}
+        rows = {name: {k: m[k] for k in _SUMMARY} for name, m in self._ordered().items()}
         return pd.DataFrame.from_dict(rows, orient="index", columns=list(_SUMMARY))
 
     @property
     def scores(self) -> dict[str, float]:
         """The mean of each metric as the protocol averages; NaN where it is undefined."""
-        return {n: float("nan") if m["mean"] is None else m["mean"] for n, m in self.record["metrics"].items()}
+        return {n: float("nan") if m["mean"] is None else m["mean"] for n, m in self._ordered().items()}
 
     def save(self, results: str | Path) -> Run:
         """Write the run below a results folder: `<release>/<split>/<protocol>/<model>/<UTC time>-<digest>/`.

@@ -36,7 +36,7 @@ def _text(cell: object) -> str:
     if cell is None:
         return "-"
     if isinstance(cell, float):
-        return "-" if cell != cell else f"{cell:.4f}"
+        return "-" if cell != cell else f"{round(cell, 4) + 0.0:.4f}"
     return str(cell)
 
 

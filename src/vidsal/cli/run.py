@@ -128,7 +128,8 @@ def report(result: Run, as_json: bool) -> None:
             + (" ..." if len(coverage["without_frames"]) > 8 else "")
         )
     rows = []
-    for name, m in record["metrics"].items():
+    for name in result.metrics:
+        m = record["metrics"][name]
         rows.append((name, _number(m["mean_stimuli"]), _number(m["mean_frames"]), m["n"], m["reason"] or ""))
     print_table(rows, ("metric", "mean of stimuli", "mean of frames", "frames", "reason"))
     if "gaze_points" in record:
