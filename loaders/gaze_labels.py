@@ -59,7 +59,7 @@ class LabelFile:
     observer: str
 
 
-def read(path: Path) -> FrameLabels:
+def read(path: str | Path) -> FrameLabels:
     """Read one file.
 
     Raises:
@@ -68,7 +68,7 @@ def read(path: Path) -> FrameLabels:
             1; the message names the line.
     """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise MissingData(f"{path}: no such file; expected <observer>_<video>.txt") from error
     except UnicodeDecodeError as error:
@@ -123,13 +123,14 @@ def place(root: Path, split: str, video: str, observer: str) -> Path:
     return root / split / LABELS / video / f"{observer}_{video}.txt"
 
 
-def files(root: Path) -> Iterator[LabelFile]:
+def files(root: str | Path) -> Iterator[LabelFile]:
     """Find the label files below a folder: the data set's root, one split's folder, or a folder `label_data`.
 
     Raises:
         MissingData: there are none.
         BadData: a file's name does not end in its folder's.
     """
+    root = Path(root)
     folders: list[tuple[str | None, Path]] = [(None, root)] if root.name == LABELS else [(None, root / LABELS)]
     if root.is_dir():
         folders += [(p.name, p / LABELS) for p in sorted(root.iterdir()) if p.is_dir()]
