@@ -36,11 +36,14 @@ def density(
         return np.zeros(shape, np.float32)
     down = kernels(xy[:, 1], height, max(shape), truth) * mass
     across = kernels(xy[:, 0], width, max(shape), truth)
-    values = np.maximum(down @ across.T, 0.0)  # the low-pass of `fourier` ripples below zero on small canvases
-    total = values.sum()
+    if truth.kernel == "fourier":  # the low-pass ripples below zero on small canvases
+        values = np.maximum(down @ across.T, 0.0)
+        scaled: Float32Array = (values / values.sum()).astype(np.float32)
+        return scaled
+    total = float(down.sum(axis=0) @ across.sum(axis=0))  # the sum of the product, without a visit to its pixels
     if not total > 0:
         return np.zeros(shape, np.float32)
-    scaled: Float32Array = (values / total).astype(np.float32)
+    scaled = ((down / total) @ across.T).astype(np.float32)
     return scaled
 
 
