@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check types format speed build clean
+.PHONY: help install demo test check types format speed docs build clean
 
 help: ## Show this menu
 	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -34,6 +34,9 @@ format: $(VENV)/installed ## Format the sources
 
 speed: $(VENV)/installed ## Measure the speed, as ratios in one run
 	@$(BIN)/python -m pytest -q tests/speed --benchmark-enable --benchmark-disable-gc -s
+
+docs: $(VENV)/installed ## Write the generated pages and figures again
+	@$(BIN)/python docs/figures/reference_tables.py && $(BIN)/python docs/figures/why_scores_differ.py
 
 build: $(VENV)/installed ## Build the wheel
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/dist .
