@@ -87,15 +87,14 @@ def images(tmp_path: Path) -> Path:
     Image.fromarray(np.full((20, 25), 9, np.uint8)).save(frames / "b.png")
     rows = {
         "event": "fixation",
-        "observer_id": ["Z", "A", "A", "A", "A"],
-        "trial_id": ["1", "2", "1", "2", "2"],
-        "order": np.array([1, 2, 0, 0, 1], np.int32),
-        "frame": np.zeros(5, np.int32),
-        "x_px": np.array([5.5, 6.5, 7.5, 8.5, 99.0]),
-        "y_px": np.array([1.5, 2.5, 3.5, 4.5, 1.0]),
-        "onset_ms": np.array([400.0, 300.0, 200.0, 100.0, 150.0]),
-        "duration_ms": np.array([10.0, np.nan, 30.0, 40.0, 50.0]),
-        "flags": [[], [], [], [], []],
+        "observer_id": ["Z", "A", "A", "A", "A", "A"],
+        "trial_id": ["1", "2", "1", "2", "2", "1"],
+        "order": np.array([1, 2, 0, 0, 1, 3], np.int32),
+        "frame": np.zeros(6, np.int32),
+        "x_px": np.array([5.5, 6.5, 7.5, 8.5, 99.0, 9.5]),
+        "y_px": np.array([1.5, 2.5, 3.5, 4.5, 1.0, 5.5]),
+        "onset_ms": np.array([400.0, 300.0, 200.0, 100.0, 150.0, 900.0]),
+        "duration_ms": np.array([10.0, np.nan, 30.0, 40.0, 50.0, 60.0]),
     }
     other = {k: v if isinstance(v, str) else v[:1] for k, v in rows.items()}
     lines = [image("a"), image("b", width=25, height=20), image("c", annotated=False)]
@@ -119,13 +118,14 @@ def test_scanpaths_of_images(images: Path, tmp_path: Path) -> None:
     assert export(vidsal.load(images), "pysaliency", tmp_path / "out") == []
     with h5py.File(tmp_path / "out" / "fixations.hdf5") as file:
         assert file.attrs["type"] == b"FixationTrains"
-        assert file["train_xs"][...].tolist()[0] == [7.5, pytest.approx(np.nan, nan_ok=True)]
+        assert file["train_xs"][...].tolist()[0] == [7.5, 9.5]
+        assert file["train_xs"][2].tolist() == [5.5, pytest.approx(np.nan, nan_ok=True)]
         assert file["train_xs"][1].tolist() == [8.5, 6.5]  # by order; the one outside is no point
         assert file["train_ts"][1].tolist() == [0.1, 0.3]
         assert file["train_subjects"][...].tolist() == [0, 0, 1, 1]
         assert file["train_ns"][...].tolist() == [0, 0, 0, 1]
         durations = file["scanpath_fixation_attributes"]["durations"][...]
-        np.testing.assert_allclose(durations[:2], [[0.03, np.nan], [0.04, np.nan]])
+        np.testing.assert_allclose(durations[:2], [[0.03, 0.06], [0.04, np.nan]])
     copied = tmp_path / "out" / "pictures" / "a.png"
     assert copied.read_bytes() == (tmp_path / "frames" / "a.png").read_bytes()
 
@@ -183,9 +183,9 @@ def test_pysaliency_loads_and_scores_them(images: Path, videos: Path, pooled: Pa
     assert still["names"] == ["a", "b"]
     assert still["pictures"][1] == np.full((20, 25), 9).tolist()
     assert still["fixations"] == "FixationTrains"
-    assert still["x"] == [7.5, 8.5, 6.5, 5.5, 5.5]
-    assert still["history"] == [[], [], [8.5], [], []]
-    assert still["subjects"] == [0, 0, 0, 1, 1]
+    assert still["x"] == [7.5, 9.5, 8.5, 6.5, 5.5, 5.5]
+    assert still["history"] == [[], [7.5], [], [8.5], [], []]
+    assert still["subjects"] == [0, 0, 0, 0, 1, 1]
     assert still["nss"] == pytest.approx(nss_by_hand(still["x"], still["y"], still["n"], [(30, 40), (20, 25)]))
     assert moving["stimuli"] == ["FileStimuli", 12, [[24, 32, 3]] * 3]
     assert moving["fixations"] == "Fixations"

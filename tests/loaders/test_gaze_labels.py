@@ -188,12 +188,14 @@ def test_the_event_that_fills_most_of_a_frame_decides() -> None:
         row("pursuit", 160.0, 240.0, 1, 3, 3.0),
         row("fixation", None, None, 5, None, 4.0),
         row("fixation", 5000.0, 10.0, 50, 50, 5.0),
+        row("saccade", 600.0, 50.0, 6, 6, 6.0),
+        row("fixation", 650.0, 50.0, 6, 6, 7.0),  # as long as the saccade: the first wins
     ]
-    phase, x, y = of_rows(rows, 6, Fraction(10))
+    phase, x, y = of_rows(rows, 7, Fraction(10))
     # Frame 1: 30 ms of the fixation, 30 of the saccade, 40 of the pursuit. Frame 4: nothing.
-    assert phase.tolist() == [1, 3, 3, 3, 0, 1]
-    assert x.tolist() == [1, 3, 3, 3, 3, 4]
-    assert y.tolist() == [-1, -3, -3, -3, -3, -4]
+    assert phase.tolist() == [1, 3, 3, 3, 0, 1, 2]
+    assert x.tolist() == [1, 3, 3, 3, 3, 4, 6]
+    assert y.tolist() == [-1, -3, -3, -3, -3, -4, -6]
 
 
 def test_names_stay_different() -> None:
@@ -206,7 +208,7 @@ def test_export_writes_a_line_a_frame_and_scales(tmp_path: Path) -> None:
         "observer_id": ["A_1", "A_1", "B"],
         "frame": np.array([0, 5, 2], np.int32),
         "frame_end": np.array([4, 8, 9], np.int32),
-        "x_px": np.array([10.0, 39.9, -3.0]),
+        "x_px": np.array([10.0, 39.95, -3.0]),
         "y_px": np.array([15.0, 29.9, 4.0]),
     }
     root = write_release(tmp_path / "r", [stimulus("clip_7", split="val"), image("still")], {"clip_7": rows})

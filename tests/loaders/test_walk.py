@@ -63,6 +63,16 @@ def test_rows_out_of_order_are_told(tmp_path: Path) -> None:
         list(walk(vidsal.load(root)))
 
 
+def test_rows_in_two_places_are_told_when_the_split_hides_what_lies_between(tmp_path: Path) -> None:
+    root = write_release(
+        tmp_path, [stimulus("a", split="val"), stimulus("b", split="train")], {"a": points(0, 1), "b": points(1)}
+    )
+    table = pq.read_table(root / "fixations.parquet")
+    pq.write_table(table.take(pa.array([0, 2, 1])), root / "fixations.parquet")
+    with pytest.raises(BadData, match="rows of a are out of order"):
+        list(walk(vidsal.load(root, "val")))
+
+
 def test_point_rows_are_the_points_of_the_release(tmp_path: Path) -> None:
     columns = {
         "event": ["fixation", "saccade", "point", "mouse", "pursuit", "noise", "fixation"],
