@@ -1,0 +1,115 @@
+"""What scoring a stored submission costs, against only decoding its PNG files with Pillow; one run, the same cores.
+
+`pytest tests/speed/test_submission.py --benchmark-enable -s` prints the table; the same figures are in `extra_info`.
+Both sides get two threads. Wall time is the least of interleaved repeats; processor time, which other programs on the
+machine disturb less, beside it. The truth comes from a cache whose building is reported apart. Asserted is only that
+the rows equal those without a cache.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from vidsal.benchmark import protocols, submission_png, truth_cache
+from vidsal.benchmark.submission import score
+from vidsal.loaders.convert import convert
+from vidsal.loaders.release import Release, load
+from vidsal.loaders.synthetic.write import generate
+
+pytestmark = pytest.mark.slow
+THREADS = 2
+
+
+def prepare(root: Path, *, videos: int, frames: int, width: int, height: int) -> Release:
+    """A release without frames, and smooth maps of every frame as Pillow writes them."""
+    generate(
+        root / "src", videos=videos, frames=frames, width=width, height=height, observers=12, val=0, write_video=False
+    )
+    convert("synthetic", root / "src", root / "rel", workers=1)
+    data = load(root / "rel")
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    for stimulus in data:
+        (root / "sub" / stimulus.id).mkdir(parents=True)
+        for frame in range(stimulus.n_frames):
+            total = np.zeros((height, width), np.float32)
+            for cy, cx, s in zip(
+                rng.uniform(0, height, 6), rng.uniform(0, width, 6), rng.uniform(0.04, 0.13, 6), strict=True
+            ):
+                total += np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * (s * width) ** 2))
+            image = Image.fromarray(np.rint(255 * total / total.max()).astype(np.uint8))
+            image.save(root / "sub" / stimulus.id / f"{frame + 1:04d}.png")
+    return data
+
+
+def by_pillow(path: str) -> None:
+    with Image.open(path) as image:
+        image.load()
+
+
+def by_us(path: str) -> None:
+    submission_png.decode(Path(path).read_bytes(), path)
+
+
+def decode(how: Callable[[str], None], files: list[str]) -> None:
+    with ThreadPoolExecutor(THREADS) as pool:
+        for _ in pool.map(how, files):
+            pass
+
+
+def timed(work: Callable[[], Any]) -> tuple[float, float]:
+    wall, cpu = time.perf_counter(), time.process_time()
+    work()
+    return time.perf_counter() - wall, time.process_time() - cpu
+
+
+def test_scoring_a_submission(tmp_path: Path, benchmark: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    full = {"videos": 3, "frames": 300, "width": 640, "height": 360}
+    data = prepare(tmp_path, **(full if benchmark.enabled else {"videos": 2, "frames": 3, "width": 64, "height": 48}))
+    files = [str(p) for p in sorted((tmp_path / "sub").rglob("*.png"))]
+
+    def scored(protocol: str, cache: str | None = "auto") -> Any:
+        return score(tmp_path / "sub", data, protocol, kind="saliency", truth_cache=cache)
+
+    names = ("dhf1k-1", "exact-1")
+    building = {}
+    for name in names:
+        first = scored(name, None) if not benchmark.enabled else None
+        building[name] = timed(lambda name=name: truth_cache.build(data, protocols.protocol(name)))
+        again = scored(name)
+        if first is not None:
+            assert first.record["frames_digest"] == again.record["frames_digest"]
+    if not benchmark.enabled:
+        return
+    works: dict[str, Callable[[], Any]] = {
+        "only decoding, Pillow": lambda: decode(by_pillow, files),
+        "only decoding, ours": lambda: decode(by_us, files),
+        "scored, dhf1k-1 (8-bit truth)": lambda: scored("dhf1k-1"),
+        "scored, exact-1 (float32 truth)": lambda: scored("exact-1"),
+    }
+    best = {name: (float("inf"), float("inf")) for name in works}
+    for _ in range(7):
+        for name, work in works.items():
+            wall, cpu = timed(work)
+            best[name] = min(best[name][0], wall), min(best[name][1], cpu)
+    benchmark.pedantic(works["scored, dhf1k-1 (8-bit truth)"], rounds=1)
+    n = len(files) / 1e3
+    base = best["only decoding, Pillow"]
+    lines = [f"{len(files)} maps of 640 x 360, {THREADS} threads          wall ms    ratio   processor ms    ratio"]
+    for name, (wall, cpu) in best.items():
+        benchmark.extra_info[name] = {"wall_ms": wall / n, "cpu_ms": cpu / n, "ratio": wall / base[0]}
+        lines.append(f"{name:<40}{wall / n:12.3f}{wall / base[0]:9.2f}{cpu / n:15.3f}{cpu / base[1]:9.2f}")
+    for name, (wall, _) in building.items():
+        benchmark.extra_info[f"building the truth, {name}"] = {"wall_ms": wall / n}
+        lines.append(f"{'building the truth once, ' + name:<40}{wall / n:12.3f}")
+    with capsys.disabled():
+        sys.stdout.write("\n" + "\n".join(lines) + "\n")
