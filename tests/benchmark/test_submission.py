@@ -390,6 +390,21 @@ def test_padded_numbers_name_a_stimulus(tmp_path: Path) -> None:
     assert "no stimulus '7'" in scan(tmp_path, ["007", "07", "012", "x3"]).faults[1]
 
 
+def test_the_map_of_an_image_is_a_file(tmp_path: Path) -> None:
+    from vidsal.benchmark.submission_layout import scan, stored
+    from vidsal.benchmark.submission_stored import Limits
+
+    Image.fromarray(levels("i", 0)).save(tmp_path / "COCO_000000123067.png")
+    layout = scan(tmp_path, ["COCO_000000123067"])
+    source = stored(tmp_path, layout.entries["COCO_000000123067"], Limits(64, 48, 1))
+    found = source.inspect()
+    assert (found.frames, found.sizes, found.faults) == ([0], {(64, 48): "COCO_000000123067.png"}, [])
+    ((frame, values),) = source.read({0}, 1)
+    assert frame == 0
+    assert (values == levels("i", 0)).all()
+    assert source.digest() == hashlib.sha256((tmp_path / "COCO_000000123067.png").read_bytes()).hexdigest()
+
+
 def test_a_kind_must_be_said_once(classic: Path, ds: Release) -> None:
     with pytest.raises(WrongUse, match="--kind saliency"):
         score(classic, ds)
