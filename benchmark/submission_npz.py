@@ -137,7 +137,7 @@ class NpzFile:
         with os.fdopen(open_regular(self.path), "rb") as file:
             try:
                 archive = zipfile.ZipFile(file)
-            except (zipfile.BadZipFile, ValueError, OSError, NotImplementedError) as error:
+            except (zipfile.BadZipFile, ValueError, OSError, RuntimeError) as error:
                 raise BadData(f"{self.path}: no npz file ({error}); write it with numpy.savez") from error
             with archive:
                 yield archive
@@ -173,7 +173,7 @@ class NpzFile:
             with archive.open(entry) as member:
                 shape, fortran, dtype = _read_header(member)
                 begun = member.tell()
-        except (ValueError, EOFError, OSError, zlib.error, zipfile.BadZipFile, NotImplementedError) as error:
+        except (ValueError, EOFError, OSError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
             raise BadData(f"{where} can not be read ({error})") from error
         if dtype.hasobject:
             raise BadData(f"{where} holds pickled objects, which are never read; store plain numbers")
