@@ -1,7 +1,9 @@
-"""Reading grey PNG files of 8 and 16 bits, two to three times as fast as the usual libraries.
+"""Reading grey PNG files of 8 and 16 bits, about twice as fast as the usual libraries.
 
-Compiled loops inflate, and undo the filters of many rows together. Interlaced files, and machines where numba does not
-work, are left to Pillow. Nearly all of it runs without the interpreter's lock, so several threads read at once.
+zlib inflates, and a compiled loop undoes the filters: four rows that use the costly Paeth filter are undone together,
+each one pixel behind the row above it, so that the processor need not wait for one pixel before it begins another.
+Interlaced files, and machines where numba does not work, are left to Pillow. All of it runs without the interpreter's
+lock, so several threads read at once.
 
 Source: the PNG specification, ISO/IEC 15948.
 """
@@ -26,11 +28,6 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER_BYTES = 33
 """Where the header ends: all that `read_header` looks at."""
 
-_STATES = {
-    1: "the pixels of the PNG can not be inflated",
-    2: "the PNG holds more pixels than its header says",
-    3: "the PNG holds fewer pixels than its header says",
-}
 _GREY = 0
 _COLOURS = {2: "three colours (RGB)", 3: "a palette", 4: "grey and alpha", 6: "three colours and alpha (RGBA)"}
 
@@ -87,16 +84,12 @@ def decode(data: bytes, where: str) -> Map:
         BadData: it is damaged, or not such a file.
     """
     header = read_header(data, where)
-    loops = _compiled()
-    if header.interlaced or loops is None:
+    undo = _undo()
+    if header.interlaced or undo is None:
         return _by_pillow(data, where)
-    inflate, undo = loops
-    raw = np.empty(header.raw_bytes, np.uint8)
-    state = inflate(np.frombuffer(_image_data(data, where), np.uint8), raw)
-    if state:
-        raise BadData(f"{where}: {_STATES[state]}; write the file again")
+    raw = _inflate(_image_data(data, where), header.raw_bytes, where)
     pixels = np.empty((header.height, header.width * header.bits // 8), np.uint8)
-    if not undo(raw, pixels, header.bits // 8):
+    if not undo(np.frombuffer(raw, np.uint8), pixels, header.bits // 8):
         raise BadData(f"{where}: the PNG names a filter that does not exist; write the file again")
     return pixels if header.bits == 8 else pixels.view(">u2").astype(np.uint16)
 
@@ -123,6 +116,19 @@ def _image_data(data: bytes, where: str) -> bytes:
         position = end
 
 
+def _inflate(packed: bytes, size: int, where: str) -> bytes:
+    """Inflate exactly `size` bytes, and never more."""
+    machine = zlib.decompressobj()
+    try:
+        raw = machine.decompress(packed, size + 1)
+    except zlib.error as error:
+        raise BadData(f"{where}: the pixels of the PNG can not be inflated ({error}); write the file again") from error
+    if len(raw) != size or not machine.eof:
+        what = "more" if len(raw) > size else "fewer"
+        raise BadData(f"{where}: the PNG holds {what} pixels than its header says; write the file again")
+    return raw
+
+
 def _by_pillow(data: bytes, where: str) -> Map:
     from io import BytesIO
 
@@ -136,17 +142,12 @@ def _by_pillow(data: bytes, where: str) -> Map:
     return values if values.dtype == np.uint8 else values.astype(np.uint16)
 
 
-Loops = tuple[Callable[[Map, Map], int], Callable[[Map, Map, int], bool]]
-
-
 @lru_cache(maxsize=1)
-def _compiled() -> Loops | None:
-    """Return the compiled loops that inflate and undo filters; None where numba does not work."""
+def _undo() -> Callable[[Map, Map, int], bool] | None:
+    """Return the compiled loop; None where numba does not work."""
     try:
-        from .submission_inflate import inflate
         from .submission_png_filters import undo
 
-        inflate(np.zeros(2, np.uint8), np.empty(1, np.uint8))
         undo(np.zeros(2, np.uint8), np.empty((1, 1), np.uint8), 1)
     except Exception as fault:  # whatever numba or LLVM raises: Pillow reads the same pixels
         import logging
@@ -155,4 +156,4 @@ def _compiled() -> Loops | None:
             "numba does not work here (%s: %s); PNG files are read by Pillow", type(fault).__name__, fault
         )
         return None
-    return inflate, undo
+    return undo

@@ -1,7 +1,7 @@
 """Undoing the filters of a PNG, compiled by numba.
 
-A filter predicts a byte from its left, upper and upper left neighbours, so the pixels of a row wait for each other. But
-32 rows can be undone together, each one pixel behind the row above it: all that a step needs was made one step earlier.
+A filter predicts a byte from its left, upper and upper left neighbours, so a row can not be undone in parallel. But
+sixteen rows can be, each one pixel behind the row above it: then all that a step needs was made one step earlier.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numba import njit
 
 Array = npt.NDArray[Any]
 
-ROWS = 32
+ROWS = 16
 _SUB, _UP, _AVERAGE, _PAETH = 1, 2, 3, 4
 
 
@@ -52,19 +52,15 @@ def _one_row(kind: int, coded: Array, above: Array, out: Array, step: int) -> No
 
 
 @_compiled
-def _some_rows(raw: Array, above: Array, out: Array, skewed: Array, first: int, step: int) -> None:
-    """Undo every `step`-th byte, from `first`, of `ROWS` rows: the bytes of a pixel do not meet.
+def _sixteen_rows(raw: Array, above: Array, out: Array) -> None:
+    """Undo sixteen rows of 8-bit pixels together.
 
     Args:
-        raw: the filter and the coded bytes of each row, shape (ROWS, 1 + step * width).
-        above: the row before them, shape (step * width,).
-        out: written, shape (ROWS, step * width).
-        skewed: working memory, shape (width + ROWS - 1, ROWS).
-        first: 0 .. step - 1.
-        step: bytes of a pixel.
+        raw: the filter and the coded bytes of each row, shape (16, 1 + width).
+        above: the row before them, shape (width,).
+        out: written, shape (16, width), width at least 16.
     """
-    width = out.shape[1] // step
-    steps = width + ROWS - 1
+    width = out.shape[1]
     # All bits set in the row whose filter it is: a choice without a branch.
     sub, up_, average, paeth = (
         np.zeros(ROWS, np.int16),
@@ -78,17 +74,19 @@ def _some_rows(raw: Array, above: Array, out: Array, skewed: Array, first: int, 
         up_[k] = -1 if kind == _UP else 0
         average[k] = -1 if kind == _AVERAGE else 0
         paeth[k] = -1 if kind == _PAETH else 0
-        skewed[:k, k] = 0
-        for x in range(width):
-            skewed[x + k, k] = raw[k, x * step + first + 1]
-        skewed[width + k :, k] = 0
     last = np.zeros(ROWS + 1, np.int16)  # last[k + 1]: the newest pixel of row k; last[0]: of the row above all
-    up, corner = np.zeros(ROWS, np.int16), np.zeros(ROWS, np.int16)
-    for i in range(steps):
-        last[0] = above[i * step + first] if i < width else 0
+    up, corner, coded = np.zeros(ROWS, np.int16), np.zeros(ROWS, np.int16), np.zeros(ROWS, np.int16)
+    for i in range(width + ROWS - 1):
+        inside = i >= ROWS - 1 and i < width
+        last[0] = above[i] if i < width else 0
         for k in range(ROWS):
             up[k] = last[k]
-        pixels = skewed[i]
+        if inside:
+            for k in range(ROWS):
+                coded[k] = raw[k, i - k + 1]
+        else:
+            for k in range(ROWS):
+                coded[k] = raw[k, i - k + 1] if 0 <= i - k < width else 0
         for k in range(ROWS):
             a, b, c = last[k + 1], up[k], corner[k]
             to_left, to_up = np.int16(b - c), np.int16(a - c)
@@ -98,19 +96,21 @@ def _some_rows(raw: Array, above: Array, out: Array, skewed: Array, first: int, 
             nearest = a if (to_left <= to_up) & (to_left <= to_corner) else nearest
             mean = np.int16((a + b) >> 1)
             predicted = (a & sub[k]) | (b & up_[k]) | (mean & average[k]) | (nearest & paeth[k])
-            value = np.int16((pixels[k] + predicted) & 255)
+            coded[k] = np.int16((coded[k] + predicted) & 255)
             corner[k] = b
-            last[k + 1] = value
-            pixels[k] = value
-        if i < ROWS - 1 or i >= width:
+        if inside:
+            for k in range(ROWS):
+                last[k + 1] = coded[k]
+                out[k, i - k] = coded[k]
+        else:
             for k in range(ROWS):
                 # A row that has not begun, or is over, has zeros for neighbours.
-                if i < k or i - k >= width:
-                    last[k + 1] = 0
+                within = 0 <= i - k < width
+                last[k + 1] = coded[k] if within else 0
+                if within:
+                    out[k, i - k] = coded[k]
+                else:
                     corner[k] = 0
-    for k in range(ROWS):
-        for x in range(width):
-            out[k, x * step + first] = skewed[x + k, k]
 
 
 @_compiled
@@ -131,13 +131,11 @@ def undo(raw: Array, out: Array, step: int) -> bool:
         if coded[y, 0] > _PAETH:
             return False
     zero = np.zeros(width, np.uint8)
-    if height >= ROWS:
-        skewed = np.empty((width // step + ROWS - 1, ROWS), np.uint8)
+    if step == 1 and height >= ROWS and width >= ROWS:
         for start in range(0, height, ROWS):
             # The last block reaches back over rows that are done, and makes them again.
             y = min(start, height - ROWS)
-            for first in range(step):
-                _some_rows(coded[y : y + ROWS], out[y - 1] if y else zero, out[y : y + ROWS], skewed, first, step)
+            _sixteen_rows(coded[y : y + ROWS], out[y - 1] if y else zero, out[y : y + ROWS])
     else:
         for y in range(height):
             _one_row(coded[y, 0], coded[y, 1:], out[y - 1] if y else zero, out[y], step)
