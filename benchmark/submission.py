@@ -29,7 +29,7 @@ from .results import Run
 from .run import ModelRecord, Settings, run, with_threads
 from .submission_encoding import files
 from .submission_manifest import Manifest
-from .submission_reader import Opened, StoredPredictions, open_submission
+from .submission_reader import Opened, Reopen, open_submission
 from .submission_writing import Plan
 
 Progress = Callable[[int, int, str], None]
@@ -160,6 +160,7 @@ def score(
         WrongUse: it is of other data, or does not say what it is. MissingData: it is not there.
     """
     rules = protocols.protocol(protocol)
+    threads = max(1, min(_MOST_DECODERS, (os.cpu_count() or 1) // workers))
     opened = open_submission(
         submission,
         data,
@@ -167,7 +168,7 @@ def score(
         first_frame=first_frame,
         name=name,
         with_frames_only=with_frames_only,
-        threads=max(1, min(_MOST_DECODERS, (os.cpu_count() or 1) // workers)),
+        threads=threads,
     )
     for text in opened.notes:
         if note is None:
@@ -182,12 +183,15 @@ def score(
     settings = Settings(
         rules, recipe, with_frames_only, limit, predicted=opened.predicted, truth_cache=cache, threads=1
     )
+    make: Maker = partial(_same, opened.reader)
+    if workers > 1:
+        make = Reopen(Path(submission), data.root, data.split, kind, first_frame, name, threads)
     with TemporaryDirectory(prefix="vidsal-") as temporary:
         folder = Path(temporary) if partial_folder is None else partial_folder
         if fresh and folder.is_dir():
             shutil.rmtree(folder)
         return run(
-            partial(_reader, opened.reader),
+            make,
             _record(opened, command),
             data,
             settings,
@@ -199,10 +203,6 @@ def score(
 
 def _same(model: Model) -> Model:
     return model
-
-
-def _reader(reader: StoredPredictions) -> StoredPredictions:
-    return reader
 
 
 def _record(opened: Opened, command: str | None) -> ModelRecord:

@@ -138,26 +138,56 @@ def open_submission(
     layout = scan(root, everything.ids)
     manifest = _manifest(root, kind, first_frame, name)
     notes = _fits(manifest, data, root)
+    reader = _reader(root, data, layout, manifest, threads)
+    expected = Expectation(_expected(data, manifest, with_frames_only), manifest, reader.first_frame)
+    notes += check(root, layout, data, expected)
+    digests = reader.digests if manifest.files is not None else _digests(root, layout, everything, reader.first_frame)
+    return Opened(reader, manifest, manifests.digest(manifest.prediction, digests), notes)
+
+
+@dataclass(frozen=True)
+class Reopen:
+    """Makes the reader of a submission that was checked before; small, so that it travels to worker processes.
+
+    Attributes:
+        root: folder of the submission.
+        data_root, split: the release.
+        kind, first_frame, name: as for `open_submission`.
+        threads: how many decode at once.
+    """
+
+    root: Path
+    data_root: Path
+    split: str | None
+    kind: str | None
+    first_frame: int | None
+    name: str | None
+    threads: int
+
+    def __call__(self) -> StoredPredictions:
+        """List the folder again, without looking into its files."""
+        data = Release(self.data_root, self.split)
+        layout = scan(self.root, Release(self.data_root).ids)
+        manifest = _manifest(self.root, self.kind, self.first_frame, self.name)
+        return _reader(self.root, data, layout, manifest, self.threads)
+
+
+def _reader(root: Path, data: Release, layout: Layout, manifest: Manifest, threads: int) -> StoredPredictions:
     number = manifest.prediction.first_frame
     if number is None:
         number = 1 if layout.classic else 0
-    expected = Expectation(_expected(data, manifest, with_frames_only), manifest, number)
-    notes += check(root, layout, data, expected)
     of_split = set(data.ids)
     entries = {i: e for i, e in layout.entries.items() if i in of_split}
-    listed = None if manifest.files is None else {f.stimulus: f.sha256 for f in manifest.files}
-    digests = listed if listed is not None else _digests(root, layout, everything, expected.first_frame)
-    reader = StoredPredictions(
+    return StoredPredictions(
         info=manifest.info(_word(root.resolve().name)),
         root=root,
         prediction=manifest.prediction,
-        first_frame=expected.first_frame,
+        first_frame=number,
         entries=entries,
         wanted={i: _wanted(data[i], manifest) for i in entries},
-        digests=listed or {},
+        digests={f.stimulus: f.sha256 for f in manifest.files or ()},
         threads=threads,
     )
-    return Opened(reader, manifest, manifests.digest(manifest.prediction, digests), notes)
 
 
 def _manifest(root: Path, kind: str | None, first_frame: int | None, name: str | None) -> Manifest:

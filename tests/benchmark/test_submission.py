@@ -678,6 +678,18 @@ def test_reading_runs_ahead_but_not_far(tmp_path: Path, classic: Path, ds: Relea
     assert [frame for frame, _ in source] == list(range(1, 100))
 
 
+def test_what_travels_to_a_worker_is_small_and_reads_the_same(classic: Path, ds: Release) -> None:
+    import pickle
+
+    from vidsal.benchmark.submission_reader import Reopen, open_submission
+
+    opened = open_submission(classic, ds, kind="saliency", name="m", threads=2)
+    make = Reopen(classic, ds.root, None, "saliency", None, "m", 2)
+    packed = pickle.dumps(make)
+    assert len(packed) < 2000
+    assert pickle.loads(packed)() == opened.reader  # noqa: S301 - our own bytes
+
+
 def test_the_tool_says_what_wrote_it(tmp_path: Path, ds: Release) -> None:
     made = predict(Maps(), ds, tmp_path / "sub", threads=3)
     assert made.manifest.tool is not None
