@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from vidsal.loaders.errors import BadData
+from vidsal.loaders.errors import BadData, VidsalError
 from vidsal.loaders.records import Frame
 from vidsal.loaders.release import Stimulus
 from vidsal.loaders.truth import density as make_density
 
+from .door import as_map, value_range
 from .gather import GatheredNegatives
 from .gaze_points import METRICS as GAZE_METRICS
 from .gaze_points import Viewing, observer_paths, score_gaze
@@ -159,7 +162,7 @@ def complete(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction | 
     early: list[int] = []
     expected = 0
     begun = False
-    for prediction in predictor.predict(frames_for(info, stimulus), info_of(stimulus)):
+    for prediction in _predictions(predictor, stimulus):
         frame = int(prediction.frame)
         if not expected <= frame < stimulus.n_frames:
             raise BadData(
@@ -181,6 +184,25 @@ def complete(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction | 
     for index in range(expected, stimulus.n_frames):
         if index in wanted:
             yield _absent(info, stimulus, index)
+
+
+def _predictions(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction]:
+    """Run the predictor; what goes wrong in a user's own code is told as his, with the place."""
+    name, seen = predictor.info.name, -1
+    try:
+        for prediction in predictor.predict(frames_for(predictor.info, stimulus), info_of(stimulus)):
+            if not isinstance(prediction, Prediction):
+                raise BadData(f"{name}, {stimulus.id}: predict gave a {type(prediction).__name__}, not a Prediction")
+            seen = prediction.frame
+            yield prediction
+    except (VidsalError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise BadData(
+            f"{name}, {stimulus.id}: predict failed after frame {seen}: {type(error).__name__}: {error} "
+            f"({Path(last.filename).name}, line {last.lineno})"
+        ) from error
 
 
 def _absent(info: ModelInfo, stimulus: Stimulus, index: int) -> Prediction | int:
@@ -225,7 +247,7 @@ def score_stimulus(predictor: Predictor, stimulus: Stimulus, judge: Judge) -> pa
 
 def _gaze_scores(path: npt.NDArray[np.float64], stimulus: Stimulus) -> dict[str, float | None]:
     """Score predicted positions as positions, beside the densities made from them; None where it can not be."""
-    observers = list(observer_paths(stimulus).values())
+    observers = list(observer_paths(stimulus).values()) if stimulus.gaze_points.observers else []
     if not observers:
         return dict.fromkeys(GAZE_METRICS)
     fps = None if stimulus.fps is None else float(stimulus.fps)
@@ -240,11 +262,13 @@ _Row = tuple[int, int, FrameScores | None, str, str | None]
 def _score_item(item: Prediction | int, stimulus: Stimulus, judge: Judge, negatives: Negatives | None) -> _Row:
     frame = item if isinstance(item, int) else item.frame
     truth = judge.truth(stimulus, frame, negatives)
+    where = f"{stimulus.id}, frame {frame}"
     if truth.n_fixated == 0:
+        if isinstance(item, Prediction) and item.xy is None:
+            value_range(as_map(item.values, where), where, log=item.kind == "log_density")
         return frame, 0, None, NO_FIXATION, None
     if isinstance(item, int):
         return frame, truth.n_fixated, None, NO_PREDICTION, "the model gives no prediction of this frame"
-    where = f"{stimulus.id}, frame {frame}"
     if item.xy is None:
         scores = score(item.values, item.kind, truth, judge.protocol, encode=True, where=where)
     else:

@@ -49,9 +49,7 @@ class ModelInfo:
 
     def __post_init__(self) -> None:
         if self.missing not in get_args(Missing):
-            raise WrongUse(
-                f"ModelInfo.missing is {self.missing!r}; it is one of {', '.join(get_args(Missing))}"
-            )
+            raise WrongUse(f"ModelInfo.missing is {self.missing!r}; it is one of {', '.join(get_args(Missing))}")
         if self.lookahead < 0 or (self.causal and self.lookahead):
             raise WrongUse(f"model {self.name}: a causal model has lookahead 0, found {self.lookahead}")
 
@@ -106,9 +104,7 @@ class Prediction:
         if (self.values is None) == (self.xy is None):
             raise WrongUse(f"prediction of frame {self.frame}: give a map or a point, and not both")
         if self.values is not None and len(self.values.shape) != 2:
-            raise WrongUse(
-                f"prediction of frame {self.frame} has shape {tuple(self.values.shape)}; a map is (h, w)"
-            )
+            raise WrongUse(f"prediction of frame {self.frame} has shape {tuple(self.values.shape)}; a map is (h, w)")
         if self.kind not in get_args(Kind):
             raise WrongUse(f"prediction kind is {self.kind!r}; it is one of {', '.join(get_args(Kind))}")
 

@@ -25,6 +25,7 @@ import pyarrow.parquet as pq
 from threadpoolctl import threadpool_limits
 
 from vidsal._version import __version__
+from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.files import alone, canonical, sha256_text, whole
 from vidsal.loaders.release import Release, Stimulus
 
@@ -37,7 +38,7 @@ from .gaze_points import METRICS as GAZE_METRICS
 from .human import HumanReference
 from .pool import Job, Maker, work
 from .pool import Model as Model
-from .predictor import ModelInfo
+from .predictor import ModelInfo, Predictor
 from .results import Run
 
 Progress = Callable[[int, int, str], None]
@@ -141,6 +142,8 @@ def evaluate(
         MissingData: no annotated stimulus, or no frames.
         BadData: the model broke the protocol, or gave a map that is not finite.
     """
+    if not isinstance(model, (Predictor, HumanReference)) or not isinstance(model.info, ModelInfo):
+        raise WrongUse(f"{type(model).__name__} is no predictor: it needs `info` and `predict(frames, stimulus)`")
     settings = Settings(protocols.protocol(protocol), recipe, with_frames_only, limit)
     with TemporaryDirectory(prefix="vidsal-") as partial:
         return run(
@@ -156,6 +159,7 @@ def run(
     *,
     partial: Path,
     workers: int = 1,
+    fresh: bool = False,
     progress: Progress | None = None,
 ) -> Run:
     """Score a model on a release.
@@ -167,6 +171,7 @@ def run(
         settings: what was asked for.
         partial: folder of unfinished work; what lies there under the same input digest is not done again.
         workers: processes; the result does not depend on it.
+        fresh: forget unfinished work of the same input.
         progress: called with (done, total, stimulus id) after each stimulus.
 
     Raises:
@@ -179,6 +184,8 @@ def run(
     key = _input_digest(model, data, settings, coverage)
     folder = partial / key[:24]
     with alone(folder):
+        for left in [p for p in folder.iterdir() if fresh and p.suffix in (".parquet", ".npz")]:
+            left.unlink()
         annotated = [s for s in data if s.annotated]
         for shape in sorted({(s.height, s.width) for s in chosen}):
             _gather_once(folder, annotated, shape, settings)

@@ -1,6 +1,6 @@
 """Reading grey PNG files of 8 and 16 bits, about twice as fast as the usual libraries.
 
-zlib inflates, and a compiled loop undoes the filters: four rows that use the costly Paeth filter are undone together,
+ISA-L inflates, and a compiled loop undoes the filters: four rows that use the costly Paeth filter are undone together,
 each one pixel behind the row above it, so that the processor need not wait for one pixel before it begins another.
 Interlaced files, and machines where numba does not work, are left to Pillow. All of it runs without the interpreter's
 lock, so several threads read at once.
@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from isal import isal_zlib
 
 from vidsal.loaders.errors import BadData
 
@@ -118,10 +119,10 @@ def _image_data(data: bytes, where: str) -> bytes:
 
 def _inflate(packed: bytes, size: int, where: str) -> bytes:
     """Inflate exactly `size` bytes, and never more."""
-    machine = zlib.decompressobj()
+    machine = isal_zlib.decompressobj()
     try:
         raw = machine.decompress(packed, size + 1)
-    except zlib.error as error:
+    except isal_zlib.error as error:  # type: ignore[misc]  # its stub forgets that it is an exception
         raise BadData(f"{where}: the pixels of the PNG can not be inflated ({error}); write the file again") from error
     if len(raw) != size or not machine.eof:
         what = "more" if len(raw) > size else "fewer"

@@ -28,6 +28,21 @@ DATASETS: dict[str, dict[str | None, str]] = {
 }
 
 
+_SPLITS = {
+    "dhf1k": ("train", "val", "test"),
+    "hollywood2": ("train", "test"),
+    "ucf-sports": ("train", "test"),
+    "ledov": ("train", "val", "test"),
+    "salicon": ("train", "val", "test"),
+    "synthetic": ("train", "val"),
+}
+
+
+def official_splits(name: str) -> tuple[str, ...]:
+    """Return the official splits of a data set, whether or not a copy holds them; else the one split `all`."""
+    return _SPLITS.get(name, ("all",))
+
+
 def variants(name: str) -> tuple[str | None, ...]:
     """Return the variants of a data set, (None,) where it has one form."""
     if name not in DATASETS:

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -26,9 +27,10 @@ import pyarrow.parquet as pq
 
 from . import frames as frame_files
 from . import truth as truths
-from .errors import BadData, MissingData, UnknownName, WrongUse
+from .errors import BadData, MissingData, UnknownName, VidsalError, WrongUse
 from .records import FORCED_START, POINT_EVENTS, Float32Array, Float64Array, Frame, Screen, Truth
-from .schema import SCHEMA_VERSION
+from .registry import official_splits
+from .schema import GAZE, SCHEMA_VERSION
 
 if TYPE_CHECKING:
     from .torch_data import Clips
@@ -199,6 +201,8 @@ class Stimulus:
                 raise BadData(
                     f"{path}: frame {frame.index} is {width}x{height}, the release says {self.width}x{self.height}"
                 )
+            if frame.index != count:
+                raise BadData(f"{path}: the image of frame {count} is missing; a stimulus needs all of its frames")
             if count < self.n_frames:
                 yield frame
             count += 1
@@ -224,8 +228,9 @@ class Release:
         self.record = _record(self.root)
         self.split = split
         self._frames_root = None if frames_root is None else Path(frames_root)
-        rows = pq.read_table(self.root / "stimuli.parquet", use_threads=False).to_pylist()
-        known = sorted({r["split"] for r in rows})
+        with _reading(self.root / "stimuli.parquet"):
+            rows = pq.read_table(self.root / "stimuli.parquet", use_threads=False).to_pylist()
+            known = sorted({r["split"] for r in rows} | set(official_splits(self.record["dataset"])))
         if split is not None and split not in known and split != "all":
             raise UnknownName(f"split of {self.id}", split, [*known, "all"])
         self._stimuli = {r["stimulus_id"]: Stimulus(self, r) for r in rows if split in (None, "all", r["split"])}
@@ -290,17 +295,15 @@ class Release:
         if name not in ("stimuli", "fixations", "gaze"):
             raise UnknownName("table", name, ["stimuli", "fixations", "gaze"])
         path = self.root / f"{name}.parquet"
-        if name == "gaze" and not path.is_file():
-            from .schema import GAZE
-
+        if name == "gaze" and path.name not in self.record["files"]:
             return GAZE.empty_table()
         wanted = self.ids if stimulus_id is None else (stimulus_id,)
-        with pq.ParquetFile(path) as file:
+        with _reading(path), pq.ParquetFile(path) as file:
             if stimulus_id is None and self.split in (None, "all"):
-                return file.read(columns, use_threads=False)
+                return _read_groups(file, range(file.num_row_groups), columns)
             groups = [g for g, low, high in self._groups(name) if any(low <= w <= high for w in wanted)]
             needed = None if columns is None else list(dict.fromkeys(["stimulus_id", *columns]))
-            table = file.read_row_groups(groups, needed, use_threads=False)
+            table = _read_groups(file, groups, needed)
         kept = table.filter(pc.is_in(table["stimulus_id"].cast(pa.string()), pa.array(wanted, pa.string())))
         return kept if columns is None else kept.select(list(columns))
 
@@ -401,12 +404,42 @@ _POINT_COLUMNS = (
 )
 
 
+def _read_groups(file: pq.ParquetFile, groups: Iterable[int], columns: Sequence[str] | None) -> pa.Table:
+    """Read row groups one by one: Arrow can not read lists of words from several at once."""
+    wanted = None if columns is None else list(columns)
+    tables = [file.read_row_group(group, wanted, use_threads=False) for group in groups]
+    if tables:
+        return pa.concat_tables(tables)
+    schema = file.schema_arrow
+    return schema.empty_table() if wanted is None else schema.empty_table().select(wanted)
+
+
 def truth_from_json(value: Mapping[str, Any]) -> Truth:
     """Read a truth recipe as release.json holds it."""
-    fields = dict(value)
+    fields = {k: v for k, v in value.items() if k in Truth.__dataclass_fields__}
+    if len(fields) != len(value):
+        raise BadData(
+            f"unknown settings of a truth recipe: {sorted(set(value) - set(fields))}; was it made by a later version?"
+        )
     if fields.get("orders") is not None:
         fields["orders"] = tuple(fields["orders"])
     return Truth(**fields)
+
+
+_NEEDED = ("release", "dataset", "digest", "files", "counts", "truth", "screen")
+
+
+@contextmanager
+def _reading(path: Path) -> Iterator[None]:
+    """Name the file where Parquet can not be read."""
+    if not path.is_file():
+        raise BadData(f"{path} is missing from this release; convert the data set again")
+    try:
+        yield
+    except (pa.ArrowException, KeyError, TypeError, ValueError, OSError) as error:
+        if isinstance(error, VidsalError) or (isinstance(error, OSError) and error.errno is not None):
+            raise
+        raise BadData(f"{path}: damaged ({str(error)[:200]}); convert the data set again") from error
 
 
 def _record(root: Path) -> dict[str, Any]:
@@ -421,6 +454,12 @@ def _record(root: Path) -> dict[str, Any]:
         version = int(record["schema_version"])
     except (ValueError, KeyError, TypeError) as error:
         raise BadData(f"{path}: damaged ({error}); convert the data set again") from error
+    lacking = [key for key in _NEEDED if key not in record]
+    truth = record.get("truth")
+    if lacking or not isinstance(truth, dict) or truth.get("default") not in truth.get("recipes", {}):
+        raise BadData(
+            f"{path}: damaged (it lacks {', '.join(lacking) or 'a truth recipe'}); convert the data set again"
+        )
     if version != SCHEMA_VERSION:
         raise WrongUse(f"{path}: schema {version}, this program reads {SCHEMA_VERSION}; convert again or update vidsal")
     return record

@@ -83,9 +83,7 @@ def _window(index: np.ndarray[tuple[int], np.dtype[np.int64]], size: int, truth:
     return matrix[:, index]
 
 
-def _fourier(
-    index: np.ndarray[tuple[int], np.dtype[np.int64]], size: int, longest: int, truth: Truth
-) -> Float64Array:
+def _fourier(index: np.ndarray[tuple[int], np.dtype[np.int64]], size: int, longest: int, truth: Truth) -> Float64Array:
     """Low-pass with gain 1/2 at the cut-off, on a canvas of a power of two that wraps around."""
     canvas = 1 << int(np.ceil(np.log2(max(longest, 2))))
     frequency = np.fft.fftfreq(canvas, 1 / canvas)

@@ -81,6 +81,9 @@ def _files(release: Release) -> Iterator[Finding]:
             yield Finding("digest", False, f"{name} is not the file that was converted (its SHA-256 differs)")
         else:
             yield Finding("digest", True, f"{name} has its recorded SHA-256")
+    surplus = sorted({p.name for p in release.root.glob("*.parquet")} - set(release.record["files"]))
+    if surplus:
+        yield Finding("digest", False, f"{', '.join(surplus)}: not part of this release; remove it or convert again")
     same = release_digest(release.record) == release.digest
     yield Finding("digest", same, "the release's digest " + ("fits" if same else "does not fit its content"))
 

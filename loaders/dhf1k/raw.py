@@ -8,6 +8,7 @@ at its own (x, y), so none of the grid artefacts of the released maps arise.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -34,6 +35,7 @@ INFO = replace(
 _SCALE = 640 / 1440
 _BAR_PX = (900 - 360 / _SCALE) / 2
 _FPS = 30
+_OBSERVERS = 17
 _NUMBERS = ("Time", "L Dia X [px]", "L POR X [px]", "L POR Y [px]")
 _EVENT = "L Event Info"
 _LARGEST = 1e6
@@ -52,7 +54,16 @@ class Recording:
 
 def _files(source: Path, video: str) -> list[Path]:
     folder = source / "exportdata_train" if (source / "exportdata_train").is_dir() else source
-    return sorted(folder.glob(f"P[0-9][0-9]/P[0-9][0-9]_Trail{int(video):03d}.txt"))
+    found = folder.glob(f"P[0-9][0-9]/P[0-9][0-9]_Trail{int(video):03d}.txt")
+    return sorted(file for file in found if file.name.startswith(f"{file.parent.name}_"))
+
+
+def _strays(source: Path) -> list[str]:
+    """Text files below the folder of recordings that are not named as a recording of their folder's observer."""
+    folder = source / "exportdata_train"
+    names = (file.relative_to(source) for file in sorted(folder.rglob("*.txt"))) if folder.is_dir() else ()
+    pattern = r"exportdata_train/(P\d\d)/\1_Trail\d{3}\.txt"
+    return [name.as_posix() for name in names if not re.fullmatch(pattern, name.as_posix())]
 
 
 def present(source: Path) -> bool:
@@ -69,6 +80,8 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
     """
     folder = source / "exportdata_train" if (source / "exportdata_train").is_dir() else source
     recorded = {int(file.stem[-3:]) for file in folder.glob("P[0-9][0-9]/P[0-9][0-9]_Trail[0-9][0-9][0-9].txt")}
+    for stray in _strays(source):
+        report.add("surplus", stray, "not named Pxx/Pxx_TrailNNN.txt after its folder's observer; left out")
     return layout.stimuli(source, lambda video: int(video) in recorded, INFO)
 
 
@@ -76,9 +89,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     """Read all observers of one video; a file that can not be read is reported and left out."""
     files = _files(source, stimulus.stimulus_id)
     if not files:
-        layout.note_missing_gaze(
-            stimulus, f"exportdata_train/Pxx/Pxx_Trail{int(stimulus.stimulus_id):03d}.txt", report
-        )
+        layout.note_missing_gaze(stimulus, f"exportdata_train/Pxx/Pxx_Trail{int(stimulus.stimulus_id):03d}.txt", report)
         return Gaze(annotated=False)
     points: list[dict[str, npt.NDArray[np.generic]]] = []
     others: list[dict[str, npt.NDArray[np.generic]]] = []
@@ -102,9 +113,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
         stored = fixated & ~on_boundary & ~after
         columns = _columns(file.stem.split("_")[0], recording)
         points.append({**{k: v[stored] for k, v in columns.items()}, "frame": frame[stored]})
-        others.append(
-            {k: v[~stored] for k, v in columns.items()} | {"label": np.char.lower(recording.event[~stored])}
-        )
+        others.append({k: v[~stored] for k, v in columns.items()} | {"label": np.char.lower(recording.event[~stored])})
     if boundary:
         report.add(
             "boundary",
@@ -121,6 +130,8 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
             count=outside,
             fatal=False,
         )
+    if len(read) < _OBSERVERS:
+        report.add("missing", stimulus.stimulus_id, f"{len(read)} of {_OBSERVERS} observers are here")
     if not read:
         return Gaze(annotated=False)
     joined = {k: np.concatenate([p[k] for p in points]) for k in points[0]}
@@ -173,9 +184,7 @@ def parse(file: Path) -> Recording:
     header = data.split(b"\n", 1)[0].decode("utf-8", "replace").strip("\r").split("\t")
     missing = [c for c in (*_NUMBERS, _EVENT) if c not in header]
     if missing:
-        raise BadData(
-            f"{file.name}, line 1: the header lacks {', '.join(missing)}; is this an SMI text export?"
-        )
+        raise BadData(f"{file.name}, line 1: the header lacks {', '.join(missing)}; is this an SMI text export?")
     types = {c: pa.float64() for c in _NUMBERS} | {_EVENT: pa.string(), "Time": pa.int64()}
     try:
         table = pa_csv.read_csv(

@@ -109,7 +109,7 @@ def parse_spec(name: str, checkpoint: Path | None, device: str, pairs: tuple[str
     else:
         kind = registry.entry(name).kind
         options = registry.parse_options(name, pairs)
-        device = choose_device(device) if kind == "network" else "cpu"
+        device = choose_device(device) if kind == "network" or device != "auto" else "cpu"
     return ModelSpec(name, checkpoint, device if device != "auto" else "cpu", options)
 
 

@@ -294,3 +294,69 @@ def test_what_is_no_predictor_is_refused(ds: Release) -> None:
 
     with pytest.raises(WrongUse, match="is no predictor"):
         vidsal.evaluate(Silent(), ds)  # type: ignore[arg-type]
+
+
+def test_a_bug_in_a_users_model_is_told_as_his(ds: Release) -> None:
+    class Raises(Scripted):
+        def predict(self, frames, stimulus):  # type: ignore[no-untyped-def]
+            yield Prediction(0, np.ones((2, 2)))
+            raise ZeroDivisionError
+
+    class Arrays(Scripted):
+        def predict(self, frames, stimulus):  # type: ignore[no-untyped-def]
+            yield np.ones((2, 2))
+
+    class Nothing(Scripted):
+        def predict(self, frames, stimulus):  # type: ignore[no-untyped-def]
+            return None
+
+    for model, message in (
+        (Raises, r"after frame 0: ZeroDivisionError.*test_run\.py, line"),
+        (Arrays, "gave a ndarray, not a Prediction"),
+        (Nothing, "predict failed"),
+    ):
+        with pytest.raises(BadData, match=message):
+            vidsal.evaluate(model([]), ds)
+    with pytest.raises(WrongUse, match="is no predictor"):
+        vidsal.evaluate(object(), ds)  # type: ignore[arg-type]
+
+
+def test_pooled_observers_have_no_scores_as_positions(tmp_path: Path) -> None:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "loaders"))
+    try:
+        from trees import write_map  # type: ignore[import-not-found]
+    finally:
+        sys.path.pop(0)
+
+    class Pointer(Scripted):
+        def predict(self, frames, stimulus):  # type: ignore[no-untyped-def]
+            for frame in frames:
+                yield Prediction.point(frame.index, 32.0, 24.0)
+
+    write_map(tmp_path / "src" / "annotation" / "0002" / "fixation" / "0001.png", [(3, 5)])
+    convert("dhf1k", tmp_path / "src", tmp_path / "out", variant="released", workers=1)
+    made = vidsal.evaluate(Pointer([], output="point"), vidsal.load(tmp_path / "out"))
+    assert made.record["counts"]["scored"] == 1
+    assert set(made.record["gaze_points"]["mean"].values()) == {None}
+
+
+def test_a_frame_without_fixation_needs_a_finite_map_too(tmp_path: Path) -> None:
+    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "loaders"))
+    try:
+        from trees import write_map  # type: ignore[import-not-found]
+    finally:
+        sys.path.pop(0)
+
+    class Hidden(Scripted):
+        def predict(self, frames, stimulus):  # type: ignore[no-untyped-def]
+            for frame in frames:
+                yield Prediction(frame.index, np.full((4, 4), np.inf if frame.index == 1 else 1.0))
+
+    folder = tmp_path / "src" / "annotation" / "0002" / "fixation"
+    write_map(folder / "0001.png", [(3, 5)])
+    write_map(folder / "0002.png", [])
+    convert("dhf1k", tmp_path / "src", tmp_path / "out", variant="released", workers=1)
+    ds = vidsal.load(tmp_path / "out")
+    assert vidsal.evaluate(Scripted(list(range(783))), ds).frames["status"].tolist() == ["scored", "no_fixation"]
+    with pytest.raises(NonFinite, match="002, frame 1"):
+        vidsal.evaluate(Hidden([]), ds)

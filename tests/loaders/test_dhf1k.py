@@ -46,7 +46,7 @@ def test_screen_to_stimulus_and_frame_rule_by_hand(tmp_path: Path) -> None:
     assert list(f["flags"]) == [[], [], [], ["lost"]]
     assert gaze.samples is not None
     assert list(gaze.samples["label"]) == ["fixation", "saccade", "fixation"]
-    assert {(a.kind, a.count) for a in report} == {("boundary", 1), ("after-end", 1)}
+    assert {(a.kind, a.count) for a in report} == {("boundary", 1), ("after-end", 1), ("missing", 1)}
 
 
 @pytest.mark.parametrize(
@@ -162,3 +162,18 @@ def test_the_real_maps_of_601(samples: Path, tmp_path: Path) -> None:
     assert stimulus.row["source_sha256"] is None
     counts = [len(stimulus.points(f)) for f in range(20)]
     assert (min(counts), max(counts)) == (126, 302)
+
+
+def test_strays_and_missing_observers_are_told(tmp_path: Path) -> None:
+    dhf1k_raw(tmp_path, observers=3)
+    own = tmp_path / "exportdata_train" / "P03" / "P03_Trail002.txt"
+    for name in ("P02/P03_Trail002.txt", "P02/P02_Trail0002.txt"):
+        (tmp_path / "exportdata_train" / name).write_bytes(own.read_bytes())
+    result = convert("dhf1k", tmp_path, tmp_path / "out", variant="raw", workers=1)
+    strays = {a.where for a in result.anomalies if a.kind == "surplus"}
+    assert strays == {"exportdata_train/P02/P03_Trail002.txt", "exportdata_train/P02/P02_Trail0002.txt"}
+    assert any("3 of 17 observers" in a.message for a in result.anomalies)
+    (stimulus,) = load(tmp_path / "out")
+    counts = np.bincount(stimulus.gaze_points.observer, minlength=3)
+    assert stimulus.gaze_points.observers == ("P01", "P02", "P03")
+    assert counts.max() < 1.3 * counts.min()

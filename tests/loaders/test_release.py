@@ -147,3 +147,71 @@ def test_clips_refuse_nonsense(ds: Release) -> None:
         ds.torch(clip=0)
     with pytest.raises(IndexError):
         ds.torch(clip=8)[99]
+
+
+def test_a_release_of_several_row_groups_reads_whole(tmp_path: Path) -> None:
+    from vidsal.loaders import parquet, schema
+
+    def table(name: str, rows: int) -> object:
+        columns = {"event": "point", "frame": [3] * rows, "x_px": [1.0] * rows, "y_px": [1.0] * rows}
+        columns["flags"] = [["lost"] if i % 7 == 0 else [] for i in range(rows)]
+        place = {"dataset": "synthetic", "stimulus_id": name, "split": "val", "width": 64, "height": 48}
+        return schema.fixations_table(columns, **place)  # type: ignore[arg-type]
+
+    generate(tmp_path / "source", videos=1, frames=5, width=64, height=48, observers=2, val=1)
+    convert("synthetic", tmp_path / "source", tmp_path / "out", workers=1)
+    (name,) = vidsal.load(tmp_path / "out").ids
+    parquet.write(tmp_path / "out" / "fixations.parquet", schema.FIXATIONS, iter([table(name, 140_000)]))
+    ds = vidsal.load(tmp_path / "out")
+    assert len(ds.fixations) == 140_000
+    assert len(ds[name].points(3)) == 140_000
+
+
+@pytest.mark.parametrize("damage", ["truth", "files", "digest"])
+def test_a_record_that_lacks_something_is_bad_data(root: Path, tmp_path: Path, damage: str) -> None:
+    import json
+    import shutil
+
+    shutil.copytree(root, tmp_path / "copy")
+    record = json.loads((root / "release.json").read_text())
+    del record[damage]
+    (tmp_path / "copy" / "release.json").write_text(json.dumps(record))
+    with pytest.raises(BadData, match="damaged"):
+        vidsal.load(tmp_path / "copy")
+
+
+@pytest.mark.parametrize("name", ["fixations.parquet", "stimuli.parquet"])
+def test_a_damaged_or_missing_table_names_its_file(root: Path, tmp_path: Path, name: str) -> None:
+    import shutil
+
+    shutil.copytree(root, tmp_path / "copy")
+    path = tmp_path / "copy" / name
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(BadData, match=name):
+        vidsal.load(tmp_path / "copy").fixations  # noqa: B018
+    path.unlink()
+    with pytest.raises(BadData, match=f"{name} is missing"):
+        vidsal.load(tmp_path / "copy").fixations  # noqa: B018
+
+
+def test_an_official_split_without_stimuli_is_empty(tmp_path: Path) -> None:
+    from .trees import dhf1k_raw
+
+    convert("dhf1k", dhf1k_raw(tmp_path / "src"), tmp_path / "out", variant="raw", workers=1)
+    assert len(vidsal.load(tmp_path / "out", "test")) == 0
+
+
+def test_a_hole_in_a_folder_of_images_is_refused(tmp_path: Path) -> None:
+    from PIL import Image
+
+    from .trees import noise_video, write_map
+
+    folder = tmp_path / "annotation" / "0002"
+    for number in (1, 2, 4):
+        (folder / "images").mkdir(parents=True, exist_ok=True)
+        Image.fromarray(noise_video(1, 360, 640, number)[0]).save(folder / "images" / f"{number:04d}.png")
+        write_map(folder / "fixation" / f"{number:04d}.png", [(number, number)])
+    convert("dhf1k", tmp_path, tmp_path / "out", variant="released", workers=1)
+    (stimulus,) = vidsal.load(tmp_path / "out")
+    with pytest.raises(BadData, match="frame 2 is missing"):
+        list(stimulus.frames())

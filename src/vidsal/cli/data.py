@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -114,12 +115,13 @@ def convert(
 
 
 def _tell(anomalies: tuple[Anomaly, ...]) -> None:
-    for anomaly in anomalies[:_MOST_ANOMALIES]:
+    most = _MOST_ANOMALIES if sys.stderr.isatty() else len(anomalies)
+    for anomaly in anomalies[:most]:
         times = f" ({anomaly.count} times)" if anomaly.count > 1 else ""
         click.echo(
             f"vidsal: {'anomaly' if anomaly.fatal else 'note'}: {anomaly.where}: {anomaly.message}{times}", err=True
         )
-    more = len(anomalies) - _MOST_ANOMALIES
+    more = len(anomalies) - most
     if more > 0:
         click.echo(f"vidsal: and {more} more anomalies, all in release.json", err=True)
 

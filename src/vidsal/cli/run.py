@@ -50,8 +50,6 @@ def run(
     as_json: bool,
 ) -> None:
     """Run MODEL (a registered name, or path/to/file.py:Class) over a release and score it."""
-    import shutil
-
     from vidsal.benchmark import protocols
     from vidsal.benchmark.run import Settings, with_threads
     from vidsal.benchmark.run import run as score_run
@@ -66,8 +64,6 @@ def run(
     command = _command(model, folder, split, protocol_name, out, checkpoint, options, recipe, limit, with_frames_only)
     record = spec.record(made, command)
     partial = out / ".partial"
-    if fresh and partial.is_dir():
-        shutil.rmtree(partial)
     with progress(f"{model} on {release.id}", "stimulus") as step:
         result = score_run(
             (lambda: made) if workers == 1 else spec,
@@ -76,6 +72,7 @@ def run(
             settings,
             partial=partial,
             workers=workers,
+            fresh=fresh,
             progress=step,
         ).save(out)
     report(result, as_json)
