@@ -89,6 +89,8 @@ def write_release(
             "citation": "nobody",
             "digest": "0" * 64,
             "screen": asdict(screen or Screen()),
+            "counts": {"stimuli": len(stimuli)},
+            "files": {path.name: "0" * 64 for path in sorted(root.glob("*.parquet"))},
             "truth": {"default": "plain", "recipes": {"plain": asdict(Truth(sigma_px=3.0))}},
         },
     )
