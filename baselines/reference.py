@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
+from vidsal.benchmark.frame_rows import CENTER_SD
 from vidsal.benchmark.predictor import ModelInfo, Prediction, Predictor, StimulusInfo
 from vidsal.benchmark.resize import bilinear_half_pixel
 from vidsal.loaders.average import mean_density
@@ -30,8 +31,6 @@ from vidsal.loaders.release import Release, Stimulus, load
 from .records import Baseline
 
 LICENCE = "Apache-2.0"
-CENTER_SD = (0.15, 0.194)
-"""Standard deviations of the centre prior in frame widths and heights."""
 
 
 def normalised(values: npt.NDArray[Any]) -> Float32Array:

@@ -32,6 +32,8 @@ from .truth_cache import StimulusTruth
 SCORED, NO_FIXATION, NO_PREDICTION = "scored", "no_fixation", "no_prediction"
 GAZE_KEY = b"vidsal.gaze_points"
 _AHEAD = 8
+CENTER_SD = (0.15, 0.194)
+"""Standard deviations of the centre prior in frame widths and heights."""
 
 FRAMES_SCHEMA = pa.schema(
     [
@@ -143,8 +145,8 @@ def frames_for(info: ModelInfo, stimulus: Stimulus) -> Iterator[Frame]:
 
 def centre_density(height: int, width: int) -> npt.NDArray[np.float32]:
     """Return the centre prior of the reference predictors: a Gaussian, sd 0.15 W and 0.194 H, sum 1."""
-    y = (np.arange(height) + 0.5 - height / 2) / (0.194 * height)
-    x = (np.arange(width) + 0.5 - width / 2) / (0.15 * width)
+    y = (np.arange(height) + 0.5 - height / 2) / (CENTER_SD[1] * height)
+    x = (np.arange(width) + 0.5 - width / 2) / (CENTER_SD[0] * width)
     values = np.exp(-0.5 * (y[:, None] ** 2 + x[None, :] ** 2))
     density: npt.NDArray[np.float32] = (values / values.sum()).astype(np.float32)
     return density

@@ -128,7 +128,7 @@ class Stimulus:
     @cached_property
     def gaze_points(self) -> Points:
         """All points of the stimulus, see `Points`."""
-        return _points(self._release.table("fixations", self.id, _POINT_COLUMNS))
+        return points_of(self._release.table("fixations", self.id, _POINT_COLUMNS))
 
     def points(self, frame: int) -> Float32Array:
         """Return the points of a frame.
@@ -465,7 +465,8 @@ def _record(root: Path) -> dict[str, Any]:
     return record
 
 
-def _points(table: pa.Table) -> Points:
+def points_of(table: pa.Table) -> Points:
+    """Return the points among rows of the fixations table of one stimulus."""
     event = table["event"].cast(pa.string())
     keep = pc.and_(table["in_bounds"], pc.is_in(event, pa.array(POINT_EVENTS)))
     table = table.filter(keep)

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import BadData
-from .release import Release, Stimulus, _points
+from .release import Release, Stimulus, points_of
 from .schema import FIXATIONS, GAZE
 
 
@@ -77,4 +77,4 @@ def _joined(parts: list[pa.Table]) -> pa.Table:
 def point_rows(rows: pa.Table) -> pa.Table:
     """Keep those of a stimulus's fixations that count as points; the rule is that of `release.Points`."""
     numbered = rows.set_column(rows.schema.get_field_index("order"), "order", pa.array(np.arange(rows.num_rows)))
-    return rows.take(pa.array(_points(numbered).order))  # asked for the rows' numbers in the place of their order
+    return rows.take(pa.array(points_of(numbered).order))  # asked for the rows' numbers in the place of their order
