@@ -12,6 +12,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -19,8 +20,11 @@ import pyarrow.parquet as pq
 from . import frames, registry
 from .errors import BadData
 from .files import sha256, sha256_text, whole, write_json
-from .records import DatasetInfo, Gaze, Report, StimulusRow
+from .records import LOST, DatasetInfo, Gaze, Report, StimulusRow
 from .schema import GAZE, fixations_table, gaze_table
+
+_PLACED_EVENTS = ("fixation", "pursuit", "mouse")
+"""Events that a source places on the stimulus; samples of an eye tracker leave it all the time."""
 
 
 @dataclass(frozen=True)
@@ -60,8 +64,10 @@ def still_valid(job: Job) -> bool:
     try:
         record = json.loads(job.done.read_text(encoding="utf-8"))
         stamps = record["stamps"]
-        return record["row"] == repr(job.row) and all(
-            (job.source / f).exists() and _stamp(job.source / f) == s for f, s in stamps.items()
+        return (
+            record["row"] == repr(job.row)
+            and "outside" in record
+            and all((job.source / f).exists() and _stamp(job.source / f) == s for f, s in stamps.items())
         )
     except (ValueError, KeyError, OSError):
         return False
@@ -77,29 +83,40 @@ def convert_one(job: Job) -> None:
     try:
         gaze = form.gaze(job.source, row, report)
     except BadData as error:
-        report.add("unreadable", row.stimulus_id, f"{error}; kept as not annotated")
+        report.add("unreadable", row.stimulus_id, f"{error}; taken as not annotated")
         gaze = Gaze(annotated=False)
-    if row.width is None or row.height is None:
-        report.add("unusable", row.stimulus_id, "neither register, frames nor annotation tell its size; left out")
-        write_json(job.done, _record(job, gaze, [], None, report))
-        return
     n_frames = _count(row, found, gaze, report)
+    unknown = "size" if row.width is None or row.height is None else "" if n_frames else "number of frames"
+    if unknown:
+        message = f"neither register, frames nor annotation tell its {unknown}; left out"
+        report.add("unusable", row.stimulus_id, message)
+        write_json(job.done, _record(job, gaze, [], None, report, {}))
+        return
     fixations, samples = _tables(job.name, row, gaze, n_frames, report)
     for name, table in (("fixations", fixations), ("gaze", samples)):
         with whole(job.part(name)) as temporary:
             # Parts live for one conversion, so they are compressed lightly.
             pq.write_table(table, temporary, compression="lz4")
     files = sorted({*gaze.source_files, *([row.source_file] if found else [])})
-    write_json(job.done, _record(job, gaze, files, _stimulus(form.INFO, row, gaze, n_frames, found), report))
+    stimulus = _stimulus(form.INFO, row, gaze, n_frames, found)
+    write_json(job.done, _record(job, gaze, files, stimulus, report, _outside(fixations, samples, row)))
 
 
-def _record(job: Job, gaze: Gaze, files: list[str], stimulus: dict[str, Any] | None, report: Report) -> dict[str, Any]:
+def _record(
+    job: Job,
+    gaze: Gaze,
+    files: list[str],
+    stimulus: dict[str, Any] | None,
+    report: Report,
+    outside: dict[str, int],
+) -> dict[str, Any]:
     texts = [f"{f} {_digest_of(job.source / f, *_stamp(job.source / f))}\n" for f in gaze.source_files]
     return {
         "row": repr(job.row),
         "stamps": {f: _stamp(job.source / f) for f in files},
         "stimulus": stimulus,
         "gaze_digest": sha256_text("".join(texts)) if texts else None,
+        "outside": outside,
         "anomalies": [asdict(a) for a in report],
     }
 
@@ -183,6 +200,20 @@ def _tables(name: str, row: StimulusRow, gaze: Gaze, n_frames: int, report: Repo
         else gaze_table(gaze.samples, dataset=name, stimulus_id=row.stimulus_id)
     )
     return table, samples
+
+
+def _outside(fixations: pa.Table, samples: pa.Table, row: StimulusRow) -> dict[str, int]:
+    """Count what lies outside the frame: labelled events, and samples. Lost ones, which have no place, do not count."""
+    flags = fixations["flags"].combine_chunks()
+    lost = np.zeros(fixations.num_rows, bool)
+    words = pc.equal(flags.flatten().cast(pa.string()), LOST).to_numpy(zero_copy_only=False)
+    lost[pc.list_parent_indices(flags).to_numpy(zero_copy_only=False)[words]] = True
+    outside = ~fixations["in_bounds"].to_numpy() & ~lost
+    is_event = pc.is_in(fixations["event"].cast(pa.string()), pa.array(_PLACED_EVENTS)).to_numpy()
+    x, y = (samples[name].to_numpy() for name in ("x_px", "y_px"))
+    inside = (x >= 0) & (x < (row.width or 0)) & (y >= 0) & (y < (row.height or 0))
+    strays = int((~inside & np.isfinite(x) & np.isfinite(y)).sum())
+    return {"events": int((outside & is_event).sum()), "samples": int((outside & ~is_event).sum()) + strays}
 
 
 def _stimulus(

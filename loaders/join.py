@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from threading import Condition
 from typing import Any
@@ -109,12 +109,15 @@ class Joiner:
             MissingData: not one stimulus can be used.
         """
         read = [json.loads(job.done.read_text(encoding="utf-8")) for job in self._jobs]
-        anomalies = [*report, *(Anomaly(**a) for record in read for a in record["anomalies"])]
+        told = [*report, *(Anomaly(**a) for record in read for a in record["anomalies"])]
+        # Where the source lies on this machine is no part of a release.
+        anomalies = [replace(a, message=a.message.replace(f"{self._jobs[0].source}/", "")) for a in told]
         records = [record for record in read if record["stimulus"]]
         if not records:
-            raise MissingData(f"no stimulus of {self._info.release_id} can be used: {anomalies[0].message}")
+            why = next((a for a in anomalies if a.kind == "unreadable"), anomalies[-1])
+            raise MissingData(f"no stimulus of {self._info.release_id} can be used: {why.where}: {why.message}")
         stimuli = [record["stimulus"] for record in records]
-        anomalies += _frames_missing(stimuli)
+        anomalies += [*_frames_missing(stimuli), *_outside(records)]
         rows = {name: future.result() for name, future in self._tables.items()}
         self._pool.shutdown()
         self._write("stimuli", STIMULI, iter([pa.Table.from_pylist(stimuli, schema=STIMULI)]))
@@ -167,9 +170,24 @@ def _frames_missing(stimuli: list[dict[str, Any]]) -> list[Anomaly]:
     missing = [s["stimulus_id"] for s in stimuli if s["source_sha256"] is None and s["annotated"]]
     if not missing:
         return []
-    names = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
-    message = f"no frames for {len(missing)} of {len(stimuli)} stimuli: {names}"
+    message = f"no frames for {len(missing)} of {len(stimuli)} stimuli: {_first(missing)}"
     return [Anomaly("missing", "frames", message, len(missing))]
+
+
+def _outside(records: list[dict[str, Any]]) -> list[Anomaly]:
+    """One anomaly for all fixations outside their frame, and a note for samples: trackers see the eye leave it."""
+    found = []
+    for kind, where, what in (("events", "fixations", "fixations"), ("samples", "samples", "gaze samples")):
+        counts = {r["stimulus"]["stimulus_id"]: r["outside"][kind] for r in records if r["outside"][kind]}
+        if counts:
+            names = _first([f"{name} ({count})" for name, count in counts.items()])
+            message = f"{what} lie outside the frame in {len(counts)} stimuli: {names}; kept, but no points"
+            found.append(Anomaly("out-of-range", where, message, sum(counts.values()), fatal=kind == "events"))
+    return found
+
+
+def _first(names: list[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def release_digest(release: dict[str, Any]) -> str:

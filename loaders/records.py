@@ -17,6 +17,7 @@ import numpy.typing as npt
 EVENTS = ("fixation", "pursuit", "saccade", "noise", "point", "mouse")
 POINT_EVENTS = ("fixation", "pursuit", "point", "mouse")
 FORCED_START = "forced_start"
+LOST = "lost"
 
 UInt8Image = npt.NDArray[np.uint8]
 Float32Array = npt.NDArray[np.float32]

@@ -56,6 +56,10 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
     folders = images.visible_folders(root / SCANPATHS)
     observers = {file.name for folder in folders for file in _files(folder)}
     images.tell_missing_observers(observers, SCANPATHS, report)
+    for folder in folders:
+        absent = sorted(observers.intersection(images.OBSERVERS) - {file.name for file in _files(folder)})
+        if absent and len(absent) < len(observers):
+            report.add("missing", folder.name, f"no scanpath of the observers {', '.join(absent)}", count=len(absent))
     yield from images.rows(source, root / STIMULI, {folder.name for folder in folders}, report)
 
 

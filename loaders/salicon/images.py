@@ -81,14 +81,15 @@ def coco_id(name: str) -> str | None:
 
 
 def tell_counts(splits: Iterable[str], report: Report) -> None:
-    """Note how many photographs of each split are not here."""
+    """Report how many images of each split are not here."""
     have = dict.fromkeys(COUNTS, 0)
     for split in splits:
         have[split] += 1
     for split, expected in COUNTS.items():
         if have[split] < expected:
-            message = f"{have[split]} of {expected} photographs of {split} are here"
-            report.add("missing", split, message, count=expected - have[split], fatal=False)
+            lacking = expected - have[split]
+            message = f"{lacking} of {expected} images of {split} have neither a photograph nor gaze here"
+            report.add("missing", split, message, count=lacking)
 
 
 def _below(folder: Path) -> list[Path]:

@@ -223,3 +223,31 @@ def test_conversion_is_resumed_not_repeated_when_interrupted_by_ctrl_c(source: P
     assert process.wait(30) != 0
     process.stdout.close()
     assert len(list((tmp_path / "out" / ".partial").rglob("*.json"))) == 1
+
+
+def test_a_clip_of_which_nothing_can_be_read_is_left_out_by_name(tmp_path: Path) -> None:
+    folder = tmp_path / "src" / "gaze" / "natural_movies_gaze"
+    folder.mkdir(parents=True)
+    head = "gaze 1280 720\ngeometry distance 0.45 width 0.4 height 0.225\n"
+    (folder / "AAF_beach.coord").write_text("oops\n")
+    (folder / "AAF_doves.coord").write_text(head + "".join(f"{t} 640.0 360.0 1\n" for t in range(0, 20_000_000, 4000)))
+    result = convert("gazecom", tmp_path / "src", tmp_path / "out", variant="samples", workers=1)
+    (stimulus,) = load(tmp_path / "out")
+    assert (stimulus.id, stimulus.n_frames) == ("doves", 600)
+    (unusable,) = [a for a in result.anomalies if a.kind == "unusable"]
+    assert unusable.where == "beach"
+    assert "number of frames; left out" in unusable.message
+    assert unusable.fatal
+
+
+def test_the_place_of_the_source_is_no_part_of_a_release(tmp_path: Path) -> None:
+    digests = set()
+    for place in ("here", "there"):
+        folder = tmp_path / place / "animal_alpaca01"
+        folder.mkdir(parents=True)
+        (folder / "Data.mat").write_text("oops")
+        convert("ledov", tmp_path / place, tmp_path / f"out_{place}", workers=1)
+        record = json.loads((tmp_path / f"out_{place}" / "release.json").read_text())
+        assert str(tmp_path) not in json.dumps(record)
+        digests.add(record["digest"])
+    assert len(digests) == 1
