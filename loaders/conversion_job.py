@@ -15,11 +15,10 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from . import frames, registry
+from . import frames, parts, registry
 from .errors import BadData
-from .files import sha256, sha256_text, whole, write_json
+from .files import sha256, sha256_text, write_json
 from .records import LOST, DatasetInfo, Gaze, Report, StimulusRow
 from .schema import GAZE, fixations_table, gaze_table
 
@@ -66,7 +65,7 @@ def still_valid(job: Job) -> bool:
         stamps = record["stamps"]
         return (
             record["row"] == repr(job.row)
-            and "outside" in record
+            and "first_frame_number" in record
             and all((job.source / f).exists() and _stamp(job.source / f) == s for f, s in stamps.items())
         )
     except (ValueError, KeyError, OSError):
@@ -94,9 +93,7 @@ def convert_one(job: Job) -> None:
         return
     fixations, samples = _tables(job.name, row, gaze, n_frames, report)
     for name, table in (("fixations", fixations), ("gaze", samples)):
-        with whole(job.part(name)) as temporary:
-            # Parts live for one conversion, so they are compressed lightly.
-            pq.write_table(table, temporary, compression="lz4")
+        parts.write(job.part(name), table)
     files = sorted({*gaze.source_files, *([row.source_file] if found else [])})
     stimulus = _stimulus(form.INFO, row, gaze, n_frames, found)
     write_json(job.done, _record(job, gaze, files, stimulus, report, _outside(fixations, samples, row)))
@@ -115,6 +112,7 @@ def _record(
         "row": repr(job.row),
         "stamps": {f: _stamp(job.source / f) for f in files},
         "stimulus": stimulus,
+        "first_frame_number": job.row.first_frame_number,
         "gaze_digest": sha256_text("".join(texts)) if texts else None,
         "outside": outside,
         "anomalies": [asdict(a) for a in report],
@@ -129,7 +127,7 @@ def _digest_of(path: Path, size: int, modified_ns: int) -> str:
 
 def _probe(path: Path, row: StimulusRow, report: Report) -> frames.FrameSource | None:
     try:
-        found = frames.probe(path)
+        found = frames.probe(path, row.first_frame_number)
     except BadData as error:
         report.add("unreadable", row.source_file, f"{error}")
         return None

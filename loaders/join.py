@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
-from . import parquet
+from . import parquet, parts
 from .conversion_job import Job
 from .errors import MissingData
 from .files import canonical, sha256, sha256_text
@@ -87,12 +86,12 @@ class Joiner:
         for index, job in enumerate(self._jobs):
             self.turnstile.wait(index)
             if job.part(name).is_file():
-                yield count(pq.read_table(job.part(name), use_threads=False))
+                yield count(parts.read(job.part(name)))
 
-    def _write(self, name: str, schema: pa.Schema, parts: Iterator[pa.Table]) -> int:
+    def _write(self, name: str, schema: pa.Schema, tables: Iterator[pa.Table]) -> int:
         provenance = {"dataset": self._info.name, "variant": self._info.variant, "version": self._info.version}
         path = self._folder / f"{name}.parquet"
-        return parquet.write(path, with_metadata(schema, self._info.release_id, provenance), parts)
+        return parquet.write(path, with_metadata(schema, self._info.release_id, provenance), tables)
 
     def stop(self) -> None:
         """End the threads without a result."""
@@ -159,10 +158,18 @@ class Joiner:
                 "observers": len(fixations.observers | gaze.observers) or None,
             },
             "sources": {s["stimulus_id"]: r["gaze_digest"] for s, r in zip(stimuli, records, strict=True)},
+            **_first_frame_numbers(records),
             "files": digests,
             "anomalies": [asdict(a) for a in anomalies],
         }
         return {**release, "digest": release_digest(release)}
+
+
+def _first_frame_numbers(records: list[dict[str, Any]]) -> dict[str, dict[str, int]]:
+    """Numbers of the image of frame 0, where the data set's frames may be images with given numbers."""
+    numbers = {r["stimulus"]["stimulus_id"]: r["first_frame_number"] for r in records}
+    known = {name: number for name, number in numbers.items() if number is not None}
+    return {"first_frame_numbers": known} if known else {}
 
 
 def _frames_missing(stimuli: list[dict[str, Any]]) -> list[Anomaly]:

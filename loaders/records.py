@@ -13,6 +13,7 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 EVENTS = ("fixation", "pursuit", "saccade", "noise", "point", "mouse")
 POINT_EVENTS = ("fixation", "pursuit", "point", "mouse")
@@ -199,8 +200,10 @@ class Report(list[Anomaly]):
         self.append(Anomaly(kind, where, message, count, fatal))
 
 
-Column = npt.NDArray[Any] | list[Any] | str | int | float | None
-"""A column of a table: an array of its length, a list, or one value for all rows."""
+Mask = npt.NDArray[np.bool_]
+Column = npt.NDArray[Any] | list[Any] | pa.DictionaryArray | Mapping[str, Mask] | str | int | float | None
+"""A column of a table: an array of its length, a list, words by number (`schema.words`), or one value for all rows;
+of flags, which rows have each."""
 
 
 @dataclass(frozen=True)
@@ -210,7 +213,7 @@ class Gaze:
     Attributes:
         fixations: columns of the fixations schema by name, without dataset, stimulus_id, split and in_bounds.
             Needed: `event`, `frame`, `x_px`, `y_px`. Arrays of equal length, or one value for all rows.
-            `flags` is a list of lists of strings, or None.
+            `flags` tells of each flag which rows have it.
         samples: columns of the gaze schema likewise (needed: `observer_id`, `t_us`, `x_px`, `y_px`); None where
             the source has no samples that are not themselves the points.
         annotated: False if there is no gaze for the stimulus at all.

@@ -7,10 +7,11 @@ right, y down; pixel (0, 0) covers [0, 1) x [0, 1), so `floor` gives the index.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -109,13 +110,15 @@ def with_metadata(schema: pa.Schema, release_id: str, provenance: Mapping[str, A
 
 
 def _length(columns: Mapping[str, Column]) -> int:
-    lengths = {name: len(c) for name, c in columns.items() if isinstance(c, np.ndarray | list)}
+    lengths = {name: len(c) for name, c in columns.items() if isinstance(c, np.ndarray | list | pa.Array)}
     if len(set(lengths.values())) > 1:
         raise BadData(f"columns of unequal length: {lengths}")
     return next(iter(lengths.values()), 0)
 
 
 def _words(values: Column, rows: int) -> pa.DictionaryArray:
+    if isinstance(values, pa.DictionaryArray):
+        return values.cast(_WORD)
     if values is None or isinstance(values, str | int | float):
         indices = pa.array(np.zeros(rows, np.int32)) if values is not None else pa.nulls(rows, pa.int32())
         return pa.DictionaryArray.from_arrays(indices, pa.array([] if values is None else [str(values)], pa.string()))
@@ -137,10 +140,30 @@ def _column(field: pa.Field, values: Column, rows: int) -> pa.Array:
 
 
 def _flags(values: Column, rows: int) -> pa.ListArray:
-    lists = [[]] * rows if values is None else list(values)  # type: ignore[arg-type]
-    offsets = np.concatenate([[0], np.cumsum([len(x) for x in lists], dtype=np.int64)]).astype(np.int32)
-    flat = pa.array([word for words in lists for word in words], pa.string()).dictionary_encode()
-    return pa.ListArray.from_arrays(pa.array(offsets), pc.cast(flat, _WORD))
+    if values is None:
+        values = {}
+    if isinstance(values, Mapping):
+        masks = np.zeros((rows, len(values)), bool)
+        for number, mask in enumerate(values.values()):
+            masks[:, number] = mask
+        counts, flat = masks.sum(axis=1), words(np.nonzero(masks)[1], values)
+    else:
+        counts = np.array([len(x) for x in values], np.int64)  # type: ignore[union-attr]
+        flat = pa.array([word for one in values for word in one], pa.string()).dictionary_encode().cast(_WORD)  # type: ignore[union-attr]
+    offsets = np.zeros(rows + 1, np.int32)
+    np.cumsum(counts, out=offsets[1:])
+    return pa.ListArray.from_arrays(pa.array(offsets), flat)
+
+
+def words(codes: npt.ArrayLike, names: Iterable[str]) -> pa.DictionaryArray:
+    """Make a column of words from numbers: row i holds `names[codes[i]]`; a code of -1 is null.
+
+    >>> words([1, 0, -1], ["point", "noise"]).to_pylist()
+    ['noise', 'point', None]
+    """
+    numbers = np.asarray(codes, np.int32)
+    indices = pa.array(numbers, mask=numbers < 0) if (numbers < 0).any() else pa.array(numbers)
+    return pa.DictionaryArray.from_arrays(indices, pa.array(list(names), pa.string()))
 
 
 def _table(schema: pa.Schema, columns: Mapping[str, Column], fixed: Mapping[str, Column]) -> pa.Table:

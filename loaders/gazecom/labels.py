@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadData
-from ..records import Float64Array, Gaze, Report, StimulusRow
+from ..records import LOST, Float64Array, Gaze, Report, StimulusRow
+from ..schema import words
 from . import arff, layout, reading
 from .recording import Recording
 
@@ -25,8 +27,10 @@ INFO = layout.variant_info(
     unverified=("the other 843 recordings", *layout.NO_VIDEO_AT_HAND),
 )
 
-EVENTS = np.array(["noise", "fixation", "saccade", "pursuit", "noise"])
-"""Event of each hand label, 0 to 4."""
+Columns = dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]
+
+EVENTS = ("noise", "fixation", "saccade", "pursuit")
+"""Event of each hand label; 4 is noise, as 0 is."""
 
 
 def present(source: Path) -> bool:
@@ -55,8 +59,9 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     if not stimulus.extra:
         report.add("missing", stimulus.stimulus_id, "no labelled recording of this clip; kept as not annotated")
         return Gaze(annotated=False)
-    runs: list[dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]] = []
-    samples: list[dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]] = []
+    runs: list[Columns] = []
+    samples: list[Columns] = []
+    observers: list[str] = []
     files: list[str] = []
     late = 0
     for observer, file, recording in reading.read(source, stimulus, length_s, report):
@@ -64,8 +69,9 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
             report.add("unreadable", file, f"no attribute {arff.FINAL_LABEL}; this recording is left out")
             continue
         files.append(file)
-        samples.append(_samples(observer, recording))
-        part = _runs(observer, recording, fps)
+        observers.append(observer)
+        samples.append(_samples(recording))
+        part = _runs(recording, fps)
         inside = reading.before(part.pop("t_us").astype(np.int64), length_s)
         late += int((~inside).sum())
         runs.append({name: column[inside] for name, column in part.items()})
@@ -74,39 +80,44 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     if late:
         message = f"eye movements that begin after the end of the clip at {float(length_s):.2f} s, left out"
         report.add("after-end", stimulus.stimulus_id, message, count=late, fatal=False)
-    columns = {name: np.concatenate([part[name] for part in runs]) for name in runs[0]}
-    columns["frame_end"] = np.minimum(columns["frame_end"].astype(np.int32), n_frames - 1)
+    columns = _joined(runs, "event", observers)
     lost = columns.pop("lost")
+    columns["frame_end"] = np.minimum(columns["frame_end"].astype(np.int32), n_frames - 1)
     return Gaze(
-        fixations={**columns, "flags": [["lost"] if missing else [] for missing in lost.tolist()]},
-        samples={name: np.concatenate([part[name] for part in samples]) for name in samples[0]},
+        fixations={**columns, "flags": {LOST: lost}},
+        samples=_joined(samples, "label", observers),
         last_annotated=n_frames - 1 if stimulus.n_frames is None else None,
         n_observers=len(runs),
         source_files=tuple(files),
     )
 
 
-def _samples(observer: str, recording: Recording) -> dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]:
+def _joined(parts: list[Columns], word: str, observers: list[str]) -> dict[str, Any]:
+    """Put the columns of several recordings below one another; one of them holds numbers of `EVENTS`."""
+    columns: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    lengths = [len(part[word]) for part in parts]
+    columns[word] = words(columns[word], EVENTS)
+    columns["observer_id"] = words(np.repeat(np.arange(len(parts)), lengths), observers)
+    return columns
+
+
+def _samples(recording: Recording) -> Columns:
     return {
-        "observer_id": np.full(len(recording.t_us), observer),
         "t_us": recording.t_us,
         "x_px": recording.x,
         "y_px": recording.y,
         "confidence": recording.confidence,
-        "label": EVENTS[recording.label],
+        "label": np.asarray(recording.label) % len(EVENTS),
     }
 
 
-def _runs(
-    observer: str, recording: Recording, fps: Fraction
-) -> dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]:
+def _runs(recording: Recording, fps: Fraction) -> Columns:
     label = np.asarray(recording.label)
     first = np.flatnonzero(np.diff(label, prepend=-1))
     last = np.append(first[1:], len(label)) - 1
     begin, end = recording.t_us[first], recording.t_us[last]
     return {
-        "observer_id": np.full(len(first), observer),
-        "event": EVENTS[label[first]],
+        "event": label[first] % len(EVENTS),
         "order": np.arange(len(first), dtype=np.int32),
         "t_us": begin,
         "onset_ms": begin / 1000,

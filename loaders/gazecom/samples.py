@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import BadData
-from ..records import Gaze, Report, StimulusRow
+from ..records import LOST, Gaze, Report, StimulusRow
+from ..schema import words
 from . import layout, reading
 
 INFO = layout.variant_info(
@@ -71,6 +72,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
         report.add("missing", stimulus.stimulus_id, "no recording of this clip; kept as not annotated")
         return Gaze(annotated=False)
     parts: list[dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]] = []
+    observers: list[str] = []
     files: list[str] = []
     late = 0
     for observer, file, recording in reading.read(source, stimulus, length_s, report):
@@ -78,9 +80,9 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
         late += int((~inside).sum())
         t_us = recording.t_us[inside]
         files.append(file)
+        observers.append(observer)
         parts.append(
             {
-                "observer_id": np.full(len(t_us), observer),
                 "order": np.arange(len(t_us), dtype=np.int32),
                 "onset_ms": t_us / 1000,
                 "frame": reading.frame_of(t_us, fps).astype(np.int32),
@@ -96,13 +98,12 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
         report.add("after-end", stimulus.stimulus_id, message, count=late, fatal=False)
     columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     lost = columns.pop("lost")
-    no_flags: list[str] = []
-    lost_flag = ["lost"]
     return Gaze(
         fixations={
             **columns,
-            "event": np.where(lost, "noise", "point"),
-            "flags": [lost_flag if missing else no_flags for missing in lost.tolist()],
+            "observer_id": words(np.repeat(np.arange(len(parts)), [len(p["frame"]) for p in parts]), observers),
+            "event": words(lost, ["point", "noise"]),
+            "flags": {LOST: lost},
         },
         last_annotated=n_frames - 1 if stimulus.n_frames is None else None,
         n_observers=len(parts),
