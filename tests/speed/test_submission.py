@@ -15,40 +15,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from vidsal.benchmark import protocols, submission_png, truth_cache
 from vidsal.benchmark.submission import score
-from vidsal.loaders.convert import convert
-from vidsal.loaders.release import Release, load
-from vidsal.loaders.synthetic.write import generate
+from vidsal.loaders.release import Release
 
 pytestmark = pytest.mark.slow
 THREADS = 2
-
-
-def prepare(root: Path, *, videos: int, frames: int, width: int, height: int) -> Release:
-    """A release without frames, and smooth maps of every frame as Pillow writes them."""
-    generate(
-        root / "src", videos=videos, frames=frames, width=width, height=height, observers=12, val=0, write_video=False
-    )
-    convert("synthetic", root / "src", root / "rel", workers=1)
-    data = load(root / "rel")
-    rng = np.random.default_rng(0)
-    y, x = np.mgrid[:height, :width].astype(np.float32)
-    for stimulus in data:
-        (root / "sub" / stimulus.id).mkdir(parents=True)
-        for frame in range(stimulus.n_frames):
-            total = np.zeros((height, width), np.float32)
-            for cy, cx, s in zip(
-                rng.uniform(0, height, 6), rng.uniform(0, width, 6), rng.uniform(0.04, 0.13, 6), strict=True
-            ):
-                total += np.exp(-((x - cx) ** 2 + (y - cy) ** 2) / (2 * (s * width) ** 2))
-            image = Image.fromarray(np.rint(255 * total / total.max()).astype(np.uint8))
-            image.save(root / "sub" / stimulus.id / f"{frame + 1:04d}.png")
-    return data
 
 
 def by_pillow(path: str) -> None:
@@ -72,8 +47,10 @@ def timed(work: Callable[[], Any]) -> tuple[float, float]:
     return time.perf_counter() - wall, time.process_time() - cpu
 
 
-def test_scoring_a_submission(tmp_path: Path, benchmark: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    data = prepare(tmp_path, videos=4, frames=300, width=640, height=360)
+def test_scoring_a_submission(
+    tmp_path: Path, stored: Callable[..., Release], benchmark: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = stored(tmp_path, videos=4, frames=300, width=640, height=360)
     files = [str(p) for p in sorted((tmp_path / "sub").rglob("*.png"))]
 
     def scored(protocol: str, cache: str | None = "auto", limit: int | None = None) -> Any:
