@@ -60,15 +60,19 @@ def exists(path: Path) -> bool:
     return path.is_file() or (path.is_dir() and bool(numbered_images(path)))
 
 
-def probe(path: Path) -> FrameSource:
+def probe(path: Path, first_number: int | None = None) -> FrameSource:
     """Decode a stimulus once, without keeping its pixels, and count.
+
+    Args:
+        path: a video file, an image, or a folder of numbered images.
+        first_number: number of frame 0 in a folder; a folder that begins with another is noted. None = unknown.
 
     Raises:
         MissingData: nothing is there.
         BadData: not one frame can be decoded.
     """
     if path.is_dir():
-        return _probe_folder(path)
+        return _probe_folder(path, first_number)
     if not path.is_file():
         raise MissingData(f"no frames at {path}")
     if path.suffix.lower() in IMAGE_SUFFIXES:
@@ -86,7 +90,7 @@ def read(path: Path, first_number: int | None = None) -> Iterator[Frame]:
 
     Raises:
         MissingData: nothing is there.
-        BadData: a frame can not be decoded; the message says which.
+        BadData: a frame can not be decoded, or an image is numbered below frame 0; the message says which.
     """
     if path.is_dir():
         return _prefetch(lambda: _read_folder(path, first_number))
@@ -118,7 +122,7 @@ def _image(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
         raise BadData(f"{path}: not a readable image ({error}); fetch the file again") from error
 
 
-def _probe_folder(path: Path) -> FrameSource:
+def _probe_folder(path: Path, first_number: int | None) -> FrameSource:
     images = numbered_images(path)
     if not images:
         raise MissingData(f"no numbered images in {path}")
@@ -133,6 +137,8 @@ def _probe_folder(path: Path) -> FrameSource:
     if len(sizes) > 1:
         notes.append(f"images of several sizes: {dict(sizes)}; taken as {width}x{height}")
     first, last = images[0][0], images[-1][0]
+    if first_number not in (None, first):
+        notes.append(f"the images begin with number {first}, frame 0 should be number {first_number}")
     if last - first + 1 != len(images):
         notes.append(f"numbers run from {first} to {last} but there are {len(images)} images")
     return FrameSource(len(images), width, height, None, digest.hexdigest(), tuple(notes))
@@ -144,6 +150,8 @@ def _read_folder(path: Path, first_number: int | None) -> Iterator[Frame]:
         raise MissingData(f"no numbered images in {path}")
     first = images[0][0] if first_number is None else first_number
     for number, file in images:
+        if number < first:
+            raise BadData(f"{file}: frame 0 is number {first}, this is number {number}; are the images numbered anew?")
         yield Frame(number - first, 0.0, _image(file))
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -201,7 +201,7 @@ class Report(list[Anomaly]):
 
 
 Mask = npt.NDArray[np.bool_]
-Column = npt.NDArray[Any] | list[Any] | pa.DictionaryArray | Mapping[str, Mask] | str | int | float | None
+Column: TypeAlias = npt.NDArray[Any] | list[Any] | pa.DictionaryArray | Mapping[str, Mask] | str | int | float | None
 """A column of a table: an array of its length, a list, words by number (`schema.words`), or one value for all rows;
 of flags, which rows have each."""
 

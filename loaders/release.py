@@ -106,6 +106,12 @@ class Stimulus:
         return None if not num or not den else Fraction(int(num), int(den))
 
     @property
+    def first_frame_number(self) -> int | None:
+        """Number of the image of frame 0 in a folder of images; None = the lowest one there."""
+        number = self._release.record.get("first_frame_numbers", {}).get(self.id)
+        return None if number is None else int(number)
+
+    @property
     def annotated(self) -> bool:
         """Whether there is gaze for the stimulus at all."""
         return bool(self.row["annotated"])
@@ -191,7 +197,7 @@ class Stimulus:
         path = self.frames_path()
         if path is None:
             raise MissingData(self._release.frames_hint([self.id]))
-        return self._checked(frame_files.read(path, None), path)
+        return self._checked(frame_files.read(path, self.first_frame_number), path)
 
     def _checked(self, source: Iterator[Frame], path: Path) -> Iterator[Frame]:
         count = 0
@@ -202,7 +208,10 @@ class Stimulus:
                     f"{path}: frame {frame.index} is {width}x{height}, the release says {self.width}x{self.height}"
                 )
             if frame.index != count:
-                raise BadData(f"{path}: the image of frame {count} is missing; a stimulus needs all of its frames")
+                number = "" if self.first_frame_number is None else f" (number {self.first_frame_number + count})"
+                raise BadData(
+                    f"{path}: the image of frame {count}{number} is missing; a stimulus needs all of its frames"
+                )
             if count < self.n_frames:
                 yield frame
             count += 1
@@ -375,11 +384,20 @@ class Release:
             f"name the folder with --frames DIR or {self.frames_variable}"
         )
 
-    def torch(self, *, clip: int = 1, stride: int | None = None, recipe: str | None = None) -> Clips:
-        """Return a torch Dataset of clips, see `vidsal.loaders.torch_data.Clips`."""
+    def torch(
+        self, *, clip: int = 1, stride: int | None = None, recipe: str | None = None, tail: bool = False
+    ) -> Clips:
+        """Return a torch Dataset of clips, see `vidsal.loaders.torch_data.Clips`.
+
+        Args:
+            clip: frames in a clip.
+            stride: frames from the start of one clip to that of the next; None = `clip`.
+            recipe: truth recipe; None = the release's default.
+            tail: whether the frames after the last whole clip make a clip too, filled up with the last frame.
+        """
         from .torch_data import Clips
 
-        return Clips(self, clip=clip, stride=stride or clip, recipe=recipe)
+        return Clips(self, clip=clip, stride=clip if stride is None else stride, recipe=recipe, tail=tail)
 
 
 def load(root: str | Path, split: str | None = None, *, frames: str | Path | None = None) -> Release:

@@ -148,8 +148,8 @@ def _flags(values: Column, rows: int) -> pa.ListArray:
             masks[:, number] = mask
         counts, flat = masks.sum(axis=1), words(np.nonzero(masks)[1], values)
     else:
-        counts = np.array([len(x) for x in values], np.int64)  # type: ignore[union-attr]
-        flat = pa.array([word for one in values for word in one], pa.string()).dictionary_encode().cast(_WORD)  # type: ignore[union-attr]
+        counts = np.array([len(x) for x in values], np.int64)
+        flat = pa.array([word for one in values for word in one], pa.string()).dictionary_encode().cast(_WORD)
     offsets = np.zeros(rows + 1, np.int32)
     np.cumsum(counts, out=offsets[1:])
     return pa.ListArray.from_arrays(pa.array(offsets), flat)

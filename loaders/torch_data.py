@@ -28,21 +28,30 @@ class Clips(Dataset[dict[str, Any]]):
     An item is a dict: `stimulus_id` str; `frames` int64 (T,), the frames' numbers; `rgb` uint8 (T, 3, H, W); `density`
     float32 (T, H, W), sum 1 or all zero; `points` a list of T float32 arrays (n, 2), x and y in pixels; `valid` bool
     (T,). A stimulus shorter than the clip repeats its last frame, those are not valid; nor are frames that are not
-    annotated. In a DataLoader use `batch_size=None`, or `collate_fn=vidsal.loaders.torch_data.collate` for stimuli of
-    one size.
+    annotated.
+
+    Clips begin at the frames 0, stride, 2 stride ... of a stimulus as long as they fit: it gives
+    `max(n_frames - clip, 0) // stride + 1` of them, and frames at its end that no whole clip reaches are in none. With
+    `tail=True` one more clip begins where the next one would, if it still begins inside the stimulus and the last frame
+    is in no clip before it; it is filled up like a short stimulus.
+
+    In a DataLoader use `batch_size=None`, or `collate_fn=vidsal.loaders.torch_data.collate` for stimuli of one size.
 
     Args:
         release: an open release; its stimuli that are annotated and have frames here are used.
         clip: T, frames in a clip.
         stride: frames from the start of one clip to the start of the next.
         recipe: truth recipe; None = the release's default.
+        tail: whether the frames after the last whole clip make a clip too.
 
     Raises:
         WrongUse: clip or stride is below 1.
         MissingData: no annotated stimulus has frames here.
     """
 
-    def __init__(self, release: Release, *, clip: int, stride: int, recipe: str | None = None) -> None:
+    def __init__(
+        self, release: Release, *, clip: int, stride: int, recipe: str | None = None, tail: bool = False
+    ) -> None:
         if clip < 1 or stride < 1:
             raise WrongUse(f"clip={clip}, stride={stride}: both are at least 1")
         release.truth(recipe)
@@ -51,7 +60,7 @@ class Clips(Dataset[dict[str, Any]]):
         if not self._stimuli:
             raise MissingData(release.frames_hint([s.id for s in annotated]))
         self._clip, self._recipe = clip, recipe
-        self._starts = [(i, t) for i, s in enumerate(self._stimuli) for t in _starts(s.n_frames, clip, stride)]
+        self._starts = [(i, t) for i, s in enumerate(self._stimuli) for t in _starts(s.n_frames, clip, stride, tail)]
         self._reader: _Reader | None = None
 
     def __len__(self) -> int:
@@ -119,6 +128,12 @@ def collate(items: list[dict[str, Any]]) -> dict[str, Any]:
     return {k: [i[k] for i in items] if k in kept else torch.stack([i[k] for i in items]) for k in items[0]}
 
 
-def _starts(n_frames: int, clip: int, stride: int) -> range:
-    """First frames of the clips that fit; a short stimulus gives one."""
-    return range(0, max(n_frames - clip, 0) + 1, stride)
+def _starts(n_frames: int, clip: int, stride: int, tail: bool) -> range:
+    """First frames of the clips that fit; a short stimulus gives one. With a tail, of one more that goes past the end.
+
+    >>> list(_starts(20, 8, 8, False)), list(_starts(20, 8, 8, True)), list(_starts(16, 8, 4, True))
+    ([0, 8], [0, 8, 16], [0, 4, 8])
+    """
+    starts = range(0, max(n_frames - clip, 0) + 1, stride)
+    beyond = starts[-1] + stride
+    return range(0, beyond + 1, stride) if tail and starts[-1] + clip < n_frames and beyond < n_frames else starts

@@ -20,6 +20,7 @@ import pyarrow.csv as pa_csv
 
 from ..errors import BadData
 from ..records import Float64Array, Gaze, Report, StimulusRow
+from ..register import rows
 from . import layout
 
 INFO = replace(
@@ -52,24 +53,32 @@ class Recording:
     event: npt.NDArray[np.str_]
 
 
+def _root(source: Path) -> Path:
+    """The folder that holds those of the observers: `exportdata_train`, the source itself, or another one in it."""
+    inside = sorted(p for p in source.glob("*/") if not p.name.startswith("."))
+    for folder in (source / "exportdata_train", source / "exportdata_train" / "exportdata_train", source, *inside):
+        if next(folder.glob("P[0-9][0-9]/P[0-9][0-9]_Trail*.txt"), None) is not None:
+            return folder
+    return source
+
+
 def _files(source: Path, video: str) -> list[Path]:
-    folder = source / "exportdata_train" if (source / "exportdata_train").is_dir() else source
-    found = folder.glob(f"P[0-9][0-9]/P[0-9][0-9]_Trail{int(video):03d}.txt")
+    found = _root(source).glob(f"P[0-9][0-9]/P[0-9][0-9]_Trail{int(video):03d}.txt")
     return sorted(file for file in found if file.name.startswith(f"{file.parent.name}_"))
 
 
-def _strays(source: Path) -> list[str]:
-    """Text files below the folder of recordings that are not named as a recording of their folder's observer."""
-    folder = source / "exportdata_train"
-    names = (file.relative_to(source) for file in sorted(folder.rglob("*.txt"))) if folder.is_dir() else ()
-    pattern = r"exportdata_train/(P\d\d)/\1_Trail\d{3}\.txt"
-    return [name.as_posix() for name in names if not re.fullmatch(pattern, name.as_posix())]
+def _strays(folder: Path) -> list[Path]:
+    """Text files among the recordings that are not named as one of their folder's observer on a registered video."""
+    named = re.compile(r"(P\d\d)/\1_Trail(\d{3})\.txt")
+    videos = {f"{int(line['video']):03d}" for line in rows("dhf1k")}
+    near = {*folder.glob("P*/**/*.txt"), *folder.glob("*_Trail*.txt"), *folder.glob("*/*_Trail*.txt")}
+    own = {file for file in near if (m := named.fullmatch(file.relative_to(folder).as_posix())) and m[2] in videos}
+    return sorted(near - own)
 
 
 def present(source: Path) -> bool:
     """Tell whether the observers' text files are here."""
-    folder = source / "exportdata_train" if (source / "exportdata_train").is_dir() else source
-    return next(folder.glob("P[0-9][0-9]/P[0-9][0-9]_Trail*.txt"), None) is not None
+    return next(_root(source).glob("P[0-9][0-9]/P[0-9][0-9]_Trail*.txt"), None) is not None
 
 
 def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
@@ -78,10 +87,11 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
     Raises:
         MissingData: there are neither.
     """
-    folder = source / "exportdata_train" if (source / "exportdata_train").is_dir() else source
+    folder = _root(source)
     recorded = {int(file.stem[-3:]) for file in folder.glob("P[0-9][0-9]/P[0-9][0-9]_Trail[0-9][0-9][0-9].txt")}
-    for stray in _strays(source):
-        report.add("surplus", stray, "not named Pxx/Pxx_TrailNNN.txt after its folder's observer; left out")
+    for stray in _strays(folder):
+        where = stray.relative_to(source).as_posix()
+        report.add("surplus", where, "not named Pxx/Pxx_TrailNNN.txt after its folder's observer; left out")
     return layout.stimuli(source, lambda video: int(video) in recorded, INFO)
 
 

@@ -114,7 +114,7 @@ def test_a_full_disk_leaves_what_was_there_whole(source: Path, tmp_path: Path, m
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(conversion_job.pq, "write_table", full)
+    monkeypatch.setattr(conversion_job.parts, "write", full)
     with pytest.raises(OSError, match="No space left"):
         convert("synthetic", source, tmp_path / "out", workers=1)
     assert _digests(tmp_path / "out") == before

@@ -164,14 +164,20 @@ def test_the_real_maps_of_601(samples: Path, tmp_path: Path) -> None:
     assert (min(counts), max(counts)) == (126, 302)
 
 
-def test_strays_and_missing_observers_are_told(tmp_path: Path) -> None:
-    dhf1k_raw(tmp_path, observers=3)
-    own = tmp_path / "exportdata_train" / "P03" / "P03_Trail002.txt"
-    for name in ("P02/P03_Trail002.txt", "P02/P02_Trail0002.txt"):
-        (tmp_path / "exportdata_train" / name).write_bytes(own.read_bytes())
-    result = convert("dhf1k", tmp_path, tmp_path / "out", variant="raw", workers=1)
+@pytest.mark.parametrize("folder", ["exportdata_train/", "", "gaze text/", "exportdata_train/exportdata_train/"])
+def test_strays_and_missing_observers_are_told(folder: str, tmp_path: Path) -> None:
+    dhf1k_raw(tmp_path / "made", observers=3)
+    source = tmp_path / "src"
+    (source / folder).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / "made" / "exportdata_train").rename(source / folder)
+    own = source / folder / "P03" / "P03_Trail002.txt"
+    strangers = ("P02/P03_Trail002.txt", "P02/P02_Trail0002.txt", "P04_Trail002.txt", "P01/P01_Trail000.txt")
+    for name in strangers:
+        (source / folder / name).write_bytes(own.read_bytes())
+    (source / "notes.txt").write_text("not a recording, and not named like one")
+    result = convert("dhf1k", source, tmp_path / "out", variant="raw", workers=1)
     strays = {a.where for a in result.anomalies if a.kind == "surplus"}
-    assert strays == {"exportdata_train/P02/P03_Trail002.txt", "exportdata_train/P02/P02_Trail0002.txt"}
+    assert strays == {f"{folder}{name}" for name in strangers}
     assert any("3 of 17 observers" in a.message for a in result.anomalies)
     (stimulus,) = load(tmp_path / "out")
     counts = np.bincount(stimulus.gaze_points.observer, minlength=3)

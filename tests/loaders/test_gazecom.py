@@ -404,8 +404,8 @@ def test_every_sample_is_a_point_in_its_frame(tmp_path):
     assert gaze.fixations["frame"].tolist() == [0, 0, 1, 1, 2, 30, 599]
     assert gaze.fixations["onset_ms"].tolist() == [t / 1000 for t in edges]
     assert gaze.fixations["order"].tolist() == list(range(7))
-    assert set(gaze.fixations["event"]) == {"point"}
-    assert set(gaze.fixations["observer_id"]) == {"AAF"}
+    assert set(gaze.fixations["event"].to_pylist()) == {"point"}
+    assert set(gaze.fixations["observer_id"].to_pylist()) == {"AAF"}
     assert gaze.samples is None
     assert (gaze.last_annotated, gaze.n_observers, row.fps) == (599, 1, Fraction(30000, 1001))
     assert [(a.kind, a.count, a.fatal) for a in report] == [("assumption", 1, False), ("after-end", 2, False)]
@@ -423,8 +423,8 @@ def test_koenigstrasse_lasts_19_s(tmp_path):
 def test_lost_samples_are_noise_and_flagged(tmp_path):
     release(tmp_path, "AAF_beach")
     _, gaze = one(tmp_path, "beach")
-    assert gaze.fixations["event"].tolist() == ["point", "point", "noise", "point"]
-    assert gaze.fixations["flags"] == [[], [], ["lost"], []]
+    assert gaze.fixations["event"].to_pylist() == ["point", "point", "noise", "point"]
+    assert gaze.fixations["flags"]["lost"].tolist() == [False, False, True, False]
     assert gaze.fixations["x_px"].tolist() == [599.5, -12.3, 0, 1280]
 
 
@@ -458,7 +458,7 @@ def test_bad_recordings_are_left_out_and_named(tmp_path):
     put(folder / "CCB_beach.coord", HEAD + BODY)
     report = Report()
     _, gaze = one(tmp_path, "beach", report=report)
-    assert sorted(set(gaze.fixations["observer_id"])) == ["AAF", "C1K", "CCB"]
+    assert sorted(set(gaze.fixations["observer_id"].to_pylist())) == ["AAF", "C1K", "CCB"]
     assert gaze.source_files == tuple(f"gaze/natural_movies_gaze/{o}_beach.coord" for o in ("AAF", "C1K", "CCB"))
     assert [(a.kind, a.where.split("/")[-1][:3], a.fatal) for a in report] == [
         ("assumption", "bea", False),
@@ -497,7 +497,7 @@ def test_runs_of_one_label_are_events(tmp_path):
     report = Report()
     _, gaze = one(labelled(tmp_path, body), "beach", labels, report)
     f = gaze.fixations
-    assert f["event"].tolist() == ["fixation", "saccade", "pursuit", "noise", "noise", "fixation"]
+    assert f["event"].to_pylist() == ["fixation", "saccade", "pursuit", "noise", "noise", "fixation"]
     assert f["x_px"].tolist() == [20, 150, 315, 0, 1, 7]
     assert f["y_px"].tolist() == [2, 55, 71.5, 0, 1, 7]
     assert f["onset_ms"].tolist() == [2, 40, 66, 82, 90, 94]
@@ -505,9 +505,9 @@ def test_runs_of_one_label_are_events(tmp_path):
     assert f["frame"].tolist() == [0, 1, 1, 2, 2, 2]
     assert f["frame_end"].tolist() == [0, 1, 2, 2, 2, 2]
     assert f["order"].tolist() == [0, 1, 2, 3, 4, 5]
-    assert f["flags"] == [[], [], [], ["lost"], [], []]
+    assert f["flags"]["lost"].tolist() == [False, False, False, True, False, False]
     s = gaze.samples
-    assert s["label"].tolist() == ["fixation"] * 3 + ["saccade"] * 2 + ["pursuit"] * 4 + ["noise"] * 3 + ["fixation"]
+    assert s["label"].to_pylist() == ["fixation"] * 3 + ["saccade"] * 2 + ["pursuit"] * 4 + ["noise"] * 3 + ["fixation"]
     assert (len(s["t_us"]), s["confidence"].tolist().count(0)) == (13, 2)
     assert set(s) == {"observer_id", "t_us", "x_px", "y_px", "confidence", "label"}
 
@@ -525,7 +525,7 @@ def test_runs_equal_a_plain_loop(tmp_path, marks, seed):
         runs[-1].append(i)
     words = ["noise", "fixation", "saccade", "pursuit", "noise"]
     f = gaze.fixations
-    assert f["event"].tolist() == [words[marks[run[0]]] for run in runs]
+    assert f["event"].to_pylist() == [words[marks[run[0]]] for run in runs]
     np.testing.assert_array_equal(f["x_px"], [np.median(places[run, 0]) for run in runs])
     np.testing.assert_array_equal(f["y_px"], [np.median(places[run, 1]) for run in runs])
     np.testing.assert_array_equal(f["duration_ms"], [4 * (len(run) - 1) for run in runs])
@@ -536,7 +536,7 @@ def test_events_after_the_end_go_and_all_samples_stay(tmp_path):
     body = track((19_000_000, 20_100_000, 5, 5, 1), (20_100_000, 20_200_000, 9, 9, 2), label=True)
     report = Report()
     _, gaze = one(labelled(tmp_path, body), "beach", labels, report)
-    assert gaze.fixations["event"].tolist() == ["fixation"]
+    assert gaze.fixations["event"].to_pylist() == ["fixation"]
     assert gaze.fixations["frame_end"].tolist() == [599]
     assert gaze.fixations["duration_ms"].tolist() == [1096]
     assert len(gaze.samples["t_us"]) == 300

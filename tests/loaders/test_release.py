@@ -133,6 +133,24 @@ def test_a_short_stimulus_repeats_its_last_frame(ds: Release) -> None:
     assert torch.equal(item["rgb"][23], item["rgb"][19])
 
 
+@pytest.mark.parametrize("clip", [1, 3, 8, 20, 24])
+@pytest.mark.parametrize("stride", [1, 3, 8, 30])
+def test_the_number_of_clips_and_the_tail(ds: Release, clip: int, stride: int) -> None:
+    """Against a plain count; with a tail and clips that leave no gap every frame is valid in a clip."""
+    starts = [t for t in range(0, 20, stride) if t == 0 or t + clip <= 20]
+    plain = ds.torch(clip=clip, stride=stride)
+    assert len(plain) == 3 * len(starts) == 3 * (max(20 - clip, 0) // stride + 1)
+    whole = ds.torch(clip=clip, stride=stride, tail=True)
+    mine = [whole[i] for i in range(len(whole)) if whole[i]["stimulus_id"] == ds.ids[0]]
+    assert [int(item["frames"][0]) for item in mine][: len(starts)] == starts
+    assert len(mine) - len(starts) in (0, 1)
+    seen = {int(f) for item in mine for f, ok in zip(item["frames"], item["valid"], strict=True) if ok}
+    if stride <= clip:
+        assert seen == set(range(20))
+    for item in mine:
+        assert item["frames"][~item["valid"]].tolist() == [19] * int((~item["valid"]).sum())
+
+
 def test_clips_in_any_order_and_in_workers_are_the_same(ds: Release) -> None:
     clips = ds.torch(clip=6, stride=3)
     forward = [clips[i]["rgb"].sum().item() for i in range(len(clips))]
@@ -143,8 +161,9 @@ def test_clips_in_any_order_and_in_workers_are_the_same(ds: Release) -> None:
 
 
 def test_clips_refuse_nonsense(ds: Release) -> None:
-    with pytest.raises(WrongUse):
-        ds.torch(clip=0)
+    for nonsense in ({"clip": 0}, {"clip": 4, "stride": 0}):
+        with pytest.raises(WrongUse):
+            ds.torch(**nonsense)
     with pytest.raises(IndexError):
         ds.torch(clip=8)[99]
 
@@ -201,17 +220,42 @@ def test_an_official_split_without_stimuli_is_empty(tmp_path: Path) -> None:
     assert len(vidsal.load(tmp_path / "out", "test")) == 0
 
 
-def test_a_hole_in_a_folder_of_images_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("numbers", "message"), [((1, 2, 4), "frame 2 .number 3. is missing"), ((2, 3, 4), "frame 0 ")]
+)
+def test_a_hole_in_a_folder_of_images_is_refused(tmp_path: Path, numbers: tuple[int, int, int], message: str) -> None:
+    """Also where it is the first image that is missing: DHF1K's are numbered from 1, so no frame is shifted."""
     from PIL import Image
 
     from .trees import noise_video, write_map
 
     folder = tmp_path / "annotation" / "0002"
-    for number in (1, 2, 4):
-        (folder / "images").mkdir(parents=True, exist_ok=True)
+    (folder / "images").mkdir(parents=True, exist_ok=True)
+    for number in numbers:
         Image.fromarray(noise_video(1, 360, 640, number)[0]).save(folder / "images" / f"{number:04d}.png")
+    for number in range(1, 4):
         write_map(folder / "fixation" / f"{number:04d}.png", [(number, number)])
-    convert("dhf1k", tmp_path, tmp_path / "out", variant="released", workers=1)
+    result = convert("dhf1k", tmp_path, tmp_path / "out", variant="released", workers=1)
     (stimulus,) = vidsal.load(tmp_path / "out")
-    with pytest.raises(BadData, match="frame 2 is missing"):
+    assert stimulus.first_frame_number == 1
+    with pytest.raises(BadData, match=message):
         list(stimulus.frames())
+    assert any(a.kind == "frames" for a in result.anomalies)
+
+
+def test_a_folder_of_images_given_later_is_held_to_the_numbers_of_the_release(tmp_path: Path) -> None:
+    """Gaze converted without frames; then images numbered from 0, as many tools write them, and from 1."""
+    from PIL import Image
+
+    from .trees import noise_video, write_map
+
+    for number in range(1, 784):
+        write_map(tmp_path / "src" / "annotation" / "0002" / "fixation" / f"{number:04d}.png", [(1, 1)])
+    convert("dhf1k", tmp_path / "src", tmp_path / "out", variant="released", workers=1)
+    picture = Image.fromarray(noise_video(1, 360, 640)[0])
+    for first in (0, 1):
+        (tmp_path / f"from{first}" / "002").mkdir(parents=True)
+        picture.save(tmp_path / f"from{first}" / "002" / f"{first:04d}.png")
+    with pytest.raises(BadData, match=r"0000.png: frame 0 is number 1, this is number 0"):
+        next(vidsal.load(tmp_path / "out", frames=tmp_path / "from0")["002"].frames())
+    assert next(vidsal.load(tmp_path / "out", frames=tmp_path / "from1")["002"].frames()).index == 0
