@@ -203,7 +203,7 @@ class Report(list[Anomaly]):
 Mask = npt.NDArray[np.bool_]
 Column: TypeAlias = npt.NDArray[Any] | list[Any] | pa.DictionaryArray | Mapping[str, Mask] | str | int | float | None
 """A column of a table: an array of its length, a list, words by number (`schema.words`), or one value for all rows;
-of flags, which rows have each."""
+of flags, a list of words a row, or which rows have each."""
 
 
 @dataclass(frozen=True)
@@ -213,7 +213,7 @@ class Gaze:
     Attributes:
         fixations: columns of the fixations schema by name, without dataset, stimulus_id, split and in_bounds.
             Needed: `event`, `frame`, `x_px`, `y_px`. Arrays of equal length, or one value for all rows.
-            `flags` tells of each flag which rows have it.
+            `flags` is a list of words a row, or tells of each word which rows have it.
         samples: columns of the gaze schema likewise (needed: `observer_id`, `t_us`, `x_px`, `y_px`); None where
             the source has no samples that are not themselves the points.
         annotated: False if there is no gaze for the stimulus at all.

@@ -147,6 +147,8 @@ def _flags(values: Column, rows: int) -> pa.ListArray:
         for number, mask in enumerate(values.values()):
             masks[:, number] = mask
         counts, flat = masks.sum(axis=1), words(np.nonzero(masks)[1], values)
+    elif not isinstance(values, list):
+        raise BadData(f"flags are a list of words a row, or rows by word; found {type(values).__name__}")
     else:
         counts = np.array([len(x) for x in values], np.int64)
         flat = pa.array([word for one in values for word in one], pa.string()).dictionary_encode().cast(_WORD)
