@@ -8,6 +8,7 @@ duration runs from the first sample to the last. All samples, with their labels,
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,9 @@ from ..schema import words
 from . import arff, layout, reading
 from .recording import Recording
 
-INFO = layout.variant_info(
-    "labels",
+INFO = replace(
+    layout.BASE,
+    variant="labels",
     verified=("one hand-labelled recording (GGM on holsten_gate): columns, labels, screen; equal to its .coord file",),
     unverified=("the other 843 recordings", *layout.NO_VIDEO_AT_HAND),
 )

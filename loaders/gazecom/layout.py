@@ -9,7 +9,6 @@ The release holds other experiments too (still images, stop motion, trailers, re
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -206,11 +205,6 @@ NO_VIDEO_AT_HAND = (
     "frame counts of the clips: without the video a clip is taken as 20 s, koenigstrasse as 19 s",
     "that time 0 is the start of the first frame",
 )
-
-
-def variant_info(variant: str, verified: tuple[str, ...], unverified: tuple[str, ...]) -> DatasetInfo:
-    """Return the facts with those of one form."""
-    return replace(BASE, variant=variant, verified=verified, unverified=unverified)
 
 
 def merged(*sources: Mapping[str, Mapping[str, str]]) -> Recordings:

@@ -8,6 +8,7 @@ to 5.6 s: they are cut at its end.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from ..records import LOST, Gaze, Report, StimulusRow
 from ..schema import words
 from . import layout, reading
 
-INFO = layout.variant_info(
-    "samples",
+INFO = replace(
+    layout.BASE,
+    variant="samples",
     verified=(
         "79 recordings as .coord, of all 18 clips, and one as ARFF: columns, screen, clock, confidence",
         "the .coord and ARFF forms of one recording hold equal samples",

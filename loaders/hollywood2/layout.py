@@ -8,7 +8,6 @@ frame sizes; shots of a single frame exist. Frames are numbered through the clip
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 
 from ..actions_in_the_eye import CITATION, LICENCE, OBSERVERS, SCREEN
@@ -50,11 +49,6 @@ BASE = DatasetInfo(
 )
 
 SPLIT_FOLDERS = {"train": ("training", "train"), "test": ("testing", "test")}
-
-
-def variant_info(variant: str, verified: tuple[str, ...], unverified: tuple[str, ...]) -> DatasetInfo:
-    """Return the facts with those of one form."""
-    return replace(BASE, variant=variant, verified=verified, unverified=unverified)
 
 
 @lru_cache(maxsize=1)

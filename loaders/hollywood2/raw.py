@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,8 +13,9 @@ from ..pooled import some
 from ..records import Gaze, Report, StimulusRow
 from . import layout
 
-INFO = layout.variant_info(
-    "raw",
+INFO = replace(
+    layout.BASE,
+    variant="raw",
     verified=(),
     unverified=(*actions_in_the_eye.UNVERIFIED, "24 frames a second where there is no video (films have 23.976 to 25)"),
 )

@@ -10,6 +10,7 @@ are registered by name only, so there the lowest number is frame 0.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import MissingData
@@ -19,8 +20,9 @@ from ..records import Gaze, Report, StimulusRow
 from ..register import natural_key, rows
 from . import layout
 
-INFO = layout.variant_info(
-    "released",
+INFO = replace(
+    layout.BASE,
+    variant="released",
     verified=("nothing: no real file was at hand",),
     unverified=(
         "layout, names and numbering: those of the registers and readers of people who use the data",

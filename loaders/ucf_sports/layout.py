@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -125,11 +125,6 @@ def unregistered(source: Path) -> Iterator[tuple[str, str, Path]]:
                     video = folder.parent.name
                     if video.replace("_", "-").lower() not in ids():
                         yield video, split, folder.parent
-
-
-def variant_info(variant: str, verified: tuple[str, ...], unverified: tuple[str, ...]) -> DatasetInfo:
-    """Return the facts with those of one form."""
-    return replace(BASE, variant=variant, verified=verified, unverified=unverified)
 
 
 def _mat_year(file: Path | None) -> str | None:

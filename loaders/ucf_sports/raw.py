@@ -7,6 +7,7 @@ folders: `gaze_ucfsa/samples/001_Diving-Side_001.avi.txt`.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
@@ -17,8 +18,11 @@ from ..records import Gaze, Report, StimulusRow
 from ..register import rows
 from . import layout
 
-INFO = layout.variant_info(
-    "raw", verified=(), unverified=(*actions_in_the_eye.UNVERIFIED, "10 frames a second where there is no video")
+INFO = replace(
+    layout.BASE,
+    variant="raw",
+    verified=(),
+    unverified=(*actions_in_the_eye.UNVERIFIED, "10 frames a second where there is no video"),
 )
 
 USUAL_FPS = Fraction(10)

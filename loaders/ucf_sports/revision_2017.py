@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ..records import Gaze, Report, StimulusRow
 from . import layout, pooled_maps
 
-INFO = layout.variant_info(
-    "2017",
+INFO = replace(
+    layout.BASE,
+    variant="2017",
     verified=(
         "Diving-Side-001: 54 images, 54 maps as PNG and MAT of equal content, dated June 2017",
         "its released density maps are reproduced within 0.5 grey level by the recipe `window`",

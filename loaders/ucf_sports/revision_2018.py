@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from ..records import Gaze, Report, StimulusRow
 from . import layout, pooled_maps
 
-INFO = layout.variant_info(
-    "2018",
+INFO = replace(
+    layout.BASE,
+    variant="2018",
     verified=(
         "Diving-Side-001: 55 maps as PNG and MAT of equal content for 54 frames, dated April 2018",
         "its released density maps are reproduced within 0.5 grey level by the recipe `window`",
