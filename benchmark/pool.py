@@ -55,6 +55,8 @@ class Job(ABC):
 def work(jobs: Sequence[Job], data: Release, workers: int) -> Iterator[str]:
     """Do the jobs that are not done, in any order; yield the id of each.
 
+    Where there are several processes, long stimuli come first, so that none is left for the end.
+
     Args:
         jobs: one for each stimulus.
         data: the release, for the jobs of this process.
@@ -76,6 +78,7 @@ def work(jobs: Sequence[Job], data: Release, workers: int) -> Iterator[str]:
             _do(job, model, data)
             yield job.stimulus_id
         return
+    todo.sort(key=lambda job: -data[job.stimulus_id].n_frames)
     try:
         with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
             running = {pool.submit(_do_in_worker, job): job for job in todo}

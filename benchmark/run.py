@@ -43,6 +43,7 @@ from .results import Run
 
 Progress = Callable[[int, int, str], None]
 ENGINE = "1"
+Kind = Literal["network", "reference", "human", "custom", "submission"]
 
 
 class Fitted(Protocol):
@@ -89,16 +90,25 @@ class ModelRecord:
         device: `cpu` or `cuda`.
         command: the command that repeats the run.
         submission: what stored predictions say of themselves, their digest among it; None for a model that ran.
+        points: against which fixations it is judged, `all`, or what a human reference says.
     """
 
     info: ModelInfo
-    kind: Literal["network", "reference", "human", "custom", "submission"] = "custom"
+    kind: Kind = "custom"
     checkpoint: str | None = None
     checkpoint_sha256: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
     device: str = "cpu"
     command: str | None = None
     submission: Mapping[str, Any] | None = None
+    points: str = "all"
+
+    @classmethod
+    def of(cls, model: Model, kind: Kind = "custom", **details: Any) -> ModelRecord:
+        """Describe a model: its declaration, and for a human reference what it is judged against."""
+        if isinstance(model, HumanReference):
+            return cls(model.info, "human", points=model.truth, **details)
+        return cls(model.info, kind, **details)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for run.json."""
@@ -147,7 +157,7 @@ def evaluate(
     settings = Settings(protocols.protocol(protocol), recipe, with_frames_only, limit)
     with TemporaryDirectory(prefix="vidsal-") as partial:
         return run(
-            lambda: model, ModelRecord(model.info), data, settings, partial=Path(partial), progress=progress, workers=1
+            lambda: model, ModelRecord.of(model), data, settings, partial=Path(partial), progress=progress, workers=1
         )
 
 
@@ -306,7 +316,7 @@ def _finish(
         "split": data.split or "all",
         "protocol": {**protocol.to_dict(), "digest": protocol.digest},
         "model": model.to_dict(),
-        "truth": {"recipe": recipe, **data.record["truth"]["recipes"][recipe], "points": _truth_points(model)},
+        "truth": {"recipe": recipe, **data.record["truth"]["recipes"][recipe], "points": model.points},
         "coverage": {**coverage.to_dict(), "with_frames_only": settings.with_frames_only},
         "counts": counts,
         "metrics": metrics,
@@ -326,10 +336,6 @@ def _finish(
 
 
 _RELEASE = {"id": "release", "digest": "digest", "dataset": "dataset", "variant": "variant", "title": "title"}
-
-
-def _truth_points(model: ModelRecord) -> str:
-    return "single-observer" if model.info.name == "one_vs_rest" and model.kind == "human" else "all"
 
 
 def _versions() -> dict[str, str]:

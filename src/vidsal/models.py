@@ -57,17 +57,17 @@ class ModelSpec:
         if self.own_class:
             file, name = self.own_class
             options |= {"class": name, "file": file.name, "file_sha256": sha256(file)}
-            return ModelRecord(model.info, "custom", options=options, device=self.device, command=command)
+            return ModelRecord.of(model, options=options, device=self.device, command=command)
         kind = registry.entry(self.name).kind
         found = _file_of(model, self.checkpoint)
-        return ModelRecord(
-            model.info,
+        return ModelRecord.of(
+            model,
             kind,
-            found.name if found else None,
-            sha256(found) if found else None,
-            options,
-            self.device,
-            command,
+            checkpoint=found.name if found else None,
+            checkpoint_sha256=sha256(found) if found else None,
+            options=options,
+            device=self.device,
+            command=command,
         )
 
 

@@ -252,6 +252,8 @@ def test_human_references(ds: Release) -> None:
     gold = vidsal.evaluate(GoldStandard(), ds)
     centre = vidsal.evaluate(Scripted(list(range(12))), ds)
     assert gold.scores["CC"] == pytest.approx(1, abs=1e-6)
+    told = [(r.record["model"]["kind"], r.record["truth"]["points"]) for r in (others, gold, centre)]
+    assert told == [("human", "single-observer"), ("human", "all"), ("custom", "all")]
     assert gold.scores["NSS"] > others.scores["NSS"] > centre.scores["NSS"]
 
 

@@ -37,7 +37,7 @@ def test_what_the_engine_writes_the_site_shows(tmp_path: Path, read_page: Callab
     release = load(tmp_path / "release", split="train")
     flat = evaluate(Flat(), release, protocol).save(tmp_path / "results")
     humans = OneVsRest()
-    record = ModelRecord(humans.info, kind="human")
+    record = ModelRecord.of(humans)
     settings = Settings(protocols.protocol(protocol), threads=1)
     run(lambda: humans, record, release, settings, partial=tmp_path / ".partial").save(tmp_path / "results")
     summary = build(tmp_path / "results", tmp_path / "site")
