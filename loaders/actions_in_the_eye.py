@@ -18,17 +18,18 @@ No real file was at hand when this was written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from .errors import BadData
+from .errors import BadData, MissingData
 from .number_text import line_of, number, read_rows, without_mark
-from .records import Float64Array, Gaze, Report, Screen, StimulusRow
+from .pooled import some
+from .records import DatasetInfo, Float64Array, Gaze, Report, Screen, StimulusRow, Truth
 
 SCREEN_PX = (1280, 1024)
 SCREEN = Screen(
@@ -51,6 +52,35 @@ UNVERIFIED = (
     "event letters F (fixation) and S (saccade); B (blink) is used by those readers",
     "the two numbers after the time (pupil?), the three of geometry.txt and the last of resolution.txt: not read",
 )
+
+SPLIT_FOLDERS = {"train": ("training", "train"), "test": ("testing", "test")}
+"""Folders of the splits among the pooled maps, in either naming."""
+
+BASE = DatasetInfo(
+    name="",
+    title="",
+    truths={
+        "window": Truth(
+            kernel="window",
+            sigma_px=20.0,
+            per="pixel",
+            size_px=150,
+            anchor_px=74,
+            note="the authors' imfilter(points, fspecial('gaussian', 150, 20), 'replicate'); an even kernel has no "
+            "centre; met on real maps of UCF Sports",
+        )
+    },
+    licence=f"pooled maps: CC BY 4.0 as stated by those who released them; {LICENCE}; videos: terms of their authors",
+    citation=(
+        f"{CITATION} Maps: W. Wang, J. Shen, J. Xie, M.-M. Cheng, H. Ling, A. Borji. Revisiting Video Saliency "
+        "Prediction in the Deep Learning Era. IEEE PAMI 43(1), 2021."
+    ),
+    obtain="",
+    layout=(),
+    screen=SCREEN,
+    observers=OBSERVERS,
+)
+"""What both data sets say of themselves, in all their forms."""
 
 _COLUMNS = ("time", "first number", "second number", "x", "y", "event")
 _WORDS = {"F": "fixation", "S": "saccade", "B": "blink"}
@@ -78,6 +108,64 @@ class Recording:
     x: Float64Array
     y: Float64Array
     event: npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Clips:
+    """What differs between the two data sets.
+
+    Attributes:
+        info: of the form.
+        folder: holds `samples/`; the source may be this folder.
+        known: the clips of the register, in its order, without their gaze; `source_file` is where a video should lie.
+        clip_of: gives the clip of a video's file name, None if it is not of this data set.
+        video_of: finds the video of a clip below the source, relative to it.
+        usual_fps: taken where there is no video to tell.
+    """
+
+    info: DatasetInfo
+    folder: str
+    known: Callable[[], Iterable[StimulusRow]]
+    clip_of: Callable[[str], str | None]
+    video_of: Callable[[Path, str], str | None]
+    usual_fps: Fraction
+
+
+def present(source: Path, clips: Clips) -> bool:
+    """Tell whether the observers' text files are here."""
+    files = _sample_files(root(source, clips.folder))
+    return any(clips.clip_of(p.name.removesuffix(".txt").partition("_")[2]) for p in files)
+
+
+def stimuli(source: Path, clips: Clips, report: Report) -> Iterator[StimulusRow]:
+    """Yield the clips that have gaze, or a video, in the order of the register.
+
+    Raises:
+        MissingData: there are neither.
+        BadData: `geometry.txt` or `resolution.txt` can not be read.
+    """
+    folder = root(source, clips.folder)
+    found = recordings(folder, source, clips.clip_of, report)
+    setup = read_setup(folder, report) if found else Setup(SCREEN_PX, {})
+    known = list(clips.known())
+    absent: list[str] = []
+    for row in known:
+        video = clips.video_of(source, row.stimulus_id)
+        files = found.get(row.stimulus_id, ())
+        if not files and video is None:
+            absent.append(row.stimulus_id)
+            continue
+        width, height = setup.sizes.get(files[0][1] if files else "", (row.width, row.height))
+        file = video or row.source_file
+        yield replace(row, source_file=file, width=width, height=height, extra=(setup.screen, files))
+    if len(absent) == len(known):
+        info = clips.info
+        raise MissingData(
+            f"{source}: no raw gaze of {info.title.split(':')[0]} is here; expected {info.layout[-1]}. {info.obtain}"
+        )
+    if absent:
+        message = f"{len(absent)} of {len(known)} clips have neither gaze nor video: {some(absent)}"
+        report.add("missing", ".", message, count=len(absent))
 
 
 def root(source: Path, name: str) -> Path:
@@ -110,11 +198,6 @@ def recordings(
         message = f"left out {shown}: not <observer>_<video>.avi.txt of this data set"
         report.add("surplus", (folder / "samples").relative_to(source).as_posix(), message, count=len(foreign))
     return {stimulus: tuple(files) for stimulus, files in found.items()}
-
-
-def has_recordings(folder: Path, stimulus_of: Callable[[str], str | None]) -> bool:
-    """Tell whether a folder holds at least one recording of this data set."""
-    return any(stimulus_of(p.name.removesuffix(".txt").partition("_")[2]) for p in _sample_files(folder))
 
 
 def read_setup(folder: Path, report: Report) -> Setup:

@@ -8,30 +8,16 @@ frame sizes; shots of a single frame exist. Frames are numbered through the clip
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
-from ..actions_in_the_eye import CITATION, LICENCE, OBSERVERS, SCREEN
-from ..records import DatasetInfo, Truth
+from .. import actions_in_the_eye
 from ..register import rows
 
-WINDOW = Truth(
-    kernel="window",
-    sigma_px=20.0,
-    per="pixel",
-    size_px=150,
-    anchor_px=74,
-    note="as for UCF Sports, by the same authors: imfilter(points, fspecial('gaussian', 150, 20), 'replicate')",
-)
-
-BASE = DatasetInfo(
+BASE = replace(
+    actions_in_the_eye.BASE,
     name="hollywood2",
     title="Hollywood-2: 1,707 film clips of human actions, cut into 6,657 shots, 16 observers",
-    truths={"window": WINDOW},
-    licence=f"pooled maps: CC BY 4.0 as stated by those who released them; {LICENCE}; videos: terms of Hollywood-2",
-    citation=(
-        f"{CITATION} Maps: W. Wang, J. Shen, J. Xie, M.-M. Cheng, H. Ling, A. Borji. Revisiting Video Saliency "
-        "Prediction in the Deep Learning Era. IEEE PAMI 43(1), 2021."
-    ),
     obtain=(
         "Frames and pooled maps: the drive folder linked from the repository wenguanwang/DHF1K (`Hollywood-2`). Raw "
         "gaze: gaze_hollywood2.zip from vision.imar.ro/eyetracking, after a login; videos: "
@@ -43,12 +29,8 @@ BASE = DatasetInfo(
         "raw: gaze_hollywood2/{samples/001_actioncliptrain00001.avi.txt,geometry.txt,resolution.txt}, "
         "AVIClips/actioncliptrain00001.avi",
     ),
-    screen=SCREEN,
-    observers=OBSERVERS,
     splits="released: train 3,099 shots, test 3,558 shots; raw: train 823 clips, test 884 clips",
 )
-
-SPLIT_FOLDERS = {"train": ("training", "train"), "test": ("testing", "test")}
 
 
 @lru_cache(maxsize=1)

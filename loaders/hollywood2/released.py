@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from ..actions_in_the_eye import SPLIT_FOLDERS
 from ..errors import MissingData
 from ..frames import exists, numbered_images
 from ..pooled import numbered_files, read_maps, size_of_png, some
@@ -99,7 +100,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
 
 def _shot_folders(source: Path) -> Iterator[tuple[str, str, Path]]:
     """Yield split, name and folder of every shot, in the source or one folder below it."""
-    for split, names in layout.SPLIT_FOLDERS.items():
+    for split, names in SPLIT_FOLDERS.items():
         for name in names:
             for parent in (source / name, *source.glob(f"*/{name}")):
                 if parent.is_dir():

@@ -8,33 +8,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from ..actions_in_the_eye import CITATION, LICENCE, OBSERVERS, SCREEN
+from .. import actions_in_the_eye
+from ..actions_in_the_eye import SPLIT_FOLDERS
 from ..pooled import numbered_files
-from ..records import DatasetInfo, Truth
 from ..register import rows
 
-WINDOW = Truth(
-    kernel="window",
-    sigma_px=20.0,
-    per="pixel",
-    size_px=150,
-    anchor_px=74,
-    note="the authors' imfilter(points, fspecial('gaussian', 150, 20), 'replicate'); an even kernel has no centre",
-)
-
-BASE = DatasetInfo(
+BASE = replace(
+    actions_in_the_eye.BASE,
     name="ucf-sports",
     title="UCF Sports: 150 clips of sports actions, 16 observers",
-    truths={"window": WINDOW},
-    licence=f"pooled maps: CC BY 4.0 as stated by those who released them; {LICENCE}; videos: terms of UCF Sports",
-    citation=(
-        f"{CITATION} Maps: W. Wang, J. Shen, J. Xie, M.-M. Cheng, H. Ling, A. Borji. Revisiting Video Saliency "
-        "Prediction in the Deep Learning Era. IEEE PAMI 43(1), 2021."
-    ),
     obtain=(
         "Frames and pooled maps: the drive folder linked from the repository wenguanwang/DHF1K (`UCF`). Raw gaze: "
         "gaze_ucfsa.zip from vision.imar.ro/eyetracking, after a login; videos: crcv.ucf.edu (UCF Sports Action)."
@@ -45,12 +31,9 @@ BASE = DatasetInfo(
         "raw: gaze_ucfsa/{samples/001_Diving-Side_001.avi.txt,geometry.txt,resolution.txt}, "
         "videos/Diving-Side/001/<any name>.avi",
     ),
-    screen=SCREEN,
-    observers=OBSERVERS,
     splits="train 103, test 47",
 )
 
-SPLIT_FOLDERS = {"train": ("training", "train"), "test": ("testing", "test")}
 _MAT_YEAR = re.compile(rb"Created on: [^,]{0,24}?((?:19|20)[0-9]{2})")
 
 
