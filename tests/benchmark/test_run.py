@@ -21,6 +21,7 @@ from vidsal.loaders.convert import convert
 from vidsal.loaders.errors import BadData, MissingData, NonFinite, WrongUse
 from vidsal.loaders.release import Release
 
+from ..loaders.trees import write_map
 from .runs import Brightness, Scripted, small_release
 
 
@@ -272,11 +273,6 @@ def test_one_vs_rest_by_hand(ds: Release) -> None:
 
 
 def test_pooled_observers_can_not_be_left_out(tmp_path: Path) -> None:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "loaders"))
-    try:
-        from trees import write_map  # type: ignore[import-not-found]
-    finally:
-        sys.path.pop(0)
     write_map(tmp_path / "src" / "annotation" / "0002" / "fixation" / "0001.png", [(3, 5)])
     convert("dhf1k", tmp_path / "src", tmp_path / "out", variant="released", workers=1)
     with pytest.raises(WrongUse, match="does not tell its observers apart"):
@@ -324,12 +320,6 @@ def test_a_bug_in_a_users_model_is_told_as_his(ds: Release) -> None:
 
 
 def test_pooled_observers_have_no_scores_as_positions(tmp_path: Path) -> None:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "loaders"))
-    try:
-        from trees import write_map  # type: ignore[import-not-found]
-    finally:
-        sys.path.pop(0)
-
     class Pointer(Scripted):
         def predict(self, frames, stimulus):  # type: ignore[no-untyped-def]
             for frame in frames:
@@ -343,12 +333,6 @@ def test_pooled_observers_have_no_scores_as_positions(tmp_path: Path) -> None:
 
 
 def test_a_frame_without_fixation_needs_a_finite_map_too(tmp_path: Path) -> None:
-    sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "loaders"))
-    try:
-        from trees import write_map  # type: ignore[import-not-found]
-    finally:
-        sys.path.pop(0)
-
     class Hidden(Scripted):
         def predict(self, frames, stimulus):  # type: ignore[no-untyped-def]
             for frame in frames:
