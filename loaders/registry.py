@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from importlib import import_module
 from typing import cast
 
 from .errors import UnknownName
 from .records import Form
+from .register import rows
 
 # data set -> variant -> module; the variant None is a data set with one form.
 DATASETS: dict[str, dict[str | None, str]] = {
@@ -28,19 +29,34 @@ DATASETS: dict[str, dict[str | None, str]] = {
 }
 
 
-_SPLITS = {
-    "dhf1k": ("train", "val", "test"),
-    "hollywood2": ("train", "test"),
-    "ucf-sports": ("train", "test"),
-    "ledov": ("train", "val", "test"),
-    "salicon": ("train", "val", "test"),
-    "synthetic": ("train", "val"),
+REGISTERS: dict[str, str] = {
+    "dhf1k": "dhf1k",
+    "hollywood2": "hollywood2_shots",
+    "ucf-sports": "ucf_sports",
+    "ledov": "ledov",
+    "gazecom": "gazecom",
+    "mit1003": "mit1003",
+    "xu-hevc": "xu_hevc",
 }
+"""data set -> register of its stimuli, where there is one."""
+
+_SPLITS_OF = {"salicon": ("salicon.images", "COUNTS"), "synthetic": ("synthetic.form", "SPLITS")}
+"""data set without a register -> module, and what names the splits in it."""
 
 
 def official_splits(name: str) -> tuple[str, ...]:
-    """Return the official splits of a data set, whether or not a copy holds them; else the one split `all`."""
-    return _SPLITS.get(name, ("all",))
+    """Return the official splits of a data set, whether or not a copy holds them; else the one split `all`.
+
+    >>> official_splits("dhf1k"), official_splits("xu-hevc")
+    (('train', 'val', 'test'), ('all',))
+    """
+    named: Iterable[str] = ()
+    if name in REGISTERS:
+        named = (line["split"] for line in rows(REGISTERS[name]))
+    elif name in _SPLITS_OF:
+        module, constant = _SPLITS_OF[name]
+        named = getattr(import_module(f"vidsal.loaders.{module}"), constant)
+    return tuple(dict.fromkeys(split for split in named if split)) or ("all",)
 
 
 def variants(name: str) -> tuple[str | None, ...]:

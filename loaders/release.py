@@ -239,9 +239,11 @@ class Release:
         self._frames_root = None if frames_root is None else Path(frames_root)
         with _reading(self.root / "stimuli.parquet"):
             rows = pq.read_table(self.root / "stimuli.parquet", use_threads=False).to_pylist()
-            known = sorted({r["split"] for r in rows} | set(official_splits(self.record["dataset"])))
-        if split is not None and split not in known and split != "all":
-            raise UnknownName(f"split of {self.id}", split, [*known, "all"])
+            known = {r["split"] for r in rows} | {"all"}
+        if split is not None and split not in known:
+            known |= set(official_splits(self.record["dataset"]))
+            if split not in known:
+                raise UnknownName(f"split of {self.id}", split, known)
         self._stimuli = {r["stimulus_id"]: Stimulus(self, r) for r in rows if split in (None, "all", r["split"])}
 
     @property
