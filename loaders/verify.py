@@ -1,75 +1,51 @@
-"""Checking a release: digests, counts, the rules of the schema, and frame counts against the registers."""
+"""Checking a release: digests, counts, the rules of the schema, and its stimuli against the registers."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from . import schema
-from .errors import BadData
 from .files import sha256
 from .join import release_digest
-from .records import EVENTS, POINT_EVENTS
 from .register import rows
+from .registry import REGISTERS
 from .release import Release
+from .verify_rows import MOST_NAMED, Finding, Fixations, Gaze, Stimuli, fault_of
 
-_REGISTERS = {
-    "dhf1k": "dhf1k",
-    "hollywood2": "hollywood2_shots",
-    "ucf-sports": "ucf_sports",
-    "ledov": "ledov",
-    "gazecom": "gazecom",
-    "mit1003": "mit1003",
-    "xu-hevc": "xu_hevc",
-}
-_MOST_NAMED = 5
+__all__ = ["Finding", "verify"]
 
-
-@dataclass(frozen=True)
-class Finding:
-    """One result of the check.
-
-    Attributes:
-        rule: short name of the rule.
-        ok: whether it holds.
-        message: what was checked; where it does not hold, the first differences.
-    """
-
-    rule: str
-    ok: bool
-    message: str
+_TABLES = {"stimuli": schema.STIMULI, "fixations": schema.FIXATIONS, "gaze": schema.GAZE}
+_DURATION_MS = 1e-3
 
 
 def verify(root: str | Path) -> list[Finding]:
-    """Check a converted folder.
+    """Check a converted folder; a table is read a row group at a time.
 
     Returns:
         A finding for every rule, those that fail included.
 
     Raises:
         MissingData: there is no release.
-        BadData: release.json itself is damaged.
+        BadData: release.json or stimuli.parquet is damaged.
     """
     release = Release(root)
     findings = list(_files(release))
     if not all(f.ok for f in findings):
         return findings
+    lines = release.table("stimuli").to_pylist()
     try:
-        tables = {name: release.table(name) for name in ("stimuli", "fixations")}
+        findings += _schemas(release)
+        if all(f.ok for f in findings):
+            findings += _rows(release, lines)
     except (pa.ArrowException, OSError) as error:
         return [*findings, Finding("readable", False, f"{release.root}: {error}")]
-    findings += _schemas(release)
-    findings += _rows(release, tables["stimuli"], tables["fixations"])
-    findings += _counts(release, tables["fixations"])
-    findings.append(_register(release))
-    return findings
+    return [*findings, *_stimuli(release, lines), *_register(release, lines)]
 
 
 def _files(release: Release) -> Iterator[Finding]:
@@ -89,92 +65,136 @@ def _files(release: Release) -> Iterator[Finding]:
 
 
 def _schemas(release: Release) -> Iterator[Finding]:
-    wanted = {"stimuli": schema.STIMULI, "fixations": schema.FIXATIONS, "gaze": schema.GAZE}
-    for name, expected in wanted.items():
+    for name, expected in _TABLES.items():
         path = release.root / f"{name}.parquet"
         if not path.is_file():
             continue
-        found = pq.read_schema(path)
+        with pq.ParquetFile(path) as file:
+            found, groups = file.schema_arrow, file.metadata
         different = [f.name for f in expected if f.name not in found.names or found.field(f.name).type != f.type]
         yield Finding(
             "schema", not different, f"{name}: " + (f"columns differ: {different}" if different else "as in schema 1")
         )
-        groups = pq.read_metadata(path)
         most = max((groups.row_group(g).num_rows for g in range(groups.num_row_groups)), default=0)
         yield Finding("row-groups", most <= schema.ROW_GROUP_ROWS, f"{name}: largest row group {most} rows")
-
-
-def _rows(release: Release, stimuli: pa.Table, fixations: pa.Table) -> Iterator[Finding]:
-    ids = stimuli["stimulus_id"].to_pylist()
-    yield Finding("ids", len(set(ids)) == len(ids), f"{len(ids)} stimuli, ids are unique")
-    size = {r["stimulus_id"]: (r["width"], r["height"], r["n_frames"]) for r in stimuli.to_pylist()}
-    named = fixations["stimulus_id"].cast(pa.string()).combine_chunks().dictionary_encode()
-    unknown = sorted(set(named.dictionary.to_pylist()) - set(size))
-    yield Finding(
-        "ids", not unknown, f"rows of unknown stimuli: {_some(unknown)}" if unknown else "every row has a stimulus"
-    )
-    if unknown or not fixations.num_rows:
-        return
-    limits = np.array([size[i] for i in named.dictionary.to_pylist()], np.int64)[named.indices.to_numpy()]
-    x, y, frame = (fixations[c].to_numpy() for c in ("x_px", "y_px", "frame"))
-    inside = (x >= 0) & (x < limits[:, 0]) & (y >= 0) & (y < limits[:, 1])
-    wrong = int((inside != fixations["in_bounds"].to_numpy()).sum())
-    yield Finding("in_bounds", not wrong, f"{wrong} of {len(x)} rows contradict their coordinates")
-    late = int(((frame < 0) | (frame >= limits[:, 2])).sum())
-    yield Finding("frame", not late, f"{late} of {len(x)} rows lie outside their stimulus's frames")
-    end = pc.coalesce(fixations["frame_end"], fixations["frame"]).to_numpy()
-    bad = int(((end < frame) | (end >= limits[:, 2])).sum())
-    yield Finding("frame_end", not bad, f"{bad} of {len(x)} rows end before they begin, or after the last frame")
-    events = set(fixations["event"].cast(pa.string()).unique().to_pylist())
-    yield Finding("event", events <= set(EVENTS), f"events: {', '.join(sorted(events))}")
-    order = named.indices.to_numpy().astype(np.int64) * (int(limits[:, 2].max()) + 1) + frame
-    yield Finding("sorted", bool((np.diff(order) >= 0).all()), "rows are sorted by stimulus and frame")
-
-
-def _counts(release: Release, fixations: pa.Table) -> Iterator[Finding]:
-    inside = fixations["in_bounds"].to_numpy()
-    points = pc.is_in(fixations["event"].cast(pa.string()), pa.array(POINT_EVENTS)).to_numpy()
-    counted: dict[str, Any] = {
-        "fixations": fixations.num_rows,
-        "points_in_bounds": int((inside & points).sum()),
-        "out_of_bounds": int((~inside).sum()),
-        "stimuli": len(release),
-    }
-    for name, value in counted.items():
-        told = release.record["counts"].get(name)
+        nulls = _nulls(groups, [f.name for f in expected if not f.nullable])
         yield Finding(
-            "counts", told == value, f"{name}: {value}" + ("" if told == value else f", release.json says {told}")
+            "nulls", not nulls, f"{name}: " + (f"nulls where there are never any: {_some(nulls)}" if nulls else "none")
         )
 
 
-def _register(release: Release) -> Finding:
-    name = release.record["dataset"]
-    if name not in _REGISTERS:
-        return Finding("register", True, f"{name} has no register of frame counts")
-    known = {}
-    for line in rows(_REGISTERS[name]):
-        if line["n_frames"]:
-            known[line["video"].rsplit(".jpeg", 1)[0]] = int(line["n_frames"])
-    pairs = [(s.id, s.n_frames, known.get(s.id)) for s in release]
-    different = [f"{i}: {n} here, {k} in the register" for i, n, k in pairs if k is not None and n != k]
-    compared = sum(k is not None for _, _, k in pairs)
-    if different:
-        return Finding("register", False, f"{len(different)} of {compared} frame counts differ: {_some(different)}")
-    absent = len(known) - compared
-    return Finding(
-        "register",
-        True,
-        f"{compared} frame counts equal the register" + (f", {absent} of its lines are not here" if absent else ""),
+def _nulls(groups: pq.FileMetaData, never: list[str]) -> list[str]:
+    """Columns without nulls by the schema that have some by the statistics."""
+    count: dict[str, int] = {}
+    for g in range(groups.num_row_groups):
+        group = groups.row_group(g)
+        for c in range(group.num_columns):
+            column = group.column(c)
+            if column.path_in_schema in never and column.statistics is not None and column.statistics.null_count:
+                count[column.path_in_schema] = count.get(column.path_in_schema, 0) + column.statistics.null_count
+    return [f"{name} ({number})" for name, number in count.items()]
+
+
+def _rows(release: Release, lines: list[dict[str, Any]]) -> Iterator[Finding]:
+    """Walk the two tables of rows; then compare counts and observers."""
+    stimuli = Stimuli(lines)
+    dataset = release.record["dataset"]
+    fixations, gaze = Fixations(stimuli, dataset), Gaze(stimuli, dataset)
+    yield from fixations.walk(release.root / "fixations.parquet")
+    if "gaze.parquet" in release.record["files"]:
+        yield from gaze.walk(release.root / "gaze.parquet")
+    seen = [fixations.seen_by.get(i, set()) | gaze.seen_by.get(i, set()) for i in range(len(lines))]
+    yield _finding(
+        "n_observers",
+        f"{len(lines)} stimuli have the observers that they say",
+        [
+            f"{line['stimulus_id']}: expected {line['n_observers']}, found {len(names)}"
+            for line, names in zip(lines, seen, strict=True)
+            if line["n_observers"] is not None and line["n_observers"] != len(names)
+        ],
     )
+    counted = {
+        "stimuli": len(lines),
+        "annotated": sum(line["annotated"] for line in lines),
+        "with_frames": sum(line["source_sha256"] is not None for line in lines),
+        "frames": sum(line["n_frames"] for line in lines),
+        "fixations": fixations.rows,
+        "points_in_bounds": fixations.points,
+        "out_of_bounds": fixations.outside,
+        "gaze_samples": gaze.rows,
+        "observers": len(set().union(*seen)) or None,
+    }
+    for name, value in counted.items():
+        told = release.record["counts"].get(name)
+        differs = "" if told == value else f", release.json says {told}"
+        yield Finding("counts", told == value, f"{name}: {value}{differs}")
+
+
+def _stimuli(release: Release, lines: list[dict[str, Any]]) -> Iterator[Finding]:
+    """The rules of stimuli.parquet by itself."""
+    ids = [line["stimulus_id"] for line in lines]
+    twice = [i for i, count in Counter(ids).items() if count > 1]
+    yield _finding("ids", f"{len(ids)} stimuli, ids are unique", twice)
+    for rule, holds, fault in (
+        ("annotated_frames", "annotated frames are ascending pairs inside the stimulus", fault_of),
+        ("stimuli", "size, number of frames, rate and duration fit one another", _fault_of_size),
+        ("dataset", f"the data set is {release.record['dataset']}", _stranger(release.record["dataset"])),
+    ):
+        faults = [f"{line['stimulus_id']}: {message}" for line in lines if (message := fault(line))]
+        yield _finding(rule, holds, faults)
+
+
+def _stranger(dataset: str) -> Any:
+    return lambda line: None if line["dataset"] == dataset else f"expected {dataset}, found {line['dataset']}"
+
+
+def _fault_of_size(line: Mapping[str, Any]) -> str | None:
+    for name in ("width", "height", "n_frames"):
+        if line[name] < 1:
+            return f"{name}: expected at least 1, found {line[name]}"
+    if line["kind"] not in ("video", "image"):
+        return f"kind: expected video or image, found {line['kind']}"
+    if line["kind"] == "image":
+        return None if line["n_frames"] == 1 else f"n_frames of an image: expected 1, found {line['n_frames']}"
+    if not line["fps_num"] or not line["fps_den"]:
+        return None
+    expected = 1000 * line["n_frames"] * line["fps_den"] / line["fps_num"]
+    if line["duration_ms"] is None or abs(line["duration_ms"] - expected) > _DURATION_MS:
+        return f"duration_ms: expected {expected:g}, found {line['duration_ms']}"
+    return None
+
+
+def _register(release: Release, lines: list[dict[str, Any]]) -> Iterator[Finding]:
+    """Compare frame counts, sizes and splits with the register of the data set."""
+    name = release.record["dataset"]
+    if name not in REGISTERS:
+        yield Finding("register", True, f"{name} has no register of frame counts")
+        return
+    known = {line["video"].removesuffix(".jpeg"): line for line in rows(REGISTERS[name])}
+    pairs = [(line, known[line["stimulus_id"]]) for line in lines if line["stimulus_id"] in known]
+    absent = len(known) - len(pairs)
+    for what, columns in (("frame counts", ("n_frames",)), ("sizes", ("width", "height")), ("splits", ("split",))):
+        compared = [
+            (line["stimulus_id"], [str(line[c]) for c in columns], [told[c] for c in columns])
+            for line, told in pairs
+            if all(told[c] for c in columns)
+        ]
+        different = [
+            f"{i}: {' x '.join(here)} here, {' x '.join(there)} in the register"
+            for i, here, there in compared
+            if here != there
+        ]
+        more = f", {absent} of its lines are not here" if absent else ""
+        message = f"{len(compared)} {what} equal the register{more}"
+        if different:
+            message = f"{len(different)} of {len(compared)} {what} differ: {_some(different)}"
+        yield Finding("register", not different, message)
+
+
+def _finding(rule: str, holds: str, faults: list[str]) -> Finding:
+    return Finding(rule, not faults, f"{len(faults)} stimuli differ: {_some(faults)}" if faults else holds)
 
 
 def _some(items: list[str]) -> str:
-    more = len(items) - _MOST_NAMED
-    return ", ".join(items[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def require(findings: list[Finding]) -> None:
-    """Raise BadData with all failed findings, if there are any."""
-    failed = [f"{f.rule}: {f.message}" for f in findings if not f.ok]
-    if failed:
-        raise BadData("; ".join(failed))
+    more = len(items) - MOST_NAMED
+    return "; ".join(items[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
