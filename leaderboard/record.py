@@ -111,6 +111,7 @@ class CoverageRecord(_Part):
     not_annotated: tuple[str, ...] = ()
     without_frames: tuple[str, ...] = ()
     left_out_by_limit: int = 0
+    not_predicted: tuple[str, ...] = ()
     with_frames_only: bool = False
 
     @property

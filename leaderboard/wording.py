@@ -91,19 +91,18 @@ def left_out(coverage: CoverageRecord) -> list[str]:
     """Say what a run leaves out and why, one sentence a cause; empty if nothing is."""
     c, out = coverage, []
     if c.without_frames:
-        out.append(f"Left out because their frames were missing: {stimuli(len(c.without_frames))} ({_few(c)}).")
+        out.append(f"Left out because their frames were missing: {stimuli(len(c.without_frames))} ({listed(c.without_frames)}).")
+    if c.not_predicted:
+        out.append(f"Not predicted by the submission: {stimuli(len(c.not_predicted))} ({listed(c.not_predicted)}).")
     if c.left_out_by_limit:
         out.append(f"Left out because the run was limited: {stimuli(c.left_out_by_limit)}.")
-    unexplained = c.annotated - len(c.scored) - len(c.without_frames) - c.left_out_by_limit
+    explained = len(c.without_frames) + len(c.not_predicted) + c.left_out_by_limit
+    unexplained = c.annotated - len(c.scored) - explained
     if unexplained > 0:
         out.append(f"Left out without a stated cause: {stimuli(unexplained)}.")
     if c.not_annotated:
         out.append(f"Without gaze, so never scored: {stimuli(len(c.not_annotated))} ({listed(c.not_annotated)}).")
     return out
-
-
-def _few(coverage: CoverageRecord) -> str:
-    return listed(coverage.without_frames)
 
 
 def left_out_of(board: Board) -> list[str]:

@@ -134,11 +134,15 @@ def test_coverage_in_words(make_run: MakeRun) -> None:
     c = entry(make_run()).record.coverage
     assert covered(c) == "the one annotated stimulus of the split: 002"
     assert left_out(c) == ["Without gaze, so never scored: 1 stimulus (068)."]
-    part = {"annotated": 9, "without_frames": ["x", "y"], "left_out_by_limit": 3, "not_annotated": []}
+    part = {
+        "annotated": 10, "without_frames": ["x", "y"], "not_predicted": ["z"], "left_out_by_limit": 3,
+        "not_annotated": [],
+    }  # fmt: skip
     c = entry(make_run(stimuli={"a": 2, "b": 2, "c": 2}, coverage=part)).record.coverage
-    assert covered(c) == "3 of the 9 annotated stimuli of the split: a, b, c"
+    assert covered(c) == "3 of the 10 annotated stimuli of the split: a, b, c"
     assert left_out(c) == [
         "Left out because their frames were missing: 2 stimuli (x, y).",
+        "Not predicted by the submission: 1 stimulus (z).",
         "Left out because the run was limited: 3 stimuli.",
         "Left out without a stated cause: 1 stimulus.",
     ]
