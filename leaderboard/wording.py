@@ -90,10 +90,12 @@ def covered(coverage: CoverageRecord) -> str:
 def left_out(coverage: CoverageRecord) -> list[str]:
     """Say what a run leaves out and why, one sentence a cause; empty if nothing is."""
     c, out = coverage, []
-    if c.without_frames:
-        out.append(f"Left out because their frames were missing: {stimuli(len(c.without_frames))} ({listed(c.without_frames)}).")
-    if c.not_predicted:
-        out.append(f"Not predicted by the submission: {stimuli(len(c.not_predicted))} ({listed(c.not_predicted)}).")
+    for what, names in (
+        ("Left out because their frames were missing", c.without_frames),
+        ("Not predicted by the submission", c.not_predicted),
+    ):
+        if names:
+            out.append(f"{what}: {stimuli(len(names))} ({listed(names)}).")
     if c.left_out_by_limit:
         out.append(f"Left out because the run was limited: {stimuli(c.left_out_by_limit)}.")
     explained = len(c.without_frames) + len(c.not_predicted) + c.left_out_by_limit
