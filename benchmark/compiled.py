@@ -16,7 +16,8 @@ def kernels() -> ModuleType | None:
     try:
         module = import_module("vidsal.benchmark.kernels")
         module.count_levels(np.zeros(1, np.uint8))
-        import_module("vidsal.benchmark.kernels_maps")
+        for name in ("kernels_areas", "kernels_maps"):
+            import_module(f"vidsal.benchmark.{name}")
     except Exception as fault:  # whatever numba or LLVM raises
         logging.getLogger(__name__).warning(
             "numba does not work here (%s: %s); scores are computed by their definitions, about twenty times slower",

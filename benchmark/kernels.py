@@ -26,7 +26,8 @@ Array = npt.NDArray[Any]
 LANES = 256
 BLOCK = 2048
 BINS = 16384
-MOST_THRESHOLDS = 4096
+MOST_THRESHOLDS = 1024
+"""With more fixated values than this a sort of the map is cheaper."""
 
 
 def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -251,17 +252,33 @@ def weigh_all_regions(
 
 
 @compiled
-def step_values(low: float, high: float, steps: Array) -> Array:
-    """Lowest float64 v with (v - low) / (high - low) >= step, for each step."""
-    values = np.empty(steps.size)
-    for j in range(steps.size):
-        v = low + steps[j] * (high - low)
-        while (v - low) / (high - low) >= steps[j]:
-            v = np.nextafter(v, -np.inf)
-        while (v - low) / (high - low) < steps[j]:
-            v = np.nextafter(v, np.inf)
-        values[j] = v
-    return values
+def weigh_steps(p: Array, weight: Array, low: float, high: float, steps: Array) -> Array:
+    """Sum the weights of all pixels by the steps of 0.1 that their stretched value (v - low) / (high - low) reaches.
+
+    Args:
+        p, weight: flat.
+        low, high: range of p.
+        steps: about 0.0, 0.1, ...; ascending.
+
+    Returns:
+        One sum more than there are steps: of the pixels that reach none, the first only, ... all of them.
+    """
+    last = steps.size - 1
+    sums = np.zeros((4, steps.size + 1))
+    stretched, guesses = np.empty(BLOCK), np.empty(BLOCK, np.int32)
+    span, n = high - low, p.size
+    for start in range(0, n, BLOCK):
+        size = min(BLOCK, n - start)
+        for i in range(size):
+            x = (np.float64(p[start + i]) - low) / span
+            stretched[i] = x
+            guesses[i] = np.int32(x * 10)
+        for i in range(size):
+            x, j = stretched[i], min(guesses[i], last)
+            # The guess is at most one off.
+            j += np.int32(j < last and x >= steps[min(j + 1, last)]) - np.int32(x < steps[j])
+            sums[i & 3, j + 1] += weight[start + i]
+    return sums.sum(0)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
@@ -337,54 +354,17 @@ def weighted_sum(values: Array, weights: Array) -> float:
     return sums.sum()
 
 
-# ---------------------------------------------------------------------------------------------------------------------
-# Areas from groups: pixels in ascending order of their value, equal ones together
-
-
 @compiled
-def group_mann_whitney(positives: Array, negatives: Array) -> float:
-    """Exact area of weights by group, half ties; NaN without weight."""
-    below, won, total = 0.0, 0.0, 0.0
-    for k in range(positives.size):
-        won += positives[k] * (below + negatives[k] / 2)
-        below += negatives[k]
-        total += positives[k]
-    return won / (total * below) if total > 0 and below > 0 else np.nan
-
-
-@compiled
-def group_jittered(positives: Array, negatives: Array) -> float:
-    """Area of the MIT code in expectation over its jitter."""
-    n, unfixated = positives.sum(), negatives.sum()
-    if n == 0 or unfixated == 0:
-        return np.nan
-    k = 0
-    while positives[k] == 0:
-        k += 1
-    m, above = positives[k], negatives[k + 1 :].sum()
-    bonus = (above + negatives[k] * m / (m + 1)) / (2 * n * unfixated)
-    return group_mann_whitney(positives, negatives) + bonus
-
-
-@compiled
-def step_area(tp: Array, fp: Array) -> float:
-    """Trapezoid through (0, 0), the points in their order and (1, 1)."""
-    area, x, y = 0.0, 0.0, 0.0
-    for j in range(tp.size):
-        area += (fp[j] - x) * (tp[j] + y) / 2
-        x, y = fp[j], tp[j]
-    return area + (1 - x) * (1 + y) / 2
-
-
-@compiled
-def step_hits(values: Array, weights: Array, low: float, high: float, thresholds: Array) -> Array:
-    """Share of the weight of values whose stretched value (v - low) / (high - low) reaches each threshold."""
-    hits = np.zeros(thresholds.size)
-    total = 0.0
-    for i in range(values.size):
-        stretched = (np.float64(values[i]) - low) / (high - low)
-        total += weights[i]
-        for j in range(thresholds.size):
-            if stretched >= thresholds[j]:
-                hits[j] += weights[i]
-    return hits / total
+def capped(p: Array, p_low: float, p_scale: float, cap: float) -> float:
+    """Sum of min((p - p_low) p_scale, cap)."""
+    shared = np.zeros(LANES)
+    n = p.size
+    whole = n // LANES * LANES
+    for start in range(0, whole, LANES):
+        for lane in range(LANES):
+            a = (np.float64(p[start + lane]) - p_low) * p_scale
+            shared[lane] += a if a < cap else cap
+    for i in range(whole, n):
+        a = (np.float64(p[i]) - p_low) * p_scale
+        shared[0] += a if a < cap else cap
+    return shared.sum()

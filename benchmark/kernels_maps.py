@@ -71,3 +71,17 @@ def to_levels(values: Array, low: float, span: float) -> Array:
     for i in range(values.size):
         out[i] = np.uint8(np.rint(255 * (np.float64(values[i]) - low) / span))
     return out
+
+
+@compiled
+def halve(values: Array) -> Array:
+    """Means of the whole blocks of 2 x 2 of an 8-bit map of even sizes, halves up."""
+    height, width = values.shape[0] // 2, values.shape[1] // 2
+    out = np.empty((height, width), np.uint8)
+    for i in range(height):
+        upper, lower, total = values[2 * i], values[2 * i + 1], out[i]
+        for j in range(width):
+            a = np.uint32(upper[2 * j]) + np.uint32(upper[2 * j + 1])
+            b = np.uint32(lower[2 * j]) + np.uint32(lower[2 * j + 1])
+            total[j] = np.uint8((a + b + np.uint32(2)) >> np.uint32(2))
+    return out

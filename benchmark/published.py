@@ -26,7 +26,7 @@ EPS_MIT = 2.2204e-16
 """The constant of the MIT formulas as most Python ports write it."""
 
 JITTER = 1e-7
-_MANY = 512
+MOST_NUMBERS = 512
 """With more float32 numbers than this inside the jitter's reach, two jittered pixels practically never coincide."""
 
 
@@ -37,7 +37,7 @@ _MANY = 512
 def _float32_groups(level: np.float32) -> Float64Map | None:
     """Probabilities of the float32 numbers to which `level` + a uniform jitter rounds, ascending; None = very many."""
     spacing = float(np.spacing(np.abs(level)))
-    if JITTER / spacing > _MANY:
+    if JITTER / spacing > MOST_NUMBERS:
         return None
     numbers = [level]
     while float(numbers[-1]) < float(level) + JITTER:
@@ -192,7 +192,7 @@ def sim_port(saliency: Map, density: Map) -> float:
 
 def _unisal_map(saliency: Map) -> Float32Map:
     """float32, divided by its sum where that gives a density; else as it is."""
-    s = np.asarray(saliency, np.float32)
+    s = np.ascontiguousarray(saliency, np.float32)  # the order of a float32 sum moves its last bit
     total = s.sum()
     return s / total if s.min() >= 0 and total > 0 else s
 
@@ -215,8 +215,11 @@ def auc_judd_unisal(saliency: Map, fixated: Map) -> float:
     if is_constant(s):
         return float("nan")
     fp, tp = level_points(_stretch32(s), fixated)
-    if not len(fp):
-        return float("nan")
+    return rounded_area(fp, tp) if len(fp) else float("nan")
+
+
+def rounded_area(fp: Float64Map, tp: Float64Map) -> float:
+    """Area through ROC points (ascending by tp, a higher fp with each) rounded to four decimals."""
     fp, tp = np.round(fp, 4), np.round(tp, 4)
     # Its points are sorted by tp from the lowest threshold on, so of equal tp the higher fp comes first.
     order = np.argsort(tp[::-1], kind="stable")

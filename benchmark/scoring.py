@@ -24,7 +24,7 @@ from .negatives import Negatives
 from .predictor import Kind
 from .protocols import SHORT_NAMES, Protocol
 from .protocols import protocol as find_protocol
-from .published import stretch_eps32
+from .published import EPS32, stretch_eps32
 from .quantise import prediction_to_uint8
 from .reasons import convention, facts_of, missing_part
 from .resize import half_uint8, resize
@@ -152,6 +152,8 @@ class _Prediction:
     ranks: Map
     linear: Map
     known_range: tuple[float, float] | None = None
+    to_stretch: bool = False
+    """True for an 8-bit map that the protocol stretches: formulas do so with its levels, definitions need the map."""
 
     @property
     def value_range(self) -> tuple[float, float]:
@@ -166,6 +168,14 @@ class _Prediction:
         if self.ranks is self.linear:
             return self.value_range
         return float(self.ranks.min()), float(self.ranks.max())
+
+    @property
+    def for_definitions(self) -> tuple[Map, Map]:
+        """The two maps as definitions read them."""
+        if self.to_stretch:
+            self.ranks = self.linear = stretch_eps32(self.linear)
+            self.to_stretch = False
+        return self.ranks, self.linear
 
 
 def _prepare_prediction(
@@ -195,6 +205,8 @@ def _prepare_prediction(
     if encode and rules.encoding == "uint8":
         changed = prediction_to_uint8(changed)
     if rules.stretch == "minmax-eps32":
+        if changed.dtype == np.uint8 and array.shape == truth.full_shape:
+            return _Prediction(changed, changed, to_stretch=True)
         changed = stretch_eps32(changed)
     if array.shape != truth.full_shape:
         changed = _resized(changed, truth.full_shape, rules)
@@ -222,10 +234,11 @@ def _resized(values: Map, shape: tuple[int, int], rules: Protocol) -> Map:
 
 
 def _visit(prediction: _Prediction, truth: FrameTruth, rules: Protocol) -> Any:
-    """Visit the pixels of an ordinary frame; None where only the definitions hold, or numba does not work."""
+    """Visit the pixels of a frame; None where numba does not work."""
     if kernels() is None:
         return None
-    from .fast import Visit, ordinary
+    from .fast import Visit
+    from .fast_formulas import announce
 
     levels = prediction.linear.dtype == np.uint8
     visit = Visit(
@@ -234,22 +247,22 @@ def _visit(prediction: _Prediction, truth: FrameTruth, rules: Protocol) -> Any:
         truth,
         value_range=None if levels else prediction.value_range,
         rank_range=None if prediction.ranks is prediction.linear else prediction.rank_range,
-        metrics=rules.metrics,
     )
     prediction.known_range = visit.low, visit.high
-    return visit if ordinary(visit) else None
+    if prediction.to_stretch:
+        visit.span = visit.high - visit.low + EPS32
+    return announce(visit, rules.metrics)
 
 
 def _value(entry: Metric, prediction: _Prediction, truth: FrameTruth, visit: Any) -> float:
-    """Compute a score by its formula where one holds, else by its definition."""
+    """Compute a score by its formula where there is one, else by its definition."""
     if visit is not None:
-        formula = visit.formula(entry.id)
-        if formula is not None:
-            return float(formula(visit))
-    named = {
-        "saliency": prediction.ranks if entry.short in ("AUC-J", "sAUC") else prediction.linear,
-        "fixated": truth.fixation_map,
-    }
+        from .fast_formulas import FORMULAS
+
+        if entry.id in FORMULAS:
+            return FORMULAS[entry.id](visit)
+    ranks, linear = prediction.for_definitions
+    named = {"saliency": ranks if entry.short in ("AUC-J", "sAUC") else linear, "fixated": truth.fixation_map}
     if truth.truth_map is not None:
         named["density"] = truth.truth_map.density
     if truth.negatives is not None:

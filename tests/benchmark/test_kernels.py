@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import os
@@ -12,13 +13,17 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from vidsal.benchmark import PROTOCOLS, FrameScores, Negatives, compiled, prepare_truth, quantise, resize
+from vidsal.benchmark.declaration import Metric, find
+from vidsal.benchmark.published import NOT_SCORED, _float32_groups
 from vidsal.benchmark.scoring import score
 
 kernels = pytest.importorskip("vidsal.benchmark.kernels", reason="numba does not work here")
+kernels_areas = pytest.importorskip("vidsal.benchmark.kernels_areas")
+FORMULAS = pytest.importorskip("vidsal.benchmark.fast_formulas").FORMULAS
 
 
 def agree(found: FrameScores, expected: FrameScores, tolerance: float = 1e-9) -> None:
@@ -51,28 +56,44 @@ KINDS: dict[str, Any] = {
     "negative": lambda rng, h, w: -1 - rng.random((h, w)),
     "edges": lambda rng, h, w: np.where(rng.random((h, w)) < 0.5, 1.0, 1 + 2.0**-23),
     "knife": lambda rng, h, w: rng.integers(0, 11, (h, w)) / 10,
+    "cancelling": lambda rng, h, w: rng.integers(-2, 3, (h, w)).astype(float),
+    "zero or vast": lambda rng, h, w: rng.integers(0, 3, (h, w)) * 1e29,
+    "constant": lambda rng, h, w: np.full((h, w), rng.choice([0.0, 1.0, 1 / 255, -2.0, 1e-40, 3e20])),
 }
+TRUTHS = {k: KINDS[k] for k in ("smooth", "sparse", "one hot", "offset", "four levels")}
+TRUTHS["constant"] = lambda rng, h, w: np.full((h, w), rng.choice([0.0, 0.3, 1.0]))
+LOSSY = ("offset", "huge offset", "edges")
+"""Means that are large against the range: the definitions themselves lose digits there."""
 DTYPES = (np.uint8, np.float16, np.float32, np.float64)
 
 
 def as_type(values: np.ndarray, dtype: Any) -> np.ndarray:
     if dtype == np.uint8:
         low, high = values.min(), values.max()
-        return np.rint(255 * (values - low) / (high - low if high > low else 1)).astype(np.uint8)
+        if low == high:
+            return np.full(values.shape, int(abs(low) * 7) % 256, np.uint8)
+        return np.rint(255 * (values - low) / (high - low)).astype(np.uint8)
     with np.errstate(over="ignore"):
         made = values.astype(dtype)
     return np.where(np.isfinite(made), made, np.finfo(dtype).max).astype(dtype) if dtype == np.float16 else made
 
 
-@settings(max_examples=150, deadline=None)
+def negatives_of(rng: np.random.Generator, m: int, shape: tuple[int, int], protocol: str) -> Negatives:
+    if m < 0:
+        return Negatives(rng.random(shape) * (rng.random(shape) < 0.7))
+    points = rng.random((m, 2)) * (shape[1], shape[0])
+    return Negatives.from_points(points, shape, distinct=PROTOCOLS[protocol].negatives != "others-list")
+
+
+@settings(max_examples=250, deadline=None)
 @given(
     kind=st.sampled_from(sorted(KINDS)),
     dtype=st.sampled_from(DTYPES),
-    truth_kind=st.sampled_from(["smooth", "sparse", "one hot", "offset", "four levels"]),
+    truth_kind=st.sampled_from(sorted(TRUTHS)),
     truth_dtype=st.sampled_from(DTYPES),
     shape=st.tuples(st.integers(1, 40), st.integers(1, 40)),
-    n=st.integers(0, 60),
-    m=st.sampled_from([0, 1, 7, 4000]),
+    n=st.one_of(st.integers(0, 60), st.just(3000)),
+    m=st.sampled_from([-1, 0, 1, 7, 4000]),
     protocol=st.sampled_from(sorted(PROTOCOLS)),
     encode=st.booleans(),
     seed=st.integers(0, 2**20),
@@ -81,6 +102,12 @@ def as_type(values: np.ndarray, dtype: Any) -> np.ndarray:
 @example("knife", np.float32, "smooth", np.uint8, (33, 37), 40, 4000, "dhf1k-1", False, 2)
 @example("knife", np.float64, "smooth", np.uint8, (33, 37), 40, 4000, "dhf1k-1", False, 3)
 @example("edges", np.float32, "sparse", np.float64, (40, 40), 60, 4000, "tuebingen-1", False, 4)
+@example("cancelling", np.float64, "smooth", np.float32, (38, 22), 40, -1, "dhf1k-1", False, 5)
+@example("constant", np.uint8, "smooth", np.uint8, (33, 37), 40, 7, "salema-1", True, 6)
+@example("constant", np.float32, "smooth", np.float32, (33, 37), 40, 7, "exact-1", True, 7)
+@example("smooth", np.float32, "constant", np.float32, (33, 37), 40, 7, "tuebingen-1", True, 8)
+@example("smooth", np.float32, "smooth", np.float32, (3, 4), 3000, 7, "msu-1", False, 9)
+@example("smooth", np.uint8, "smooth", np.float32, (33, 37), 40, 7, "msu-1", True, 12)
 def test_fast_and_definitions_agree(
     kind: str, dtype: Any, truth_kind: str, truth_dtype: Any, shape: tuple[int, int], n: int, m: int, protocol: str,
     encode: bool, seed: int,
@@ -88,13 +115,16 @@ def test_fast_and_definitions_agree(
     rng = np.random.default_rng(seed)
     h, w = shape
     p = as_type(KINDS[kind](rng, h, w), dtype)
-    g = as_type(KINDS[truth_kind](rng, h, w), truth_dtype)
+    if dtype == np.uint8 and seed % 3 == 0:
+        p = (p // 3 + 50).astype(np.uint8)  # 8-bit maps without a black pixel
+    p = np.asfortranarray(p) if seed % 2 else p
+    g = as_type(TRUTHS[truth_kind](rng, h, w), truth_dtype)
     xy = np.concatenate([rng.random((n, 2)) * (w, h), rng.random((n // 3, 2)) * (w / 4, h / 4)])
-    others = Negatives.from_points(rng.random((m, 2)) * (w, h), shape, distinct=protocol != "exact-1")
+    others = negatives_of(rng, m, shape, protocol)
     truth = prepare_truth(xy, shape, g, others, protocol, encode=encode)
     fast = score(p, "saliency", truth, protocol, encode=encode)
     slow = score(p, "saliency", truth, protocol, encode=encode, fast=False)
-    agree(fast, slow, 1e-9 if "offset" not in kind else 1e-7)
+    agree(fast, slow, 1e-9 if kind not in LOSSY else 1e-7)
 
 
 @settings(max_examples=40, deadline=None)
@@ -134,6 +164,53 @@ def test_they_agree_on_resized_maps(dtype: Any, old: tuple[int, int], protocol: 
     agree(fast, score(p, "saliency", truth, protocol, encode=True, fast=False))
 
 
+def test_every_score_of_every_protocol_has_a_formula() -> None:
+    for rules in PROTOCOLS.values():
+        for metric_id in rules.metrics:
+            assert metric_id in FORMULAS or find(metric_id).params == NOT_SCORED, metric_id
+
+
+def every_pixel(h: int, w: int) -> np.ndarray:
+    return np.stack(np.meshgrid(np.arange(w), np.arange(h)), -1).reshape(-1, 2) + 0.5
+
+
+@pytest.mark.parametrize("protocol", sorted(PROTOCOLS))
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("encode", [False, True])
+def test_degenerate_frames_agree(protocol: str, dtype: Any, encode: bool) -> None:
+    """Constant predictions, constant truths, everything fixated, one pixel: with the same reasons, too."""
+    rng = np.random.default_rng(11)
+    for h, w in ((6, 9), (1, 1)):
+        predictions = [np.full((h, w), c) for c in (0, 1, 7)] + [
+            rng.integers(0, 5, (h, w)),
+            np.arange(h * w).reshape(h, w),
+        ]
+        densities = [None, np.zeros((h, w)), np.ones((h, w)), rng.random((h, w))]
+        points = [every_pixel(h, w), [(0.5, 0.5)] * 3, [(99.0, 0.0)], rng.random((5, 2)) * (w, h)]
+        for p, g, xy in itertools.product(predictions, densities, points):
+            truth = prepare_truth(xy, (h, w), g, negatives_of(rng, -1, (h, w), protocol), protocol, encode=encode)
+            values = p.astype(dtype)
+            fast = score(values, "saliency", truth, protocol, encode=encode)
+            agree(fast, score(values, "saliency", truth, protocol, encode=encode, fast=False), 1e-12)
+
+
+@pytest.mark.parametrize("protocol", sorted(PROTOCOLS))
+def test_a_constant_prediction_is_scored_without_the_definitions(
+    protocol: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(12)
+    g, xy = rng.random((20, 30)), rng.random((9, 2)) * (30, 20)
+    truth = prepare_truth(xy, (20, 30), g, Negatives(rng.random((20, 30))), protocol, encode=True)
+    p = np.full((20, 30), 1 / 600, np.float32)
+    expected = score(p, "density", truth, protocol, encode=True, fast=False)
+
+    def unasked(self: Any, **maps: Any) -> float:
+        raise AssertionError(self.id)
+
+    monkeypatch.setattr(Metric, "__call__", unasked)
+    agree(score(p, "density", truth, protocol, encode=True), expected, 1e-12)
+
+
 def test_weighted_negatives_agree_dense_and_sparse() -> None:
     rng = np.random.default_rng(2)
     p = rng.random((30, 40)).astype(np.float32)
@@ -154,8 +231,24 @@ def test_more_fixated_values_than_the_table_holds() -> None:
     xy = rng.random((9000, 2)) * (120, 90)
     truth = prepare_truth(xy, (90, 120), rng.random((90, 120)), None, "exact-1", encode=False)
     assert truth.n_fixated > kernels.MOST_THRESHOLDS
-    agree(score(p, "saliency", truth, "exact-1", encode=False),
-          score(p, "saliency", truth, "exact-1", encode=False, fast=False))  # fmt: skip
+    for protocol in PROTOCOLS:
+        truth = prepare_truth(
+            xy, (90, 120), rng.random((90, 120)), Negatives(rng.poisson(0.1, (90, 120))), protocol, encode=False
+        )
+        fast = score(p, "saliency", truth, protocol, encode=False)
+        agree(fast, score(p, "saliency", truth, protocol, encode=False, fast=False))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.one_of(st.floats(-300, 300, width=32), st.integers(0, 255).map(lambda i: i / 255)))
+def test_jitter_falls_into_the_same_float32_numbers(level: float) -> None:
+    shares = np.empty(2048)
+    count = kernels_areas.jitter_shares(np.float32(level), shares)
+    expected = _float32_groups(np.float32(level))
+    if expected is None:
+        assert count == 0
+    else:
+        np.testing.assert_allclose(shares[:count], expected, atol=1e-15)
 
 
 # Parts --------------------------------------------------------------------------------------------------------------
@@ -192,15 +285,29 @@ def test_regions_are_counted_exactly(kind: str, dtype: Any, k: int, seed: int) -
     assert every.sum() == pytest.approx(weights.sum())
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.floats(-1e6, 1e6), st.floats(1e-3, 1e6))
-def test_step_values_are_the_lowest_that_reach_their_step(low: float, width: float) -> None:
-    steps = np.arange(11) * 0.1
-    high = low + width
-    for v, step in zip(kernels.step_values(low, high, steps), steps, strict=True):
-        assert (v - low) / (high - low) >= step
-        below = np.nextafter(v, -np.inf)
-        assert (below - low) / (high - low) < step
+@settings(max_examples=80, deadline=None)
+@given(
+    low=st.sampled_from([-2.0, -1.0, 0.0, 1000.0, -1e6]),
+    width=st.sampled_from([4.0, 1.0, 0.3, 1e-3, 1e6]),
+    levels=st.sampled_from([2, 10, 20, 255, 10**6]),
+    dtype=st.sampled_from([np.float32, np.float64]),
+    top=st.booleans(),
+    seed=st.integers(0, 2**20),
+)
+def test_weights_by_steps_are_those_of_comparisons(
+    low: float, width: float, levels: int, dtype: Any, top: bool, seed: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    p = (low + width * rng.integers(0, levels + 1, 4567) / levels).astype(dtype)
+    p[:2] = low, low + width
+    weight = rng.integers(0, 5, p.size) / 4
+    steps = np.arange(11 if top else 10) * 0.1
+    low, high = float(p.min()), float(p.max())
+    assume(low < high)
+    stretched = (p.astype(np.float64) - low) / (high - low)
+    sums = kernels.weigh_steps(p, weight, low, high, steps)
+    assert sums[::-1].cumsum()[:-1][::-1].tolist() == [weight[stretched >= t].sum() for t in steps]
+    assert sums.sum() == weight.sum()
 
 
 def test_packed_levels_count_and_sum() -> None:
@@ -312,6 +419,15 @@ def test_without_numba_the_definitions_score_and_a_warning_says_so(
         assert "numba does not work here" in caplog.text
     finally:
         compiled.kernels.cache_clear()
+
+
+@pytest.mark.parametrize("shape", [(2, 2), (6, 10), (5, 7), (360, 640)])
+def test_halved_maps_are_the_same_to_the_bit(shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    p = np.random.default_rng(6).integers(0, 256, shape).astype(np.uint8)
+    fast = resize.half_uint8(p), resize.half_uint8(np.asfortranarray(p))
+    monkeypatch.setattr(resize, "map_kernels", lambda: None)
+    for halved in fast:
+        np.testing.assert_array_equal(halved, resize.half_uint8(p))
 
 
 def test_nan_is_never_lost() -> None:
