@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from collections.abc import Callable, Generator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +24,7 @@ from .files import alone, canonical, sha256_text, write_json
 from .join import Joiner
 from .records import Anomaly, DatasetInfo, Form, Report
 from .schema import SCHEMA_VERSION
+from .workers import pool
 
 Progress = Callable[[int, int, str], None]
 
@@ -135,15 +135,18 @@ def _convert_and_join(
     try:
         if workers > 1:
             joiner.start()
-        for done, index in enumerate(_run(jobs, workers), 1):
-            joiner.turnstile.finish(index)
-            if progress:
-                progress(done, len(jobs), jobs[index].row.stimulus_id)
+        with closing(_run(jobs, workers)) as indices:
+            for done, index in enumerate(indices, 1):
+                joiner.turnstile.finish(index)
+                if progress:
+                    progress(done, len(jobs), jobs[index].row.stimulus_id)
         if workers <= 1:
             joiner.start()
         return joiner.finish(report)
     except BaseException:
         joiner.stop()
+        for half in partial.glob(".*.tmp"):  # of workers that were ended
+            half.unlink(missing_ok=True)
         raise
 
 
@@ -170,7 +173,7 @@ def _check_out(out: Path, release_id: str) -> None:
             raise WrongUse(f"{out} already holds {found}; releases are never mixed, name another folder")
 
 
-def _run(jobs: list[Job], workers: int) -> Iterator[int]:
+def _run(jobs: list[Job], workers: int) -> Generator[int]:
     """Do the jobs, in any order; yield the index of each that is done."""
     todo = []
     for index, job in enumerate(jobs):
@@ -184,21 +187,17 @@ def _run(jobs: list[Job], workers: int) -> Iterator[int]:
             yield index
         return
     waiting = iter(todo)
+    running: dict[Future[None], int] = {}
     try:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            running: dict[Future[None], int] = {}
-            try:
-                while True:
-                    while len(running) < 2 * workers and (coming := next(waiting, None)) is not None:
-                        running[pool.submit(convert_one, jobs[coming])] = coming
-                    if not running:
-                        return
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        future.result()
-                        yield running.pop(future)
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        with pool(workers) as processes:
+            while True:
+                while len(running) < 2 * workers and (coming := next(waiting, None)) is not None:
+                    running[processes.submit(convert_one, jobs[coming])] = coming
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    future.result()
+                    yield running.pop(future)
     except BrokenProcessPool as error:
         raise MachineFault(
             "a worker process died (killed, or out of memory); what was done is kept: start again with fewer --workers"

@@ -251,3 +251,28 @@ def test_the_place_of_the_source_is_no_part_of_a_release(tmp_path: Path) -> None
         assert str(tmp_path) not in json.dumps(record)
         digests.add(record["digest"])
     assert len(digests) == 1
+
+
+@pytest.mark.parametrize(("kind", "workers"), [("SIGTERM", "1"), ("SIGTERM", "2"), ("SIGKILL", "2")])
+def test_an_ended_conversion_takes_its_workers_along_and_goes_on(tmp_path: Path, kind: str, workers: str) -> None:
+    """Terminated it says a line and leaves nothing half; that the pipe ends shows that no worker lives on."""
+    generate(tmp_path / "source", videos=30, frames=60, width=64, height=48, observers=6, write_video=False)
+    command = [sys.executable, "-m", "vidsal", "data", "convert", "synthetic", "--src", str(tmp_path / "source")]
+    command += ["--workers", workers, "--out"]
+    env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src")}
+    out = tmp_path / "cut"
+    process = subprocess.Popen([*command, str(out)], env=env, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.monotonic() + 60
+    while not list(out.glob(".partial/*/*.json")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(getattr(signal, kind))
+    _, error = process.communicate(timeout=60)
+    if kind == "SIGTERM":
+        assert process.returncode == 130
+        assert error.strip() == "vidsal: interrupted; what was finished is kept, the same command goes on from there"
+        assert not list(out.rglob("*.tmp"))
+    assert list(out.glob(".partial/*/*.json"))
+    assert not (out / "release.json").exists()
+    for folder in (out, tmp_path / "whole"):
+        subprocess.run([*command, str(folder)], env=env, check=True, capture_output=True)
+    assert _digests(out) == _digests(tmp_path / "whole")

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import errno
 import os
+import signal
 import sys
 import traceback
 import warnings
 from importlib import import_module
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 
@@ -58,7 +59,13 @@ def app() -> None:
 def main(arguments: list[str] | None = None) -> None:
     """Run the command line and exit with the code that design and documentation name."""
     warnings.showwarning = _show_warning
+    signal.signal(signal.SIGTERM, _interrupt)
     sys.exit(_run(arguments))
+
+
+def _interrupt(*_: object) -> NoReturn:
+    """Take the signal by which a machine ends a job as the one by which a person does."""
+    raise KeyboardInterrupt
 
 
 def _run(arguments: list[str] | None) -> int:

@@ -1,0 +1,41 @@
+"""A pool of worker processes that end when the process that started them does, whatever ends it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context, parent_process
+
+
+@contextmanager
+def pool(count: int) -> Iterator[ProcessPoolExecutor]:
+    """Give a pool of processes; if something fails or interrupts, what waits is dropped and what runs is ended.
+
+    A worker writes its results whole or not at all (`files.whole`), so ending it loses the stimulus in its hands only.
+    """
+    others = set(active_children())
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_attend) as executor:
+        try:
+            yield executor
+        except BaseException:
+            executor.shutdown(wait=False, cancel_futures=True)
+            for process in set(active_children()) - others:
+                process.terminate()
+            raise
+
+
+def _attend() -> None:
+    """Leave Ctrl-C to the parent, which says what happened; end with the parent, be it killed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_follow, name="vidsal-follow", daemon=True).start()
+
+
+def _follow() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
