@@ -1,18 +1,21 @@
 """Frames scored by torch in batches, where a predictor left them: CUDA, or the CPU as its test.
 
 The arithmetic is float64, as in the definitions; for float32 predictions the scores agree with them to 1e-6 and
-better. Sums are taken in a fixed order (no atomic additions of floats), so a batch scored twice on one device gives
-the same bytes. Frames that are not ordinary (constant maps, truths without mass) and protocols without formulas here
-are scored by `scoring.score`.
+better. Sums are taken in a fixed order (atomic additions of integers only), so a batch scored twice on one device
+gives the same bytes. Frames that are not ordinary (constant maps, truths without mass) and protocols without formulas
+here are scored by `scoring.score`.
+
+Memory traffic decides the speed on a GPU, then waiting for it. So there is no sort of pixels: they are counted between
+the fixated values by a binary search in these few; maps are read as they come and widened on the way; SIM is
+1 - sum |p - q| / 2, whose terms need one temporary; and `score_columns` never waits for the device: what a frame's
+reasons and errors need comes back with its scores, once for a batch.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import torch
@@ -21,6 +24,7 @@ from torch import Tensor
 from vidsal.loaders.errors import NonFinite, WrongUse
 
 from .declaration import find
+from .device_truths import TruthBatch, upload
 from .door import SUM_TOLERANCE
 from .frame_truth import FrameTruth
 from .metrics import EPS
@@ -32,86 +36,10 @@ from .reasons import convention, facts_of, missing_part
 from .resize import RESIZES
 from .scoring import FrameScores, score
 
+__all__ = ["MOST_PIXELS", "TruthBatch", "covers", "score_batch", "score_columns", "upload"]
+
 MOST_PIXELS = 1 << 24
 """Pixels that are worked on at a time; a batch of more is cut."""
-
-
-@dataclass(frozen=True)
-class TruthBatch:
-    """The truths of a batch of frames on a device; made by `upload` and good for any number of predictions.
-
-    Attributes:
-        truths: as prepared on the CPU, one a frame.
-        fixated: (B, n) int64 flat pixels, ascending, padded with 0.
-        once: (B, n) float64 one for each fixated pixel, 0 for padding.
-        repeated: (B, n) float64 fixations on each, 0 for padding.
-        density: (B, H W) of the truth's own type, or None.
-        others: (B, m) int64 flat pixels of listed negatives, padded with 0, and their (B, m) float64 weights; or None.
-        weights: (B, H W) float64 weights where the negatives are kept as maps; or None.
-    """
-
-    truths: tuple[FrameTruth, ...]
-    fixated: Tensor
-    once: Tensor
-    repeated: Tensor
-    density: Tensor | None
-    others: tuple[Tensor, Tensor] | None
-    weights: Tensor | None
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """(H, W) of the frames."""
-        return self.truths[0].shape
-
-    def part(self, start: int, stop: int) -> TruthBatch:
-        """Return the truths of some of the frames."""
-
-        def cut(tensor: Tensor | None) -> Any:
-            return None if tensor is None else tensor[start:stop]
-
-        return TruthBatch(
-            self.truths[start:stop], cut(self.fixated), cut(self.once), cut(self.repeated), cut(self.density),
-            None if self.others is None else (cut(self.others[0]), cut(self.others[1])), cut(self.weights),
-        )  # fmt: skip
-
-
-def upload(truths: Sequence[FrameTruth], device: torch.device | str) -> TruthBatch:
-    """Copy prepared truths of equally large frames to a device.
-
-    Raises:
-        WrongUse: no truth, different sizes, or densities or negatives for some frames only.
-    """
-    if not truths:
-        raise WrongUse("a batch needs at least one frame")
-    if len({t.full_shape for t in truths}) > 1 or any(t.shape != t.full_shape for t in truths):
-        raise WrongUse("a batch holds frames of one size, at their full resolution")
-    for name in ("truth_map", "negatives"):
-        if len({getattr(t, name) is None for t in truths}) > 1:
-            raise WrongUse(f"all frames of a batch have a {name}, or none has")
-    fixated, once = _padded([t.fixated for t in truths], [t.once for t in truths], device)
-    _, repeated = _padded([t.fixated for t in truths], [t.repeated for t in truths], device)
-    density, others, weights = None, None, None
-    maps = [t.truth_map for t in truths if t.truth_map is not None]
-    if maps:
-        density = torch.from_numpy(np.stack([m.values.reshape(-1) for m in maps])).to(device)
-    negatives = [t.negatives for t in truths if t.negatives is not None]
-    if negatives and any(n.many for n in negatives):
-        first = negatives[0]
-        if all(n is first for n in negatives):
-            weights = torch.from_numpy(first.weights.reshape(1, -1)).to(device).expand(len(truths), -1)
-        else:
-            weights = torch.from_numpy(np.stack([n.weights.reshape(-1) for n in negatives])).to(device)
-    elif negatives:
-        others = _padded([n.pixels[0] for n in negatives], [n.pixels[1] for n in negatives], device)
-    return TruthBatch(tuple(truths), fixated, once, repeated, density, others, weights)
-
-
-def _padded(index: list[Any], weight: list[Any], device: torch.device | str) -> tuple[Tensor, Tensor]:
-    longest = max(1, *(len(i) for i in index))
-    indices, weights = np.zeros((len(index), longest), np.int64), np.zeros((len(index), longest))
-    for row, (i, w) in enumerate(zip(index, weight, strict=True)):
-        indices[row, : len(i)], weights[row, : len(i)] = i, w
-    return torch.from_numpy(indices).to(device), torch.from_numpy(weights).to(device)
 
 
 def score_batch(
@@ -140,110 +68,158 @@ def score_batch(
         NonFinite, BadData, WrongUse: as `scoring.score`.
     """
     rules = find_protocol(protocol)
+    batch = _checked(values, truths)
+    names = list(where) if where is not None else [f"prediction {i}" for i in range(len(values))]
+
+    def alone(i: int) -> FrameScores:
+        return score(values[i], kind, batch.truths[i], rules, encode=encode, where=names[i])
+
+    if not covers(rules):
+        return [alone(i) for i in range(len(values))]
+    lacking = _lacking(batch, rules)
+    rows = score_columns(values, batch, rules, kind=kind, encode=encode).tolist()
+    for i, row in enumerate(rows):
+        if not row[-1]:
+            alone(i)  # raises with the words of the CPU's door
+            raise NonFinite(f"{names[i]}: the prediction can not be scored")
+    return [_explained(i, row, lacking[i], batch.truths[i], rules, alone) for i, row in enumerate(rows)]
+
+
+def covers(protocol: Protocol | str) -> bool:
+    """Tell whether every score of a protocol has a formula here; else its frames are scored one by one."""
+    rules = find_protocol(protocol)
+    return set(rules.metrics) <= FORMULAS.keys() and rules.stretch == "none" and not rules.halved
+
+
+def score_columns(
+    values: Tensor,
+    truths: TruthBatch | Sequence[FrameTruth],
+    protocol: Protocol | str = "exact-1",
+    *,
+    kind: Kind = "saliency",
+    encode: bool = False,
+) -> Tensor:
+    """Score a batch without waiting for the device; arguments as `score_batch`.
+
+    Returns:
+        (B, 9) float64 on the device: the six scores (NaN where the truth lacks what one needs), the map's lowest and
+        highest value, and 1 if it passes the door. The scores of constant maps and truths have no meaning here.
+
+    Raises:
+        WrongUse: wrong shapes, or a protocol that is not covered.
+    """
+    rules = find_protocol(protocol)
+    if not covers(rules):
+        raise WrongUse(f"{rules.name} has scores that are not computed in batches; use score_batch")
+    batch = _checked(values, truths)
+    step = max(1, MOST_PIXELS // (batch.shape[0] * batch.shape[1]))
+    with torch.no_grad():
+        parts = [
+            _Batch(values[i : i + step], batch.part(i, i + step), rules, kind, encode).columns()
+            for i in range(0, len(values), step)
+        ]
+    return torch.cat(parts)
+
+
+def _checked(values: Tensor, truths: TruthBatch | Sequence[FrameTruth]) -> TruthBatch:
     if values.ndim != 3:
         raise WrongUse(f"a batch of predictions has shape (B, h, w); found {tuple(values.shape)}")
     batch = truths if isinstance(truths, TruthBatch) else upload(truths, values.device)
     if len(values) != len(batch.truths):
         raise WrongUse(f"{len(values)} predictions for {len(batch.truths)} truths")
-    names = list(where) if where is not None else [f"prediction {i}" for i in range(len(values))]
-    step = max(1, MOST_PIXELS // (batch.shape[0] * batch.shape[1]))
-    scores: list[FrameScores] = []
-    with torch.no_grad():
-        for start in range(0, len(values), step):
-            stop = min(start + step, len(values))
-            part = _Batch(values[start:stop], batch.part(start, stop), rules, kind, encode, names[start:stop])
-            scores += part.scores()
-    return scores
+    return batch
+
+
+def _lacking(batch: TruthBatch, rules: Protocol) -> list[list[str]]:
+    entries = [find(m) for m in rules.metrics]
+    return [[missing_part(entry, truth) for entry in entries] for truth in batch.truths]
+
+
+def _explained(
+    i: int,
+    row: list[float],
+    lacking: list[str],
+    truth: FrameTruth,
+    rules: Protocol,
+    alone: Callable[[int], FrameScores],
+) -> FrameScores:
+    """Give a row of `score_columns` its reasons; a frame that is not ordinary is scored on the CPU."""
+    low, high = row[6], row[7]
+    facts = facts_of(truth, constant=low == high, negative=low < 0)
+    undivided = any("zero_sum=undivided" in m for m in rules.metrics)
+    if facts.constant_prediction or facts.constant_truth or (low < 0 and undivided):
+        return alone(i)
+    scores, reasons = {}, {}
+    for short, metric_id, value, lack in zip(SHORT_NAMES, rules.metrics, row, lacking, strict=False):
+        scores[short] = math.nan if lack else value
+        reason = lack or convention(find(metric_id), scores[short], facts)
+        if reason:
+            reasons[short] = reason
+    return FrameScores(scores, reasons, truth.n_out_of_bounds)
 
 
 class _Batch:
     """The visit of some frames: what `fast.Visit` is to one."""
 
-    def __init__(
-        self, values: Tensor, truths: TruthBatch, rules: Protocol, kind: Kind, encode: bool, where: list[str]
-    ) -> None:
-        self.given = values
+    def __init__(self, values: Tensor, truths: TruthBatch, rules: Protocol, kind: Kind, encode: bool) -> None:
         self.truths = truths
         self.rules = rules
-        self.kind: Kind = kind
-        self.encode = encode
-        self.where = where
-
-    def scores(self) -> list[FrameScores]:
-        if not set(self.rules.metrics) <= FORMULAS.keys() or self.rules.stretch != "none" or self.rules.halved:
-            return [self._alone(i) for i in range(len(self.given))]
-        self._prepare()
-        truths = self.truths.truths
-        lacking = [[missing_part(find(m), t) for m in self.rules.metrics] for t in truths]
-        columns = []
-        for column, metric_id in enumerate(self.rules.metrics):
-            if all(row[column] for row in lacking):
-                columns.append([math.nan] * len(truths))
-            else:
-                columns.append(FORMULAS[metric_id](self).tolist())
-        low, high = self.low.tolist(), self.high.tolist()
-        return [self._one(i, [c[i] for c in columns], lacking[i], low[i], high[i]) for i in range(len(truths))]
-
-    def _one(self, i: int, values: list[float], lacking: list[str], low: float, high: float) -> FrameScores:
-        truth = self.truths.truths[i]
-        facts = facts_of(truth, constant=low == high, negative=low < 0)
-        if facts.constant_prediction or facts.constant_truth or (low < 0 and self._needs_no_negatives):
-            return self._alone(i)
-        scores, reasons = {}, {}
-        for short, metric_id, value, lack in zip(SHORT_NAMES, self.rules.metrics, values, lacking, strict=True):
-            scores[short] = math.nan if lack else value
-            reason = lack or convention(find(metric_id), scores[short], facts)
-            if reason:
-                reasons[short] = reason
-        return FrameScores(scores, reasons, truth.n_out_of_bounds)
-
-    @property
-    def _needs_no_negatives(self) -> bool:
-        return any("zero_sum=undivided" in m for m in self.rules.metrics)
-
-    def _alone(self, i: int) -> FrameScores:
-        truth = self.truths.truths[i]
-        return score(self.given[i], self.kind, truth, self.rules, encode=self.encode, where=self.where[i])
-
-    # The maps ------------------------------------------------------------------------------------------------------
-
-    def _prepare(self) -> None:
-        p = self.given.to(torch.float64)
-        size = p.shape[1:]
-        p = p.reshape(len(p), -1)
-        self._check(p)
+        size = values.shape[1:]
+        p = values.reshape(len(values), -1)
+        if p.dtype != torch.float64:
+            p = p.to(torch.float32)  # exact: wider, or as wide
+        low, high = torch.aminmax(p, dim=1)
+        self.fine = self._passes(p, low, high, kind)
         ranks = p
-        if self.kind == "log_density":
-            p = torch.exp(p - p.amax(1, keepdim=True))
-            ranks = ranks if self.rules.log_ranks else p
+        if kind == "log_density":
+            p = torch.exp(p.to(torch.float64) - high[:, None].to(torch.float64))
+            ranks = ranks if rules.log_ranks else p
+            low, high = torch.aminmax(p, dim=1)
         changed = p
-        if self.encode and self.rules.encoding == "uint8" and self.given.dtype != torch.uint8:
-            low, high = changed.amin(1, keepdim=True), changed.amax(1, keepdim=True)
-            changed = torch.nan_to_num(torch.round(255 * (changed - low) / (high - low)))
-        if tuple(size) != self.truths.shape:
+        if encode and rules.encoding == "uint8" and values.dtype != torch.uint8:
+            changed = self._levels(changed, low, high)
+        if tuple(size) != truths.shape:
             changed = self._resized(changed.reshape(len(p), *size))
         self.linear = changed
         self.ranks = ranks if changed is p else changed
-        self.low, self.high = self.linear.amin(1), self.linear.amax(1)
+        if changed is not p:
+            low, high = torch.aminmax(changed, dim=1)
+        self.low, self.high = low.to(torch.float64), high.to(torch.float64)
         self.size = self.linear.shape[1]
-        self.total = self.linear.sum(1)
-        self.mean = self.total / self.size
+        self.total = self.linear.sum(1, dtype=torch.float64)
 
-    def _check(self, p: Tensor) -> None:
-        fine = torch.isfinite(p)
-        if self.kind == "log_density":
-            fine = (fine | (p == -math.inf)) & fine.any(1, keepdim=True)
-        fine = fine.all(1)
-        if self.kind == "density":
-            fine &= (p.amin(1) >= 0) & ((p.sum(1) - 1).abs() <= SUM_TOLERANCE)
-        if not bool(fine.all()):
-            bad = int((~fine).nonzero()[0, 0])
-            self._alone(bad)  # raises with the words of the CPU's door
-            raise NonFinite(f"{self.where[bad]}: the prediction can not be scored")
+    def columns(self) -> Tensor:
+        """Return the six scores, the range, and whether the prediction passes the door."""
+        present = {"density": self.truths.density is not None}
+        present["negatives"] = self.truths.others is not None or self.truths.weights is not None
+        missing = torch.full_like(self.low, math.nan)
+        columns = [
+            FORMULAS[m](self) if all(present.get(need, True) for need in find(m).needs) else missing
+            for m in self.rules.metrics
+        ]
+        return torch.stack([*columns, self.low, self.high, self.fine.to(torch.float64)], 1)
+
+    @staticmethod
+    def _passes(p: Tensor, low: Tensor, high: Tensor, kind: Kind) -> Tensor:
+        # A NaN is the lowest and the highest value of its map.
+        if kind == "log_density":
+            return torch.isfinite(high) & ~torch.isnan(low)
+        fine = torch.isfinite(high) & torch.isfinite(low)
+        if kind == "density":
+            fine &= (low >= 0) & ((p.sum(1, dtype=torch.float64) - 1).abs() <= SUM_TOLERANCE)
+        return fine
+
+    @staticmethod
+    def _levels(p: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        """The 8-bit stage: round(255 (p - min) / (max - min)), 0 for a constant map; float32 holds it exactly."""
+        low, high = low[:, None].to(torch.float64), high[:, None].to(torch.float64)
+        levels = (p - low).mul_(255).div_(high - low).round_()
+        return levels.nan_to_num_(nan=0.0).to(torch.float32)
 
     def _resized(self, p: Tensor) -> Tensor:
         height, width = self.truths.shape
         method = RESIZES[self.rules.resize]
+        p = p.to(torch.float64)
         rows = torch.from_numpy(method(np.eye(p.shape[1]), (height, p.shape[1]))).to(p)
         columns = torch.from_numpy(method(np.eye(p.shape[2]), (width, p.shape[2]))).to(p)
         constant = p.flatten(1).amin(1) == p.flatten(1).amax(1)
@@ -251,10 +227,15 @@ class _Batch:
         return torch.where(constant[:, None], p.flatten(1)[:, :1], resized)
 
     @cached_property
-    def g(self) -> Tensor:
-        """The truth's density, any positive scale."""
+    def q(self) -> Tensor:
+        """The truth's density."""
         assert self.truths.density is not None
-        return self.truths.density.to(torch.float64)
+        return self.truths.density
+
+    def fact(self, column: int) -> Tensor:
+        """One of the truth's facts."""
+        assert self.truths.facts is not None
+        return self.truths.facts[:, column]
 
     # Areas ---------------------------------------------------------------------------------------------------------
 
@@ -267,17 +248,27 @@ class _Batch:
         return at, self.truths.once.gather(1, order), self.truths.repeated.gather(1, order)
 
     @cached_property
+    def _regions(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Cuts (B, c) just below and just above each threshold, ascending; how many cuts each pixel reaches, and how
+        many pixels reach at least so many (B, c + 1).
+        """
+        at = self._thresholds[0]
+        cuts, _ = torch.cat([at, torch.nextafter(at, torch.full_like(at, math.inf))], 1).sort(dim=1)
+        place = torch.searchsorted(cuts, self.ranks, right=True)
+        one = torch.ones((), dtype=torch.int32, device=place.device).expand(place.shape)
+        return cuts, place, _reaching(place, one, cuts.shape[1] + 1)
+
+    def _at_and_above(self, reaching: Tensor) -> tuple[Tensor, Tensor]:
+        """What reaches, and what exceeds, each threshold."""
+        at, cuts = self._thresholds[0], self._regions[0]
+        above = torch.nextafter(at, torch.full_like(at, math.inf))
+        reached, exceeded = (reaching.gather(1, torch.searchsorted(cuts, v, right=True)) for v in (at, above))
+        return reached.to(torch.float64), exceeded.to(torch.float64)
+
+    @cached_property
     def _pixels_reached(self) -> tuple[Tensor, Tensor]:
         """How many pixels reach, and how many exceed, each threshold."""
-        at = self._thresholds[0]
-        return self._reached(at, right=True), self._reached(at, right=False)
-
-    def _reached(self, thresholds: Tensor, *, right: bool) -> Tensor:
-        n, frames = thresholds.shape[1] + 1, len(thresholds)
-        place = torch.searchsorted(thresholds, self.ranks, right=right)
-        place += torch.arange(frames, device=place.device)[:, None] * n
-        counts = torch.bincount(place.flatten(), minlength=frames * n).reshape(frames, n)
-        return counts.flip(1).cumsum(1).flip(1)[:, 1:].to(torch.float64)
+        return self._at_and_above(self._regions[2])
 
     def area(self, *, repeated: bool, everything: bool) -> Tensor:
         """Exact area: fixations against unfixated pixels, or against all."""
@@ -307,70 +298,118 @@ class _Batch:
     def shuffled_area(self, *, repeated: bool) -> Tensor:
         """Exact area against the weighted negatives."""
         at, once, twice = self._thresholds
-        if self.truths.others is not None:
-            index, weight = self.truths.others
-            values = self.ranks.gather(1, index)
-        else:
-            assert self.truths.weights is not None
-            values, weight = self.ranks, self.truths.weights
-        values, order = torch.sort(values, dim=1)
+        weights = twice if repeated else once
+        if self.truths.weights is not None:
+            cuts, place, _ = self._regions
+            reaching = _reaching(place, self.truths.weights, cuts.shape[1] + 1)
+            total = reaching[:, 0].to(torch.float64)
+            reached, exceeded = self._at_and_above(reaching)
+            won = (weights * (total[:, None] - (reached + exceeded) / 2)).sum(1)
+            return won / (weights.sum(1) * total)
+        assert self.truths.others is not None
+        index, weight = self.truths.others
+        values, order = torch.sort(self.ranks.gather(1, index), dim=1)
         below = weight.gather(1, order).cumsum(1)
         below = torch.nn.functional.pad(below, (1, 0))
         left, right = (torch.searchsorted(values, at, right=r) for r in (False, True))
-        weights = twice if repeated else once
         won = (weights * (below.gather(1, left) + below.gather(1, right)) / 2).sum(1)
         return won / (weights.sum(1) * below[:, -1])
 
     def steps(self) -> Tensor:
         """Area at steps of 0.1 of the stretched map."""
-        low, high = self.ranks.amin(1, keepdim=True), self.ranks.amax(1, keepdim=True)
-        stretched = (self.ranks - low) / (high - low)
-        if self.truths.others is not None:
-            index, weight = self.truths.others
-            values = stretched.gather(1, index)
-        else:
-            assert self.truths.weights is not None
-            values, weight = stretched, self.truths.weights
-        at, once = stretched.gather(1, self.truths.fixated), self.truths.once
-        steps = (np.arange(11)[::-1] * 0.1).tolist()
+        # Where steps are asked for the ranked map is the linear one.
+        low, span = self.low[:, None], (self.high - self.low)[:, None]
+        at, once = (self.ranks.gather(1, self.truths.fixated) - low) / span, self.truths.once
+        steps = torch.arange(11, dtype=torch.float64, device=low.device) * 0.1
         tp = torch.stack([((at >= t) * once).sum(1) for t in steps], 1) / once.sum(1, keepdim=True)
-        fp = torch.stack([((values >= t) * weight).sum(1) for t in steps], 1) / weight.sum(1, keepdim=True)
-        tp, fp = (torch.nn.functional.pad(torch.nn.functional.pad(x, (1, 0)), (0, 1), value=1.0) for x in (tp, fp))
+        if self.truths.weights is not None:
+            place = torch.searchsorted(steps, (self.ranks - low).div_(span), right=True)
+            reaching = _reaching(place, self.truths.weights, 12).to(torch.float64)
+            fp = reaching[:, 1:] / reaching[:, :1]
+        else:
+            assert self.truths.others is not None
+            index, weight = self.truths.others
+            values = (self.ranks.gather(1, index) - low) / span
+            fp = torch.stack([((values >= t) * weight).sum(1) for t in steps], 1) / weight.sum(1, keepdim=True)
+        tp, fp = (torch.nn.functional.pad(x.flip(1), (1, 0)) for x in (tp, fp))
+        tp, fp = (torch.nn.functional.pad(x, (0, 1), value=1.0) for x in (tp, fp))
         return ((fp[:, 1:] - fp[:, :-1]) * (tp[:, 1:] + tp[:, :-1]) / 2).sum(1)
 
     # The other scores ----------------------------------------------------------------------------------------------
 
+    @cached_property
+    def lifted(self) -> Tensor:
+        """The prediction without negative values: float64."""
+        return torch.sub(self.linear, self._lift[:, None])
+
+    @property
+    def _lift(self) -> Tensor:
+        return self.low.clamp(max=0)
+
+    @property
+    def _mass(self) -> Tensor:
+        """Sum of the lifted prediction."""
+        return self.total - self.size * self._lift
+
+    @cached_property
+    def _variance(self) -> Tensor:
+        return self.lifted.var(1, correction=0)
+
     def mean_z(self, *, ddof: int, repeated: bool) -> Tensor:
         """Mean z-score at the fixations."""
-        deviation = ((self.linear - self.mean[:, None]).square().sum(1) / (self.size - ddof)).sqrt()
+        deviation = (self._variance * (self.size / max(1, self.size - ddof))).sqrt()
         weights = self.truths.repeated if repeated else self.truths.once
-        above = self.linear.gather(1, self.truths.fixated) - self.mean[:, None]
+        above = self.lifted.gather(1, self.truths.fixated) - (self._mass / self.size)[:, None]
         return (weights * above).sum(1) / (weights.sum(1) * deviation)
 
     def correlation(self) -> Tensor:
         """Pearson's correlation with the truth."""
-        x, y = self.linear - self.mean[:, None], self.g - self.g.mean(1, keepdim=True)
-        return (x * y).sum(1) / (x.square().sum(1).sqrt() * y.square().sum(1).sqrt())
+        products = self._dot(self.lifted, self.q) - self._mass / self.size
+        return products / ((self._variance * self.size).sqrt() * self.fact(0))
 
-    @cached_property
-    def density(self) -> Tensor:
-        """The prediction lifted to 0 and divided by its sum."""
-        p = self.linear - self.low.clamp(max=0)[:, None]
-        return p / p.sum(1, keepdim=True)
+    def _dot(self, a: Tensor, b: Tensor) -> Tensor:
+        """Sum of products of each frame, row by row first."""
+        rows = self.truths.shape[0]
+        width = self.size // rows
+        return torch.bmm(a.reshape(-1, 1, width), b.reshape(-1, width, 1)).reshape(-1, rows).sum(1)
 
     def overlap(self) -> Tensor:
         """Shared mass of the densities."""
-        return torch.minimum(self.density, self.g / self.g.sum(1, keepdim=True)).sum(1)
+        apart = torch.addcmul(self.q, self.lifted, (-1 / self._mass)[:, None])
+        shared: Tensor = 1 - torch.linalg.vector_norm(apart, 1, dim=1) / 2
+        return shared
 
     def stretched_overlap(self) -> Tensor:
         """Shared mass after both maps were stretched to 0..1."""
-        p, g = self.linear - self.low[:, None], self.g - self.g.amin(1, keepdim=True)
-        return torch.minimum(p / p.sum(1, keepdim=True), g / g.sum(1, keepdim=True)).sum(1)
+        stretch = self.fact(2)
+        scale = 1 / (self.total - self.size * self.low) / stretch
+        floor = (self.low - self._lift) * scale - (1 - 1 / stretch) / self.size
+        apart = torch.addcmul(self.q, self.lifted, -scale[:, None]).add_(floor[:, None])
+        shared: Tensor = 1 - stretch * torch.linalg.vector_norm(apart, 1, dim=1) / 2
+        return shared
 
     def divergence(self, eps: float) -> Tensor:
-        """The MIT formula on densities."""
-        q = self.g / self.g.sum(1, keepdim=True)
-        return (q * torch.log(eps + q / (self.density + eps))).sum(1)
+        """The MIT formula on densities; its outer eps moves nothing beyond 1e-15."""
+        floor = torch.full_like(self.low, eps)[:, None]
+        logs = torch.addcmul(floor, self.lifted, (1 / self._mass)[:, None]).log_()
+        return self.fact(1) - self._dot(logs, self.q)
+
+
+def _reaching(place: Tensor, weight: Tensor, regions: int) -> Tensor:
+    """Sum integer weights of the pixels in at least each region.
+
+    Neighbouring pixels add to neighbouring counters, so that additions of one region seldom wait for each other.
+
+    Args:
+        place: (B, N) int64, the region of each pixel, below `regions`.
+        weight: (B, N) integers.
+        regions: how many there are.
+    """
+    frames, n = place.shape
+    lanes = min(256, n & -n)
+    sums = torch.zeros(frames, regions, lanes, dtype=weight.dtype, device=place.device)
+    sums.scatter_add_(1, place.view(frames, -1, lanes), weight.view(frames, -1, lanes))
+    return sums.sum(2, dtype=torch.int64).flip(1).cumsum(1).flip(1)
 
 
 def _own_reached(at: Tensor, once: Tensor, *, strictly: bool) -> Tensor:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from vidsal.benchmark import FrameScores, FrameTruth, Negatives, NonFinite, device, prepare_truth
-from vidsal.benchmark.device import score_batch, upload
+from vidsal.benchmark.device import score_batch, score_columns, upload
 from vidsal.benchmark.scoring import score
 from vidsal.loaders.errors import BadData, WrongUse
 
@@ -187,6 +187,32 @@ def test_a_large_batch_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(device, "MOST_PIXELS", 18 * 25 * 3)
     for a, b in zip(score_batch(p, prepared), whole, strict=True):
         assert dict(a) == pytest.approx(dict(b), abs=1e-12)
+
+
+@pytest.mark.parametrize("protocol", PROTOCOLS)
+@pytest.mark.parametrize("many", [False, True])
+@pytest.mark.parametrize("kind", ["saliency", "density", "log_density"])
+def test_columns_never_wait_for_the_device(protocol: str, many: bool, kind: Any) -> None:
+    """Tensors of the meta device have no values: reading one raises."""
+    prepared = truths(np.random.default_rng(11), 3, protocol, many=many)
+    batch = upload(prepared, "meta")
+    for dtype in (torch.uint8, torch.float16, torch.float32):
+        p = torch.empty(3, 18, 25, dtype=dtype, device="meta")
+        assert score_columns(p, batch, protocol, kind=kind, encode=True).shape == (3, 9)
+
+
+def test_columns_are_the_scores_the_range_and_the_door() -> None:
+    prepared = truths(np.random.default_rng(12), 3, "exact-1")
+    p = torch.rand(3, 18, 25) + 1
+    p[1, 0, 0] = math.nan
+    found = score_columns(p, prepared, "exact-1")
+    for i in (0, 2):
+        expected = score(p[i], "saliency", prepared[i], "exact-1", encode=False, fast=False)
+        assert found[i, :6].tolist() == pytest.approx(list(expected.values()), abs=1e-9)
+        assert found[i, 6:].tolist() == [float(p[i].min()), float(p[i].max()), 1.0]
+    assert found[1, 8] == 0
+    with pytest.raises(WrongUse, match="msu-1 has scores"):
+        score_columns(p, prepared, "msu-1")
 
 
 def test_the_input_is_left_alone_and_twice_gives_the_same_bytes() -> None:
