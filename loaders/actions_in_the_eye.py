@@ -189,10 +189,13 @@ def recordings(
     for path in _sample_files(folder):
         observer, _, video = path.name.removesuffix(".txt").partition("_")
         stimulus = stimulus_of(video) if observer.isdecimal() else None
+        file = path.relative_to(source).as_posix()
         if stimulus is None:
             foreign.append(path.name)
+        elif observer in {other for other, _, _ in found.get(stimulus, ())}:
+            report.add("surplus", file, f"a second recording of observer {observer} on {stimulus}; left out")
         else:
-            found.setdefault(stimulus, []).append((observer, video, path.relative_to(source).as_posix()))
+            found.setdefault(stimulus, []).append((observer, video, file))
     if foreign:
         shown = ", ".join(foreign[:5]) + (" ..." if len(foreign) > 5 else "")
         message = f"left out {shown}: not <observer>_<video>.avi.txt of this data set"

@@ -55,6 +55,15 @@ def numbered_images(folder: Path) -> list[tuple[int, Path]]:
     return sorted(found)
 
 
+def find_video(folder: Path, stem: str) -> Path | None:
+    """Return the video file of a name in a folder, whatever its container; AVI first. None if there is none."""
+    for suffix in (".avi", *sorted(VIDEO_SUFFIXES - {".avi"})):
+        for spelling in (suffix, suffix.upper()):
+            if (path := folder / f"{stem}{spelling}").is_file():
+                return path
+    return None
+
+
 def exists(path: Path) -> bool:
     """Tell whether frames lie at `path`: a file, or a folder with at least one numbered image."""
     return path.is_file() or (path.is_dir() and bool(numbered_images(path)))

@@ -19,11 +19,11 @@ import numpy.typing as npt
 
 from . import ledov_meta_benchmark, matlab, register
 from .errors import BadData, MissingData
+from .frames import VIDEO_SUFFIXES
 from .records import FORCED_START, DatasetInfo, Float64Array, Gaze, Report, Screen, StimulusRow, Truth
 from .spans import frame_span, order_within, starts_past
 
 GAZE_FILE = "Data.mat"
-VIDEO_ENDINGS = (".mp4", ".avi", ".mov", ".mkv")
 OBSERVERS = 32
 SIGMA_PX = 80 / (2 * np.sqrt(2 * np.log(2)))
 CENTRE = 20
@@ -301,7 +301,7 @@ def _registered(line: dict[str, str], source: Path, folder: Path) -> StimulusRow
 
 def _video(source: Path, folder: Path, name: str) -> str:
     """The video of a folder: the one of its name, else the first, else where it should lie."""
-    files = [f for f in sorted(folder.iterdir()) if f.suffix.lower() in VIDEO_ENDINGS and not f.name.startswith(".")]
+    files = [f for f in sorted(folder.iterdir()) if f.suffix.lower() in VIDEO_SUFFIXES and not f.name.startswith(".")]
     files.sort(key=lambda f: f.stem != name)
     return (files[0] if files else folder / f"{name}.mp4").relative_to(source).as_posix()
 
@@ -319,7 +319,7 @@ def _folders(source: Path) -> dict[str, Path]:
             if not folder.is_dir() or folder.name.startswith((".", "__")):
                 continue
             holds = {f.name.lower() for f in folder.iterdir()}
-            video = any(name.endswith(VIDEO_ENDINGS) for name in holds)
+            video = any(name.endswith(tuple(VIDEO_SUFFIXES)) for name in holds)
             if GAZE_FILE.lower() in holds or (folder.name in known and video):
                 found[folder.name] = folder
         if found:

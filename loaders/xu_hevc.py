@@ -21,11 +21,11 @@ import numpy.typing as npt
 
 from . import matlab, register
 from .errors import BadData, MissingData
+from .frames import VIDEO_SUFFIXES
 from .records import DatasetInfo, Float64Array, Gaze, Report, Screen, StimulusRow, Truth
 from .spans import frame_span, order_within
 
 GAZE_FILE = "video_database.mat"
-VIDEO_ENDINGS = (".avi", ".mp4", ".mkv", ".mov")
 # The same scene in two sizes, or with and without a line of text: never on two sides of a split.
 SAME_SCENE = {
     "RaceHorsesC": "RaceHorses",
@@ -271,7 +271,7 @@ def _videos(source: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for folder in (source / "videos", source):
         for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if file.suffix.lower() in VIDEO_ENDINGS and file.is_file():
+            if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file() and not file.name.startswith("."):
                 found.setdefault(_plain(file.stem), file.relative_to(source).as_posix())
     return found
 

@@ -13,7 +13,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from ..errors import MissingData
-from ..frames import VIDEO_SUFFIXES
+from ..frames import find_video
 from ..records import DatasetInfo, Report, Screen, StimulusRow, Truth
 from ..register import rows
 from . import arff
@@ -225,10 +225,9 @@ def _video(source: Path, clip: str) -> str | None:
     names = [clip, *(old for old, new in OLD_NAMES.items() if new == clip)]
     for folder in _VIDEO_FOLDERS:
         for name in names:
-            for suffix in sorted(VIDEO_SUFFIXES):
-                path = source / folder / f"{name}{suffix}"
-                if path.is_file():
-                    return path.relative_to(source).as_posix()
+            path = find_video(source / folder, name)
+            if path is not None:
+                return path.relative_to(source).as_posix()
     return None
 
 

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from .. import actions_in_the_eye
+from ..frames import find_video
 from ..records import Gaze, Report, StimulusRow
 from . import layout
 
@@ -49,8 +50,8 @@ def _clip_of(video: str) -> str | None:
 
 def _video_of(source: Path, clip: str) -> str | None:
     for folder in _VIDEO_FOLDERS:
-        path = source / folder / f"{clip}.avi"
-        if path.is_file():
+        path = find_video(source / folder, clip)
+        if path is not None:
             return path.relative_to(source).as_posix()
     return None
 

@@ -12,6 +12,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from .. import actions_in_the_eye
+from ..frames import VIDEO_SUFFIXES, find_video
 from ..records import Gaze, Report, StimulusRow
 from ..register import rows
 from . import layout
@@ -67,9 +68,10 @@ def _video_of(source: Path, name: str) -> str | None:
     action, number = name.rsplit("-", 1)
     for folder in _VIDEO_FOLDERS:
         base = source / folder
-        flat = [base / f"{name}.avi", base / f"{layout.underscored(name)}.avi"]
-        for path in [*flat, *sorted((base / action / number).glob("*.avi"))]:
-            if path.is_file():
+        inside = base / action / number
+        videos = sorted(p for p in inside.glob("*.*") if p.suffix.lower() in VIDEO_SUFFIXES)
+        for path in (find_video(base, name), find_video(base, layout.underscored(name)), *videos):
+            if path is not None:
                 return path.relative_to(source).as_posix()
     return None
 

@@ -220,3 +220,15 @@ def test_observers_come_from_the_names(tmp_path):
     found = recordings(tmp_path, tmp_path, {"a.avi": "a"}.get, report)
     assert [(o, v) for o, v, _ in found["a"]] == [("001", "a.avi"), ("019", "a.avi")]
     assert [(a.kind, a.count) for a in report] == [("surplus", 3)]
+
+
+def test_a_second_recording_of_an_observer_is_told_and_left_out(tmp_path):
+    for name in ("001_v.avi.txt", "001_V.AVI.txt", "002_v.avi.txt"):
+        put(tmp_path / "samples" / name, TEXT)
+    report = Report()
+    found = recordings(tmp_path, tmp_path, lambda video: "v" if video.lower() == "v.avi" else None, report)
+    assert [(observer, file) for observer, _, file in found["v"]] == [
+        ("001", "samples/001_V.AVI.txt"),
+        ("002", "samples/002_v.avi.txt"),
+    ]
+    assert [(a.kind, a.where) for a in report] == [("surplus", "samples/001_v.avi.txt")]

@@ -1,0 +1,98 @@
+"""xu-hevc with videos of other containers, codecs and lengths than the usual ones: frames, rates and spans hold."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from vidsal.loaders import register
+from vidsal.loaders.convert import Conversion, convert
+from vidsal.loaders.release import load
+
+from .test_xu_hevc import write_database
+
+NAME = "BasketballPass"  # 500 frames of 416 x 240 at 50 a second by the register
+LINE = next(line for line in register.rows("xu_hevc") if line["video"] == NAME)
+FRAMES, SIZE = int(LINE["n_frames"]), (int(LINE["width"]), int(LINE["height"]))
+ROWS = [(1, 1, 0, 400, 100, 100), (1, 1, 9_700, 400, 5, 6), (2, 1, 9_990, 5, 415, 239)]
+
+
+def write(
+    path: Path, codec: str = "libx264", pixels: str = "yuv420p", *, frames: int = FRAMES, size: tuple[int, int] = SIZE
+) -> None:
+    """A video whose frame i has the luma 20 + 7 i mod 200; 50 frames a second."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fast = {"libx264": {"preset": "ultrafast", "bf": "3"}}
+    with av.open(str(path), "w", format="mpegts" if path.suffix == ".m2t" else None) as container:
+        stream = container.add_stream(codec, rate=50, options=fast.get(codec, {}))
+        stream.width, stream.height, stream.pix_fmt = *size, pixels
+        for i in range(frames):
+            grey = np.full((size[1], size[0]), 20 + i * 7 % 200, np.uint8)
+            frame = av.VideoFrame.from_ndarray(grey, format="gray").reformat(format=pixels)
+            frame.pts = i
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+
+
+def converted(root: Path) -> Conversion:
+    write_database(root / "video_database.mat", ROWS, videos=(NAME,))
+    return convert("xu-hevc", root, root / "out", workers=1)
+
+
+def odd(result: Conversion) -> list[tuple[str, str]]:
+    """Anomalies of the video; those of the rest of the set are always there."""
+    return [(a.kind, a.message) for a in result.anomalies if NAME in a.where and a.fatal]
+
+
+@pytest.mark.parametrize(
+    ("ending", "codec", "pixels"),
+    [
+        (".avi", "libx264", "yuv422p"),
+        (".mp4", "libx264", "yuv420p10le"),
+        (".mkv", "libx264", "yuv444p"),
+        (".mov", "libx264", "yuvj420p"),
+        (".m2t", "mpeg2video", "yuv420p"),
+        (".AVI", "mpeg4", "yuv420p"),
+        (".mkv", "ffv1", "yuv420p16le"),
+    ],
+)
+def test_any_container_and_pixel_format_gives_the_same_release(
+    ending: str, codec: str, pixels: str, tmp_path: Path
+) -> None:
+    write(tmp_path / "videos" / f"{NAME}{ending}", codec, pixels)
+    result = converted(tmp_path)
+    (stimulus,) = (s for s in load(tmp_path / "out") if s.id == NAME)
+    assert not odd(result)
+    assert (stimulus.n_frames, stimulus.width, stimulus.height, stimulus.fps) == (FRAMES, *SIZE, Fraction(50))
+    points = stimulus.gaze_points
+    assert points.frame.tolist() == [0, 484, 499]
+    assert points.frame_end.tolist() == [19, 499, 499]
+    lumas = np.array([float(f.rgb[::40, ::40].mean()) for f in stimulus.frames()])
+    assert np.abs(lumas - (20 + np.arange(FRAMES) * 7 % 200)).max() < 20
+
+
+@pytest.mark.parametrize("frames", [FRAMES - 1, FRAMES + 1, 490])
+def test_another_number_of_frames_is_told_with_both_and_decoded_ones_win(frames: int, tmp_path: Path) -> None:
+    write(tmp_path / "videos" / f"{NAME}.avi", frames=frames)
+    result = converted(tmp_path)
+    assert ("mismatch", f"{frames} frames decoded, the register says {FRAMES}") in odd(result)
+    (stimulus,) = load(tmp_path / "out")
+    assert stimulus.n_frames == frames == len(list(stimulus.frames()))
+    assert stimulus.gaze_points.frame_end.max() == frames - 1
+    assert any(a.kind == "out-of-range" for a in result.anomalies) == (frames < FRAMES)
+
+
+def test_another_size_and_a_cut_file_are_told(tmp_path: Path) -> None:
+    write(tmp_path / "a" / "videos" / f"{NAME}.avi", size=(400, 240))
+    result = converted(tmp_path / "a")
+    assert ("wrong-size", "frames are 400x240, the register says 416x240") in odd(result)
+    assert any(a.kind == "out-of-range" and a.where == "fixations" for a in result.anomalies)
+    path = tmp_path / "b" / "videos" / f"{NAME}.avi"
+    write(path)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size * 6 // 10])
+    kinds = {kind for kind, _ in odd(converted(tmp_path / "b"))}
+    assert "mismatch" in kinds
