@@ -56,7 +56,7 @@ class Visit:
         self.cross_terms: tuple[float, float] | None = None
 
     def _level_range(self) -> tuple[float, float]:
-        present = np.flatnonzero(self.by_level[0])
+        present = self.by_level[0].nonzero()[0]
         return float(present[0]), float(present[-1])
 
     @property
@@ -224,7 +224,7 @@ class Visit:
         if self.linear.dtype == np.uint8:
             counts, sums = self.by_level
             assert sums is not None
-            present = np.flatnonzero(counts)
+            present = counts.nonzero()[0]
             p = (present - q_low) * self.density_scale(q_low) + eps
             if p[0] == 0:
                 hidden = self.truth_map.low == 0 and bool((self.truth_map.values.ravel()[self.linear == 0] == 0).any())

@@ -42,8 +42,21 @@ class LevelGroups:
         self.truth = truth
         self.values: Map = _IDENTITY if values is None else values
         self.kin: LevelGroups = self
-        present = np.flatnonzero(counts)
-        self.low, self.high = float(self.values[present[0]]), float(self.values[present[-1]])
+
+    @cached_property
+    def _ends(self) -> tuple[int, int]:
+        present = self.counts.nonzero()[0]
+        return present[0], present[-1]
+
+    @property
+    def low(self) -> float:
+        """Value of the lowest level of the map."""
+        return float(self.values[self._ends[0]])
+
+    @property
+    def high(self) -> float:
+        """Value of the highest level of the map."""
+        return float(self.values[self._ends[1]])
 
     def standing_for(self, values: Map) -> LevelGroups:
         """Return the same groups with other values of the levels; what is counted here is not counted again."""

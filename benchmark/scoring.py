@@ -8,6 +8,8 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from importlib import import_module
 from typing import Any, get_args
 
 import numpy as np
@@ -233,15 +235,19 @@ def _resized(values: Map, shape: tuple[int, int], rules: Protocol) -> Map:
     return resize(values, shape, rules.resize)
 
 
+@lru_cache(maxsize=1)
+def _formulas() -> Any:
+    """Return the module of formulas, which needs numba."""
+    return import_module("vidsal.benchmark.fast_formulas")
+
+
 def _visit(prediction: _Prediction, truth: FrameTruth, rules: Protocol) -> Any:
     """Visit the pixels of a frame; None where numba does not work."""
     if kernels() is None:
         return None
-    from .fast import Visit
-    from .fast_formulas import announce
-
+    formulas = _formulas()
     levels = prediction.linear.dtype == np.uint8
-    visit = Visit(
+    visit = formulas.Visit(
         prediction.ranks,
         prediction.linear,
         truth,
@@ -251,16 +257,15 @@ def _visit(prediction: _Prediction, truth: FrameTruth, rules: Protocol) -> Any:
     prediction.known_range = visit.low, visit.high
     if prediction.to_stretch:
         visit.span = visit.high - visit.low + EPS32
-    return announce(visit, rules.metrics)
+    return formulas.announce(visit, rules.metrics)
 
 
 def _value(entry: Metric, prediction: _Prediction, truth: FrameTruth, visit: Any) -> float:
     """Compute a score by its formula where there is one, else by its definition."""
     if visit is not None:
-        from .fast_formulas import FORMULAS
-
-        if entry.id in FORMULAS:
-            return FORMULAS[entry.id](visit)
+        formula = _formulas().FORMULAS.get(entry.id)
+        if formula is not None:
+            return float(formula(visit))
     ranks, linear = prediction.for_definitions
     named = {"saliency": ranks if entry.short in ("AUC-J", "sAUC") else linear, "fixated": truth.fixation_map}
     if truth.truth_map is not None:

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vidsal.benchmark import Negatives, prepare_truth, score_frame
+from vidsal.benchmark import PROTOCOLS, Negatives, prepare_truth, score_frame
 from vidsal.benchmark.scoring import score
 from vidsal.loaders.records import Truth
 
@@ -79,6 +79,36 @@ def milliseconds(work: Callable[[], Any], seconds: float) -> float:
         work()
         best = min(best, time.process_time() - start)
     return best * 1e3
+
+
+@pytest.mark.parametrize("n", [20, 300])
+def test_every_protocol(benchmark: Any, capsys: pytest.CaptureFixture[str], n: int) -> None:
+    """What a frame costs in a run (8-bit stage included, truth prepared) under each protocol."""
+    m = maps(n)
+    kinds = {
+        "8-bit": (m["u8"], "saliency"),
+        "float32": (m["f32"], "saliency"),
+        "constant": (np.full((H, W), 1 / (H * W), np.float32), "density"),
+    }
+    lines = [f"all scores of a protocol, {n} fixations, ms   " + "".join(f"{k:>10}" for k in kinds)]
+    for name, rules in PROTOCOLS.items():
+        negatives = Negatives.from_points(m["others"], (H, W), distinct=rules.negatives != "others-list")
+        truth = prepare_truth(m["xy"], (H, W), m["g32"], negatives, name, encode=True)
+        costs = []
+        for values, kind in kinds.values():
+
+            def work(values: Any = values, kind: Any = kind, truth: Any = truth, name: str = name) -> Any:
+                return score(values, kind, truth, name, encode=True)
+
+            expected = score(values, kind, truth, name, encode=True, fast=False)
+            assert list(work().values()) == pytest.approx(list(expected.values()), abs=1e-9, nan_ok=True)
+            costs.append(milliseconds(work, 1.0) if benchmark.enabled else 0.0)
+        benchmark.extra_info[name] = dict(zip(kinds, costs, strict=True))
+        lines.append(f"{name:<46}" + "".join(f"{cost:>10.3f}" for cost in costs))
+    benchmark.pedantic(work, rounds=20, warmup_rounds=3)
+    if benchmark.enabled:
+        with capsys.disabled():
+            sys.stdout.write("\n" + "\n".join(lines) + "\n")
 
 
 @pytest.mark.parametrize("n", [20, 300])
