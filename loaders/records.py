@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 EVENTS = ("fixation", "pursuit", "saccade", "noise", "point", "mouse")
 POINT_EVENTS = ("fixation", "pursuit", "point", "mouse")
@@ -201,7 +203,7 @@ class Report(list[Anomaly]):
 
 
 Mask = npt.NDArray[np.bool_]
-Column: TypeAlias = npt.NDArray[Any] | list[Any] | pa.DictionaryArray | Mapping[str, Mask] | str | int | float | None
+Column: TypeAlias = "npt.NDArray[Any] | list[Any] | pa.DictionaryArray | Mapping[str, Mask] | str | int | float | None"
 """A column of a table: an array of its length, a list, words by number (`schema.words`), or one value for all rows;
 of flags, a list of words a row, or which rows have each."""
 
