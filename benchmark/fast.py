@@ -210,6 +210,9 @@ class Visit:
     def density_scale(self, q_low: float) -> float:
         """What makes the lifted prediction a density; a map whose sum is 0 stays undivided."""
         total = self.mass_above(q_low)
+        if self.low < q_low and abs(total) < 1e-9 * self.linear.size * (self.high - self.low):
+            # Positive and negative values cancel, perhaps exactly: the sum as the definition takes it decides.
+            total = float((self.linear.astype(np.float64) - q_low).sum())
         return 1 / total if total != 0 else 1.0
 
     def divergence(self, q_low: float, eps: float) -> float:

@@ -103,6 +103,7 @@ def negatives_of(rng: np.random.Generator, m: int, shape: tuple[int, int], proto
 @example("knife", np.float64, "smooth", np.uint8, (33, 37), 40, 4000, "dhf1k-1", False, 3)
 @example("edges", np.float32, "sparse", np.float64, (40, 40), 60, 4000, "tuebingen-1", False, 4)
 @example("cancelling", np.float64, "smooth", np.float32, (38, 22), 40, -1, "dhf1k-1", False, 5)
+@example("cancelling", np.float64, "sparse", np.float64, (11, 31), 60, 4000, "dhf1k-1", False, 507777)
 @example("constant", np.uint8, "smooth", np.uint8, (33, 37), 40, 7, "salema-1", True, 6)
 @example("constant", np.float32, "smooth", np.float32, (33, 37), 40, 7, "exact-1", True, 7)
 @example("smooth", np.float32, "constant", np.float32, (33, 37), 40, 7, "tuebingen-1", True, 8)
@@ -209,6 +210,17 @@ def test_a_constant_prediction_is_scored_without_the_definitions(
 
     monkeypatch.setattr(Metric, "__call__", unasked)
     agree(score(p, "density", truth, protocol, encode=True), expected, 1e-12)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_values_that_cancel_exactly_leave_the_map_undivided(dtype: Any) -> None:
+    rng = np.random.default_rng(13)
+    for _ in range(20):
+        p = rng.integers(-3, 4, (12, 16)).astype(dtype) / 5
+        p[6:] = -p[:6]
+        truth = prepare_truth([(1, 1)], (12, 16), rng.random((12, 16)), None, "dhf1k-1", encode=False)
+        fast = score(p, "saliency", truth, "dhf1k-1", encode=False)
+        agree(fast, score(p, "saliency", truth, "dhf1k-1", encode=False, fast=False))
 
 
 def test_weighted_negatives_agree_dense_and_sparse() -> None:
