@@ -343,7 +343,7 @@ class Release:
         name = recipe or self.default_truth
         if name not in recipes:
             raise UnknownName(f"truth recipe of {self.id}", name, recipes)
-        return truth_from_json(recipes[name])
+        return truths.from_json(recipes[name])
 
     def frames_root(self) -> Path | None:
         """Folder of the frames: `frames_root` as given, else VIDSAL_FRAMES_<NAME>, else local.json."""
@@ -432,18 +432,6 @@ def _read_groups(file: pq.ParquetFile, groups: Iterable[int], columns: Sequence[
         return pa.concat_tables(tables)
     schema = file.schema_arrow
     return schema.empty_table() if wanted is None else schema.empty_table().select(wanted)
-
-
-def truth_from_json(value: Mapping[str, Any]) -> Truth:
-    """Read a truth recipe as release.json holds it."""
-    fields = {k: v for k, v in value.items() if k in Truth.__dataclass_fields__}
-    if len(fields) != len(value):
-        raise BadData(
-            f"unknown settings of a truth recipe: {sorted(set(value) - set(fields))}; was it made by a later version?"
-        )
-    if fields.get("orders") is not None:
-        fields["orders"] = tuple(fields["orders"])
-    return Truth(**fields)
 
 
 _NEEDED = ("release", "dataset", "digest", "files", "counts", "truth", "screen")

@@ -5,9 +5,12 @@ Every recipe is separable, so a density is one matrix product: (rows x points) @
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import numpy as np
 
-from .errors import WrongUse
+from .errors import BadData, WrongUse
 from .records import Float32Array, Float64Array, Truth
 
 
@@ -90,3 +93,15 @@ def _fourier(index: np.ndarray[tuple[int], np.dtype[np.int64]], size: int, longe
     gain = np.exp(-(frequency**2) * np.log(2) / (truth.cycles or 8.0) ** 2)
     kernel = np.fft.ifft(gain).real
     return np.asarray(kernel[(np.arange(size)[:, None] - index[None, :]) % canvas])
+
+
+def from_json(value: Mapping[str, Any]) -> Truth:
+    """Read a truth recipe as release.json holds it."""
+    fields = {k: v for k, v in value.items() if k in Truth.__dataclass_fields__}
+    if len(fields) != len(value):
+        raise BadData(
+            f"unknown settings of a truth recipe: {sorted(set(value) - set(fields))}; was it made by a later version?"
+        )
+    if fields.get("orders") is not None:
+        fields["orders"] = tuple(fields["orders"])
+    return Truth(**fields)
