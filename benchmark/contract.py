@@ -97,7 +97,8 @@ def _frames(video: Video) -> Iterator[Frame]:
 
 
 def _predict(model: Predictor, video: Video) -> list[Prediction]:
-    return list(model.predict(_frames(video), _info(video)))
+    answers = model.predict(_frames(video), _info(video))
+    return [a.kept() if isinstance(a, Prediction) else a for a in answers]
 
 
 def _array(prediction: Prediction) -> npt.NDArray[np.float64]:

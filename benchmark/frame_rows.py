@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from vidsal.loaders.errors import BadData, VidsalError
+from vidsal.loaders.errors import BadData, VidsalError, WrongUse
 from vidsal.loaders.records import Frame
 from vidsal.loaders.release import Stimulus
 from vidsal.loaders.truth import density as make_density
@@ -164,7 +164,7 @@ def complete(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction | 
     early: list[int] = []
     expected = 0
     begun = False
-    for prediction in _predictions(predictor, stimulus):
+    for prediction in predictions(predictor, stimulus):
         frame = int(prediction.frame)
         if not expected <= frame < stimulus.n_frames:
             raise BadData(
@@ -188,15 +188,21 @@ def complete(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction | 
             yield _absent(info, stimulus, index)
 
 
-def _predictions(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction]:
-    """Run the predictor; what goes wrong in a user's own code is told as his, with the place."""
+def predictions(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction]:
+    """Run the predictor and yield what it says, each with a map of its own.
+
+    Raises:
+        BadData: it fails, or yields something else; what goes wrong in a user's own code is told with the place.
+    """
     name, seen = predictor.info.name, -1
     try:
         for prediction in predictor.predict(frames_for(predictor.info, stimulus), info_of(stimulus)):
             if not isinstance(prediction, Prediction):
                 raise BadData(f"{name}, {stimulus.id}: predict gave a {type(prediction).__name__}, not a Prediction")
             seen = prediction.frame
-            yield prediction
+            yield prediction.kept()
+    except WrongUse as error:
+        raise WrongUse(f"{name}, {stimulus.id}: {error}") from error
     except (VidsalError, OSError, MemoryError):
         raise
     except Exception as error:
@@ -213,9 +219,19 @@ def _absent(info: ModelInfo, stimulus: Stimulus, index: int) -> Prediction | int
         return index
     if info.missing == "center-bias":
         return Prediction(index, centre_density(stimulus.height, stimulus.width), "density")
-    raise BadData(
-        f"{info.name}, {stimulus.id}: no prediction of frame {index} of {stimulus.n_frames}, and the model declares "
-        f"missing={info.missing!r}; give one for each frame, or declare exclude, center-bias or first-available"
+    raise gap(info, stimulus, index)
+
+
+def gap(info: ModelInfo, stimulus: Stimulus, index: int) -> BadData:
+    """Say that a frame has no prediction although the model's declared rule asks for one."""
+    where = f"{info.name}, {stimulus.id}: no prediction of frame {index} of {stimulus.n_frames}, and the model declares"
+    if info.missing == "first-available":
+        return BadData(
+            f"{where} missing='first-available', which fills only the frames before the first prediction; give one for "
+            "each later frame, or declare exclude or center-bias"
+        )
+    return BadData(
+        f"{where} missing={info.missing!r}; give one for each frame, or declare exclude, center-bias or first-available"
     )
 
 

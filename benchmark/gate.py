@@ -1,8 +1,8 @@
 """The gate: two runs of the same thing, and every score that moved.
 
 A gate compares what may be compared: one release, split, protocol, truth recipe and coverage. Means of the run and of
-every stimulus are held against a tolerance, 1e-9 of their size unless a file says otherwise; numbers of frames and
-statuses must be equal. NaN on both sides is equal.
+every stimulus are held against a tolerance, 1e-9 or 1e-9 of their size unless a file says otherwise; numbers of frames
+and statuses must be equal. NaN on both sides is equal.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from .gaze_points import METRICS as GAZE_METRICS
 from .protocols import SHORT_NAMES
 from .results import Run, find_runs, load_run
 
-RELATIVE = 1e-9
-"""Largest change of a score, as a share of its size, that is no change."""
+SMALLEST = 1e-9
+"""Largest change of a score, in its unit or as a share of its size, that is no change."""
 
 _MEANS = ("mean", "mean_stimuli", "mean_frames")
 _ALL = "default"
@@ -40,8 +40,8 @@ class Tolerance:
         relative: as a share of the larger of both scores.
     """
 
-    absolute: float = 0.0
-    relative: float = RELATIVE
+    absolute: float = SMALLEST
+    relative: float = SMALLEST
 
     def of(self, a: float, b: float) -> float:
         """Return how far these two may lie apart."""
@@ -263,6 +263,7 @@ def find_pair(baseline: str | Path, candidate: str | Path) -> tuple[Run, Run]:
 
 
 def _candidates(path: Path) -> list[Path]:
+    path = path.parent if path.name == "run.json" else path
     if (path / "run.json").is_file():
         return [path]
     found = find_runs(path)

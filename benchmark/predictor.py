@@ -7,7 +7,7 @@ fixations or densities.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
@@ -115,13 +115,21 @@ class Prediction:
             raise WrongUse(f"gaze point of frame {frame} is ({x}, {y}); it must be finite")
         return cls(frame, None, "saliency", (float(x), float(y)))
 
+    def kept(self) -> Prediction:
+        """Return the same with a map of its own, so that the model may write its next one into the same memory."""
+        if self.values is None:
+            return self
+        copied = self.values.clone() if hasattr(self.values, "clone") else np.array(self.values)
+        return replace(self, values=copied)
+
 
 @runtime_checkable
 class Predictor(Protocol):
     """Anything that maps frames to predictions.
 
     State is reset between stimuli: `predict` is called once for each of them. Predictions come in the order of
-    the frames, may lag behind the input, and must not need the whole video in memory.
+    the frames, may lag behind the input, and must not need the whole video in memory. A map may be overwritten once
+    the next prediction is asked for.
     """
 
     info: ModelInfo

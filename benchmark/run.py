@@ -241,7 +241,11 @@ class _Job(Job):
         return self.folder / f"{sha256(self.stimulus_id.encode()).hexdigest()[:24]}.parquet"
 
     def done(self) -> bool:
-        return self.rows.is_file()
+        """Whether the rows are there, and whole: what a failing disk left is done again."""
+        try:
+            return pq.read_schema(self.rows).equals(FRAMES_SCHEMA)
+        except (OSError, pa.ArrowInvalid):
+            return False
 
     def do(self, model: Model, data: Release) -> None:
         stimulus = data[self.stimulus_id]

@@ -29,7 +29,7 @@ from vidsal.loaders.release import Release, Stimulus
 
 from . import submission_manifest as manifests
 from .ahead import iterate_ahead
-from .frame_rows import frames_for, info_of
+from .frame_rows import gap, info_of, predictions
 from .human import HumanReference
 from .pool import Job, Maker, Model, work
 from .predictor import Kind, Prediction, Predictor
@@ -264,30 +264,22 @@ class _Tally:
         return _Part(stimulus, self.kind, manifests.ranges(self.frames), tuple(sorted(self.shapes)), digest, sums)
 
 
-def _predictions(model: Predictor, stimulus: Stimulus) -> Iterator[Prediction]:
+def _in_order(model: Predictor, stimulus: Stimulus) -> Iterator[Prediction]:
     """Yield the model's predictions, checked for their order."""
-    expected = 0
-    for prediction in model.predict(frames_for(model.info, stimulus), info_of(stimulus)):
+    expected, missing = 0, model.info.missing
+    for prediction in predictions(model, stimulus):
         frame = int(prediction.frame)
         if not expected <= frame < stimulus.n_frames:
             raise BadData(
                 f"{model.info.name}, {stimulus.id}: got a prediction of frame {frame}, expected {expected} of "
                 f"{stimulus.n_frames}; predictions come once for each frame, in order"
             )
-        if frame > expected and model.info.missing == "error":
-            raise _gap(model, stimulus, expected)
+        if frame > expected and (missing == "error" or (missing == "first-available" and expected)):
+            raise gap(model.info, stimulus, expected)
         yield prediction
         expected = frame + 1
-    if expected < stimulus.n_frames and model.info.missing in ("error", "first-available"):
-        raise _gap(model, stimulus, expected)
-
-
-def _gap(model: Predictor, stimulus: Stimulus, frame: int) -> BadData:
-    return BadData(
-        f"{model.info.name}, {stimulus.id}: no prediction of frame {frame} of {stimulus.n_frames}, and the model "
-        f"declares missing={model.info.missing!r}; give one for each frame, or declare exclude, center-bias or "
-        "first-available"
-    )
+    if expected < stimulus.n_frames and missing in ("error", "first-available"):
+        raise gap(model.info, stimulus, expected)
 
 
 def _numbers(
@@ -297,7 +289,7 @@ def _numbers(
     published: Any = getattr(model, "published_map", None) if plan.as_published else None
     if plan.as_published and published is None:
         raise WrongUse(f"{model.info.name}: nobody published 8-bit maps of this model; leave out --as-published")
-    for prediction in _predictions(model, stimulus):
+    for prediction in _in_order(model, stimulus):
         where = f"{model.info.name}, {stimulus.id}, frame {prediction.frame}"
         if prediction.xy is not None:
             if plan.files != "npz" or plan.as_published:

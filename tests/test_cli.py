@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import hashlib
 import json
 import os
 import signal
@@ -128,9 +129,46 @@ def test_a_predictor_of_ones_own(release: Path, tmp_path: Path, capsys: pytest.C
     assert "FAIL state" in captured.out
     assert vidsal("run", f"{file}:Absent", "--data", release, "-o", tmp_path / "r") == 2
     assert "it has Leaky, Mine" in capsys.readouterr().err
-    file.write_text("1 / 0\n")
-    assert vidsal("model", "check", f"{file}:Mine") == 1
-    assert "ZeroDivisionError" in capsys.readouterr().err
+    for text, code, message in (
+        ("1 / 0", 1, "ZeroDivisionError"),
+        ("import sys\nsys.exit(0)", 1, "SystemExit"),
+        ("class Mine:\n    def __init__(self): raise RuntimeError('no weights')", 1, "RuntimeError: no weights"),
+        ("class Mine:\n    info = 'x'\n    def predict(self, frames, stimulus): pass", 2, "is no predictor"),
+    ):
+        file.write_text(text + "\n")
+        for command in (["model", "check", f"{file}:Mine"], ["run", f"{file}:Mine", "--data", release, "-o", tmp_path]):
+            assert vidsal(*command) == code
+            assert message in capsys.readouterr().err
+
+
+def test_weights_and_device_of_a_predictor_of_ones_own(
+    release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file, weights = tmp_path / "mine.py", tmp_path / "weights.bin"
+    weights.write_bytes(b"7")
+    body = (
+        "    info = ModelInfo('mine', output='saliency')\n"
+        "    def predict(self, frames, stimulus):\n"
+        "        for frame in frames:\n"
+        "            yield Prediction(frame.index, frame.rgb.mean(2) + frame.index)\n"
+    )
+    file.write_text(
+        "from vidsal.benchmark import ModelInfo, Prediction\n"
+        f"class Plain:\n{body}"
+        f"class Takes:\n    def __init__(self, checkpoint, device):\n        assert device == 'cpu'\n{body}"
+    )
+    run = ["--data", release, "-o", tmp_path / "r", "--json"]
+    assert vidsal("run", f"{file}:Takes", "--checkpoint", weights, *run) == 0
+    model = json.loads(capsys.readouterr().out)["model"]
+    assert (model["checkpoint"], model["device"]) == ("weights.bin", "cpu")
+    assert model["checkpoint_sha256"] == hashlib.sha256(b"7").hexdigest()
+    for arguments, message in (
+        ([f"{file}:Plain", "--checkpoint", weights], "takes no checkpoint"),
+        ([f"{file}:Plain", "--device", "cuda"], "takes no device"),
+        ([f"{file}:Takes", "--checkpoint", weights, "--device", "banana"], "banana"),
+    ):
+        assert vidsal("run", *arguments, *run) == 2
+        assert message in capsys.readouterr().err
 
 
 def test_strict_makes_anomalies_fatal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 
 from vidsal.baselines import registry
 from vidsal.benchmark.human import HUMANS, human_reference
-from vidsal.benchmark.predictor import Predictor
+from vidsal.benchmark.predictor import ModelInfo, Predictor
 from vidsal.benchmark.run import Model, ModelRecord
-from vidsal.loaders.errors import BadData, MissingData, WrongUse
+from vidsal.loaders.errors import BadData, MissingData, VidsalError, WrongUse
 from vidsal.loaders.files import sha256
 
 
@@ -44,7 +44,7 @@ class ModelSpec:
     def __call__(self) -> Model:
         """Make the model."""
         if self.own_class:
-            return _own(*self.own_class, self.options)
+            return _own(*self.own_class, self.options, self.checkpoint, self.device)
         if self.name in HUMANS:
             if self.checkpoint or self.options:
                 raise WrongUse(f"{self.name} takes neither a checkpoint nor options")
@@ -57,16 +57,14 @@ class ModelSpec:
         if self.own_class:
             file, name = self.own_class
             options |= {"class": name, "file": file.name, "file_sha256": sha256(file)}
-            return ModelRecord.of(model, options=options, device=self.device, command=command)
-        kind = registry.entry(self.name).kind
         found = _file_of(model, self.checkpoint)
         return ModelRecord.of(
             model,
-            kind,
+            "custom" if self.own_class else registry.entry(self.name).kind,
             checkpoint=found.name if found else None,
             checkpoint_sha256=sha256(found) if found else None,
             options=options,
-            device=self.device,
+            device=choose_device(self.device) if not self.own_class or _takes(type(model), "device") else "cpu",
             command=command,
         )
 
@@ -102,7 +100,8 @@ def parse_spec(name: str, checkpoint: Path | None, device: str, pairs: tuple[str
             if not equals:
                 raise WrongUse(f"option {pair!r} has no value; write it as NAME=VALUE")
             options[key] = value
-    elif name in HUMANS:
+        return ModelSpec(name, checkpoint, device, options)
+    if name in HUMANS:
         if pairs:
             raise WrongUse(f"{name} takes no options")
         options = {}
@@ -120,7 +119,7 @@ def _file_of(model: Model, asked: Path | None) -> Path | None:
     return path if path is not None and path.is_file() else None
 
 
-def _own(file: Path, name: str, options: Mapping[str, Any]) -> Predictor:
+def _own(file: Path, name: str, options: Mapping[str, Any], checkpoint: Path | None, device: str) -> Predictor:
     if not file.is_file():
         raise MissingData(f"{file}: no such file; a predictor of your own is named as path/to/file.py:ClassName")
     module_name = f"vidsal_own_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}"
@@ -131,16 +130,50 @@ def _own(file: Path, name: str, options: Mapping[str, Any]) -> Predictor:
     sys.modules[module_name] = module
     try:
         spec.loader.exec_module(module)
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         raise BadData(f"{file}: importing it fails: {type(error).__name__}: {error}") from error
     made = getattr(module, name, None)
     if made is None:
         classes = [n for n, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module_name]
         raise WrongUse(f"{file} has no class {name!r}; it has {', '.join(classes) or 'none'}")
+    where = f"{file}:{name}"
+    told = {**options, **_where_to_run(made, where, checkpoint, device)}
     try:
-        model = made(**options)
+        model = made(**told)
     except TypeError as error:
-        raise WrongUse(f"{file}:{name} can not be made: {error}") from error
-    if not isinstance(model, Predictor):
-        raise WrongUse(f"{file}:{name} is no predictor: it needs `info` and `predict(frames, stimulus)`")
+        raise WrongUse(f"{where} can not be made: {error}") from error
+    except (VidsalError, OSError, MemoryError):
+        raise
+    except (Exception, SystemExit) as error:
+        raise BadData(f"{where} can not be made: {type(error).__name__}: {error}") from error
+    if not isinstance(model, Predictor) or not isinstance(model.info, ModelInfo):
+        raise WrongUse(f"{where} is no predictor: it needs `info: ModelInfo` and `predict(frames, stimulus)`")
     return model
+
+
+def _where_to_run(made: Any, where: str, checkpoint: Path | None, device: str) -> dict[str, Any]:
+    """The checkpoint and the device for a class that takes them.
+
+    Raises:
+        WrongUse: one was asked for, and the class does not take it, or the device is not here.
+    """
+    found: dict[str, Any] = {}
+    if _takes(made, "device"):
+        found["device"] = choose_device(device)
+    elif device not in ("auto", "cpu"):
+        raise WrongUse(f"{where} takes no device: give its constructor an argument `device`, or leave --device out")
+    if checkpoint is not None:
+        if not _takes(made, "checkpoint"):
+            raise WrongUse(
+                f"{where} takes no checkpoint: give its constructor an argument `checkpoint`, or leave --checkpoint out"
+            )
+        found["checkpoint"] = checkpoint
+    return found
+
+
+def _takes(made: Any, argument: str) -> bool:
+    """Whether a class is made with an argument of this name."""
+    try:
+        return argument in inspect.signature(made).parameters
+    except (TypeError, ValueError):
+        return False

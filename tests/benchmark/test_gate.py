@@ -75,7 +75,7 @@ def test_a_move_is_found_in_the_stimulus_and_in_the_means(base: Run, ds: Release
     assert verdict.moved[0].where == "run"
 
 
-@pytest.mark.parametrize(("by", "passed"), [(1e-13, True), (1e-7, False)])
+@pytest.mark.parametrize(("by", "passed"), [(1e-13, True), (9e-10, True), (2e-9, False), (1e-7, False)])
 def test_the_default_tolerance(base: Run, by: float, passed: bool) -> None:
     assert compare(base, shifted(base, 0, "AUC-J", by)).passed is passed
 
@@ -159,7 +159,7 @@ def test_folders_are_found(tmp_path: Path, ds: Release) -> None:
     pair = find_pair(tmp_path / "a", tmp_path / "b")
     assert (pair[0].folder, pair[1].folder) == (one.folder, two.folder)
     assert one.folder is not None
-    assert find_pair(one.folder, tmp_path / "b")[1].folder == two.folder
+    assert find_pair(one.folder / "run.json", tmp_path / "b")[1].folder == two.folder
     saved(ds, tmp_path / "a", protocol="dhf1k-1")
     with pytest.raises(WrongUse, match="2 pairs match"):
         find_pair(tmp_path / "a", tmp_path / "b")
@@ -177,9 +177,9 @@ def test_a_file_of_tolerances(tmp_path: Path) -> None:
     path = tmp_path / "t.toml"
     path.write_text('[default]\nrelative = 1e-6\n[KLD]\nabsolute = 0.5\n["angular error"]\nrelative = 0\n')
     assert read_tolerances(path) == {
-        "default": Tolerance(0.0, 1e-6),
+        "default": Tolerance(1e-9, 1e-6),
         "KLD": Tolerance(0.5, 1e-6),
-        "angular error": Tolerance(0.0, 0.0),
+        "angular error": Tolerance(1e-9, 0.0),
     }
     path = tmp_path / "t.json"
     path.write_text('{"NSS": {"absolute": 1}}')

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import vidsal
 from vidsal.benchmark import protocols, results, score_frame
@@ -277,6 +278,43 @@ def test_pooled_observers_can_not_be_left_out(tmp_path: Path) -> None:
     convert("dhf1k", tmp_path / "src", tmp_path / "out", variant="released", workers=1)
     with pytest.raises(WrongUse, match="does not tell its observers apart"):
         vidsal.evaluate(OneVsRest(), vidsal.load(tmp_path / "out"))
+
+
+@pytest.mark.parametrize("as_tensor", [False, True])
+def test_a_model_may_write_into_one_buffer(ds: Release, as_tensor: bool) -> None:
+    class Buffered(Brightness):
+        def predict(self, frames, stimulus):  # type: ignore[no-untyped-def]
+            buffer = np.empty((stimulus.height, stimulus.width), np.float32)
+            for frame in frames:
+                buffer[:] = frame.rgb[..., 1]
+                yield Prediction(frame.index, torch.from_numpy(buffer) if as_tensor else buffer)
+
+    expected = vidsal.evaluate(Brightness(), ds).record["frames_digest"]
+    assert vidsal.evaluate(Buffered(), ds).record["frames_digest"] == expected
+
+
+def test_damaged_rows_of_an_unfinished_run_are_made_again(ds: Release, tmp_path: Path) -> None:
+    record = ModelRecord(Brightness().info)
+    whole = run(Brightness, record, ds, _settings(), partial=tmp_path / "a")
+
+    class Stops(Brightness):
+        def predict(self, frames, stimulus):  # type: ignore[no-untyped-def]
+            if stimulus.id == ds.ids[-1]:
+                raise BadData("stop")
+            yield from super().predict(frames, stimulus)
+
+    with pytest.raises(BadData, match="stop"):
+        run(Stops, record, ds, _settings(), partial=tmp_path / "b")
+    rows = sorted((tmp_path / "b").rglob("*.parquet"))
+    rows[0].write_bytes(rows[0].read_bytes()[:-9])
+    assert run(Brightness, record, ds, _settings(), partial=tmp_path / "b").record["digest"] == whole.record["digest"]
+
+
+def test_a_later_gap_is_not_filled_by_the_first_prediction(ds: Release, tmp_path: Path) -> None:
+    gap = Scripted([2, 3, *range(5, 12)], missing="first-available")
+    for work in (lambda: vidsal.evaluate(gap, ds), lambda: vidsal.predict(gap, ds, tmp_path / "s")):
+        with pytest.raises(BadData, match="frame 4 of 12.* fills only the frames before the first"):
+            work()
 
 
 def test_a_name_can_not_leave_the_results_folder(ds: Release, tmp_path: Path) -> None:
