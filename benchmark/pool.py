@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
 
 from threadpoolctl import threadpool_limits
 
 from vidsal.loaders.errors import MachineFault, WrongUse
 from vidsal.loaders.release import Release, load
+from vidsal.loaders.workers import pool
 
 from .human import HumanReference
 from .predictor import Predictor
@@ -52,7 +52,7 @@ class Job(ABC):
         """Do the work and leave the result whole."""
 
 
-def work(jobs: Sequence[Job], data: Release, workers: int) -> Iterator[str]:
+def work(jobs: Sequence[Job], data: Release, workers: int) -> Generator[str]:
     """Do the jobs that are not done, in any order; yield the id of each.
 
     Where there are several processes, long stimuli come first, so that none is left for the end.
@@ -80,16 +80,12 @@ def work(jobs: Sequence[Job], data: Release, workers: int) -> Iterator[str]:
         return
     todo.sort(key=lambda job: -data[job.stimulus_id].n_frames)
     try:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
-            running = {pool.submit(_do_in_worker, job): job for job in todo}
-            try:
-                while running:
-                    for future in wait(running, return_when=FIRST_COMPLETED).done:
-                        future.result()
-                        yield running.pop(future).stimulus_id
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+        with pool(workers) as processes:
+            running = {processes.submit(_do_in_worker, job): job for job in todo}
+            while running:
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    future.result()
+                    yield running.pop(future).stimulus_id
     except BrokenProcessPool as error:
         raise MachineFault(
             "a worker process died (killed, or out of memory); finished stimuli are kept: "

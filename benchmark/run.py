@@ -12,6 +12,7 @@ import platform
 import shutil
 import time
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -203,9 +204,10 @@ def run(
             _Job(make, str(data.root), data.split, data.frames_root(), s.id, folder, settings.threads, settings)
             for s in chosen
         ]
-        for done, stimulus_id in enumerate(work(jobs, data, min(workers, len(jobs))), 1):
-            if progress:
-                progress(done, len(jobs), stimulus_id)
+        with closing(work(jobs, data, min(workers, len(jobs)))) as finished:
+            for done, stimulus_id in enumerate(finished, 1):
+                if progress:
+                    progress(done, len(jobs), stimulus_id)
         tables = [pq.read_table(job.rows, schema=FRAMES_SCHEMA, use_threads=False) for job in jobs]
         rows = pa.concat_tables(tables)
         gaze = {job.stimulus_id: _gaze_of(job.rows) for job in jobs}
@@ -243,7 +245,7 @@ class _Job(Job):
     def done(self) -> bool:
         """Whether the rows are there, and whole: what a failing disk left is done again."""
         try:
-            return pq.read_schema(self.rows).equals(FRAMES_SCHEMA)
+            return bool(pq.read_schema(self.rows).equals(FRAMES_SCHEMA))
         except (OSError, pa.ArrowInvalid):
             return False
 

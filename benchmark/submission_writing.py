@@ -11,6 +11,7 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -107,9 +108,10 @@ def write(
     jobs = [
         _Job(make, str(data.root), data.split, data.frames_root(), s.id, folder, plan.threads, plan) for s in chosen
     ]
-    for done, stimulus_id in enumerate(work(jobs, data, min(workers, len(jobs))), 1):
-        if progress:
-            progress(done, len(jobs), stimulus_id)
+    with closing(work(jobs, data, min(workers, len(jobs)))) as written:
+        for done, stimulus_id in enumerate(written, 1):
+            if progress:
+                progress(done, len(jobs), stimulus_id)
     parts = [_Part.load(job.note) for job in jobs]
     manifest = _manifest(parts, model, data, plan, key, left_out)
     sums = "".join(f"{digest}  {name}\n" for part in parts for name, digest in part.sums.items())
