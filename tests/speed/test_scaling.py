@@ -57,11 +57,14 @@ def report(title: str, times: dict[str, float], size: float, unit: str, benchmar
 
 @pytest.mark.data
 @pytest.mark.skipif(not LINUX, reason="cores can be assigned on Linux only")
-def test_converting_gazecom(samples: Path, tmp_path: Path, benchmark: Any, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("copies", [23, 92])  # 23: as many recordings as GazeCom has; 92: four times as many
+def test_converting_gazecom(
+    copies: int, samples: Path, tmp_path: Path, benchmark: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
     folder = tmp_path / "src" / "natural_movies_gaze"
     folder.mkdir(parents=True)
     real = [f for who in ("AAF", "GGM") for f in sorted((samples / "gazecom").rglob(f"{who}_*.coord"))]
-    for copy in range(23):
+    for copy in range(copies):
         for file in real:
             who, clip = file.stem.split("_", 1)
             shutil.copy(file, folder / f"{who[0]}{copy:02d}_{clip}.coord")
