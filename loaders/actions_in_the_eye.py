@@ -313,7 +313,8 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report, *, usual_fps: Frac
         others.append({name: column[~is_point] for name, column in columns.items()})
     if not read:
         raise BadData(f"{stimulus.stimulus_id}: none of the {len(files)} recordings can be used")
-    return _joined(stimulus, points, others, tuple(read), report)
+    joined = _joined(stimulus, points, others, tuple(read), report)
+    return replace(joined, fps=usual_fps if stimulus.fps is None else None)
 
 
 _Columns = dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]

@@ -1,6 +1,7 @@
 """Converting one stimulus: probe its frames, read its gaze, complete and check both, write three small files.
 
-The record (`.json`) is written last; a stimulus that has one is done, unless its sources changed since.
+The record (`.json`) is written last; a stimulus that has one is done, unless something about its sources was odd, or
+they changed since.
 """
 
 from __future__ import annotations
@@ -51,13 +52,24 @@ class Job:
         return self.stem.with_suffix(f".{table}")
 
 
-def _stamp(path: Path) -> list[Any]:
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns]
+def _stamp(path: Path) -> list[Any] | str | None:
+    """What changes when a file, or one of a folder's files, does; None where nothing is."""
+    if path.is_dir():
+        states = sorted((file.name, *_state(file)) for file in path.iterdir() if file.is_file())
+        return sha256_text("".join(f"{name} {size} {time}\n" for name, size, time in states))
+    return [*_state(path)] if path.exists() else None
+
+
+def _state(file: Path) -> tuple[int, int]:
+    status = file.stat()
+    return status.st_size, status.st_mtime_ns
 
 
 def still_valid(job: Job) -> bool:
-    """Tell whether a stimulus was done before and its sources have not changed since."""
+    """Tell whether a stimulus was done before, nothing was odd about it, and its sources have not changed since.
+
+    Where something was odd, a file may have been mended or added meanwhile that no stamp tells of.
+    """
     if not job.done.is_file():
         return False
     try:
@@ -65,10 +77,11 @@ def still_valid(job: Job) -> bool:
         stamps = record["stamps"]
         return (
             record["row"] == repr(job.row)
-            and "first_frame_number" in record
-            and all((job.source / f).exists() and _stamp(job.source / f) == s for f, s in stamps.items())
+            and not any(anomaly["fatal"] for anomaly in record["anomalies"])
+            and job.row.source_file in stamps
+            and all(_stamp(job.source / path) == stamp for path, stamp in stamps.items())
         )
-    except (ValueError, KeyError, OSError):
+    except (ValueError, KeyError, TypeError, OSError):
         return False
 
 
@@ -84,33 +97,33 @@ def convert_one(job: Job) -> None:
     except BadData as error:
         report.add("unreadable", row.stimulus_id, f"{error}; taken as not annotated")
         gaze = Gaze(annotated=False)
+    row = row if row.fps or row.kind == "image" else replace(row, fps=gaze.fps)
     n_frames = _count(row, found, gaze, report)
     unknown = "size" if row.width is None or row.height is None else "" if n_frames else "number of frames"
     if unknown:
         message = f"neither register, frames nor annotation tell its {unknown}; left out"
         report.add("unusable", row.stimulus_id, message)
-        write_json(job.done, _record(job, gaze, [], None, report, {}))
+        write_json(job.done, _record(job, gaze, None, report, {}))
         return
     fixations, samples = _tables(job.name, row, gaze, n_frames, report)
     for name, table in (("fixations", fixations), ("gaze", samples)):
         parts.write(job.part(name), table)
-    files = sorted({*gaze.source_files, *([row.source_file] if found else [])})
     stimulus = _stimulus(form.INFO, row, gaze, n_frames, found)
-    write_json(job.done, _record(job, gaze, files, stimulus, report, _outside(fixations, samples, row)))
+    write_json(job.done, _record(job, gaze, stimulus, report, _outside(fixations, samples, row)))
 
 
 def _record(
     job: Job,
     gaze: Gaze,
-    files: list[str],
     stimulus: dict[str, Any] | None,
     report: Report,
     outside: dict[str, int],
 ) -> dict[str, Any]:
-    texts = [f"{f} {_digest_of(job.source / f, *_stamp(job.source / f))}\n" for f in gaze.source_files]
+    texts = [f"{f} {_digest_of(job.source / f, *_state(job.source / f))}\n" for f in gaze.source_files]
+    read = {job.row.source_file, *gaze.source_files, *gaze.folders}
     return {
         "row": repr(job.row),
-        "stamps": {f: _stamp(job.source / f) for f in files},
+        "stamps": {path: _stamp(job.source / path) for path in read},
         "stimulus": stimulus,
         "first_frame_number": job.row.first_frame_number,
         "gaze_digest": sha256_text("".join(texts)) if texts else None,
@@ -184,13 +197,10 @@ def _tables(name: str, row: StimulusRow, gaze: Gaze, n_frames: int, report: Repo
     )
     past = pc.greater_equal(table["frame"], n_frames)
     surplus = pc.sum(past).as_py() or 0
-    if surplus:
-        report.add(
-            "surplus",
-            row.stimulus_id,
-            f"rows annotate frames past the last of {n_frames}; left out",
-            count=surplus,
-        )
+    frames_past = _frames_past(gaze.annotated_frames, table["frame"].filter(past), n_frames)
+    if frames_past:
+        message = f"{frames_past} annotated frames lie past the last of {n_frames}; they and their {surplus} rows are"
+        report.add("surplus", row.stimulus_id, f"{message} left out", count=frames_past)
         table = table.filter(pc.invert(past))
     samples = (
         GAZE.empty_table()
@@ -198,6 +208,13 @@ def _tables(name: str, row: StimulusRow, gaze: Gaze, n_frames: int, report: Repo
         else gaze_table(gaze.samples, dataset=name, stimulus_id=row.stimulus_id)
     )
     return table, samples
+
+
+def _frames_past(ranges: tuple[int, ...] | None, frames: pa.ChunkedArray, n_frames: int) -> int:
+    """Count the frames past the last: the annotated ones, blank or not, where the source names them."""
+    if ranges is None:
+        return len(frames.unique())
+    return sum(max(last - max(first, n_frames) + 1, 0) for first, last in zip(ranges[::2], ranges[1::2], strict=True))
 
 
 def _outside(fixations: pa.Table, samples: pa.Table, row: StimulusRow) -> dict[str, int]:

@@ -21,7 +21,7 @@ from . import registry
 from .conversion_job import Job, convert_one, still_valid
 from .errors import MachineFault, MissingData, WrongUse
 from .files import alone, canonical, sha256_text, write_json
-from .join import Joiner
+from .join import Joiner, first_reason
 from .records import Anomaly, DatasetInfo, Form, Report
 from .schema import SCHEMA_VERSION
 from .workers import pool
@@ -114,7 +114,8 @@ def convert(
     report = Report()
     rows = list(form.stimuli(source, report))
     if not rows:
-        raise MissingData(f"{source}: nothing of {form.INFO.release_id} can be converted. {form.INFO.obtain}")
+        reason = first_reason(report)
+        raise MissingData(f"{source}: nothing of {form.INFO.release_id} can be converted{reason}. {form.INFO.obtain}")
     key = sha256_text(canonical([form.INFO.release_id, form.INFO.version, SCHEMA_VERSION, str(source)]))[:16]
     partial = out / ".partial" / key
     jobs = [Job(name, form.INFO.variant, source, partial, row) for row in rows]

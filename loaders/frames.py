@@ -90,19 +90,20 @@ def probe(path: Path, first_number: int | None = None) -> FrameSource:
     return _probe_video(path)
 
 
-def read(path: Path, first_number: int | None = None) -> Iterator[Frame]:
+def read(path: Path, first_number: int | None = None, fps: Fraction | None = None) -> Iterator[Frame]:
     """Yield the frames in presentation order; a few are decoded ahead in a thread.
 
     Args:
         path: a video file, an image, or a folder of numbered images.
         first_number: number of frame 0 in a folder; None = the lowest number there.
+        fps: rate of a folder's images, which tell no time; None = unknown, their time is then 0.
 
     Raises:
         MissingData: nothing is there.
         BadData: a frame can not be decoded, or an image is numbered below frame 0; the message says which.
     """
     if path.is_dir():
-        return _prefetch(lambda: _read_folder(path, first_number))
+        return _prefetch(lambda: _read_folder(path, first_number, fps))
     if not path.is_file():
         raise MissingData(f"no frames at {path}")
     if path.suffix.lower() in IMAGE_SUFFIXES:
@@ -153,7 +154,7 @@ def _probe_folder(path: Path, first_number: int | None) -> FrameSource:
     return FrameSource(len(images), width, height, None, digest.hexdigest(), tuple(notes))
 
 
-def _read_folder(path: Path, first_number: int | None) -> Iterator[Frame]:
+def _read_folder(path: Path, first_number: int | None, fps: Fraction | None) -> Iterator[Frame]:
     images = numbered_images(path)
     if not images:
         raise MissingData(f"no numbered images in {path}")
@@ -161,7 +162,8 @@ def _read_folder(path: Path, first_number: int | None) -> Iterator[Frame]:
     for number, file in images:
         if number < first:
             raise BadData(f"{file}: frame 0 is number {first}, this is number {number}; are the images numbered anew?")
-        yield Frame(number - first, 0.0, _image(file))
+        index = number - first
+        yield Frame(index, float(index * 1000 / fps) if fps else 0.0, _image(file))
 
 
 def _open(path: Path) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -105,17 +105,19 @@ class Joiner:
             The content of release.json, the files that belong to it, and the anomalies.
 
         Raises:
-            MissingData: not one stimulus can be used.
+            MissingData: not one stimulus can be used, or none has gaze or frames.
         """
         read = [json.loads(job.done.read_text(encoding="utf-8")) for job in self._jobs]
         told = [*report, *(Anomaly(**a) for record in read for a in record["anomalies"])]
         # Where the source lies on this machine is no part of a release.
         anomalies = [replace(a, message=a.message.replace(f"{self._jobs[0].source}/", "")) for a in told]
         records = [record for record in read if record["stimulus"]]
-        if not records:
-            why = next((a for a in anomalies if a.kind == "unreadable"), anomalies[-1])
-            raise MissingData(f"no stimulus of {self._info.release_id} can be used: {why.where}: {why.message}")
         stimuli = [record["stimulus"] for record in records]
+        if not any(s["annotated"] or s["source_sha256"] for s in stimuli):
+            raise MissingData(
+                f"no stimulus of {self._info.release_id} can be used, none has gaze or frames that can be read"
+                f"{first_reason(anomalies)}"
+            )
         anomalies += [*_frames_missing(stimuli), *_outside(records)]
         rows = {name: future.result() for name, future in self._tables.items()}
         self._pool.shutdown()
@@ -191,6 +193,12 @@ def _outside(records: list[dict[str, Any]]) -> list[Anomaly]:
             message = f"{what} lie outside the frame in {len(counts)} stimuli: {names}; kept, but no points"
             found.append(Anomaly("out-of-range", where, message, sum(counts.values()), fatal=kind == "events"))
     return found
+
+
+def first_reason(anomalies: Sequence[Anomaly]) -> str:
+    """Name the first anomaly, an unreadable file before all others; empty without one."""
+    why = next((a for a in anomalies if a.kind == "unreadable"), next(iter(anomalies), None))
+    return f": {why.where}: {why.message}" if why else ""
 
 
 def _first(names: list[str]) -> str:

@@ -85,6 +85,7 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
             n_frames=1,
             kind="image",
             duration_ms=PRESENTATION_MS,
+            extra=_points(source, name),
         )
 
 
@@ -94,11 +95,10 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     Raises:
         BadData: the file can not be read or does not fit the image.
     """
-    file = next(
-        (f for folder in POINT_FOLDERS if (f := source / folder / f"{stimulus.stimulus_id}.mat").is_file()), None
-    )
-    if file is None:
+    name = _points(source, stimulus.stimulus_id)
+    if name is None:
         return Gaze(annotated=False)
+    file = source / name
     _, fixated = matlab.only_variable(file)
     if not isinstance(fixated, np.ndarray) or fixated.dtype.kind not in "biuf" or fixated.ndim != 2:
         raise BadData(f"{file}: expected a matrix of zeros and ones, found {matlab.kind_of(fixated)}")
@@ -117,8 +117,14 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
             "x_px": column + 0.5,
             "y_px": row + 0.5,
         },
-        source_files=(file.relative_to(source).as_posix(),),
+        source_files=(name,),
     )
+
+
+def _points(source: Path, image: str) -> str | None:
+    """The file of an image's fixated pixels, relative to the source."""
+    names = (f"{folder}/{image}.mat" for folder in POINT_FOLDERS)
+    return next((name for name in names if (source / name).is_file()), None)
 
 
 def _images(source: Path) -> dict[str, str]:

@@ -15,7 +15,7 @@ import re
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,7 @@ class PooledMaps:
         annotated: numbers of the frames that have a readable map, ascending, 0-based; blank maps included.
         size: (height, width), None if no map could be read.
         source_files: the files read, relative to the source.
+        folders: the folders looked into, relative to the source.
     """
 
     frame: npt.NDArray[np.int32]
@@ -54,6 +55,7 @@ class PooledMaps:
     annotated: tuple[int, ...]
     size: Size | None
     source_files: tuple[str, ...]
+    folders: tuple[str, ...] = ()
 
     def gaze(self) -> Gaze:
         """Return the record that a loader hands to the converter."""
@@ -63,6 +65,7 @@ class PooledMaps:
             annotated_frames=ranges(self.annotated),
             last_annotated=self.annotated[-1] if self.annotated else None,
             source_files=self.source_files,
+            folders=self.folders,
         )
 
 
@@ -187,7 +190,7 @@ def read_maps(
     gaps = sorted(set(range(first_number, max(read) + 1)) - read.keys())
     if gaps:
         report.add("missing", where, f"no readable map of {some(gaps)}", count=len(gaps))
-    return _joined(read, first_number, size, source)
+    return replace(_joined(read, first_number, size, source), folders=(where, f"{where}/maps"))
 
 
 def ranges(frames: Iterable[int]) -> tuple[int, ...]:

@@ -33,7 +33,7 @@ class Frame:
 
     Attributes:
         index: 0-based number in presentation order.
-        pts_ms: presentation time in milliseconds from the first frame.
+        pts_ms: presentation time in milliseconds from the first frame; 0 for images of which nobody knows the rate.
         rgb: uint8, shape (height, width, 3).
     """
 
@@ -224,7 +224,10 @@ class Gaze:
             converter compares it with n_frames. None where recordings may run on past the clip.
         n_observers: how many observers; None if the source pooled them.
         source_files: the gaze files read, relative to the source; their digests go into the release.
+        folders: folders, relative to the source, whose list of files decided what was read; a conversion that goes on
+            reads the stimulus again if one has changed.
         n_frames: set where the loader knows better than decoding and register (pinned exceptions only).
+        fps: the rate by which times became frames, where the loader had to assume one.
     """
 
     fixations: Mapping[str, Column] = field(default_factory=dict)
@@ -234,7 +237,9 @@ class Gaze:
     last_annotated: int | None = None
     n_observers: int | None = None
     source_files: tuple[str, ...] = ()
+    folders: tuple[str, ...] = ()
     n_frames: int | None = None
+    fps: Fraction | None = None
 
 
 class Form(Protocol):

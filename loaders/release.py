@@ -197,7 +197,7 @@ class Stimulus:
         path = self.frames_path()
         if path is None:
             raise MissingData(self._release.frames_hint([self.id]))
-        return self._checked(frame_files.read(path, self.first_frame_number), path)
+        return self._checked(frame_files.read(path, self.first_frame_number, self.fps), path)
 
     def _checked(self, source: Iterator[Frame], path: Path) -> Iterator[Frame]:
         count = 0
@@ -237,7 +237,7 @@ class Release:
         self.record = _record(self.root)
         self.split = split
         self._frames_root = None if frames_root is None else Path(frames_root)
-        with _reading(self.root / "stimuli.parquet"):
+        with reading(self.root / "stimuli.parquet"):
             rows = pq.read_table(self.root / "stimuli.parquet", use_threads=False).to_pylist()
             known = {r["split"] for r in rows} | {"all"}
         if split is not None and split not in known:
@@ -309,7 +309,7 @@ class Release:
         if name == "gaze" and path.name not in self.record["files"]:
             return GAZE.empty_table()
         wanted = self.ids if stimulus_id is None else (stimulus_id,)
-        with _reading(path), pq.ParquetFile(path) as file:
+        with reading(path), pq.ParquetFile(path) as file:
             if stimulus_id is None and self.split in (None, "all"):
                 return _read_groups(file, range(file.num_row_groups), columns)
             groups = [g for g, low, high in self._groups(name) if any(low <= w <= high for w in wanted)]
@@ -438,8 +438,12 @@ _NEEDED = ("release", "dataset", "digest", "files", "counts", "truth", "screen")
 
 
 @contextmanager
-def _reading(path: Path) -> Iterator[None]:
-    """Name the file where Parquet can not be read."""
+def reading(path: Path) -> Iterator[None]:
+    """Name the file of a release where it is missing, or Parquet can not be read.
+
+    Raises:
+        BadData: it is missing or damaged.
+    """
     if not path.is_file():
         raise BadData(f"{path} is missing from this release; convert the data set again")
     try:

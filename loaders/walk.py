@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .errors import BadData
-from .release import Release, Stimulus, points_of
+from .release import Release, Stimulus, points_of, reading
 from .schema import FIXATIONS, GAZE
 
 
@@ -21,7 +21,7 @@ def walk(release: Release, name: str = "fixations") -> Iterator[tuple[Stimulus, 
         name: `fixations` or `gaze`.
 
     Raises:
-        BadData: the rows are not in the order of the stimuli.
+        BadData: the table is missing or damaged, or its rows are not in the order of the stimuli.
     """
     schema = {"fixations": FIXATIONS, "gaze": GAZE}[name]
     waiting = iter(release)
@@ -48,11 +48,11 @@ def walk(release: Release, name: str = "fixations") -> Iterator[tuple[Stimulus, 
 def _runs(release: Release, name: str) -> Iterator[tuple[str, pa.Table]]:
     """Runs of rows with one stimulus id, across the borders of row groups."""
     path = release.root / f"{name}.parquet"
-    if not path.is_file():
+    if name == "gaze" and path.name not in release.record["files"]:
         return
     current: str | None = None
     parts: list[pa.Table] = []
-    with pq.ParquetFile(path) as file:
+    with reading(path), pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
             table = file.read_row_group(group, use_threads=False).unify_dictionaries().combine_chunks()
             ids = table["stimulus_id"].combine_chunks().dictionary_encode()

@@ -87,6 +87,9 @@ class Database:
     rejected: tuple[tuple[str, str, int], ...]
 
 
+_UNREADABLE = Database(np.empty((0, 6)), (), {}, ())
+
+
 def present(source: Path) -> bool:
     """Tell whether the folder holds the gaze file."""
     return (source / GAZE_FILE).is_file()
@@ -97,11 +100,10 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
 
     Raises:
         MissingData: no gaze file.
-        BadData: it can not be read.
     """
     if not present(source):
         raise MissingData(f"{source}: no {GAZE_FILE} here. {INFO.obtain}")
-    database = load(source / GAZE_FILE)
+    database = _database(source, report)
     for kind, message, count in database.rejected:
         report.add(kind, GAZE_FILE, message, count=count)
     videos = _videos(source)
@@ -110,17 +112,18 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
         if line["video"] in database.names or _plain(line["video"]) in videos:
             yield _registered(line, database, videos, report)
     registered = {line["video"] for line in known}
-    for name in sorted(set(database.names) - registered, key=register.natural_key):
-        if name not in database.listed:
-            report.add("mismatch", name, "neither the register nor the file's table of videos has it; left out")
-            continue
-        width, height, n_frames, fps = database.listed[name]
-        file = videos.get(_plain(name), f"videos/{name}.avi")
-        yield StimulusRow(name, "all", file, width, height, n_frames, fps)
     used = {_plain(name) for name in (*database.names, *registered)}
-    for file in sorted((videos[name] for name in videos if name not in used), key=register.natural_key):
-        report.add("surplus", file, "a video of which neither the register nor the gaze file knows")
-        yield StimulusRow(Path(file).stem, "all", file, None, None, None)
+    unknown = {Path(videos[name]).stem: videos[name] for name in videos if name not in used}
+    for name in sorted((set(database.names) - registered) | unknown.keys(), key=register.natural_key):
+        if name in unknown:
+            report.add("surplus", unknown[name], "a video of which neither the register nor the gaze file knows")
+            yield StimulusRow(name, "all", unknown[name], None, None, None)
+        elif name not in database.listed:
+            report.add("mismatch", name, "neither the register nor the file's table of videos has it; left out")
+        else:
+            width, height, n_frames, fps = database.listed[name]
+            file = videos.get(_plain(name), f"videos/{name}.avi")
+            yield StimulusRow(name, "all", file, width, height, n_frames, fps)
 
 
 def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
@@ -130,9 +133,11 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     came before its own end.
 
     Raises:
-        BadData: the gaze file can not be read, or the clip's rate or length is unknown.
+        BadData: the clip's rate or length is unknown.
     """
-    database = load(source / GAZE_FILE)
+    database = _database(source)
+    if database is _UNREADABLE:  # told once, not of every video
+        return Gaze(annotated=False, source_files=(GAZE_FILE,))
     if stimulus.stimulus_id not in database.names:
         report.add("missing", stimulus.stimulus_id, f"no fixations in {GAZE_FILE}")
         return Gaze(annotated=False, source_files=(GAZE_FILE,))
@@ -168,6 +173,16 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
         n_observers=len(np.unique(rows[:, 0])),
         source_files=(GAZE_FILE,),
     )
+
+
+def _database(source: Path, report: Report | None = None) -> Database:
+    """Read the gaze file; one that can not be read is reported, and counts as one without a video."""
+    try:
+        return load(source / GAZE_FILE)
+    except BadData as error:
+        if report is not None:
+            report.add("unreadable", GAZE_FILE, f"{error}; the videos are taken as not annotated")
+        return _UNREADABLE
 
 
 def load(path: Path) -> Database:

@@ -74,6 +74,9 @@ def test_view_writes_where_it_is_told_or_here(
 
 
 def test_export_and_the_list_of_forms(release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert vidsal("data", "export", release, "--json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [set(form) for form in listed] == [{"form", "title"}] * 5
     assert vidsal("data", "export", release) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()[1:]] == [
         "csv", "bids", "pysaliency", "dhf1k", "gazelabels",

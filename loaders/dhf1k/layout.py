@@ -7,15 +7,18 @@ the test split is withheld. Video names have 3 digits (4 for 1000), annotation f
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Set
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 from ..errors import MissingData
 from ..frames import VIDEO_SUFFIXES, exists
+from ..pooled import some
 from ..records import DatasetInfo, Report, Screen, StimulusRow, Truth
-from ..register import rows
+from ..register import natural_key, rows
 
+_WITHHELD = "test"
 SIGMA_PX = 30 / (2 * (2 * 0.6931471805599453) ** 0.5)
 
 BASE = DatasetInfo(
@@ -74,18 +77,42 @@ def _frames_of(source: Path, video: str, videos: dict[str, str]) -> str:
     return f"video/{video}.AVI"
 
 
-def stimuli(source: Path, has_gaze: Callable[[str], bool], info: DatasetInfo) -> Iterator[StimulusRow]:
-    """Yield every registered video that has gaze of this form, or frames, in `source`.
+def video_of(name: str, digits: int) -> str | None:
+    """Return the video of a name that is its number in at least so many digits; None for any other name.
+
+    >>> video_of("0002", 4), video_of("1001", 4), video_of("2", 4)
+    ('002', '1001', None)
+    """
+    number = int(name) if name.isascii() and name.isdigit() else 0
+    return f"{number:03d}" if number and name == f"{number:0{digits}d}" else None
+
+
+def stimuli(
+    source: Path, gaze_of: Callable[[str], Any], gazed: Set[str], info: DatasetInfo, report: Report
+) -> Iterator[StimulusRow]:
+    """Yield every video that has gaze of this form, or frames, in `source`: the registered ones, then others.
+
+    Args:
+        source: the folder of the data set.
+        gaze_of: tells of a video what gaze of it is here, nothing true where there is none; the row's `extra`.
+        gazed: the videos that have gaze, also those that the register does not know.
+        info: of the form.
+        report: told of videos that are missing or surplus.
 
     Raises:
         MissingData: there is neither.
     """
     found = False
+    absent: list[str] = []
     videos = _videos(source)
-    for line in rows("dhf1k"):
+    known = rows("dhf1k")
+    for line in known:
         video = line["video"]
         file = _frames_of(source, video, videos)
-        if not has_gaze(video) and not exists(source / file):
+        gaze = gaze_of(video)
+        if not gaze and not exists(source / file):
+            if line["split"] != _WITHHELD:
+                absent.append(video)
             continue
         found = True
         yield StimulusRow(
@@ -97,14 +124,27 @@ def stimuli(source: Path, has_gaze: Callable[[str], bool], info: DatasetInfo) ->
             n_frames=int(line["n_frames"]),
             fps=frame_rate(line["fps"]),
             first_frame_number=1,
+            extra=gaze,
         )
+    registered = {line["video"] for line in known}
+    framed = {f"{int(number):03d}" for number in videos if number}
+    for video in sorted((gazed | framed) - registered, key=natural_key):
+        file = _frames_of(source, video, videos)
+        report.add("surplus", video, "a video that the register does not know")
+        found = True
+        yield StimulusRow(video, "all", file, 640, 360, None, Fraction(30), first_frame_number=1, extra=gaze_of(video))
     if not found:
         raise MissingData(
             f"{source}: nothing of DHF1K ({info.variant}) is here; expected {'; '.join(info.layout)}. {info.obtain}"
         )
 
+    if absent:
+        annotated = sum(line["split"] != _WITHHELD for line in known)
+        message = f"{len(absent)} of the {annotated} videos with public gaze have neither gaze nor frames here"
+        report.add("missing", ".", f"{message}: {some(absent)}", count=len(absent))
+
 
 def note_missing_gaze(stimulus: StimulusRow, expected: str, report: Report) -> None:
     """Report a video without gaze, unless the authors withhold it."""
-    if stimulus.split != "test":
+    if stimulus.split != _WITHHELD:
         report.add("missing", stimulus.stimulus_id, f"no gaze: expected {expected}; kept as not annotated")

@@ -9,6 +9,7 @@ at its own (x, y), so none of the grid artefacts of the released maps arise.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +21,6 @@ import pyarrow.csv as pa_csv
 
 from ..errors import BadData
 from ..records import Float64Array, Gaze, Report, StimulusRow
-from ..register import rows
 from . import layout
 
 INFO = replace(
@@ -36,10 +36,12 @@ INFO = replace(
 _SCALE = 640 / 1440
 _BAR_PX = (900 - 360 / _SCALE) / 2
 _FPS = 30
-_OBSERVERS = 17
+_OBSERVERS = tuple(f"P{number:02d}" for number in range(1, 18))
+_RECORDING = re.compile(r"(P[0-9]{2})/\1_Trail([0-9]+)\.txt")
 _NUMBERS = ("Time", "L Dia X [px]", "L POR X [px]", "L POR Y [px]")
 _EVENT = "L Event Info"
 _LARGEST = 1e6
+_ENDLESS = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,9 @@ def _files(source: Path, video: str) -> list[Path]:
 
 
 def _strays(folder: Path) -> list[Path]:
-    """Text files among the recordings that are not named as one of their folder's observer on a registered video."""
-    named = re.compile(r"(P\d\d)/\1_Trail(\d{3})\.txt")
-    videos = {f"{int(line['video']):03d}" for line in rows("dhf1k")}
+    """Text files among the recordings that are not named as one of their folder's observer on a video."""
     near = {*folder.glob("P*/**/*.txt"), *folder.glob("*_Trail*.txt"), *folder.glob("*/*_Trail*.txt")}
-    own = {file for file in near if (m := named.fullmatch(file.relative_to(folder).as_posix())) and m[2] in videos}
-    return sorted(near - own)
+    return sorted(file for file in near if _video(file.relative_to(folder)) is None)
 
 
 def present(source: Path) -> bool:
@@ -82,17 +81,26 @@ def present(source: Path) -> bool:
 
 
 def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
-    """Yield the videos that have raw gaze, or frames, in the order of the register.
+    """Yield the videos that have raw gaze, or frames: those of the register in its order, then others.
 
     Raises:
         MissingData: there are neither.
     """
     folder = _root(source)
-    recorded = {int(file.stem[-3:]) for file in folder.glob("P[0-9][0-9]/P[0-9][0-9]_Trail[0-9][0-9][0-9].txt")}
+    recorded: Counter[str] = Counter()
+    for file in folder.glob("P[0-9][0-9]/P[0-9][0-9]_Trail*.txt"):
+        if video := _video(file.relative_to(folder)):
+            recorded[video] += 1
     for stray in _strays(folder):
         where = stray.relative_to(source).as_posix()
         report.add("surplus", where, "not named Pxx/Pxx_TrailNNN.txt after its folder's observer; left out")
-    return layout.stimuli(source, lambda video: int(video) in recorded, INFO)
+    return layout.stimuli(source, recorded.__getitem__, recorded.keys(), INFO, report)
+
+
+def _video(file: Path) -> str | None:
+    """The video of a recording `P01/P01_Trail002.txt`; None for a file of another name."""
+    match = _RECORDING.fullmatch(file.as_posix())
+    return layout.video_of(match[2], 3) if match else None
 
 
 def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
@@ -117,7 +125,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
         ticks = recording.t_us * _FPS
         frame = ticks // 1_000_000
         on_boundary = ticks % 1_000_000 == 0
-        after = frame >= (stimulus.n_frames or 0)
+        after = frame >= (_ENDLESS if stimulus.n_frames is None else stimulus.n_frames)
         boundary += int((fixated & on_boundary & ~after).sum())
         outside += int((fixated & after).sum())
         stored = fixated & ~on_boundary & ~after
@@ -132,6 +140,9 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
             count=boundary,
             fatal=False,
         )
+    if stimulus.n_frames is None:
+        message = "neither video nor register tells its length: taken to last to the last fixation sample"
+        report.add("assumption", stimulus.stimulus_id, message, fatal=False)
     if outside:
         report.add(
             "after-end",
@@ -140,8 +151,11 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
             count=outside,
             fatal=False,
         )
-    if len(read) < _OBSERVERS:
-        report.add("missing", stimulus.stimulus_id, f"{len(read)} of {_OBSERVERS} observers are here")
+    seen = {Path(name).parent.name for name in read}
+    absent = [observer for observer in _OBSERVERS if observer not in seen]
+    if absent:
+        message = f"no usable recording of {len(absent)} of {len(_OBSERVERS)} observers: {', '.join(absent)}"
+        report.add("missing", stimulus.stimulus_id, message, count=len(absent))
     if not read:
         return Gaze(annotated=False)
     joined = {k: np.concatenate([p[k] for p in points]) for k in points[0]}
@@ -163,6 +177,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
             "flags": [["lost"] if missing else [] for missing in lost],
         },
         samples={k: rest[k] for k in (*_COLUMNS, "label")},
+        last_annotated=int(joined["frame"].max(initial=-1)) if stimulus.n_frames is None else None,
         n_observers=len(read),
         source_files=tuple(read),
     )

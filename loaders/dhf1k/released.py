@@ -19,6 +19,7 @@ from ..records import Gaze, Report, StimulusRow, Truth
 from . import layout
 
 _OBSERVERS = 17
+_FOLDERS = ("annotation/[0-9]*/fixation", "[0-9]*/fixation")
 _MOST_SAMPLES = 9  # of one observer in one frame: 250 Hz at 30 frames a second
 
 INFO = replace(
@@ -45,16 +46,24 @@ def _folder(source: Path, video: str) -> Path:
 
 def present(source: Path) -> bool:
     """Tell whether the pooled maps are here."""
-    return any(next(source.glob(p), None) is not None for p in ("annotation/[0-9]*/fixation", "[0-9]*/fixation"))
+    return any(next(source.glob(p), None) is not None for p in _FOLDERS)
 
 
 def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
-    """Yield the videos that have pooled maps, or frames, in the order of the register.
+    """Yield the videos that have pooled maps, or frames: those of the register in its order, then others.
 
     Raises:
         MissingData: there are neither.
     """
-    return layout.stimuli(source, lambda video: _folder(source, video).is_dir(), INFO)
+    gazed: set[str] = set()
+    for folder in sorted(f for pattern in _FOLDERS for f in source.glob(pattern) if f.is_dir()):
+        video = layout.video_of(folder.parent.name, 4)
+        if video is None:
+            where = folder.parent.relative_to(source).as_posix()
+            report.add("surplus", where, "not named by the four digits of a video; left out")
+        else:
+            gazed.add(video)
+    return layout.stimuli(source, gazed.__contains__, gazed, INFO, report)
 
 
 def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:

@@ -42,7 +42,7 @@ def write(release: Release, out: Path, options: Options, step: Progress) -> list
 
     write_plain(out / "fixations.csv", FIXATIONS, told("fixations"))
     tables = {"stimuli": STIMULI, "fixations": FIXATIONS}
-    if (release.root / "gaze.parquet").is_file():
+    if "gaze.parquet" in release.record["files"]:
         write_plain(out / "gaze.csv", GAZE, told("gaze"))
         tables["gaze"] = GAZE
     _write_columns(out / "columns.csv", tables)

@@ -60,7 +60,7 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
         absent = sorted(observers.intersection(images.OBSERVERS) - {file.name for file in _files(folder)})
         if absent and len(absent) < len(observers):
             report.add("missing", folder.name, f"no scanpath of the observers {', '.join(absent)}", count=len(absent))
-    yield from images.rows(source, root / STIMULI, {folder.name for folder in folders}, report)
+    yield from images.rows(source, root / STIMULI, {folder.name: None for folder in folders}, report)
 
 
 def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
@@ -91,6 +91,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
         fixations=columns(read),
         n_observers=len(read),
         source_files=tuple(file.relative_to(source).as_posix() for file in files),
+        folders=(folder.relative_to(source).as_posix(),),
     )
 
 

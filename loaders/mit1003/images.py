@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Set
+from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
+from typing import Any
 
 from .. import register
 from ..records import DatasetInfo, Report, Screen, StimulusRow, Truth
@@ -72,13 +73,13 @@ def info(
     )
 
 
-def rows(source: Path, folder: Path, gazed: Set[str], report: Report) -> Iterator[StimulusRow]:
+def rows(source: Path, folder: Path, gazed: Mapping[str, Any], report: Report) -> Iterator[StimulusRow]:
     """Yield the registered images that have a picture or gaze, then unregistered pictures in natural order.
 
     Args:
         source: the folder that paths are relative to.
         folder: where the pictures lie, or would lie.
-        gazed: ids of the images that have gaze.
+        gazed: the images that have gaze, with what their rows carry as `extra`.
         report: told of what is missing or surplus.
     """
     pictures = {stem: file.relative_to(source).as_posix() for stem, file in pictures_in(folder).items()}
@@ -91,15 +92,15 @@ def rows(source: Path, folder: Path, gazed: Set[str], report: Report) -> Iterato
             absent.append(stem)
             continue
         expected = (folder / line["video"]).relative_to(source).as_posix()
-        yield _row(stem, pictures.get(stem, expected), int(line["width"]), int(line["height"]))
+        yield _row(stem, pictures.get(stem, expected), int(line["width"]), int(line["height"]), gazed.get(stem))
     if absent:
         shown = ", ".join(absent[:3]) + (" ..." if len(absent) > 3 else "")
         message = f"{len(absent)} of {len(registered)} images have neither a picture nor gaze here: {shown}"
         report.add("missing", folder.name, message, count=len(absent))
     for stem in sorted(set(pictures) - registered, key=register.natural_key):
         report.add("surplus", pictures[stem], "a picture that the register does not know")
-        yield _row(stem, pictures[stem], None, None)
-    for stem in sorted(gazed - registered - set(pictures), key=register.natural_key):
+        yield _row(stem, pictures[stem], None, None, gazed.get(stem))
+    for stem in sorted(gazed.keys() - registered - set(pictures), key=register.natural_key):
         report.add("surplus", stem, "gaze on an image that neither the register nor the folder knows; left out")
 
 
@@ -128,7 +129,7 @@ def tell_missing_observers(found: Set[str], where: str, report: Report) -> None:
         report.add("surplus", where, f"observers that the paper does not have: {', '.join(surplus)}")
 
 
-def _row(stem: str, file: str, width: int | None, height: int | None) -> StimulusRow:
+def _row(stem: str, file: str, width: int | None, height: int | None, extra: Any) -> StimulusRow:
     return StimulusRow(
         stimulus_id=stem,
         split="all",
@@ -138,4 +139,5 @@ def _row(stem: str, file: str, width: int | None, height: int | None) -> Stimulu
         n_frames=1,
         kind="image",
         duration_ms=PRESENTATION_MS,
+        extra=extra,
     )

@@ -68,7 +68,11 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
     if not observers:
         raise MissingData(f"{source}: no {DATA}/<observer>/ here; expected {'; '.join(INFO.layout)}. {INFO.obtain}")
     images.tell_missing_observers({folder.name for folder in observers}, DATA, report)
-    gazed = {f.stem for folder in observers for f in folder.iterdir() if _is_mat(f)}
+    gazed: dict[str, list[str]] = {}
+    for folder in observers:
+        for file in folder.iterdir():
+            if _is_mat(file):
+                gazed.setdefault(file.stem, []).append(folder.name)
     yield from images.rows(source, source / STIMULI, gazed, report)
 
 

@@ -158,7 +158,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
         )
     if late:
         report.add("out-of-range", where, "samples before or after the video; in gaze only", count=late)
-    return Gaze(_stack(rows), _stack(samples), n_observers=len(read), source_files=tuple(read))
+    return Gaze(_stack(rows), _stack(samples), n_observers=len(read), source_files=tuple(read), folders=(where,))
 
 
 def _first_header(folder: Path) -> _Header | None:

@@ -15,7 +15,7 @@ from pathlib import Path
 from .. import actions_in_the_eye
 from ..actions_in_the_eye import SPLIT_FOLDERS
 from ..pooled import numbered_files
-from ..register import rows
+from ..register import natural_key, rows
 
 BASE = replace(
     actions_in_the_eye.BASE,
@@ -100,14 +100,16 @@ def annotation(folder: Path, stimulus_id: str) -> Annotation | None:
 
 
 def unregistered(source: Path) -> Iterator[tuple[str, str, Path]]:
-    """Yield stimulus id, split and folder of videos with fixation maps that the register does not know."""
-    for root in roots(source):
-        for split, names in SPLIT_FOLDERS.items():
-            for name in names:
-                for folder in sorted((root / name).glob("*/fixation")):
-                    video = folder.parent.name
-                    if video.replace("_", "-").lower() not in ids():
-                        yield video, split, folder.parent
+    """Yield stimulus id, split and folder of videos with fixation maps that the register does not know, in order."""
+    found = [
+        (folder.parent.name.replace("_", "-"), split, folder.parent)
+        for root in roots(source)
+        for split, names in SPLIT_FOLDERS.items()
+        for name in names
+        for folder in (root / name).glob("*/fixation")
+    ]
+    strangers = (entry for entry in found if entry[0].lower() not in ids())
+    yield from sorted(strangers, key=lambda entry: (natural_key(entry[0]), entry[2]))
 
 
 def _mat_year(file: Path | None) -> str | None:

@@ -92,15 +92,20 @@ def _extra(found: layout.Annotation, source: Path) -> tuple[str, str]:
 
 
 def _unregistered(source: Path, info: DatasetInfo, report: Report) -> Iterator[StimulusRow]:
+    told: set[str] = set()
     for video, split, folder in layout.unregistered(source):
-        found = layout.annotation(folder, video.replace("_", "-"))
+        found = layout.annotation(folder, video)
         if found is None or found.revision != info.variant:
             continue
         where = folder.relative_to(source).as_posix()
+        if video in told:
+            report.add("surplus", where, f"maps of {video} of the same revision lie elsewhere too; left out")
+            continue
+        told.add(video)
         report.add("surplus", where, "a video that the register does not know", fatal=False)
         size = next((s for p in sorted((folder / "fixation").glob("*.png")) if (s := size_of_png(p))), None)
         yield StimulusRow(
-            stimulus_id=video.replace("_", "-"),
+            stimulus_id=video,
             split=split,
             source_file=f"{where}/images",
             width=size[1] if size else None,

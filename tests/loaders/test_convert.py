@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,13 +18,13 @@ import pytest
 from vidsal.loaders import conversion_job, parquet, schema
 from vidsal.loaders import convert as module
 from vidsal.loaders.convert import convert
-from vidsal.loaders.errors import BadData, UnknownName, WrongUse
+from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 from vidsal.loaders.files import sha256
 from vidsal.loaders.release import load
 from vidsal.loaders.synthetic.write import generate
 from vidsal.loaders.verify import verify
 
-from .trees import dhf1k_raw, write_map
+from .trees import dhf1k_raw, noise_video, write_map, write_video
 
 
 @pytest.fixture(scope="module")
@@ -103,6 +104,127 @@ def test_a_changed_source_is_read_again_after_a_kill(tmp_path: Path) -> None:
     assert stimulus.gaze_points.frame.max() == 4
 
 
+def _damage(path: Path) -> Callable[[], object]:
+    """Cut a file off; return what mends it."""
+    whole = path.read_bytes()
+    path.write_bytes(whole[:60])
+    return lambda: path.write_bytes(whole)
+
+
+def _raw_with_a_cut_recording(source: Path) -> Callable[[], object]:
+    dhf1k_raw(source, observers=3)
+    return _damage(source / "exportdata_train" / "P02" / "P02_Trail002.txt")
+
+
+def _raw_without_its_video(source: Path) -> Callable[[], object]:
+    dhf1k_raw(source, observers=17, with_video=True)
+    (source / "video").rename(source / "elsewhere")
+    return lambda: (source / "elsewhere").rename(source / "video")
+
+
+def _raw_with_a_later_observer(source: Path) -> Callable[[], object]:
+    dhf1k_raw(source, observers=18)
+    (source / "exportdata_train" / "P18").rename(source / "aside")
+    return lambda: (source / "aside").rename(source / "exportdata_train" / "P18")
+
+
+def _maps_with_a_later_one(source: Path) -> Callable[[], object]:
+    folder = source / "annotation" / "0002" / "fixation"
+    for number in range(1, 784):
+        write_map(folder / f"{number:04d}.png", [(1, 2)] if number == 1 else [])
+    return lambda: write_map(folder / "0784.png", [(5, 6)])
+
+
+def _frames_of_which_one_changes_in_place(source: Path) -> Callable[[], object]:
+    from PIL import Image
+
+    dhf1k_raw(source, observers=17)
+    folder = source / "frames" / "002"
+    folder.mkdir(parents=True)
+    for number in range(1, 784):
+        Image.new("RGB", (640, 360)).save(folder / f"{number:04d}.png")
+    return lambda: Image.new("RGB", (640, 360), (9, 9, 9)).save(folder / "0005.png")
+
+
+def _withheld_maps_that_come_later(source: Path) -> Callable[[], object]:
+    write_video(source / "video" / "871.avi", noise_video(186, 360, 640), codec="mpeg4")
+    folder = source / "annotation" / "0871" / "fixation"
+    (source / "annotation" / "0002" / "fixation").mkdir(parents=True)
+    return lambda: [write_map(folder / f"{number:04d}.png", [(1, 2)]) for number in range(1, 187)]
+
+
+@pytest.mark.parametrize(
+    ("variant", "make"),
+    [
+        ("raw", _raw_with_a_cut_recording),
+        ("raw", _raw_without_its_video),
+        ("raw", _raw_with_a_later_observer),
+        ("released", _maps_with_a_later_one),
+        ("raw", _frames_of_which_one_changes_in_place),
+        ("released", _withheld_maps_that_come_later),
+    ],
+)
+def test_what_is_mended_or_added_before_going_on_counts(
+    variant: str, make: Callable[[Path], Callable[[], object]], tmp_path: Path
+) -> None:
+    source = tmp_path / "src"
+    mend = make(source)
+
+    def all_done(done: int, total: int, name: str) -> None:
+        if done == total:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        convert("dhf1k", source, tmp_path / "out", variant=variant, workers=1, progress=all_done)
+    mend()
+    convert("dhf1k", source, tmp_path / "out", variant=variant, workers=1)
+    convert("dhf1k", source, tmp_path / "fresh", variant=variant, workers=1)
+    assert _digests(tmp_path / "out") == _digests(tmp_path / "fresh")
+
+
+def test_a_mended_image_counts_after_nothing_could_be_used(tmp_path: Path) -> None:
+    from PIL import Image
+
+    path = tmp_path / "src" / "BenchmarkIMAGES" / "i112.jpg"
+    path.parent.mkdir(parents=True)
+    Image.fromarray(noise_video(1)[0]).save(path)
+    mend = _damage(path)
+    with pytest.raises(MissingData, match=r"i112\.jpg"):
+        convert("mit300", tmp_path / "src", tmp_path / "out", workers=1)
+    assert not (tmp_path / "out" / "release.json").exists()
+    mend()
+    assert convert("mit300", tmp_path / "src", tmp_path / "out", workers=1).release["counts"]["with_frames"] == 1
+
+
+GARBAGE = {
+    "dhf1k raw": "exportdata_train/P01/P01_Trail002.txt",
+    "dhf1k released": "annotation/0601/fixation/0001.png",
+    "ledov": "animal_alpaca01/Data.mat",
+    "mit1003 mat": "DATA/ajs/i05june05_static_street_boston_p1010764.mat",
+    "ucf-sports 2018": "test/Diving-Side_001/fixation/0001.png",
+    "salicon 2017": "train/COCO_train2014_000000000009.mat",
+    "xu-hevc": "video_database.mat",
+}
+
+
+@pytest.mark.parametrize(("form", "file"), GARBAGE.items())
+def test_where_nothing_can_be_used_the_first_bad_file_is_named(form: str, file: str, tmp_path: Path) -> None:
+    name, _, variant = form.partition(" ")
+    path = tmp_path / "src" / file
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"garbage")
+    with pytest.raises(MissingData) as caught:
+        convert(name, tmp_path / "src", tmp_path / "out", variant=variant or None, workers=1)
+    assert path.name in str(caught.value)
+    assert not (tmp_path / "out" / "release.json").exists()
+
+
+def test_an_empty_folder_of_maps_is_nothing(tmp_path: Path) -> None:
+    (tmp_path / "src" / "annotation" / "0601" / "fixation").mkdir(parents=True)
+    with pytest.raises(MissingData, match="annotation/0601/fixation: no fixation map is there"):
+        convert("dhf1k", tmp_path / "src", tmp_path / "out", variant="released", workers=1)
+
+
 def _interrupt(done: int, total: int, name: str) -> None:
     raise KeyboardInterrupt
 
@@ -136,8 +258,6 @@ def test_unknown_names_suggest_the_nearest(tmp_path: Path) -> None:
 
 
 def test_annotation_past_the_last_decoded_frame_is_left_out(tmp_path: Path) -> None:
-    from .trees import noise_video, write_video
-
     write_video(tmp_path / "video" / "002.avi", noise_video(3, 360, 640), codec="mpeg4")
     for number in range(1, 6):
         write_map(tmp_path / "annotation" / "0002" / "fixation" / f"{number:04d}.png", [(number, number)])
@@ -148,6 +268,7 @@ def test_annotation_past_the_last_decoded_frame_is_left_out(tmp_path: Path) -> N
     assert stimulus.annotated_indices().tolist() == [0, 1, 2]
     kinds = {a.kind: a for a in result.anomalies}
     assert kinds["surplus"].count == 2
+    assert "2 annotated frames lie past the last of 3; they and their 2 rows" in kinds["surplus"].message
     assert "3 frames decoded, the register says 783" in kinds["mismatch"].message
 
 
@@ -246,6 +367,7 @@ def test_the_place_of_the_source_is_no_part_of_a_release(tmp_path: Path) -> None
         folder = tmp_path / place / "animal_alpaca01"
         folder.mkdir(parents=True)
         (folder / "Data.mat").write_text("oops")
+        write_video(folder / "animal_alpaca01.mp4", noise_video(2), codec="mpeg4")
         convert("ledov", tmp_path / place, tmp_path / f"out_{place}", workers=1)
         record = json.loads((tmp_path / f"out_{place}" / "release.json").read_text())
         assert str(tmp_path) not in json.dumps(record)

@@ -12,7 +12,7 @@ from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.records import Report, StimulusRow
 from vidsal.loaders.release import load
 
-from .trees import HEADER, dhf1k_raw, smi_text, write_map
+from .trees import HEADER, dhf1k_raw, noise_video, smi_text, write_map, write_video
 
 
 def _row(source: Path, form: object = raw) -> StimulusRow:
@@ -46,7 +46,7 @@ def test_screen_to_stimulus_and_frame_rule_by_hand(tmp_path: Path) -> None:
     assert list(f["flags"]) == [[], [], [], ["lost"]]
     assert gaze.samples is not None
     assert list(gaze.samples["label"]) == ["fixation", "saccade", "fixation"]
-    assert {(a.kind, a.count) for a in report} == {("boundary", 1), ("after-end", 1), ("missing", 1)}
+    assert {(a.kind, a.count) for a in report} == {("boundary", 1), ("after-end", 1), ("missing", 16)}
 
 
 @pytest.mark.parametrize(
@@ -117,6 +117,45 @@ def test_pooled_maps_by_hand(tmp_path: Path) -> None:
     assert stimulus.gaze_points.observers == ()
 
 
+def test_registered_videos_that_are_not_here_are_counted(tmp_path: Path) -> None:
+    """The gaze of the 300 test videos was never public; nobody can have it."""
+    for form in (raw, released):
+        write_map(tmp_path / "annotation" / "0002" / "fixation" / "0001.png", [(1, 2)])
+        dhf1k_raw(tmp_path)
+        report = Report()
+        assert [row.stimulus_id for row in form.stimuli(tmp_path, report)] == ["002"]
+        (told,) = report
+        assert (told.kind, told.where, told.count) == ("missing", ".", 699)
+        assert told.message.startswith("699 of the 700 videos with public gaze have neither gaze nor frames here: 001")
+
+
+@pytest.mark.parametrize("base", ["annotation/", ""])
+def test_unregistered_maps_follow_in_natural_order(base: str, tmp_path: Path) -> None:
+    for folder in ("10000", "1001", "0002", "99x", "003"):
+        write_map(tmp_path / base / folder / "fixation" / "0001.png", [(1, 2)])
+    write_map(tmp_path / base / "1001" / "fixation" / "0002.png", [(1, 2)])
+    write_video(tmp_path / "video" / "1002.avi", noise_video(2), codec="mpeg4")
+    result = convert("dhf1k", tmp_path, tmp_path / "out", variant="released", workers=1)
+    ds = load(tmp_path / "out")
+    assert ds.ids == ("002", "1001", "1002", "10000")
+    assert [(s.n_frames, s.width, s.annotated, s.split) for s in ds] == [
+        (783, 640, True, "train"),
+        (2, 640, True, "all"),
+        (2, 64, False, "all"),
+        (1, 640, True, "all"),
+    ]
+    surplus = [(a.where, "left out" in a.message) for a in result.anomalies if a.kind == "surplus"]
+    assert surplus == [(f"{base}003", True), (f"{base}99x", True), ("1001", False), ("1002", False), ("10000", False)]
+
+
+def test_raw_gaze_of_an_unregistered_video_lasts_to_its_last_fixation(tmp_path: Path) -> None:
+    dhf1k_raw(tmp_path, video="1001", frames=10)
+    convert("dhf1k", tmp_path, tmp_path / "out", variant="raw", workers=1)
+    (stimulus,) = load(tmp_path / "out")
+    assert (stimulus.id, stimulus.n_frames, stimulus.fps) == ("1001", 10, 30)
+    assert stimulus.gaze_points.frame.max() == 9
+
+
 def test_crowded_frames_are_told(tmp_path: Path) -> None:
     write_map(
         tmp_path / "annotation" / "0002" / "fixation" / "0001.png", [(r, c) for r in range(14) for c in range(14)]
@@ -178,7 +217,9 @@ def test_strays_and_missing_observers_are_told(folder: str, tmp_path: Path) -> N
     result = convert("dhf1k", source, tmp_path / "out", variant="raw", workers=1)
     strays = {a.where for a in result.anomalies if a.kind == "surplus"}
     assert strays == {f"{folder}{name}" for name in strangers}
-    assert any("3 of 17 observers" in a.message for a in result.anomalies)
+    absent = ", ".join(f"P{number:02d}" for number in range(4, 18))
+    told = next(a for a in result.anomalies if a.kind == "missing" and a.where == "002")
+    assert (told.message, told.count) == (f"no usable recording of 14 of 17 observers: {absent}", 14)
     (stimulus,) = load(tmp_path / "out")
     counts = np.bincount(stimulus.gaze_points.observer, minlength=3)
     assert stimulus.gaze_points.observers == ("P01", "P02", "P03")

@@ -49,6 +49,9 @@ def test_a_folder_of_numbered_images(tmp_path: Path) -> None:
     assert "from 3 to 10 but there are 3 images" in found.notes[0]
     read = list(frames.read(tmp_path, first_number=3))
     assert [f.index for f in read] == [0, 1, 7]
+    assert [f.pts_ms for f in read] == [0.0, 0.0, 0.0]
+    timed = frames.read(tmp_path, first_number=3, fps=Fraction(30))
+    assert [f.pts_ms for f in timed] == pytest.approx([0.0, 1000 / 30, 7000 / 30])
     assert np.array_equal(read[2].rgb, noise_video(1, seed=10)[0])
 
 

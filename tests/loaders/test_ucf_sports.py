@@ -292,3 +292,39 @@ def test_real_conversion_says_how_many_frames(real, tmp_path):
     assert made.release["counts"]["stimuli"] == 1
     message = next(a.message for a in made.anomalies if a.kind == "mismatch")
     assert "54" in message
+
+
+def test_unregistered_videos_follow_in_one_natural_order_over_both_splits(tmp_path):
+    new(tmp_path, count=1)
+    for folder in ("train/Foo_10", "train/Abc_3", "test/Foo_2", "test/Aaa_1", "test/Foo_10"):
+        video(tmp_path / folder, "", 4, 2, year="2018")
+    report = Report()
+    rows = list(revision_2018.stimuli(tmp_path, report))
+    assert [(r.stimulus_id, r.split) for r in rows] == [
+        ("Diving-Side-001", "test"),
+        ("Aaa-1", "test"),
+        ("Abc-3", "train"),
+        ("Foo-2", "test"),
+        ("Foo-10", "test"),
+    ]
+    assert [a.where for a in report if "elsewhere too" in a.message] == ["train/Foo_10"]
+
+
+def test_blank_maps_past_the_last_image_are_told_too(tmp_path):
+    new(tmp_path, count=54, images=54)
+    blank = np.zeros(SHAPE, np.uint8)
+    for number in (55, 56):
+        put(tmp_path / "test" / "Diving-Side_001" / "fixation" / f"{number:04d}.png", png(blank))
+        put(tmp_path / "test" / "Diving-Side_001" / "fixation" / "maps" / f"{number:04d}.mat", mat(blank, "2018"))
+    result = convert("ucf-sports", tmp_path, tmp_path / "out", workers=1)
+    (told,) = (a for a in result.anomalies if a.kind == "surplus")
+    assert told.count == 2
+    assert "2 annotated frames lie past the last of 54; they and their 0 rows" in told.message
+
+
+def test_the_rate_that_gave_the_frames_is_stored(tmp_path):
+    put(tmp_path / "gaze_ucfsa" / "samples" / "001_Diving-Side_001.avi.txt", b"0 1 1 600 500 F\n100000 1 1 600 500 F\n")
+    result = convert("ucf-sports", tmp_path, tmp_path / "out", variant="raw", workers=1)
+    stimuli = pd.read_parquet(tmp_path / "out" / "stimuli.parquet")
+    assert stimuli[["fps_num", "fps_den", "duration_ms"]].iloc[0].tolist() == [10, 1, 5400]
+    assert any("taken as 10 frames a second" in a.message for a in result.anomalies)

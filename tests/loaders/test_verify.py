@@ -205,8 +205,12 @@ def test_the_register_tells_frames_sizes_and_splits(tmp_path: Path) -> None:
             "splits",
         )
     ]
-    rewrite(root, "stimuli", setting(0, n_frames=738, width=641, split="train", duration_ms=24_600.0))
+    rewrite(root, "stimuli", setting(0, n_frames=738, duration_ms=24_600.0))
+    assert not [f for f in failed(root) if f.rule == "register"]
+    note = next(f.message for f in verify(root) if f.rule == "register")
+    assert "but for one frame in 1: 601: 738 here, 739 in the register" in note
+    rewrite(root, "stimuli", setting(0, n_frames=737, width=641, split="train", duration_ms=24_566.6667))
     messages = " ".join(f.message for f in failed(root) if f.rule == "register")
-    assert "601: 738 here, 739 in the register" in messages
+    assert "601: 737 here, 739 in the register" in messages
     assert "601: 641 x 360 here, 640 x 360 in the register" in messages
     assert "601: train here, val in the register" in messages

@@ -11,6 +11,7 @@ import pytest
 
 import vidsal
 from vidsal.loaders.errors import BadData
+from vidsal.loaders.export import export
 from vidsal.loaders.recordings import by_stimulus, recordings
 from vidsal.loaders.walk import point_rows, walk
 
@@ -41,6 +42,24 @@ def test_every_stimulus_comes_once_and_in_order(tmp_path: Path) -> None:
     assert [t.num_rows for _, t in walk(ds, "gaze")] == [0, 0, 0, 0]
     for s, table in walk(ds):
         assert table.equals(ds.table("fixations", s.id).unify_dictionaries().combine_chunks()) or table.num_rows == 0
+
+
+@pytest.mark.parametrize("damage", ["missing", "cut"])
+@pytest.mark.parametrize("name", ["fixations", "gaze"])
+def test_a_missing_or_cut_table_is_told(name: str, damage: str, tmp_path: Path) -> None:
+    samples = {"a": {"observer_id": "A", "t_us": [1], "x_px": [1.0], "y_px": [2.0]}}
+    root = write_release(tmp_path / "r", [stimulus("a")], {"a": points(0, 1)}, samples)
+    path = root / f"{name}.parquet"
+    whole = path.read_bytes()
+    path.unlink()
+    if damage == "cut":
+        path.write_bytes(whole[: len(whole) // 2])
+    ds = vidsal.load(root)
+    with pytest.raises(BadData, match=rf"{name}\.parquet.*(missing|damaged)"):
+        list(walk(ds, name))
+    with pytest.raises(BadData, match=rf"{name}\.parquet"):
+        export(ds, "csv", tmp_path / "csv")
+    assert not (tmp_path / "csv").exists()
 
 
 def test_a_stimulus_may_lie_in_several_row_groups(tmp_path: Path) -> None:

@@ -174,8 +174,11 @@ def test_an_odd_row_is_reported_and_left_out(tmp_path, row, kind):
 def test_a_file_of_another_build_is_refused_by_name(tmp_path, change, message):
     path = write_database(tmp_path / "video_database.mat", [(1, 1, 5, 5, 5, 5)], **change)
     with pytest.raises(BadData, match=message) as caught:
-        list(xu_hevc.stimuli(tmp_path, Report()))
+        xu_hevc.load(path)
     assert str(path) in str(caught.value)
+    report = Report()
+    assert not list(xu_hevc.stimuli(tmp_path, report))
+    assert [(a.kind, a.where) for a in report] == [("unreadable", "video_database.mat")]
 
 
 def test_nothing_there(tmp_path):

@@ -11,6 +11,7 @@ import pytest
 
 from vidsal.loaders import register
 from vidsal.loaders.convert import Conversion, convert
+from vidsal.loaders.errors import MissingData
 from vidsal.loaders.release import load
 
 from .test_xu_hevc import write_database
@@ -84,6 +85,29 @@ def test_another_number_of_frames_is_told_with_both_and_decoded_ones_win(frames:
     assert stimulus.n_frames == frames == len(list(stimulus.frames()))
     assert stimulus.gaze_points.frame_end.max() == frames - 1
     assert any(a.kind == "out-of-range" for a in result.anomalies) == (frames < FRAMES)
+
+
+def test_a_bad_gaze_file_leaves_the_videos_and_without_them_nothing(tmp_path: Path) -> None:
+    (tmp_path / "video_database.mat").write_bytes(b"no MAT file")
+    with pytest.raises(MissingData, match=r"video_database\.mat.*remega/video_database"):
+        convert("xu-hevc", tmp_path, tmp_path / "out", workers=1)
+    write(tmp_path / "videos" / f"{NAME}.avi", "mpeg4", frames=5)
+    write(tmp_path / "videos" / "Unknown.avi", "mpeg4", frames=3)
+    result = convert("xu-hevc", tmp_path, tmp_path / "out", workers=1)
+    assert [a.where for a in result.anomalies if a.kind == "unreadable"] == ["video_database.mat"]
+    assert [(s.id, s.n_frames, s.annotated) for s in load(tmp_path / "out")] == [
+        (NAME, 5, False),
+        ("Unknown", 3, False),
+    ]
+
+
+def test_unregistered_names_and_videos_come_in_one_natural_order(tmp_path: Path) -> None:
+    for name in ("Extra2", "Extra10"):
+        write(tmp_path / "videos" / f"{name}.avi", "mpeg4", frames=2)
+    rows = [(1, number, 0, 400, 10, 10) for number in (1, 2, 3)]
+    write_database(tmp_path / "video_database.mat", rows, videos=("Extra9", NAME, "Extra11"))
+    convert("xu-hevc", tmp_path, tmp_path / "out", workers=1)
+    assert load(tmp_path / "out").ids == (NAME, "Extra2", "Extra9", "Extra10", "Extra11")
 
 
 def test_another_size_and_a_cut_file_are_told(tmp_path: Path) -> None:

@@ -175,7 +175,11 @@ def export(
     if target is None or out is None:
         if target is not None or out is not None:
             raise WrongUse("an export needs both: --to FORM and -o FOLDER")
-        print_table([(name, forms.exporter(name).TITLE) for name in forms.TARGETS], ("form", "what it is"))
+        listed = [(name, forms.exporter(name).TITLE) for name in forms.TARGETS]
+        if as_json:
+            print_json([{"form": name, "title": title} for name, title in listed])
+        else:
+            print_table(listed, ("form", "what it is"))
         return
     release = load(folder, split, frames=frames)
     options = forms.Options(recipe=recipe, size=_size(size), workers=workers)
