@@ -66,7 +66,7 @@ def save(statistics: Statistics, folder: Path) -> list[Path]:
 def _chosen(s: Statistics) -> Iterator[tuple[str, Callable[[Axes, Statistics], None]]]:
     if s.points:
         yield "centre_bias", _centre_bias
-    if s.points and len(s.over_time) > 1:
+    if s.points and np.isfinite(s.over_time).sum() > 1:
         yield "points_over_time", _over_time
     if any(h.n for h in s.durations_ms.values()):
         yield "durations", _durations
@@ -102,7 +102,9 @@ def _over_time(axes: Axes, s: Statistics) -> None:
         axes.set_ylabel(f"fixations an image in {ONSET_BIN_MS} ms")
     else:
         _title(axes, s, "points on a frame")
-        axes.plot(np.arange(len(s.over_time)), s.over_time, color=_PLAIN, lw=1)
+        known = np.flatnonzero(np.isfinite(s.over_time))
+        axes.plot(np.arange(known[-1] + 1), s.over_time[: known[-1] + 1], color=_PLAIN, lw=1)
+        axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_xlabel("frame")
         axes.set_ylabel("points, mean over stimuli")
     axes.set_ylim(bottom=0)

@@ -88,7 +88,8 @@ class Statistics:
         observers: how many different ones; None where the source pooled them.
         observers_per_stimulus: of the annotated stimuli, in order; None where it is not known.
         over_time: points on a frame by its number (videos), float64 (longest,), mean over the stimuli that have that
-            frame annotated; for images alone: points that begin in each `ONSET_BIN_MS`, mean over the images.
+            frame annotated, NaN where none has; for images alone: points that begin in each `ONSET_BIN_MS`, mean over
+            the images.
         over_time_images: whether `over_time` counts onsets.
         centre_bias: float64, shape `GRID`, share of the points in each cell of the frame; sums to 1.
         mean_xy, sd_xy: of the points, as shares of width and height.
@@ -184,7 +185,7 @@ def statistics(release: Release) -> Statistics:
     work = _Work()
     for stimulus, rows in walk(release):
         _count(found, work, stimulus, rows)
-    found.over_time = work.series / np.maximum(work.covered, 1)
+    found.over_time = np.where(work.covered > 0, work.series / np.maximum(work.covered, 1), np.nan)
     found.over_time_images = bool(found.stimuli) and found.images == found.stimuli
     if found.over_time_images:
         found.over_time = work.onsets / max(found.annotated, 1) if work.onsets.any() else np.empty(0)

@@ -143,8 +143,11 @@ class Painter:
             self.notes.append("density overlaid")
         if stimulus.frames_path() is None:
             self.notes.append("the frames are not on this machine: grey ground")
+        self._annotated = stimulus.annotated_indices()
         if not stimulus.annotated:
             self.notes.append("nobody's gaze is known")
+        elif len(self._annotated) < stimulus.n_frames:
+            self.notes.append(f"{len(self._annotated)} of the frames annotated")
 
     @property
     def title(self) -> str:
@@ -164,6 +167,8 @@ class Painter:
         fps = self.stimulus.fps
         time = f", {float(frame / fps):.2f} s" if fps else ""
         count = _several(rows, "event") + (f" + {_several(len(on) - rows, 'sample')}" if len(on) > rows else "")
+        if not len(on) and frame not in self._annotated:
+            count = "not annotated"
         undrawn = "".join(f", {n} {word}" for n, word in ((outside, "outside"), (lost, "lost")) if n)
         return f"frame {frame}{time}: {count}{undrawn}"
 
@@ -191,7 +196,8 @@ class Painter:
 
     def events_on(self, frames: list[int]) -> set[str]:
         """The events that are drawn on some of these frames."""
-        return {self.gaze.event[i] for f in frames for i in self.gaze.on(f) if not self.gaze.lost[i]}
+        drawn = self._inside(self.gaze.xy) & ~self.gaze.lost
+        return {self.gaze.event[i] for f in frames for i in self.gaze.on(f) if drawn[i]}
 
     def _inside(self, xy: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
         low = (xy >= 0).all(axis=1)
@@ -226,7 +232,7 @@ def save_sheet(
     recipe: str | None = None,
     samples: bool = True,
 ) -> str:
-    """Write a PNG of evenly spaced frames; of an image one.
+    """Write a PNG of evenly spaced frames, of those that are annotated where some are; of an image one.
 
     Args:
         release, stimulus: what to show.
@@ -245,7 +251,10 @@ def save_sheet(
 
     if path.suffix.lower() != ".png":
         raise WrongUse(f"{path}: a sheet is a PNG; name it so, or ask for --video")
-    chosen = sorted({int(i) for i in np.linspace(0, stimulus.n_frames - 1, max(1, min(frames, stimulus.n_frames)))})
+    known = stimulus.annotated_indices()
+    known = known if len(known) else np.arange(stimulus.n_frames)
+    places = np.linspace(0, len(known) - 1, max(1, min(frames, len(known)))).astype(int)
+    chosen = [int(i) for i in np.unique(known[places])]
     columns = len(chosen) if len(chosen) < 4 else 2 if len(chosen) == 4 else 4
     cell_width = min((SHEET_WIDTH - _MARGIN) // columns - _MARGIN, max(stimulus.width, 340))
     painter = Painter(release, stimulus, cell_width, density, recipe, samples)

@@ -109,6 +109,17 @@ def test_the_title_says_what_is_missing(root: Path) -> None:
     assert "nobody's gaze is known" in title
 
 
+def test_a_sheet_shows_annotated_frames_and_says_of_the_others_what_they_are(tmp_path: Path) -> None:
+    rows = {"event": "point", "frame": np.array([2], np.int32), "x_px": np.array([9.0]), "y_px": np.array([9.0])}
+    ds = vidsal.load(write_release(tmp_path, [stimulus("a", n_frames=900, annotated_frames=[2, 3])], {"a": rows}))
+    painter = Painter(ds, ds["a"], 400, False, None, True)
+    assert "2 of the frames annotated" in painter.title
+    captions = [painter.caption(f) for f in (2, 3, 4)]
+    assert [c.split(": ")[1] for c in captions] == ["1 event", "0 events", "not annotated"]
+    save_sheet(ds, ds["a"], tmp_path / "few.png")
+    assert np.asarray(Image.open(tmp_path / "few.png")).shape[1] < 900  # two pictures beside each other, not twelve
+
+
 def test_the_density_is_laid_over() -> None:
     rgb = np.full((3, 3, 3), 100, np.uint8)
     density = np.zeros((3, 3), np.float32)
