@@ -33,10 +33,12 @@ from .protocols import SHORT_NAMES, Protocol
 from .protocols import protocol as find_protocol
 from .published import EPS_MIT
 from .reasons import convention, facts_of, missing_part
-from .resize import RESIZES
+from .resize import cubic_taps, linear_taps
 from .scoring import FrameScores, score
 
 __all__ = ["MOST_PIXELS", "TruthBatch", "covers", "score_batch", "score_columns", "upload"]
+
+_TAPS = {"bilinear-halfpixel": linear_taps, "bicubic-antialias": cubic_taps}
 
 MOST_PIXELS = 1 << 24
 """Pixels that are worked on at a time; a batch of more is cut."""
@@ -88,7 +90,8 @@ def score_batch(
 def covers(protocol: Protocol | str) -> bool:
     """Tell whether every score of a protocol has a formula here; else its frames are scored one by one."""
     rules = find_protocol(protocol)
-    return set(rules.metrics) <= FORMULAS.keys() and rules.stretch == "none" and not rules.halved
+    resizes = rules.resize in _TAPS
+    return set(rules.metrics) <= FORMULAS.keys() and resizes and rules.stretch == "none" and not rules.halved
 
 
 def score_columns(
@@ -102,8 +105,9 @@ def score_columns(
     """Score a batch without waiting for the device; arguments as `score_batch`.
 
     Returns:
-        (B, 9) float64 on the device: the six scores (NaN where the truth lacks what one needs), the map's lowest and
-        highest value, and 1 if it passes the door. The scores of constant maps and truths have no meaning here.
+        (B, 9) float64 on the device: the six scores (NaN where the truth lacks what one needs), the lowest and highest
+        value of the map that is scored (resized, of extreme magnitude brought near 1), and 1 if the map passes the
+        door. The scores of constant maps and truths have no meaning here.
 
     Raises:
         WrongUse: wrong shapes, or a protocol that is not covered.
@@ -173,20 +177,23 @@ class _Batch:
         ranks = p
         if kind == "log_density":
             p = torch.exp(p.to(torch.float64) - high[:, None].to(torch.float64))
-            ranks = ranks if rules.log_ranks else p
             low, high = torch.aminmax(p, dim=1)
+        elif p.dtype == torch.float64:
+            p, low, high = self._tame(p, low, high)
+        ranks = ranks if rules.log_ranks else p
         changed = p
         if encode and rules.encoding == "uint8" and values.dtype != torch.uint8:
             changed = self._levels(changed, low, high)
         if tuple(size) != truths.shape:
             changed = self._resized(changed.reshape(len(p), *size))
+            low, high = torch.aminmax(changed, dim=1)
+            changed, low, high = self._tame(changed, low, high)
+        elif changed is not p:
+            low, high = torch.aminmax(changed, dim=1)
         self.linear = changed
         self.ranks = ranks if changed is p else changed
-        if changed is not p:
-            low, high = torch.aminmax(changed, dim=1)
         self.low, self.high = low.to(torch.float64), high.to(torch.float64)
         self.size = self.linear.shape[1]
-        self.total = self.linear.sum(1, dtype=torch.float64)
 
     def columns(self) -> Tensor:
         """Return the six scores, the range, and whether the prediction passes the door."""
@@ -210,6 +217,15 @@ class _Batch:
         return fine
 
     @staticmethod
+    def _tame(p: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `door.tame`, for float64 (float32 values are squared in float64): the maps, their lowest and highest."""
+        largest = torch.maximum(low.abs(), high.abs())
+        extreme = (largest > 0) & ((largest <= 1e-30) | (largest >= 1e30))
+        power = (torch.frexp(largest)[0] / largest).clamp(max=2.0**1020)
+        scale = torch.where(extreme, power, 1.0)
+        return p * scale[:, None], low * scale, high * scale
+
+    @staticmethod
     def _levels(p: Tensor, low: Tensor, high: Tensor) -> Tensor:
         """The 8-bit stage: round(255 (p - min) / (max - min)), 0 for a constant map; float32 holds it exactly."""
         low, high = low[:, None].to(torch.float64), high[:, None].to(torch.float64)
@@ -217,14 +233,19 @@ class _Batch:
         return levels.nan_to_num_(nan=0.0).to(torch.float32)
 
     def _resized(self, p: Tensor) -> Tensor:
-        height, width = self.truths.shape
-        method = RESIZES[self.rules.resize]
+        """The operations of the CPU's bodies in their order: pixels that tie there tie here."""
         p = p.to(torch.float64)
-        rows = torch.from_numpy(method(np.eye(p.shape[1]), (height, p.shape[1]))).to(p)
-        columns = torch.from_numpy(method(np.eye(p.shape[2]), (width, p.shape[2]))).to(p)
-        constant = p.flatten(1).amin(1) == p.flatten(1).amax(1)
-        resized = (rows @ p @ columns.T).reshape(len(p), -1)
-        return torch.where(constant[:, None], p.flatten(1)[:, :1], resized)
+        for axis, source, weight in _TAPS[self.rules.resize](tuple(p.shape[1:]), self.truths.shape):
+            at = torch.from_numpy(source.astype(np.int64)).to(p.device)
+            w = torch.from_numpy(weight).to(p)
+            nearest = p.index_select(axis + 1, at[0])
+            total = nearest.clone()
+            for tap in range(1, len(at)):
+                share = w[tap][:, None] if axis == 0 else w[tap]
+                # Not addcmul: it rounds once where the CPU's bodies round twice.
+                total += p.index_select(axis + 1, at[tap]).sub_(nearest).mul_(share)
+            p = total
+        return p.flatten(1)
 
     @cached_property
     def q(self) -> Tensor:
@@ -337,34 +358,49 @@ class _Batch:
 
     # The other scores ----------------------------------------------------------------------------------------------
 
-    @cached_property
-    def lifted(self) -> Tensor:
-        """The prediction without negative values: float64."""
-        return torch.sub(self.linear, self._lift[:, None])
-
     @property
     def _lift(self) -> Tensor:
+        """What is subtracted so that nothing is negative."""
         return self.low.clamp(max=0)
 
     @property
+    def _origin(self) -> Tensor:
+        """What is subtracted before all sums: of float64 maps the minimum, so that a large offset costs no digits."""
+        return self.low if self.linear.dtype == torch.float64 else self._lift
+
+    @cached_property
+    def above(self) -> Tensor:
+        """The prediction's differences from `_origin`: float64, not negative."""
+        return torch.sub(self.linear, self._origin[:, None])
+
+    @cached_property
+    def _total(self) -> Tensor:
+        return self.above.sum(1)
+
+    @property
+    def _floor(self) -> Tensor:
+        """What the prediction without negative values has everywhere beyond `above`."""
+        return self._origin - self._lift
+
+    @property
     def _mass(self) -> Tensor:
-        """Sum of the lifted prediction."""
-        return self.total - self.size * self._lift
+        """Sum of the prediction without negative values."""
+        return self._total + self.size * self._floor
 
     @cached_property
     def _variance(self) -> Tensor:
-        return self.lifted.var(1, correction=0)
+        return self.above.var(1, correction=0)
 
     def mean_z(self, *, ddof: int, repeated: bool) -> Tensor:
         """Mean z-score at the fixations."""
         deviation = (self._variance * (self.size / max(1, self.size - ddof))).sqrt()
         weights = self.truths.repeated if repeated else self.truths.once
-        above = self.lifted.gather(1, self.truths.fixated) - (self._mass / self.size)[:, None]
+        above = self.above.gather(1, self.truths.fixated) - (self._total / self.size)[:, None]
         return (weights * above).sum(1) / (weights.sum(1) * deviation)
 
     def correlation(self) -> Tensor:
         """Pearson's correlation with the truth."""
-        products = self._dot(self.lifted, self.q) - self._mass / self.size
+        products = self._dot(self.above, self.q) - self._total / self.size
         return products / ((self._variance * self.size).sqrt() * self.fact(0))
 
     def _dot(self, a: Tensor, b: Tensor) -> Tensor:
@@ -375,23 +411,28 @@ class _Batch:
 
     def overlap(self) -> Tensor:
         """Shared mass of the densities."""
-        apart = torch.addcmul(self.q, self.lifted, (-1 / self._mass)[:, None])
+        scale = 1 / self._mass
+        apart = torch.addcmul(self.q, self.above, -scale[:, None])
+        if self.linear.dtype == torch.float64:  # else the floor is 0
+            apart.sub_((self._floor * scale)[:, None])
         shared: Tensor = 1 - torch.linalg.vector_norm(apart, 1, dim=1) / 2
         return shared
 
     def stretched_overlap(self) -> Tensor:
         """Shared mass after both maps were stretched to 0..1."""
         stretch = self.fact(2)
-        scale = 1 / (self.total - self.size * self.low) / stretch
-        floor = (self.low - self._lift) * scale - (1 - 1 / stretch) / self.size
-        apart = torch.addcmul(self.q, self.lifted, -scale[:, None]).add_(floor[:, None])
+        lowest = self.low - self._origin
+        scale = 1 / (self._total - self.size * lowest) / stretch
+        floor = lowest * scale - (1 - 1 / stretch) / self.size
+        apart = torch.addcmul(self.q, self.above, -scale[:, None]).add_(floor[:, None])
         shared: Tensor = 1 - stretch * torch.linalg.vector_norm(apart, 1, dim=1) / 2
         return shared
 
     def divergence(self, eps: float) -> Tensor:
         """The MIT formula on densities; its outer eps moves nothing beyond 1e-15."""
-        floor = torch.full_like(self.low, eps)[:, None]
-        logs = torch.addcmul(floor, self.lifted, (1 / self._mass)[:, None]).log_()
+        scale = 1 / self._mass
+        floor = self._floor * scale + eps
+        logs = torch.addcmul(floor[:, None], self.above, scale[:, None]).log_()
         return self.fact(1) - self._dot(logs, self.q)
 
 

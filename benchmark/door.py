@@ -26,7 +26,10 @@ def as_map(values: Any, where: str) -> Map:
         tensor = values.detach()
         tensor = tensor.float() if str(tensor.dtype) == "torch.bfloat16" else tensor
         values = tensor.cpu().numpy()
-    array = np.asarray(values)
+    try:
+        array = np.asarray(values)
+    except (TypeError, ValueError) as fault:
+        raise WrongUse(f"{where}: a map is a two-dimensional array of numbers: {fault}") from fault
     if array.ndim != 2 or array.size == 0:
         raise WrongUse(f"{where}: a map has shape (h, w), both at least 1; found {array.shape}")
     if array.dtype.kind not in "fiub":

@@ -90,7 +90,9 @@ class Visit:
 
     @cached_property
     def moments(self) -> tuple[float, float, float]:
-        """Sum of the prediction; sums of its centred squares and of its centred products with the truth."""
+        """Sum of the prediction's differences from `origin`; sums of its centred squares and of its centred products
+        with the truth.
+        """
         n = self.linear.size
         truth_map = self.truth.truth_map
         if self.linear.dtype == np.uint8:
@@ -104,15 +106,20 @@ class Visit:
             else:
                 products = float(((LEVELS - total / n) * (sums - counts * truth_map.mean)).sum())
             return float(total), squares, products
-        shift = float(self.linear[:: max(1, n // 16)].mean(dtype=np.float64))
         other, mean = (self.linear, 0.0) if truth_map is None else (truth_map.values.ravel(), truth_map.mean)
-        first, second, mixed = kernels.moments(self.linear, other, shift, mean)
-        return first + shift * n, second - first * first / n, mixed
+        first, second, mixed = kernels.moments(self.linear, other, self.origin, mean)
+        return first, second - first * first / n, mixed
+
+    @cached_property
+    def origin(self) -> float:
+        """A value from which sums over the prediction are taken: near its mean, so that an offset costs no digits."""
+        n = self.linear.size
+        return 0.0 if self.linear.dtype == np.uint8 else float(self.linear[:: max(1, n // 16)].mean(dtype=np.float64))
 
     @property
     def total(self) -> float:
         """Sum of the prediction."""
-        return self.moments[0]
+        return self.mass_above(0.0)
 
     # Areas ---------------------------------------------------------------------------------------------------------
 
@@ -164,12 +171,12 @@ class Visit:
 
     def above_mean(self, *, repeated: bool) -> float:
         """Mean difference from the map's mean at the fixated pixels, or at all fixations."""
-        mean = self.total / self.linear.size
+        mean = self.moments[0] / self.linear.size
         if self.linear.dtype == np.uint8 and self.ranks is self.linear:
             groups = self.groups.fixations if repeated else self.groups.fixated
             return float(groups @ LEVELS) / float(groups.sum()) - mean
         weights = self.truth.repeated if repeated else self.truth.once
-        above = self.linear[self.truth.fixated].astype(np.float64) - mean
+        above = self.linear[self.truth.fixated].astype(np.float64) - self.origin - mean
         return float((weights * above).sum() / weights.sum())
 
     def deviation(self, ddof: int) -> float:
@@ -205,7 +212,7 @@ class Visit:
 
     def mass_above(self, low: float) -> float:
         """Sum of the prediction after subtracting a number."""
-        return self.total - self.linear.size * low
+        return self.moments[0] + self.linear.size * (self.origin - low)
 
     def density_scale(self, q_low: float) -> float:
         """What makes the lifted prediction a density; a map whose sum is 0 stays undivided."""

@@ -38,29 +38,42 @@ def interpolate(values: Array, rows: Array, row_weight: Array, columns: Array, c
 
 @compiled
 def mix_rows(values: Array, source: Array, weight: Array) -> Array:
-    """Each output row a weighted sum of some rows of a float64 map; source (unsigned) and weight (taps, H)."""
+    """Each output row made of some rows of a float64 map; source (unsigned) and weight (taps, H) as `resize.Taps`."""
     taps, height = source.shape
-    out = np.zeros((height, values.shape[1]))
+    out = np.empty((height, values.shape[1]))
     for i in range(height):
-        total = out[i]
-        for tap in range(taps):
-            row, w = values[source[tap, i]], weight[tap, i]
+        total, nearest = out[i], values[source[0, i]]
+        total[:] = nearest
+        for tap in range(1, taps - 1, 2):
+            above, below = values[source[tap, i]], values[source[tap + 1, i]]
+            v, w = weight[tap, i], weight[tap + 1, i]
             for j in range(total.size):
-                total[j] += row[j] * w
+                total[j] = (total[j] + (above[j] - nearest[j]) * v) + (below[j] - nearest[j]) * w
+        if taps % 2 == 0:
+            row, w = values[source[taps - 1, i]], weight[taps - 1, i]
+            for j in range(total.size):
+                total[j] += (row[j] - nearest[j]) * w
     return out
 
 
 @compiled
 def mix_columns(values: Array, source: Array, weight: Array) -> Array:
-    """Each output column a weighted sum of some columns of a float64 map; source (unsigned) and weight (taps, W)."""
+    """Each output column made of some columns of a float64 map; source (unsigned) and weight (taps, W)."""
     taps, width = source.shape
-    out = np.zeros((values.shape[0], width))
+    out = np.empty((values.shape[0], width))
+    nearest, first = np.empty(width), source[0]
     for i in range(values.shape[0]):
         row, total = values[i], out[i]
-        for tap in range(taps):
-            at, w = source[tap], weight[tap]
+        for j in range(width):
+            total[j] = nearest[j] = row[first[j]]
+        for tap in range(1, taps - 1, 2):
+            left, right, v, w = source[tap], source[tap + 1], weight[tap], weight[tap + 1]
             for j in range(width):
-                total[j] += row[at[j]] * w[j]
+                total[j] = (total[j] + (row[left[j]] - nearest[j]) * v[j]) + (row[right[j]] - nearest[j]) * w[j]
+        if taps % 2 == 0:
+            at, w = source[taps - 1], weight[taps - 1]
+            for j in range(width):
+                total[j] += (row[at[j]] - nearest[j]) * w[j]
     return out
 
 

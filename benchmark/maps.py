@@ -16,8 +16,16 @@ def float64(values: Map) -> Float64Map:
     return np.asarray(values, dtype=np.float64)
 
 
+def centred(values: Map) -> Float64Map:
+    """Subtract the mean; the minimum before it, so that an offset far above the range costs no digits."""
+    s = float64(values)
+    s = s - s.min()
+    difference: Float64Map = s - s.mean()
+    return difference
+
+
 def is_constant(values: Map) -> bool:
-    """Tell whether all pixels have one value."""
+    """Tell whether all pixels have exactly one value; a range of one rounding step is a range."""
     return bool(values.min() == values.max())
 
 

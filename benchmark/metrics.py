@@ -3,7 +3,8 @@
 Maps have shape (height, width). A `fixated` map says how often each pixel was looked at: a boolean map counts every
 fixated pixel once, an integer map keeps duplicates. `negatives` weighs the pixels that stand for "looked at
 elsewhere". A prediction may be given as any real array; all arithmetic is float64. Nothing here is random: what
-published code draws by chance (jitter, random splits) is its exact expectation.
+published code draws by chance (jitter, random splits) is its exact expectation. A map is constant if all its
+values are equal; any other map is scored as it is given, however small its range is against its values.
 
 Faster bodies of the same numbers are in `kernels.py` (CPU) and `device.py` (torch), and are tested against these.
 """
@@ -31,7 +32,7 @@ from .areas import (
     trapezoid,
 )
 from .declaration import metric
-from .maps import Float64Map, Map, as_density, float64, is_constant, min_max
+from .maps import Float64Map, Map, as_density, centred, float64, is_constant, min_max
 
 __all__ = [
     "EPS",
@@ -79,10 +80,9 @@ EPS = 2.220446049250313e-16
 
 
 def _mean_z(saliency: Map, weights: Map, ddof: int) -> float:
-    s, w = float64(saliency), float64(weights)
-    centred = s - s.mean()
-    deviation = np.sqrt((centred**2).sum() / (s.size - ddof))
-    return float((w * centred).sum() / (w.sum() * deviation))
+    x, w = centred(saliency), float64(weights)
+    deviation = np.sqrt((x**2).sum() / (x.size - ddof))
+    return float((w * x).sum() / (w.sum() * deviation))
 
 
 @metric(
@@ -208,8 +208,7 @@ def log_likelihood(saliency: Map, fixated: Map) -> float:
 
 
 def _pearson(a: Map, b: Map) -> float:
-    x, y = float64(a), float64(b)
-    x, y = x - x.mean(), y - y.mean()
+    x, y = centred(a), centred(b)
     return float((x * y).sum() / (np.sqrt((x * x).sum()) * np.sqrt((y * y).sum())))
 
 

@@ -63,7 +63,7 @@ class Negatives:
         if distinct or weight is None:
             weights = np.ones(len(index))
         else:
-            weights = np.asarray(weight, dtype=np.float64)[_inside(points, shape)[1]]
+            weights = np.asarray(weight, dtype=np.float64)[points_inside(points, shape)[1]]
             if not (weights >= 0).all():
                 raise WrongUse("weights of points are non-negative")
             index, weights = index[weights > 0], weights[weights > 0]
@@ -109,14 +109,18 @@ def pixel_indices(points: npt.ArrayLike, shape: tuple[int, int]) -> tuple[npt.ND
     Raises:
         WrongUse: not a list of pairs of numbers.
     """
-    xy, inside = _inside(points, shape)
+    xy, inside = points_inside(points, shape)
     column, row = np.floor(xy[inside]).astype(np.int64).T
     return row * shape[1] + column, int(len(xy) - inside.sum())
 
 
-def _inside(points: npt.ArrayLike, shape: tuple[int, int]) -> tuple[Float64Map, npt.NDArray[np.bool_]]:
+def points_inside(points: npt.ArrayLike, shape: tuple[int, int]) -> tuple[Float64Map, npt.NDArray[np.bool_]]:
+    """Return points as float64 of shape (n, 2), and which of them lie inside the grid; as `pixel_indices`."""
     try:
-        xy = np.asarray(points, dtype=np.float64)
+        given = np.asarray(points)
+        if given.dtype.kind == "c":
+            raise TypeError("found complex numbers")
+        xy = given.astype(np.float64, copy=False)
     except (TypeError, ValueError) as fault:
         raise WrongUse(f"points are numbers of shape (n, 2), x then y in pixels: {fault}") from fault
     if xy.size == 0:

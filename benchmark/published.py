@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from .areas import level_points, trapezoid
 from .declaration import metric
-from .maps import Map, as_density, float64, is_constant
+from .maps import Map, as_density, centred, float64, is_constant
 
 Float32Map = npt.NDArray[np.float32]
 Float64Map = npt.NDArray[np.float64]
@@ -166,8 +166,8 @@ def nss_undefined(saliency: Map, fixated: Map) -> float:
     looked_at = np.asarray(fixated) > 0
     if not looked_at.any() or is_constant(saliency):
         return float("nan")
-    s = float64(saliency)
-    return float((s[looked_at] - s.mean()).mean() / s.std())
+    x = centred(saliency)
+    return float(x[looked_at].mean() / x.std())
 
 
 @metric(
@@ -252,8 +252,8 @@ def nss_unisal(saliency: Map, fixated: Map) -> float:
         return 1.0
     if is_constant(saliency):
         return float("nan")
-    s = float64(saliency)
-    return float((s[looked_at] - s.mean()).mean() / s.std(ddof=1))
+    x = centred(saliency)
+    return float(x[looked_at].mean() / x.std(ddof=1))
 
 
 @metric(
@@ -336,8 +336,8 @@ def nss_msu(saliency: Map, fixated: Map) -> float:
     counts = float64(fixated)
     if not counts.any():
         return float("nan")
-    s = float64(saliency)
-    return float((counts * (s - s.mean())).sum() / (counts.sum() * (s.std() + 1e-7)))
+    x = centred(saliency)
+    return float((counts * x).sum() / (counts.sum() * (x.std() + 1e-7)))
 
 
 @metric(
@@ -350,8 +350,8 @@ def cc_msu(saliency: Map, density: Map) -> float:
     """Correlation with constants added inside."""
     if is_constant(saliency) or is_constant(density):
         return 0.0
-    p, g = float64(saliency), float64(density)
-    a, b = (p - p.mean()) / (p.std() + 1e-7), (g - g.mean()) / (g.std() + 1e-7)
+    p, g = centred(saliency), centred(density)
+    a, b = p / (p.std() + 1e-7), g / (g.std() + 1e-7)
     return float((a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-7))
 
 

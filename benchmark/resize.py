@@ -14,6 +14,11 @@ from vidsal.loaders.errors import UnknownName
 from .compiled import map_kernels
 
 Float64Map = npt.NDArray[np.float64]
+Taps = tuple[int, npt.NDArray[np.uintp], npt.NDArray[np.float64]]
+"""An axis; for each output along it the inputs that it is made of, and their weights (sum 1), both (taps, outputs).
+
+The output is the first of these inputs plus the others' weighed differences from it.
+"""
 
 
 def bilinear_half_pixel(values: npt.NDArray[Any], shape: tuple[int, int]) -> Float64Map:
@@ -54,27 +59,25 @@ def bicubic_antialias(values: npt.NDArray[Any], shape: tuple[int, int]) -> Float
     """Cubic convolution (a = -0.5) between pixel centres, as MATLAB's imresize does on doubles.
 
     The kernel is widened when an axis shrinks; the border is mirrored with its edge pixel repeated; results may leave
-    the range of the input.
+    the range of the input. What is weighed are differences from the nearest pixel, so flat areas stay exactly flat.
 
     Args:
         values: map, shape (h, w), finite.
         shape: (H, W) of the result.
 
     Returns:
-        float64, shape (H, W).
+        float64, shape (H, W); equal neighbours give exactly their value.
     """
     out = np.ascontiguousarray(values, dtype=np.float64)
     fast = map_kernels()
-    # MATLAB works first on the axis that shrinks most; the order only moves the last bits.
-    scales = [shape[0] / out.shape[0], shape[1] / out.shape[1]]
-    for axis in sorted((0, 1), key=lambda a: scales[a]):
-        source, weight = _cubic_taps(out.shape[axis], shape[axis])
+    for axis, source, weight in cubic_taps(out.shape, shape):
         if fast is not None:
             out = (fast.mix_rows, fast.mix_columns)[axis](out, source, weight)
             continue
-        total = np.zeros(tuple(shape[i] if i == axis else out.shape[i] for i in (0, 1)))
-        for at, w in zip(source, weight, strict=True):
-            total += np.take(out, at, axis) * (w[:, None] if axis == 0 else w)
+        nearest = np.take(out, source[0], axis)
+        total = nearest.copy()
+        for at, w in zip(source[1:], weight[1:], strict=True):
+            total += (np.take(out, at, axis) - nearest) * (w[:, None] if axis == 0 else w)
         out = total
     return out
 
@@ -87,9 +90,25 @@ def _cubic(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return np.where(x <= 1, near, np.where(x < 2, far, 0.0))
 
 
+def linear_taps(old: tuple[int, ...], new: tuple[int, int]) -> list[Taps]:
+    """The two neighbours of `bilinear_half_pixel`, axis by axis in its order; see `Taps`."""
+    taps = []
+    for axis in (0, 1):
+        lower, upper, weight = _neighbours(old[axis], new[axis])
+        taps.append((axis, np.stack((lower, upper)).astype(np.uintp), np.stack((1 - weight, weight))))
+    return taps
+
+
+def cubic_taps(old: tuple[int, ...], new: tuple[int, int]) -> list[Taps]:
+    """The neighbours of `bicubic_antialias`, axis by axis in its order; see `Taps`."""
+    # MATLAB works first on the axis that shrinks most; the order only moves the last bits.
+    axes = sorted((0, 1), key=lambda axis: new[axis] / old[axis])
+    return [(axis, *_cubic_taps(old[axis], new[axis])) for axis in axes]
+
+
 @lru_cache(maxsize=64)
 def _cubic_taps(n: int, m: int) -> tuple[npt.NDArray[np.uintp], npt.NDArray[np.float64]]:
-    """For each of m outputs the inputs it is made of and their weights, both (taps, m)."""
+    """For each of m outputs the inputs it is made of, the one of most weight first, and their weights: (taps, m)."""
     scale = m / n
     stretch = min(scale, 1.0)
     width = 4 / stretch
@@ -100,7 +119,13 @@ def _cubic_taps(n: int, m: int) -> tuple[npt.NDArray[np.uintp], npt.NDArray[np.f
     weight /= weight.sum(1, keepdims=True)
     used = (weight != 0).any(0)
     mirrored = np.concatenate((np.arange(n), np.arange(n)[::-1]))
-    return mirrored[index[:, used].T % (2 * n)].astype(np.uintp), np.ascontiguousarray(weight[:, used].T)
+    source, weight = mirrored[index[:, used].T % (2 * n)].astype(np.uintp), weight[:, used].T
+    most = weight.argmax(0)[None]
+    for taps in (source, weight):
+        heaviest = np.take_along_axis(taps, most, 0)
+        np.put_along_axis(taps, most, taps[:1].copy(), 0)
+        taps[:1] = heaviest
+    return source, np.ascontiguousarray(weight)
 
 
 def bilinear_uint8(values: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[Any]:

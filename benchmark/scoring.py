@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import math
+import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
@@ -22,7 +23,7 @@ from .compiled import kernels
 from .declaration import Metric, find
 from .door import as_map, check_is_density, tame, value_range
 from .frame_truth import FrameTruth, prepare_truth
-from .negatives import Negatives
+from .negatives import Negatives, points_inside
 from .predictor import Kind
 from .protocols import SHORT_NAMES, Protocol
 from .protocols import protocol as find_protocol
@@ -131,20 +132,30 @@ def score_frame(
     rules = find_protocol(protocol)
     values = as_map(prediction, "prediction")
     given = None if density is None else as_map(density, "density")
-    if given is not None and shape is not None and given.shape != tuple(shape):
-        raise WrongUse(f"density has shape {given.shape}, but shape={tuple(shape)} was asked for")
-    grid = given.shape if given is not None else tuple(shape) if shape is not None else values.shape
-    if len(grid) != 2 or min(grid) < 1:
-        raise WrongUse(f"shape is {grid}; expected (H, W), both at least 1")
-    height, width = int(grid[0]), int(grid[1])
+    grid = None if shape is None else _grid(shape)
+    if given is not None and grid is not None and given.shape != grid:
+        raise WrongUse(f"density has shape {given.shape}, but shape={grid} was asked for")
+    if grid is None:
+        grid = _grid(values.shape if given is None else given.shape)
     if given is None and truth is not None:
-        given = _density_of(fixations, (height, width), truth)
+        given = _density_of(fixations, grid, truth)
     others = None
     if negatives is not None:
         distinct = rules.negatives != "others-list"
-        others = Negatives.from_points(negatives, (height, width), distinct=distinct)
-    prepared = prepare_truth(fixations, (height, width), given, others, rules, encode=False, where="density")
+        others = Negatives.from_points(negatives, grid, distinct=distinct)
+    prepared = prepare_truth(fixations, grid, given, others, rules, encode=False, where="density")
     return score(values, kind, prepared, rules, encode=False)
+
+
+def _grid(shape: Any) -> tuple[int, int]:
+    """Check the shape of a grid."""
+    try:
+        height, width = (operator.index(side) for side in shape)
+    except (TypeError, ValueError):
+        height = width = 0
+    if min(height, width) < 1:
+        raise WrongUse(f"shape is {shape!r}; expected (H, W), two whole numbers of at least 1")
+    return height, width
 
 
 @dataclass
@@ -212,6 +223,9 @@ def _prepare_prediction(
         changed = stretch_eps32(changed)
     if array.shape != truth.full_shape:
         changed = _resized(changed, truth.full_shape, rules)
+        if changed.dtype != np.uint8 and rules.stretch == "none":
+            # The pixels that set the scale may be gone.
+            changed = tame(changed, float(changed.min()), float(changed.max()))
     if encode and rules.halved:
         changed = half_uint8(changed)
     if changed is not linear:
@@ -229,7 +243,7 @@ def _without_infinities(logs: Map) -> Map:
 
 
 def _resized(values: Map, shape: tuple[int, int], rules: Protocol) -> Map:
-    """Resize; a constant map stays exactly constant, though weights sum to 1 only up to rounding."""
+    """Resize; a constant map keeps its value, whatever the method does."""
     if values.min() == values.max():
         return np.full(shape, values.flat[0])
     return resize(values, shape, rules.resize)
@@ -279,12 +293,15 @@ def _density_of(fixations: npt.ArrayLike, shape: tuple[int, int], truth: Truth |
     """Make a density from the fixations inside the grid; None where there is none."""
     from vidsal.loaders.truth import density as make_density
 
-    xy = np.asarray(fixations, dtype=np.float64).reshape(-1, 2)
-    xy = xy[(xy >= 0).all(1) & (xy[:, 0] < shape[1]) & (xy[:, 1] < shape[0])]
+    xy, inside = points_inside(fixations, shape)
+    xy = xy[inside]
     if len(xy) == 0:
         return None
     recipe = truth if isinstance(truth, Truth) else _recipe(truth)
-    made: Map = make_density(xy.astype(np.float32), shape, recipe)
+    points = xy.astype(np.float32)  # as fixations are stored
+    beyond = points >= np.floor(xy) + 1  # rounded up into the next pixel, or out of the grid
+    points[beyond] = np.nextafter(points[beyond], np.float32(0))
+    made: Map = make_density(points, shape, recipe)
     return made
 
 

@@ -83,7 +83,6 @@ def test_log_densities(protocol: str, holes: bool) -> None:
 
 @pytest.mark.parametrize("size", [(18, 25), (9, 13), (36, 50)])
 def test_resized_maps_agree(size: tuple[int, int]) -> None:
-    """Without ties, that is: whether resized pixels tie depends on the last bit."""
     rng = np.random.default_rng(2)
     torch.manual_seed(2)
     p = torch.nn.functional.interpolate(torch.rand(3, 1, 4, 5), size=size, mode="bicubic")[:, 0]
@@ -196,9 +195,10 @@ def test_columns_never_wait_for_the_device(protocol: str, many: bool, kind: Any)
     """Tensors of the meta device have no values: reading one raises."""
     prepared = truths(np.random.default_rng(11), 3, protocol, many=many)
     batch = upload(prepared, "meta")
-    for dtype in (torch.uint8, torch.float16, torch.float32):
-        p = torch.empty(3, 18, 25, dtype=dtype, device="meta")
-        assert score_columns(p, batch, protocol, kind=kind, encode=True).shape == (3, 9)
+    for dtype in (torch.uint8, torch.float16, torch.float32, torch.float64):
+        for size in ((18, 25), (9, 31)):
+            p = torch.empty(3, *size, dtype=dtype, device="meta")
+            assert score_columns(p, batch, protocol, kind=kind, encode=True).shape == (3, 9)
 
 
 def test_columns_are_the_scores_the_range_and_the_door() -> None:

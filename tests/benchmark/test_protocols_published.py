@@ -51,6 +51,7 @@ def listed(row: dict[str, str]) -> str:
     if name == "SalEMA/evaluation" and "skimage" in params:
         return "the origin's driver resizes before it calls this function"
     if name == "unisal/utils" and case.startswith("const") and metric in ("NSS", "CC"):
+        # The float32 mean misses the value by a rounding or not: NSS is -1, 1 or NaN as the frame's size decides.
         return "rounding noise of a constant map divided by itself"
     if name.startswith("msu") and case.startswith("resize_144x256to72x128") and metric == "AUC_Judd":
         return "after averaging four pixels, ties are broken by the rounding of float32"

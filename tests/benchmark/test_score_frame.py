@@ -1,4 +1,4 @@
-"""`score_frame` and what is below it: the door, the pins of `exact-1` and `dhf1k-1`, resizing, the 8-bit stage."""
+"""`score_frame` and what is below it: the door, the pins of `exact-1` and `dhf1k-1`, the 8-bit stage."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from scipy import stats
 from vidsal.benchmark import FrameScores, Negatives, NonFinite, prepare_truth, score_frame
 from vidsal.benchmark.negatives import count_map, pixel_indices, union_probability
 from vidsal.benchmark.quantise import prediction_to_uint8, truth_to_uint8
-from vidsal.benchmark.resize import bicubic_antialias, bilinear_half_pixel, resize
 from vidsal.benchmark.scoring import score
 from vidsal.loaders.errors import BadData, UnknownName, WrongUse
 
@@ -131,6 +130,14 @@ def test_errors_name_the_stimulus_and_the_frame(frame: dict[str, Any]) -> None:
         ({"density": -np.ones((12, 20))}, BadData, "negative"),
         ({"density": np.full((12, 20), np.nan)}, NonFinite, "density"),
         ({"shape": (12, 21)}, WrongUse, "asked for"),
+        ({"shape": 5}, WrongUse, "shape is 5; expected"),
+        ({"shape": (12.5, 20)}, WrongUse, "whole numbers"),
+        ({"shape": (12, 20, 3)}, WrongUse, "expected"),
+        ({"prediction": [[1.0, 2.0], [3.0]]}, WrongUse, "two-dimensional array of numbers"),
+        ({"density": [[1.0, 2.0], [3.0]]}, WrongUse, "density: .*two-dimensional"),
+        ({"fixations": np.ones((2, 2), complex)}, WrongUse, "complex"),
+        ({"negatives": np.ones((2, 2), complex)}, WrongUse, "complex"),
+        ({"fixations": np.ones((3, 4)), "density": None, "truth": "dhf1k"}, WrongUse, r"shape \(3, 4\)"),
         ({"protocol": "exact-2"}, UnknownName, "did you mean 'exact-1'"),
         ({"kind": "logits"}, WrongUse, "log_density"),
         ({"kind": "density"}, BadData, "sums to 1"),
@@ -347,6 +354,16 @@ def test_truth_recipes_make_the_density(rng: np.random.Generator) -> None:
         score_frame(p, xy, truth="no-such-release")
 
 
+@pytest.mark.parametrize("release", ["ucf-sports-2018", "dhf1k"])
+def test_a_point_at_the_edge_of_a_pixel_stays_in_it(release: str, rng: np.random.Generator) -> None:
+    """In float32, in which fixations are stored, it would lie in the next pixel or outside."""
+    p = rng.random((90, 160))
+    for x, inside in ((159.99999999, 159.9999), (80 - 1e-9, 79.9999)):
+        near, at = (score_frame(p, [(v, 5.0)], truth=release) for v in (x, inside))
+        assert near.n_out_of_bounds == 0
+        same(near, at, 1e-4)
+
+
 def test_a_release_names_its_recipe(rng: np.random.Generator) -> None:
     truth_module = pytest.importorskip("vidsal.loaders.truth")
     from vidsal.loaders.registry import form
@@ -429,46 +446,6 @@ def test_quantisation_by_hand() -> None:
     assert prediction_to_uint8(levels) is levels
     assert truth_to_uint8(np.array([[0.0, 1.0, 4.0]])).tolist() == [[0, 64, 255]]
     assert truth_to_uint8(np.zeros((1, 2))).tolist() == [[0, 0]]
-
-
-def test_bilinear_is_torch_s(rng: np.random.Generator) -> None:
-    for old, new in (((9, 14), (20, 31)), ((20, 31), (9, 14)), ((1, 5), (3, 2)), ((6, 6), (1, 1))):
-        p = rng.random(old)
-        expected = torch.nn.functional.interpolate(torch.from_numpy(p)[None, None], size=new, mode="bilinear")
-        np.testing.assert_allclose(bilinear_half_pixel(p, new), expected[0, 0].numpy(), atol=1e-12)
-
-
-def test_bilinear_keeps_flat_regions_exactly() -> None:
-    p = np.full((7, 9), 0.1)
-    assert np.unique(bilinear_half_pixel(p, (23, 31))).tolist() == [0.1]
-
-
-def test_bicubic_is_pillow_s_inside(rng: np.random.Generator) -> None:
-    """Pillow's bicubic has the same kernel (a = -0.5) and widens it when shrinking, but cuts at the border."""
-    image = pytest.importorskip("PIL.Image")
-    for old, new in (((40, 50), (90, 110)), ((90, 110), (40, 50)), ((90, 110), (45, 120))):
-        p = rng.random(old).astype(np.float32)
-        pillow = np.asarray(image.fromarray(p).resize(new[::-1], image.Resampling.BICUBIC))
-        m = 9
-        np.testing.assert_allclose(bicubic_antialias(p, new)[m:-m, m:-m], pillow[m:-m, m:-m], atol=1e-5)
-
-
-def test_bicubic_mirrors_the_border() -> None:
-    p = np.arange(6.0)[None, :]
-    mirrored = np.concatenate((p[:, ::-1], p, p[:, ::-1]), axis=1)
-    for m in (3, 12):
-        np.testing.assert_allclose(
-            bicubic_antialias(p, (1, m)), bicubic_antialias(mirrored, (1, 3 * m))[:, m : 2 * m], atol=1e-12
-        )
-    assert bicubic_antialias(np.array([[0.0, 0, 1, 1]]), (1, 16)).min() < 0
-
-
-def test_resize_by_name(rng: np.random.Generator) -> None:
-    p = rng.random((4, 5)).astype(np.float32)
-    assert resize(p, (4, 5), "bilinear-halfpixel") is p
-    assert resize(p, (8, 9), "bilinear-halfpixel").dtype == np.float64
-    with pytest.raises(UnknownName, match="bicubic-antialias"):
-        resize(p, (8, 9), "bicubic")
 
 
 def test_union_probability_is_the_frequency_of_random_draws(rng: np.random.Generator) -> None:
