@@ -118,8 +118,9 @@ def _raw_with_a_cut_recording(source: Path) -> Callable[[], object]:
 
 def _raw_without_its_video(source: Path) -> Callable[[], object]:
     dhf1k_raw(source, observers=17, with_video=True)
-    (source / "video").rename(source / "elsewhere")
-    return lambda: (source / "elsewhere").rename(source / "video")
+    expected = source / "video" / "002.AVI"
+    (source / "video" / "002.avi").rename(source / "aside.bin")
+    return lambda: (source / "aside.bin").rename(expected)
 
 
 def _raw_with_a_later_observer(source: Path) -> Callable[[], object]:
