@@ -29,6 +29,8 @@ NESTINGS = ("model_state_dict", "student_model", "state_dict")
 PREFIXES = ("module.", "_orig_mod.")
 MOST_EXPANSION = 64
 _NAMED = 3
+_LIKE = 0.5
+"""Share of a model's signature by which a file is recognised."""
 
 
 class CheckpointWarning(UserWarning):
@@ -371,17 +373,18 @@ def _first(words: Sequence[str]) -> str:
 
 
 def _likeness(state: Mapping[str, torch.Tensor], model: str) -> str:
-    """Say which of our models the keys belong to."""
+    """Say which of our models the keys belong to: the one of whose signature most fits, the longer one of two."""
     from . import registry
 
-    best, most = "", 0
+    shares = {}
     for name in registry.names("network"):
         signature = registry.baseline(name).signature
-        fits = all(key in state and state[key].ndim == ndim for key, ndim in signature.items())
-        if signature and fits and len(signature) > most:
-            best, most = name, len(signature)
-    if not best:
+        fits = sum(key in state and state[key].ndim == ndim for key, ndim in signature.items())
+        shares[name] = (fits / max(1, len(signature)), len(signature), name == model)
+    best = max(shares, key=lambda name: shares[name])
+    share = shares[best][0]
+    if share < _LIKE:
         return "The file looks like none of our models"
-    if best == model:
-        return f"The file looks like {model}, with other settings"
-    return f"The file looks like {best}: load it under that name"
+    if best != model:
+        return f"The file looks like {best}: load it under that name"
+    return f"The file looks like {model}, {'with other settings' if share == 1 else 'but incomplete'}"

@@ -220,8 +220,8 @@ def load(checkpoint: Path | None, device: str = "cpu", **options: Any) -> FpnRim
     """Make the predictor from a Lightning checkpoint or a state_dict.
 
     Settings come from the checkpoint's hyper-parameters where it has them, else from its shapes; a given option
-    must agree with them. `rim_k` is not in the shapes: where neither says it the thesis's is assumed, with a
-    logged warning.
+    must agree with them. Where none of them says a setting that matters (`rim_k`, the size of the frames), the
+    likeliest is assumed, and a logged warning names every one.
 
     Raises:
         MissingData: no file was given, or it is not there.
@@ -247,32 +247,22 @@ def settings_of(found: checkpoints.Checkpoint, given: Mapping[str, Any]) -> dict
     Raises:
         WrongUse: an option contradicts the checkpoint.
     """
-    from .fpn_rim_settings import shown_settings
+    from .fpn_rim_settings import in_words, shown_settings
 
     held = {name: found.hyper_parameters[name] for name in _NETWORK if name in found.hyper_parameters}
     held = {name: OPTIONS[name].check(name, value) for name, value in held.items()}
     wanted = {name: value for name, value in given.items() if name in _NETWORK}
-    shown = shown_settings(found.state, {**held, **wanted})
+    shown, guessed = shown_settings(found.state, {**held, **wanted})
     for name, value in shown.items():
         checkpoints.shown_setting(name, wanted, found, value)
-    settings = {**held, **wanted, **shown}
-    if shown and settings["mode"] == "RIM" and "rim_k" not in settings:
-        settings["rim_k"] = min(OPTIONS["rim_k"].default, settings["rim_num_units"])
+    if guessed:
         log.warning(
-            "%s does not say how many of its %d units are active in a frame; %d are assumed, as in the thesis. Give "
-            "--option rim_k=... to settle it",
+            "%s does not say all its settings, and its shapes leave some open; assumed: %s. Others may fit as well: "
+            "give what you know as options (--option NAME=VALUE)",
             found.path,
-            settings["rim_num_units"],
-            settings["rim_k"],
+            in_words({name: shown[name] for name in guessed}),
         )
-    if shown and "input_dims" not in {*held, *wanted} and settings["input_dims"] != OPTIONS["input_dims"].default:
-        log.warning(
-            "%s does not say the size of its frames; %d x %d fits its shapes, and others may. Give --option "
-            "input_dims=HxW to settle it",
-            found.path,
-            *settings["input_dims"],
-        )
-    return settings
+    return {**held, **wanted, **shown}
 
 
 def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> FpnRimPredictor:

@@ -182,6 +182,12 @@ class FpnRim(nn.Module):
             raise WrongUse(f"input_dims={input_dims}: too small for {backbone_model}")
         if not 1 <= rim_k <= rim_num_units:
             raise WrongUse(f"rim_k={rim_k} of rim_num_units={rim_num_units}: from 1 to all units can be active")
+        shares = {
+            "p_teacher_forcing": p_teacher_forcing, "input_dropout": input_dropout, "comm_dropout": comm_dropout,
+        }  # fmt: skip
+        for name, share in shares.items():
+            if not 0 <= share <= 1:
+                raise WrongUse(f"{name}={share}: a share from 0 to 1 was expected")
         self.input_dims = (int(input_dims[0]), int(input_dims[1]))
         self.channel_wise, self.mode = channel_wise_attention, mode
         self.copies, self.p_teacher_forcing = n_teacher_vals, p_teacher_forcing

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -46,7 +47,7 @@ class Option:
         """Convert the text of `--option name=text`.
 
         Raises:
-            WrongUse: the text is not of this kind, or not one of the choices.
+            WrongUse: the text is not of this kind, NaN or infinite, or not one of the choices.
         """
         word = text.strip()
         if self.optional and word.lower() == "none":
@@ -61,13 +62,15 @@ class Option:
         """Return a value given in Python, converted to its plain type.
 
         Raises:
-            WrongUse: wrong type, or not one of the choices.
+            WrongUse: wrong type, NaN or infinite, or not one of the choices.
         """
         if value is None:
             if self.optional:
                 return None
             raise WrongUse(f"option {name}=None: {self.expected()} was expected")
         plain = self._plain(value)
+        if isinstance(plain, float) and not math.isfinite(plain):
+            raise WrongUse(f"option {name}={plain}: {self.expected()} was expected, and a finite one")
         if plain is None or (self.choices and plain not in self.choices):
             raise WrongUse(f"option {name}={value!r}: {self.expected()} was expected")
         return plain
@@ -185,7 +188,7 @@ class Baseline:
         wrap: makes the predictor around a given network; None for what is no network.
         checkpoints: published weight files, the default one first.
         signature: a few keys of the state_dict with their number of axes, by which a file is recognised as
-            belonging to this model when it does not fit another; the longest that matches wins.
+            belonging to this model when it does not fit another; the one that fits best wins, of two the longer.
         inputs: other files that the predictor needs, as options of kind `text`, with how to get them.
     """
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidsal.baselines import build_module, checkpoints, load_model
+from vidsal.baselines import build_module, checkpoints, load_model, registry
 from vidsal.baselines.checkpoints import Checkpoint, CheckpointWarning
 from vidsal.baselines.records import KnownCheckpoint
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
@@ -282,6 +282,14 @@ def test_missing_and_surplus_keys(tiny: torch.nn.Module) -> None:
     assert "looks like tinyhd_s, with other settings" in message
     with pytest.raises(BadData, match="looks like none of our models"):
         checkpoints.fit(tiny, _checkpoint(Path("f"), {"a": torch.zeros(1)}), "tinyhd_s")
+
+
+def test_a_file_that_lacks_one_key_is_recognised(tiny: torch.nn.Module) -> None:
+    entry = registry.baseline("tinyhd_s")
+    for key in entry.signature:
+        state = {name: value for name, value in tiny.state_dict().items() if name != key}
+        with pytest.raises(BadData, match=f"Missing: {key}.*The file looks like tinyhd_s, but incomplete"):
+            checkpoints.fit(tiny, _checkpoint(Path("f"), state), "tinyhd_s")
 
 
 def test_a_misfit_leaves_the_module_as_it_was(small: torch.nn.Module) -> None:

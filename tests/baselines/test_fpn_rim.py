@@ -177,7 +177,7 @@ VARIANTS: tuple[dict[str, Any], ...] = (
 def shown_by(variant: dict[str, Any], **given: Any) -> dict[str, Any]:
     with torch.device("meta"):
         network = build_module("fpn_rim", **{**SMALL, **variant})
-    return shown_settings(network.state_dict(), given)
+    return shown_settings(network.state_dict(), given)[0]
 
 
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: "-".join(v) or "thesis")
@@ -186,7 +186,7 @@ def test_shapes_show_the_settings(variant: dict[str, Any]) -> None:
     defaults = {name: option.default for name, option in OPTIONS.items()}
     wanted = {**defaults, **SMALL, **variant}
     # An LSTM has no units, and copies of its output can not be told from its input: the thesis's number is taken.
-    assert "rim_k" not in shown
+    shown.pop("rim_k", None)
     assert {name: wanted[name] for name in shown} == shown
 
 
@@ -198,8 +198,10 @@ def test_frame_sizes_are_found() -> None:
     assert shown_by({"input_dims": (64, 96)}, input_dims=(64, 96))["input_dims"] == (64, 96)
     with pytest.raises(WrongUse, match="no square frame explains.*input_dims=HxW"):
         shown_by({"input_dims": (64, 96)})
-    with pytest.raises(WrongUse, match=r"input_dims=\(32, 96\) does not either"):
+    with pytest.raises(WrongUse, match="which input_dims=32x96 does not explain, nor does any square frame"):
         shown_by({"input_dims": (64, 96)}, input_dims=(32, 96))
+    with pytest.raises(WrongUse, match="input_dims=64x64 does not explain .input_dims=96x96, channel.*false.* would"):
+        shown_by({"input_dims": (96, 96)}, input_dims=(64, 64))
 
 
 def test_the_names_on_the_command_line_are_the_networks() -> None:
@@ -243,12 +245,50 @@ def test_a_bare_state_dict_comes_back_and_what_is_assumed_is_said(
     network = fill(build_module("fpn_rim", **SMALL, rim_k=3), "fpn_rim")
     torch.save(network.state_dict(), tmp_path / "bare.pt")
     assert load_model("fpn_rim", tmp_path / "bare.pt").module.rim.rimcell[0].k == 4  # type: ignore[attr-defined]
-    assert ["rim_k" in r.getMessage() for r in caplog.records] == [True, False]
-    assert "32 x 32" in caplog.records[1].getMessage()
+    (said,) = (r.getMessage() for r in caplog.records)
+    assert "rim_k=4, input_dims=32x32, channel_wise_attention=false, fpn_only_use_last_layer=true" in said
     caplog.clear()
     told = load_model("fpn_rim", tmp_path / "bare.pt", rim_k=3, input_dims=(32, 32))
     assert told.module.rim.rimcell[0].k == 3  # type: ignore[attr-defined]
     assert not caplog.records
+
+
+def test_every_guess_about_an_unknown_frame_is_named(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Frames of 64 x 128 make tokens as long as those of 256 x 256 with one token for each channel do."""
+    torch.save(build_module("fpn_rim", **{**SMALL, "input_dims": (64, 128)}).state_dict(), tmp_path / "bare.pt")
+    load_model("fpn_rim", tmp_path / "bare.pt", rim_k=4)
+    (said,) = (r.getMessage() for r in caplog.records)
+    assert "assumed: input_dims=256x256, channel_wise_attention=true, fpn_only_use_last_layer=true" in said
+    caplog.clear()
+    told = load_model("fpn_rim", tmp_path / "bare.pt", rim_k=4, input_dims=(64, 128))
+    assert not told.module.channel_wise  # type: ignore[attr-defined]
+    assert not caplog.records
+
+
+def test_what_the_shapes_leave_open(tmp_path: Path) -> None:
+    def guessed(variant: dict[str, Any], **given: Any) -> tuple[str, ...]:
+        with torch.device("meta"):
+            network = build_module("fpn_rim", **{**SMALL, **variant})
+        return shown_settings(network.state_dict(), given)[1]
+
+    frame = {"input_dims": (32, 32)}
+    assert guessed({}, **frame) == ("rim_k",)
+    assert guessed({}, **frame, rim_k=4) == ()
+    assert guessed({"mode": "LSTM"}, **frame) == ("n_teacher_vals",)
+    assert guessed({"mode": "LSTM"}, n_teacher_vals=50, channel_wise_attention=False) == (
+        "input_dims",
+        "fpn_only_use_last_layer",
+    )
+    # One channel: a token of each channel is as long as one of all channels.
+    assert guessed({"out_channels": 1}, **frame, rim_k=4) == ("channel_wise_attention",)
+    assert shown_settings({}, {}) == ({}, ())
+
+
+@pytest.mark.parametrize("name", ["p_teacher_forcing", "input_dropout", "comm_dropout"])
+@pytest.mark.parametrize("share", [-0.1, 2.0])
+def test_shares_lie_between_0_and_1(name: str, share: float) -> None:
+    with pytest.raises(WrongUse, match=f"{name}={share}: a share"):
+        build_module("fpn_rim", **SMALL, **{name: share})
 
 
 def test_options_that_contradict_the_shapes_are_refused(network: FpnRim, tmp_path: Path) -> None:

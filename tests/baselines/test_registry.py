@@ -93,6 +93,9 @@ def test_options_from_text() -> None:
         registry.parse_options("tinyhd_m", ["bach=1"])
     with pytest.raises(WrongUse, match="d1_last='maybe': true or false"):
         registry.parse_options("tinyhd_m", ["d1_last=maybe"])
+    for word in ("nan", "inf", "-inf", "1e999"):
+        with pytest.raises(WrongUse, match=f"option alpha={float(word)}: a number.*a finite one"):
+            registry.parse_options("salema", [f"alpha={word}"])
 
 
 @pytest.mark.parametrize(
@@ -119,6 +122,9 @@ def test_option_kinds(option: Option, text: str, value: object) -> None:
         (Option("int", 1, ""), True),
         (Option("int", 1, ""), 1.5),
         (Option("float", 1.0, ""), "1"),
+        (Option("float", 1.0, ""), float("nan")),
+        (Option("float", 1.0, ""), float("inf")),
+        (Option("float", 1.0, ""), np.float32("-inf")),
         (Option("text", "a", "", choices=("a",)), "c"),
         (Option("ints", (), ""), (1, 2.0)),
         (Option("int", 1, ""), None),
