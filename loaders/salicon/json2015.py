@@ -74,28 +74,23 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
 
     Raises:
         MissingData: no JSON file.
-        BadData: none of them can be read.
     """
     files = _files(source)
     if not files:
         raise MissingData(f"{source}: no fixations_*2014*.json; expected {'; '.join(INFO.layout)}. {INFO.obtain}")
     photographs = images.find(source)
     rows: dict[str, StimulusRow] = {}
-    failed: list[BadData] = []
     for file in files:
         try:
             found = _listed(source, file, photographs, report)
         except BadData as error:
             report.add("unreadable", file.relative_to(source).as_posix(), str(error))
-            failed.append(error)
             continue
         again = [row.stimulus_id for row in found if row.stimulus_id in rows]
         if again:
             message = f"lists images that a file before lists too, {again[0]} first; the first is taken"
             report.add("surplus", file.relative_to(source).as_posix(), message, count=len(again))
         rows = {**{row.stimulus_id: row for row in found}, **rows}
-    if len(failed) == len(files):
-        raise failed[0]
     for name in sorted(set(photographs) - set(rows), key=register.natural_key):
         split = images.split_of(name, Path(photographs[name]).parent.name)
         if split is not None:

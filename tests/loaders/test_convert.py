@@ -204,6 +204,7 @@ GARBAGE = {
     "mit1003 mat": "DATA/ajs/i05june05_static_street_boston_p1010764.mat",
     "ucf-sports 2018": "test/Diving-Side_001/fixation/0001.png",
     "salicon 2017": "train/COCO_train2014_000000000009.mat",
+    "salicon 2015-json": "fixations_train2014.json",
     "xu-hevc": "video_database.mat",
 }
 
