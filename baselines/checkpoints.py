@@ -204,7 +204,8 @@ def fit(module: torch.nn.Module, checkpoint: Checkpoint, model: str) -> Checkpoi
             if keys
         ]
         raise BadData(
-            f"{checkpoint.path}: these weights do not fit {model}. {'. '.join(faults)}. {_likeness(found, model)}"
+            f"{checkpoint.path}: these weights do not fit {model}. {'. '.join(faults)}. "
+            + _likeness(found, model, incomplete=not (surplus or shapes))
         )
     other = sorted(
         {
@@ -372,7 +373,7 @@ def _first(words: Sequence[str]) -> str:
     return ", ".join(words[:_NAMED]) + (f" and {more} more" if more > 0 else "")
 
 
-def _likeness(state: Mapping[str, torch.Tensor], model: str) -> str:
+def _likeness(state: Mapping[str, torch.Tensor], model: str, *, incomplete: bool) -> str:
     """Say which of our models the keys belong to: the one of whose signature most fits, the longer one of two."""
     from . import registry
 
@@ -382,9 +383,8 @@ def _likeness(state: Mapping[str, torch.Tensor], model: str) -> str:
         fits = sum(key in state and state[key].ndim == ndim for key, ndim in signature.items())
         shares[name] = (fits / max(1, len(signature)), len(signature), name == model)
     best = max(shares, key=lambda name: shares[name])
-    share = shares[best][0]
-    if share < _LIKE:
+    if shares[best][0] < _LIKE:
         return "The file looks like none of our models"
     if best != model:
         return f"The file looks like {best}: load it under that name"
-    return f"The file looks like {model}, {'with other settings' if share == 1 else 'but incomplete'}"
+    return f"The file looks like {model}, {'but incomplete' if incomplete else 'with other settings'}"
