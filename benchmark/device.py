@@ -2,8 +2,8 @@
 
 The arithmetic is float64, as in the definitions; for float32 predictions the scores agree with them to 1e-6 and
 better. Sums are taken in a fixed order (atomic additions of integers only), so a batch scored twice on one device
-gives the same bytes. Frames that are not ordinary (constant maps, truths without mass) and protocols without formulas
-here are scored by `scoring.score`.
+gives the same bytes. Frames that are not ordinary (constant maps, truths without mass or nearly constant) and protocols
+without formulas here are scored by `scoring.score`.
 
 Memory traffic decides the speed on a GPU, then waiting for it. So there is no sort of pixels: they are counted between
 the fixated values by a binary search in these few; maps are read as they come and widened on the way; SIM is
@@ -39,6 +39,8 @@ from .scoring import FrameScores, score
 __all__ = ["MOST_PIXELS", "TruthBatch", "covers", "score_batch", "score_columns", "upload"]
 
 _TAPS = {"bilinear-halfpixel": linear_taps, "bicubic-antialias": cubic_taps}
+
+_NARROW = 1e-6
 
 MOST_PIXELS = 1 << 24
 """Pixels that are worked on at a time; a batch of more is cut."""
@@ -151,7 +153,9 @@ def _explained(
     low, high = row[6], row[7]
     facts = facts_of(truth, constant=low == high, negative=low < 0)
     undivided = any("zero_sum=undivided" in m for m in rules.metrics)
-    if facts.constant_prediction or facts.constant_truth or (low < 0 and undivided):
+    g = truth.truth_map
+    narrow = g is not None and g.high - g.low < _NARROW * g.high  # its density has lost the digits of its range
+    if facts.constant_prediction or facts.constant_truth or narrow or (low < 0 and undivided):
         return alone(i)
     scores, reasons = {}, {}
     for short, metric_id, value, lack in zip(SHORT_NAMES, rules.metrics, row, lacking, strict=False):

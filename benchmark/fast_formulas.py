@@ -74,7 +74,7 @@ def _cc_msu(v: Visit) -> float:
 
 
 def _overlap(v: Visit, p_low: float, g_low: float) -> float:
-    p_mass, g_mass = v.mass_above(p_low), v.truth_map.total - v.linear.size * g_low
+    p_mass, g_mass = v.mass_above(p_low), v.truth_map.excess if g_low else v.truth_map.total
     return v.shared(p_low, g_mass, g_low, p_mass) / (p_mass * g_mass)
 
 

@@ -85,7 +85,7 @@ class TruthMap:
             mass = float(flat.sum(dtype=np.float64))
             return mass, float(((flat.astype(np.float64) - mass / n) ** 2).sum())
         shift = float(flat[:: max(1, n // 16)].mean(dtype=np.float64))
-        first, second, _ = fast.moments(flat, flat, shift, 0.0)
+        first, second, _ = fast.moments(flat, flat, shift, shift)
         return first + shift * n, second - first * first / n
 
     @property
@@ -97,6 +97,13 @@ class TruthMap:
     def mean(self) -> float:
         """Mean of `values`."""
         return self.total / self.values.size
+
+    @cached_property
+    def excess(self) -> float:
+        """Sum of what `values` have above their lowest."""
+        if self.values.dtype == np.uint8:
+            return self.total - self.low * self.values.size
+        return float((self.values.astype(np.float64) - self.low).sum())
 
     @property
     def squares(self) -> float:

@@ -128,9 +128,9 @@ def levels_at(p: Array, index: Array, weight: Array) -> Array:
 
 
 @compiled
-def moments(p: Array, g: Array, shift: float, g_mean: float) -> tuple[float, float, float]:
-    """Sums of x = p - shift, of x squared and of x (g - g_mean)."""
-    first, second, mixed = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
+def moments(p: Array, g: Array, shift: float, g_shift: float) -> tuple[float, float, float]:
+    """Sums of x = p - shift, of x squared, and of x times y = g - g_shift minus the product of their means."""
+    first, second, mixed, other = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
     n = p.size
     whole = n // LANES * LANES
     for start in range(0, whole, LANES):
@@ -138,13 +138,17 @@ def moments(p: Array, g: Array, shift: float, g_mean: float) -> tuple[float, flo
             x = np.float64(p[start + lane]) - shift
             first[lane] += x
             second[lane] += x * x
-            mixed[lane] += x * (np.float64(g[start + lane]) - g_mean)
+            y = np.float64(g[start + lane]) - g_shift
+            mixed[lane] += x * y
+            other[lane] += y
     for i in range(whole, n):
         x = np.float64(p[i]) - shift
         first[0] += x
         second[0] += x * x
-        mixed[0] += x * (np.float64(g[i]) - g_mean)
-    return first.sum(), second.sum(), mixed.sum()
+        y = np.float64(g[i]) - g_shift
+        mixed[0] += x * y
+        other[0] += y
+    return first.sum(), second.sum(), mixed.sum() - first.sum() * other.sum() / n
 
 
 @compiled

@@ -136,3 +136,25 @@ def test_the_pixel_that_set_the_scale_may_be_lost_in_resizing(protocol: str, kin
     for fast in (True, False):
         close(dict(score(lost, kind, truth, protocol, encode=False, fast=fast)), expected)
     close(dict(score_batch(torch.from_numpy(lost[None]), [truth], protocol, kind=kind)[0]), expected)
+
+
+# Truths -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("protocol", sorted(PROTOCOLS))
+@pytest.mark.parametrize("offset", [1.0, 1e9])
+def test_truths_that_are_nearly_constant(protocol: str, offset: float) -> None:
+    """CC ignores the truth's offset as well; no score divides by a range that was rounded away."""
+    rng = np.random.default_rng(8)
+    g = np.where(ULP, 1 + STEP, 1.0) if offset == 1 else rng.random((12, 16)) + offset
+    p = rng.random((12, 16)).astype(np.float32)
+    truth, lifted = (
+        prepare_truth([(2, 3), (9, 9)], (12, 16), d, None, protocol, encode=False) for d in (g, g - offset)
+    )
+    fast, slow = (dict(score(p, "saliency", truth, protocol, encode=False, fast=f)) for f in (True, False))
+    batch = dict(score_batch(torch.from_numpy(p[None]), [truth], protocol)[0])
+    close(fast, slow)
+    close(batch, slow)
+    if protocol != "msu-1":  # adds a constant to deviations, and stretches the truth beforehand
+        expected = score(p, "saliency", lifted, protocol, encode=False, fast=False)["CC"]
+        assert slow["CC"] == pytest.approx(expected, abs=1e-9)
