@@ -194,13 +194,13 @@ def predictions(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction
     Raises:
         BadData: it fails, or yields something else; what goes wrong in a user's own code is told with the place.
     """
-    name, seen = predictor.info.name, -1
+    name, seen, fresh = predictor.info.name, -1, getattr(predictor, "fresh_maps", False)
     try:
         for prediction in predictor.predict(frames_for(predictor.info, stimulus), info_of(stimulus)):
             if not isinstance(prediction, Prediction):
                 raise BadData(f"{name}, {stimulus.id}: predict gave a {type(prediction).__name__}, not a Prediction")
             seen = prediction.frame
-            yield prediction.kept()
+            yield prediction if fresh else prediction.kept()
     except WrongUse as error:
         raise WrongUse(f"{name}, {stimulus.id}: {error}") from error
     except (VidsalError, OSError, MemoryError):

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from vidsal.loaders.errors import BadData, WrongUse
 from vidsal.loaders.records import Frame
@@ -38,6 +38,9 @@ class StoredPredictions:
         digests: what the files of a stimulus must add up to; empty where the manifest does not list them.
         threads: how many decode at once.
     """
+
+    fresh_maps: ClassVar[bool] = True
+    """Each map is the reader's to keep, so none is copied."""
 
     info: ModelInfo
     root: Path
