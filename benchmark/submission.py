@@ -178,7 +178,8 @@ def score(
     cache: str | Path | None = None if truth_cache == "off" else truth_cache
     if cache not in (None, "auto"):
         cache = None if cache == "build" else cache
-        truths.build(data, rules, recipe, cache, threads=max(workers, 2), progress=building)
+        needed = opened.predicted
+        truths.build(data, rules, recipe, cache, only=needed, threads=max(workers, 2), progress=building)
         cache = cache or "auto"
     settings = Settings(
         rules, recipe, with_frames_only, limit, predicted=opened.predicted, truth_cache=cache, threads=1

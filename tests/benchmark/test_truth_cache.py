@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ from vidsal.benchmark.submission import predict, score
 from vidsal.benchmark.truth_cache import StoredTruthMap, TruthCache
 from vidsal.loaders import truth as truths
 from vidsal.loaders.convert import convert
-from vidsal.loaders.errors import BadData
+from vidsal.loaders.errors import BadData, MachineFault
 from vidsal.loaders.release import Release
 from vidsal.loaders.synthetic.write import generate
 
@@ -169,6 +170,24 @@ def test_every_changed_byte_is_found(cached: TruthCache, ds: Release) -> None:
             read_all(cached, stimulus.id, ds)
     path.write_bytes(data)
     read_all(cached, stimulus.id, ds)
+
+
+def test_only_what_is_needed_is_made_and_only_where_it_fits(
+    ds: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = ds.ids[1]
+    cache = truth_cache.build(ds, protocols.EXACT_1, root=tmp_path, only=[one])
+    assert [cache.path(s).is_file() for s in ds] == [s.id == one for s in ds]
+    needed = sum(4 * s.width * s.height * len(s.annotated_indices()) for s in ds if s.id != one)
+    for free, fits in ((needed - 1, False), (needed, True)):
+        usage = SimpleNamespace(total=0, used=0, free=free)
+        monkeypatch.setattr(truth_cache.shutil, "disk_usage", lambda _, usage=usage: usage)
+        if fits:
+            truth_cache.build(ds, protocols.EXACT_1, root=tmp_path)
+        else:
+            with pytest.raises(MachineFault, match="GB are free; leave --truth-cache out"):
+                truth_cache.build(ds, protocols.EXACT_1, root=tmp_path)
+    assert all(cache.path(s).is_file() for s in ds)
 
 
 def read_all(cache: TruthCache, stimulus_id: str, ds: Release) -> None:
