@@ -340,7 +340,8 @@ def _check_room(cache: TruthCache, stimuli: list[Stimulus]) -> None:
     if needed > free:
         raise MachineFault(
             f"{cache.folder}: the truth of {len(missing)} stimuli under {cache.protocol.name} takes "
-            f"{needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; leave --truth-cache out, or name a folder on a larger disk with it"
+            f"{needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; leave --truth-cache out, or name a folder on a "
+            "larger disk with it"
         )
 
 
