@@ -99,7 +99,7 @@ def test_one_stimulus_of_a_large_release(tmp_path: Path, benchmark: Any, capsys:
     from vidsal.loaders.release import _POINT_COLUMNS, Release
 
     random = np.random.default_rng(0)
-    stimuli, rows = 40, 50_000
+    stimuli, rows = 100, 50_000
 
     def table(number: int) -> Any:
         columns = {
