@@ -276,12 +276,15 @@ def _number_faults(numbers: str, manifest: Manifest) -> list[str]:
     files = {"png8": "png8", "png16": "png16", "video8": "video", "video16": "video"}.get(numbers, "npz")
     wanted = said.encoding.files
     if (numbers == "points") != (said.kind == "point"):
-        return [f"holds {numbers}, submission.json says kind {said.kind}"]
+        return [f"holds {numbers}, the kind is said to be {said.kind}"]
     if wanted is not None and files != wanted and not (files == "npz" and wanted == "npz16"):
         return [f"is {files}, submission.json says {wanted}"]
     levels = numbers in ("png8", "png16", "video8", "video16", "uint8", "uint16")
     if said.kind == "density" and said.encoding.transform == "linear" and levels:
         return ["holds levels, which do not sum to 1 as a density does: say transform log, or kind saliency"]
+    plain = said.encoding.scale == 1 and said.encoding.offset == 0
+    if said.kind == "log_density" and said.encoding.transform == "linear" and plain and files != "npz":
+        return ["holds levels from 0 up, which are no logarithms: say scale and offset, or kind saliency"]
     return []
 
 

@@ -237,18 +237,25 @@ def _word(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-._+")[:100] or "submission"
 
 
+def check_data_set(manifest: Manifest, data: Release, root: Path) -> None:
+    """Raise WrongUse if the predictions are of another data set."""
+    release = manifest.release
+    if release is None:
+        return
+    dataset = release.dataset
+    if not (dataset == data.record["dataset"] if dataset is not None else release.id == data.id):
+        raise WrongUse(f"{root}: predictions of {release.id}, the data is {data.id}")
+
+
 def _fits(manifest: Manifest, data: Release, root: Path) -> tuple[str, ...]:
     """Compare release and split."""
+    check_data_set(manifest, data, root)
     split = data.split or "all"
     if manifest.split not in (None, "all", split):
         raise WrongUse(f"{root}: predictions of split {manifest.split}, the data was opened with split {split}")
     release = manifest.release
     if release is None:
         return ()
-    dataset = release.dataset
-    same = dataset == data.record["dataset"] if dataset is not None else release.id == data.id
-    if not same:
-        raise WrongUse(f"{root}: predictions of {release.id}, the data is {data.id}")
     if release.digest not in (None, data.digest):
         return (f"{root} was predicted on another conversion of {release.id}; its stimuli and frames fit this one",)
     return ()

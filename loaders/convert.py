@@ -76,7 +76,9 @@ def choose_form(name: str, variant: str | None, source: Path) -> Form:
             f"{source}: no form of {name} is here; expected {'; '.join(every[0].INFO.layout)}. {every[0].INFO.obtain}"
         )
     names = ", ".join(str(f.INFO.variant) for f in present)
-    raise WrongUse(f"{source} holds several variants of {name}: {names}; they are different releases, name one")
+    raise WrongUse(
+        f"{source} holds several variants of {name}: {names}; they are different releases, name one with --variant"
+    )
 
 
 def _check_folder(source: Path, info: DatasetInfo) -> None:

@@ -200,3 +200,15 @@ def test_the_truth_cache_by_name(tmp_path: Path, release: Path, submission: Path
     assert len(set(digests)) == 1
     assert list((tmp_path / "cache").rglob("*.truth"))
     assert list((release / ".cache").rglob("*.truth"))
+
+
+def test_predictions_of_another_data_set_are_told_before_their_split(
+    tmp_path: Path, release: Path, submission: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = shutil.copytree(submission, tmp_path / "other")
+    manifest = json.loads((other / "submission.json").read_text())
+    manifest["release"].update(id="salicon-2017", dataset="salicon")
+    manifest["split"] = "test"
+    (other / "submission.json").write_text(json.dumps(manifest))
+    assert vidsal("score", other, "--data", release, "-o", tmp_path / "r") == 2
+    assert "predictions of salicon-2017, the data is synthetic" in capsys.readouterr().err

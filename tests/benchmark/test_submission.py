@@ -582,8 +582,11 @@ def test_sizes_kinds_and_files_that_the_manifest_does_not_say(tmp_path: Path, ds
     rewrite(tmp_path / "sub", lambda m: (m["prediction"].update(kind="density"), m["prediction"].pop("encoding")))
     with pytest.raises(BadData, match="do not sum to 1"):
         score(tmp_path / "sub", ds)
+    rewrite(tmp_path / "sub", lambda m: m["prediction"].update(kind="log_density"))
+    with pytest.raises(BadData, match="are no logarithms"):
+        score(tmp_path / "sub", ds)
     rewrite(tmp_path / "sub", lambda m: m["prediction"].update(kind="point"))
-    with pytest.raises(BadData, match="holds png8, submission.json says kind point"):
+    with pytest.raises(BadData, match="holds png8, the kind is said to be point"):
         score(tmp_path / "sub", ds)
 
 

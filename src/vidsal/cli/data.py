@@ -111,13 +111,15 @@ def convert(
                 click.echo(f"  {key.replace('_', ' '):<18}{value:>12,}")
     _tell(result.anomalies)
     if strict and result.fatal:
-        raise BadData(f"--strict: {len(result.fatal)} anomalies (see above, and {out / 'release.json'})")
+        count = f"{len(result.fatal)} anomal{'y' if len(result.fatal) == 1 else 'ies'}"
+        raise BadData(f"--strict: {count} (see above, and {out / 'release.json'})")
 
 
 def _tell(anomalies: tuple[Anomaly, ...]) -> None:
     most = _MOST_ANOMALIES if sys.stderr.isatty() else len(anomalies)
     for anomaly in anomalies[:most]:
-        times = f" ({anomaly.count} times)" if anomaly.count > 1 else ""
+        told = str(anomaly.count) in anomaly.message or f"{anomaly.count:,}" in anomaly.message
+        times = "" if anomaly.count == 1 or told else f" ({anomaly.count} times)"
         click.echo(
             f"vidsal: {'anomaly' if anomaly.fatal else 'note'}: {anomaly.where}: {anomaly.message}{times}", err=True
         )

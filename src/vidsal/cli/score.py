@@ -66,12 +66,14 @@ def score(
     from vidsal.benchmark import protocols
     from vidsal.benchmark.submission import score as score_submission
     from vidsal.benchmark.submission_manifest import read
+    from vidsal.benchmark.submission_reader import check_data_set
     from vidsal.loaders.release import load
 
     rules = protocols.protocol(protocol_name)
-    if split is None:
-        manifest = read(submission) if submission.is_dir() else None
-        split = manifest.split if manifest and manifest.split else "all"
+    manifest = read(submission) if submission.is_dir() else None
+    if manifest:
+        check_data_set(manifest, load(folder, frames=frames), submission)
+    split = split or (manifest and manifest.split) or "all"
     release = load(folder, None if split == "all" else split, frames=frames)
     partial = out / ".partial"
     with (
