@@ -160,7 +160,7 @@ def score(
         WrongUse: it is of other data, or does not say what it is. MissingData: it is not there.
     """
     rules = protocols.protocol(protocol)
-    threads = max(1, min(_MOST_DECODERS, (os.cpu_count() or 1) // workers))
+    threads = max(1, min(_MOST_DECODERS, (os.cpu_count() or 1) // workers - 1))  # one core is the scorer's
     opened = open_submission(
         submission,
         data,
