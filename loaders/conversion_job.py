@@ -21,7 +21,7 @@ from . import frames, parts, registry
 from .errors import BadData
 from .files import sha256, sha256_text, write_json
 from .records import LOST, DatasetInfo, Gaze, Report, StimulusRow
-from .schema import GAZE, fixations_table, gaze_table
+from .schema import GAZE, fixations_table, flagged, gaze_table
 
 _PLACED_EVENTS = ("fixation", "pursuit", "mouse")
 """Events that a source places on the stimulus; samples of an eye tracker leave it all the time."""
@@ -219,11 +219,7 @@ def _frames_past(ranges: tuple[int, ...] | None, frames: pa.ChunkedArray, n_fram
 
 def _outside(fixations: pa.Table, samples: pa.Table, row: StimulusRow) -> dict[str, int]:
     """Count what lies outside the frame: labelled events, and samples. Lost ones, which have no place, do not count."""
-    flags = fixations["flags"].combine_chunks()
-    lost = np.zeros(fixations.num_rows, bool)
-    words = pc.equal(flags.flatten().cast(pa.string()), LOST).to_numpy(zero_copy_only=False)
-    lost[pc.list_parent_indices(flags).to_numpy(zero_copy_only=False)[words]] = True
-    outside = ~fixations["in_bounds"].to_numpy() & ~lost
+    outside = ~fixations["in_bounds"].to_numpy() & ~flagged(fixations["flags"], LOST)
     is_event = pc.is_in(fixations["event"].cast(pa.string()), pa.array(_PLACED_EVENTS)).to_numpy()
     x, y = (samples[name].to_numpy() for name in ("x_px", "y_px"))
     inside = (x >= 0) & (x < (row.width or 0)) & (y >= 0) & (y < (row.height or 0))

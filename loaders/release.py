@@ -30,7 +30,7 @@ from . import truth as truths
 from .errors import BadData, MissingData, UnknownName, VidsalError, WrongUse
 from .records import FORCED_START, POINT_EVENTS, Float32Array, Float64Array, Frame, Screen, Truth
 from .registry import official_splits
-from .schema import GAZE, SCHEMA_VERSION
+from .schema import GAZE, SCHEMA_VERSION, flagged
 
 if TYPE_CHECKING:
     from .torch_data import Clips
@@ -482,12 +482,8 @@ def points_of(table: pa.Table) -> Points:
     event = table["event"].cast(pa.string())
     keep = pc.and_(table["in_bounds"], pc.is_in(event, pa.array(POINT_EVENTS)))
     table = table.filter(keep)
-    flags = table["flags"].combine_chunks()
-    if len(flags) and len(flags.flatten()):
-        forced = np.zeros(table.num_rows, bool)
-        parents = pc.list_parent_indices(flags).to_numpy(zero_copy_only=False)
-        words = pc.equal(flags.flatten().cast(pa.string()), FORCED_START).to_numpy(zero_copy_only=False)
-        forced[parents[words]] = True
+    forced = flagged(table["flags"], FORCED_START)
+    if forced.any():
         table = table.filter(pa.array(~forced))
     frame = table["frame"].to_numpy()
     observer = table["observer_id"].cast(pa.string()).combine_chunks().dictionary_encode()

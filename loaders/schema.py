@@ -157,6 +157,23 @@ def _flags(values: Column, rows: int) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets), flat)
 
 
+def flagged(flags: pa.Array | pa.ChunkedArray, word: str) -> npt.NDArray[np.bool_]:
+    """Tell which rows carry a flag.
+
+    Args:
+        flags: the column of that name, n rows.
+        word: the flag.
+
+    Returns:
+        bool, shape (n,).
+    """
+    lists = flags.combine_chunks() if isinstance(flags, pa.ChunkedArray) else flags
+    found = np.zeros(len(lists), bool)
+    same = pc.equal(lists.flatten().cast(pa.string()), word).to_numpy(zero_copy_only=False).astype(bool)
+    found[pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)[same]] = True
+    return found
+
+
 def words(codes: npt.ArrayLike, names: Iterable[str]) -> pa.DictionaryArray:
     """Make a column of words from numbers: row i holds `names[codes[i]]`; a code of -1 is null.
 

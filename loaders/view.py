@@ -23,8 +23,9 @@ import pyarrow.compute as pc
 from .errors import WrongUse
 from .files import whole
 from .marks import INK, LINE_HEIGHT, PAPER, draw_legend, draw_mark, event_of, font, legend_rows
-from .records import Frame, UInt8Image
+from .records import LOST, Frame, UInt8Image
 from .release import Release, Stimulus
+from .schema import flagged
 
 VIDEO_CODECS = {".mp4": ("libx264", "h264", "mpeg4"), ".avi": ("mpeg4",), ".mkv": ("libx264", "h264", "mpeg4")}
 SHEET_WIDTH, VIDEO_WIDTH = 1440, 960
@@ -80,7 +81,7 @@ def gaze_of(release: Release, stimulus: Stimulus, samples: bool = True) -> Gaze:
             rows["event"].cast(pa.string()).to_pylist(),
             rows["observer_id"].cast(pa.string()).to_pylist(),
             False,
-            _flagged(rows["flags"], "lost"),
+            flagged(rows["flags"], LOST),
         )
     ]
     gaze = release.table("gaze", stimulus.id) if samples else None
@@ -100,16 +101,6 @@ def gaze_of(release: Release, stimulus: Stimulus, samples: bool = True) -> Gaze:
         sample=np.concatenate([np.full(len(p[1]), p[5]) for p in parts]),
         lost=np.concatenate([p[6] for p in parts]),
     )
-
-
-def _flagged(flags: pa.ChunkedArray, word: str) -> npt.NDArray[np.bool_]:
-    """Tell which rows carry a flag."""
-    lists = flags.combine_chunks()
-    found = np.zeros(len(lists), np.bool_)
-    parents = pc.list_parent_indices(lists).to_numpy(zero_copy_only=False)
-    same = pc.equal(lists.flatten().cast(pa.string()), word).to_numpy(zero_copy_only=False)
-    found[parents[same.astype(np.bool_)]] = True
-    return found
 
 
 def _frame_of(stimulus: Stimulus, t_us: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
