@@ -23,10 +23,10 @@ from threadpoolctl import threadpool_limits
 from vidsal.benchmark.frame_rows import CENTER_SD
 from vidsal.benchmark.predictor import ModelInfo, Prediction, Predictor, StimulusInfo
 from vidsal.benchmark.resize import bilinear_half_pixel
-from vidsal.loaders.average import mean_density
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import Float32Array, Float64Array, Frame, UInt8Image
-from vidsal.loaders.release import Release, Stimulus, load
+from vidsal.loaders.release.average import mean_density
+from vidsal.loaders.release.release import Release, Stimulus, load
 
 from .records import Baseline
 

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from vidsal.loaders.errors import MissingData
-from vidsal.loaders.release import Release, Stimulus
+from vidsal.loaders.release.release import Release, Stimulus
 
 
 @dataclass(frozen=True)

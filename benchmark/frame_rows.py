@@ -15,8 +15,8 @@ import pyarrow as pa
 
 from vidsal.loaders.errors import BadData, VidsalError, WrongUse
 from vidsal.loaders.records import Frame
-from vidsal.loaders.release import Stimulus
-from vidsal.loaders.truth import density as make_density
+from vidsal.loaders.release.release import Stimulus
+from vidsal.loaders.release.truth import density as make_density
 
 from .door import as_map, value_range
 from .gather import GatheredNegatives

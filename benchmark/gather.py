@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from vidsal.loaders.release import Stimulus
+from vidsal.loaders.release.release import Stimulus
 
 from .negatives import Negatives, StimulusUnion, union_probability
 from .protocols import Protocol

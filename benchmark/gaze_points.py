@@ -31,7 +31,7 @@ import numpy.typing as npt
 
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import Screen
-from vidsal.loaders.release import Stimulus
+from vidsal.loaders.release.release import Stimulus
 
 Path = npt.NDArray[np.float64]
 """A position for each frame, shape (frames, 2), x and y in pixels of the stimulus; NaN where there is none."""

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vidsal.loaders.errors import UnknownName, WrongUse
-from vidsal.loaders.release import Release, Stimulus
+from vidsal.loaders.release.release import Release, Stimulus
 
 from .predictor import ModelInfo
 

@@ -13,8 +13,8 @@ from pathlib import Path
 from threadpoolctl import threadpool_limits
 
 from vidsal.loaders.errors import MachineFault, WrongUse
-from vidsal.loaders.release import Release, load
-from vidsal.loaders.workers import pool
+from vidsal.loaders.io.workers import pool
+from vidsal.loaders.release.release import Release, load
 
 from .human import HumanReference
 from .predictor import Predictor

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vidsal.loaders.errors import BadData, MissingData
-from vidsal.loaders.files import canonical, sha256_text, whole, write_json
+from vidsal.loaders.io.files import canonical, sha256_text, whole, write_json
 
 from .protocols import SHORT_NAMES
 

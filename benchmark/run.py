@@ -27,8 +27,8 @@ from threadpoolctl import threadpool_limits
 
 from vidsal._version import __version__
 from vidsal.loaders.errors import WrongUse
-from vidsal.loaders.files import alone, canonical, sha256_text, whole
-from vidsal.loaders.release import Release, Stimulus
+from vidsal.loaders.io.files import alone, canonical, sha256_text, whole
+from vidsal.loaders.release.release import Release, Stimulus
 
 from . import protocols, results, truth_cache
 from .coverage import Coverage, cover

@@ -291,7 +291,7 @@ def _value(entry: Metric, prediction: _Prediction, truth: FrameTruth, visit: Any
 
 def _density_of(fixations: npt.ArrayLike, shape: tuple[int, int], truth: Truth | str) -> Map | None:
     """Make a density from the fixations inside the grid; None where there is none."""
-    from vidsal.loaders.truth import density as make_density
+    from vidsal.loaders.release.truth import density as make_density
 
     xy, inside = points_inside(fixations, shape)
     xy = xy[inside]

@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from vidsal.loaders.errors import WrongUse
-from vidsal.loaders.release import Release
+from vidsal.loaders.release.release import Release
 
 from . import protocols, submission_writing
 from . import truth_cache as truths

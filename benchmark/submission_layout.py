@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Literal
 
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
-from vidsal.loaders.release import Release, Stimulus
+from vidsal.loaders.release.release import Release, Stimulus
 
 from .ahead import ahead
 from .submission_manifest import FOLDER, NAME, SUMS, FilePart, Manifest

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from vidsal.loaders.errors import BadData, MissingData
-from vidsal.loaders.files import canonical, sha256_text, write_json
+from vidsal.loaders.io.files import canonical, sha256_text, write_json
 
 from .predictor import ModelInfo
 from .submission_bytes import read_bounded

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from vidsal.loaders.errors import BadData, WrongUse
 from vidsal.loaders.records import Frame
-from vidsal.loaders.release import Release, Stimulus
+from vidsal.loaders.release.release import Release, Stimulus
 
 from . import submission_manifest as manifests
 from .ahead import ahead

@@ -25,8 +25,8 @@ from threadpoolctl import threadpool_limits
 
 from vidsal._version import __version__
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
-from vidsal.loaders.files import canonical, sha256_text, whole, write_json
-from vidsal.loaders.release import Release, Stimulus
+from vidsal.loaders.io.files import canonical, sha256_text, whole, write_json
+from vidsal.loaders.release.release import Release, Stimulus
 
 from . import submission_manifest as manifests
 from .ahead import iterate_ahead

@@ -31,8 +31,8 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from vidsal.loaders.errors import BadData, MachineFault
-from vidsal.loaders.files import canonical, sha256_text, whole, write_json
-from vidsal.loaders.release import Release, Stimulus
+from vidsal.loaders.io.files import canonical, sha256_text, whole, write_json
+from vidsal.loaders.release.release import Release, Stimulus
 
 from .ahead import ahead
 from .frame_truth import FrameTruth, TruthMap, prepare_truth
@@ -47,8 +47,8 @@ _LZ4 = "lz4_raw"
 _LARGE = 1 << 18
 _LINE = 1 << 13  # bytes; the sums stay in the first cache
 _MAKERS = (
-    "vidsal.loaders.truth",
-    "vidsal.loaders.release",
+    "vidsal.loaders.release.truth",
+    "vidsal.loaders.release.release",
     "vidsal.benchmark.frame_truth",
     "vidsal.benchmark.truth_cache",
     "vidsal.benchmark.kernels",

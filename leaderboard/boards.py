@@ -12,7 +12,7 @@ from math import inf
 
 from vidsal.benchmark.declaration import Metric, find
 from vidsal.benchmark.protocols import PROTOCOLS
-from vidsal.loaders.files import canonical, sha256_text
+from vidsal.loaders.io.files import canonical, sha256_text
 
 from .hostile import slug
 from .record import CoverageRecord, MetricRecord, ProtocolRecord, ReleaseRecord, RunRecord, TruthRecord

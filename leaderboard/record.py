@@ -8,7 +8,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vidsal.loaders.errors import BadData
-from vidsal.loaders.files import canonical
+from vidsal.loaders.io.files import canonical
 
 _Digest = Field(pattern=r"^[0-9a-f]{64}$")
 

@@ -15,7 +15,7 @@ from markupsafe import Markup
 
 from vidsal._version import __version__
 from vidsal.benchmark.results import Run, summarise
-from vidsal.loaders.files import sha256_text
+from vidsal.loaders.io.files import sha256_text
 
 from . import plots, wording
 from .boards import DEFAULT_SORT, OTHER_TRUTH, Board, Column, Entry, columns

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from vidsal.benchmark.results import load_run
 from vidsal.loaders.errors import MissingData, WrongUse
-from vidsal.loaders.files import canonical
+from vidsal.loaders.io.files import canonical
 
 from .boards import make_boards
 from .collect import collect

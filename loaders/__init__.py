@@ -1,7 +1,7 @@
 """Data sets: from what lies on disk to one Parquet schema, and from that to records.
 
 The public names are loaded when they are first used, so `import vidsal.loaders` stays light. Converting is
-`vidsal.loaders.convert.convert`: the module has the name that the function would need here.
+`vidsal.loaders.conversion.convert.convert`: the module has the name that the function would need here.
 """
 
 from __future__ import annotations
@@ -17,9 +17,15 @@ if __name__ != "vidsal.loaders":
 
 if TYPE_CHECKING:
     from .records import Frame, Truth
-    from .release import Release, Stimulus, load
+    from .release.release import Release, Stimulus, load
 
-_LAZY = {"Frame": "records", "Release": "release", "Stimulus": "release", "Truth": "records", "load": "release"}
+_LAZY = {
+    "Frame": "records",
+    "Release": "release.release",
+    "Stimulus": "release.release",
+    "Truth": "records",
+    "load": "release.release",
+}
 
 __all__ = ["Frame", "Release", "Stimulus", "Truth", "load"]
 

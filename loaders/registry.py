@@ -7,8 +7,8 @@ from importlib import import_module
 from typing import cast
 
 from .errors import UnknownName
+from .io.registers import rows
 from .records import Form
-from .register import rows
 
 # data set -> variant -> module; the variant None is a data set with one form.
 DATASETS: dict[str, dict[str | None, str]] = {
@@ -20,7 +20,7 @@ DATASETS: dict[str, dict[str | None, str]] = {
         "raw": "ucf_sports.raw",
     },
     "gazecom": {"labels": "gazecom.labels", "samples": "gazecom.samples"},
-    "ledov": {None: "ledov"},
+    "ledov": {None: "ledov.form"},
     "mit1003": {"mat": "mit1003.mat", "fixatons": "mit1003.fixatons"},
     "mit300": {None: "mit300"},
     "salicon": {"2015-json": "salicon.json2015", "2015": "salicon.mat2015", "2017": "salicon.mat2017"},
@@ -55,7 +55,7 @@ def official_splits(name: str) -> tuple[str, ...]:
         named = (line["split"] for line in rows(REGISTERS[name]))
     elif name in _SPLITS_OF:
         module, constant = _SPLITS_OF[name]
-        named = getattr(import_module(f"vidsal.loaders.{module}"), constant)
+        named = getattr(import_module(f"vidsal.loaders.datasets.{module}"), constant)
     return tuple(dict.fromkeys(split for split in named if split)) or ("all",)
 
 
@@ -75,7 +75,7 @@ def form(name: str, variant: str | None = None) -> Form:
     known = variants(name)
     if variant not in known:
         raise UnknownName(f"variant of {name}", str(variant), [str(v) for v in known])
-    return cast(Form, import_module(f"vidsal.loaders.{DATASETS[name][variant]}"))
+    return cast(Form, import_module(f"vidsal.loaders.datasets.{DATASETS[name][variant]}"))
 
 
 def forms() -> Iterator[Form]:

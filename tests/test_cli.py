@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from vidsal.cli import app as cli
-from vidsal.loaders.synthetic.write import generate
+from vidsal.loaders.datasets.synthetic.write import generate
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -200,7 +200,7 @@ def test_faults_of_the_machine(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    from vidsal.loaders import verify
+    from vidsal.loaders.inspect import verify
 
     def fail(folder: Path) -> None:
         raise error

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from vidsal.cli import app as cli
-from vidsal.loaders.convert import convert
-from vidsal.loaders.synthetic.write import generate
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic.write import generate
 
 from .loaders.releases import image, write_release
 

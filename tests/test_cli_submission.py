@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from vidsal.cli import app as cli
-from vidsal.loaders.synthetic.write import generate
+from vidsal.loaders.datasets.synthetic.write import generate
 
 
 def vidsal(*arguments: object) -> int:
@@ -83,7 +83,7 @@ def test_a_second_predict_has_nothing_to_do(
 
 
 def classic(release: Path, out: Path, *, blur: int = 0) -> Path:
-    from vidsal.loaders.release import load
+    from vidsal.loaders.release.release import load
 
     for stimulus in load(release, "val"):
         (out / stimulus.id).mkdir(parents=True)

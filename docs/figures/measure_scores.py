@@ -26,7 +26,7 @@ from vidsal.benchmark.protocols import PROTOCOLS, SHORT_NAMES, protocol
 from vidsal.benchmark.quantise import prediction_to_uint8
 from vidsal.benchmark.results import Run
 from vidsal.benchmark.scoring import score
-from vidsal.loaders.release import Release, Stimulus
+from vidsal.loaders.release.release import Release, Stimulus
 
 Map = npt.NDArray[Any]
 

@@ -16,10 +16,10 @@ import numpy.typing as npt
 import vidsal
 from vidsal.baselines import load_model
 from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
-from vidsal.loaders.convert import convert
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.loaders.records import Frame
-from vidsal.loaders.release import Release
-from vidsal.loaders.synthetic.write import generate
+from vidsal.loaders.release.release import Release
 
 VIDEOS, FRAMES, FPS, OBSERVERS = 12, 15, 3, 17
 WIDTH, HEIGHT = 320, 180

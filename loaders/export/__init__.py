@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from ..errors import UnknownName, WrongUse
-from ..release import Release
+from ..release.release import Release
 
 TARGETS = {
     "csv": "csv",

@@ -31,12 +31,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import WrongUse
-from ..files import write_json
-from ..recordings import Recording, by_stimulus
+from ..io.files import write_json
 from ..records import Float64Array, Screen
-from ..release import Release, Stimulus
+from ..release.release import Release, Stimulus
 from . import Options, Progress
 from .bids_sidecars import EVENTS, PARTICIPANTS, RUNS, TASK, description, physio, physioevents, presentation, readme
+from .sample_streams import Recording, by_stimulus
 
 TITLE = "BIDS 1.11 eye tracking: physio.tsv.gz, events, sidecars"
 OPTIONS: frozenset[str] = frozenset()

@@ -9,8 +9,8 @@ import numpy as np
 
 from vidsal._version import __version__
 
-from ..recordings import Recording
 from ..records import Screen
+from .sample_streams import Recording
 
 BIDS_VERSION = "1.11.1"
 TASK = "viewing"

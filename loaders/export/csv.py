@@ -14,9 +14,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
-from ..release import Release
+from ..release.release import Release
+from ..release.walk import walk
 from ..schema import CONVENTIONS, FIXATIONS, GAZE, STIMULI
-from ..walk import walk
 from . import Options, Progress
 
 TITLE = "plain tables, one file each, no formulas"

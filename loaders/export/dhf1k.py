@@ -25,7 +25,7 @@ import numpy as np
 
 from ..errors import MachineFault, WrongUse
 from ..records import Float32Array, UInt8Image
-from ..release import Release, Stimulus, load
+from ..release.release import Release, Stimulus, load
 from . import Options, Progress
 
 TITLE = "DHF1K's folders of pooled fixation maps and densities"

@@ -1,4 +1,4 @@
-"""Frame labels, one line a frame and observer, as FPN+RIM is trained on: see `vidsal.loaders.gaze_labels`.
+"""Frame labels, one line a frame and observer, as FPN+RIM is trained on: see `vidsal.loaders.formats.gaze_labels`.
 
     <split>/label_data/<video>/<observer>_<video>.txt
 
@@ -23,12 +23,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import WrongUse
-from ..gaze_labels import PHASES, FrameLabels, place
-from ..gaze_labels import write as write_labels
-from ..recordings import Recording, by_stimulus
+from ..formats.gaze_labels import PHASES, FrameLabels, place
+from ..formats.gaze_labels import write as write_labels
 from ..records import Float64Array
-from ..release import Release, Stimulus
+from ..release.release import Release, Stimulus
 from . import Options, Progress
+from .sample_streams import Recording, by_stimulus
 
 TITLE = "a line a frame and observer: frame_id em_phase x y (FPN+RIM)"
 OPTIONS = frozenset({"size"})

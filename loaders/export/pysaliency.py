@@ -25,10 +25,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import WrongUse
-from ..frames import IMAGE_SUFFIXES
+from ..formats.frames import IMAGE_SUFFIXES
 from ..records import UInt8Image
-from ..release import Release, Stimulus
-from ..walk import point_rows, walk
+from ..release.release import Release, Stimulus
+from ..release.walk import point_rows, walk
 from . import Options, Progress
 
 TITLE = "pysaliency's stimuli and fixations as HDF5"

@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from vidsal.benchmark.results import Run
     from vidsal.benchmark.run import evaluate
     from vidsal.benchmark.submission import predict, score
-    from vidsal.loaders.release import load
+    from vidsal.loaders.release.release import load
 
 _LAZY = {
-    "load": "vidsal.loaders.release",
+    "load": "vidsal.loaders.release.release",
     "evaluate": "vidsal.benchmark.run",
     "predict": "vidsal.benchmark.submission",
     "score": "vidsal.benchmark.submission",

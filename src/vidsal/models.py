@@ -16,7 +16,7 @@ from vidsal.benchmark.human import HUMANS, human_reference
 from vidsal.benchmark.predictor import ModelInfo, Predictor
 from vidsal.benchmark.run import Model, ModelRecord
 from vidsal.loaders.errors import BadData, MissingData, VidsalError, WrongUse
-from vidsal.loaders.files import sha256
+from vidsal.loaders.io.files import sha256
 
 
 @dataclass(frozen=True)

@@ -26,12 +26,12 @@ from vidsal.baselines.reference import (
 )
 from vidsal.benchmark.contract import check
 from vidsal.benchmark.predictor import Predictor, StimulusInfo
-from vidsal.loaders.average import looks, mean_density
-from vidsal.loaders.convert import convert
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic import generate
 from vidsal.loaders.errors import UnknownName, WrongUse
 from vidsal.loaders.records import Frame, Truth
-from vidsal.loaders.release import Release, Stimulus, load
-from vidsal.loaders.synthetic import generate
+from vidsal.loaders.release.average import looks, mean_density
+from vidsal.loaders.release.release import Release, Stimulus, load
 
 REFERENCES = ("uniform", "center_prior", "center_prior_fitted", "shuffled_prior", "motion_energy", "itti_koch")
 UNFITTED = ("uniform", "center_prior", "motion_energy", "itti_koch")

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
-from vidsal.loaders.convert import convert
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.loaders.records import Frame
-from vidsal.loaders.synthetic.write import generate
 
 
 def small_release(folder: Path, *, videos: int = 3, frames: int = 12, observers: int = 3, seed: int = 4) -> Path:

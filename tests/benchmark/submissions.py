@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from vidsal.benchmark.predictor import Kind, ModelInfo, Prediction, StimulusInfo
-from vidsal.loaders.convert import convert
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.loaders.records import Frame
-from vidsal.loaders.release import Release, load
-from vidsal.loaders.synthetic.write import generate
+from vidsal.loaders.release.release import Release, load
 
 SIZE = (64, 48)
 FRAMES = 7

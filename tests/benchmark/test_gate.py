@@ -16,7 +16,7 @@ from vidsal.benchmark.gate import Tolerance, compare, find_pair, read_tolerances
 from vidsal.benchmark.results import Run
 from vidsal.benchmark.run import ModelRecord, Settings, run
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
-from vidsal.loaders.release import Release
+from vidsal.loaders.release.release import Release
 
 from .submissions import Maps, gaze_only
 

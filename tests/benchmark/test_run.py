@@ -18,9 +18,9 @@ from vidsal.benchmark.gather import gather
 from vidsal.benchmark.human import GoldStandard, OneVsRest
 from vidsal.benchmark.predictor import Prediction
 from vidsal.benchmark.run import ModelRecord, Settings, run
-from vidsal.loaders.convert import convert
+from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.errors import BadData, MissingData, NonFinite, WrongUse
-from vidsal.loaders.release import Release
+from vidsal.loaders.release.release import Release
 
 from ..loaders.trees import write_map
 from .runs import Brightness, Scripted, small_release

@@ -339,7 +339,7 @@ def test_a_map_of_4k(rng: np.random.Generator) -> None:
 
 
 def test_truth_recipes_make_the_density(rng: np.random.Generator) -> None:
-    truth_module = pytest.importorskip("vidsal.loaders.truth")
+    truth_module = pytest.importorskip("vidsal.loaders.release.truth")
     from vidsal.loaders.records import Truth
 
     recipe = Truth(sigma_px=2.0)
@@ -365,7 +365,7 @@ def test_a_point_at_the_edge_of_a_pixel_stays_in_it(release: str, rng: np.random
 
 
 def test_a_release_names_its_recipe(rng: np.random.Generator) -> None:
-    truth_module = pytest.importorskip("vidsal.loaders.truth")
+    truth_module = pytest.importorskip("vidsal.loaders.release.truth")
     from vidsal.loaders.registry import form
 
     xy, p = rng.random((5, 2)) * (64, 36), rng.random((36, 64))

@@ -22,7 +22,7 @@ from vidsal.benchmark.results import Run
 from vidsal.benchmark.submission import predict, score
 from vidsal.loaders.errors import BadData, MissingData, NonFinite, UnknownName, WrongUse
 from vidsal.loaders.records import Frame
-from vidsal.loaders.release import Release
+from vidsal.loaders.release.release import Release
 
 from .runs import Brightness, small_release
 from .submissions import FRAMES, Levels, Maps, gaze_only, levels, opened, seed_of, smooth, write_classic

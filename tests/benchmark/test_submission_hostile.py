@@ -21,7 +21,7 @@ from vidsal.benchmark.submission_layout import scan
 from vidsal.benchmark.submission_npz import NpzFile
 from vidsal.benchmark.submission_stored import Limits
 from vidsal.loaders.errors import BadData
-from vidsal.loaders.release import Release
+from vidsal.loaders.release.release import Release
 
 from .submissions import FRAMES, Maps, gaze_only, levels, png, write_classic
 

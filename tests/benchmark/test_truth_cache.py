@@ -16,11 +16,11 @@ from vidsal.benchmark.results import Run
 from vidsal.benchmark.run import ModelRecord, Settings, run
 from vidsal.benchmark.submission import predict, score
 from vidsal.benchmark.truth_cache import StoredTruthMap, TruthCache
-from vidsal.loaders import truth as truths
-from vidsal.loaders.convert import convert
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.loaders.errors import BadData, MachineFault
-from vidsal.loaders.release import Release
-from vidsal.loaders.synthetic.write import generate
+from vidsal.loaders.release import truth as truths
+from vidsal.loaders.release.release import Release
 
 from .submissions import Maps, gaze_only
 
@@ -105,7 +105,7 @@ def test_auto_uses_what_lies_with_the_release(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr(truths, "density", None)
     assert score(tmp_path / "sub", ds).record["frames_digest"] == first.record["frames_digest"]
     assert vidsal.evaluate(Maps(), ds).record["frames_digest"] == first.record["frames_digest"]
-    from vidsal.loaders.verify import verify
+    from vidsal.loaders.inspect.verify import verify
 
     assert all(f.ok for f in verify(ds.root))
 

@@ -15,9 +15,9 @@ import pytest
 import vidsal
 from vidsal.benchmark.contract import check
 from vidsal.benchmark.predictor import Predictor, StimulusInfo
-from vidsal.loaders.convert import convert
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic import generate
 from vidsal.loaders.records import Frame
-from vidsal.loaders.synthetic import generate
 
 FILE = Path(__file__).resolve().parents[2] / "docs" / "template_predictor.py"
 

@@ -14,10 +14,10 @@ from vidsal.benchmark.human import OneVsRest
 from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
 from vidsal.benchmark.run import ModelRecord, Settings, evaluate, run
 from vidsal.leaderboard.site import build
-from vidsal.loaders.convert import convert
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic import generate
 from vidsal.loaders.records import Frame
-from vidsal.loaders.release import load
-from vidsal.loaders.synthetic import generate
+from vidsal.loaders.release.release import load
 
 
 class Flat:

@@ -9,8 +9,8 @@ from typing import Any
 
 import pyarrow as pa
 
-from vidsal.loaders import parquet
-from vidsal.loaders.files import write_json
+from vidsal.loaders.io import parquet
+from vidsal.loaders.io.files import write_json
 from vidsal.loaders.records import Screen, Truth
 from vidsal.loaders.schema import FIXATIONS, GAZE, SCHEMA_VERSION, STIMULI, fixations_table, gaze_table
 

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vidsal.loaders.actions_in_the_eye import frame_of, gaze, parse, read_setup, recordings, to_video
 from vidsal.loaders.errors import BadData
-from vidsal.loaders.number_text import number
+from vidsal.loaders.formats.actions_in_the_eye import frame_of, gaze, parse, read_setup, recordings, to_video
+from vidsal.loaders.formats.text_table import number
 from vidsal.loaders.records import Report, StimulusRow
 
 FUZZ = settings(

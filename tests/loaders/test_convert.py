@@ -15,14 +15,16 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from vidsal.loaders import conversion_job, parquet, schema
-from vidsal.loaders import convert as module
-from vidsal.loaders.convert import convert
+from vidsal.loaders import schema
+from vidsal.loaders.conversion import convert as module
+from vidsal.loaders.conversion import job as conversion_job
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
-from vidsal.loaders.files import sha256
-from vidsal.loaders.release import load
-from vidsal.loaders.synthetic.write import generate
-from vidsal.loaders.verify import verify
+from vidsal.loaders.inspect.verify import verify
+from vidsal.loaders.io import parquet
+from vidsal.loaders.io.files import sha256
+from vidsal.loaders.release.release import load
 
 from .trees import dhf1k_raw, noise_video, write_map, write_video
 
@@ -72,7 +74,7 @@ def test_row_groups_are_aligned_to_stimuli(tmp_path: Path) -> None:
 def test_a_killed_conversion_goes_on_and_ends_equal(source: Path, tmp_path: Path) -> None:
     convert("synthetic", source, tmp_path / "whole", workers=1)
     code = (
-        "import os, signal, sys; from vidsal.loaders.convert import convert\n"
+        "import os, signal, sys; from vidsal.loaders.conversion.convert import convert\n"
         "def stop(done, total, name):\n"
         "    if done == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
         "convert('synthetic', sys.argv[1], sys.argv[2], workers=1, progress=stop)"
@@ -311,7 +313,7 @@ def test_a_gaze_column_of_wrong_content_is_refused() -> None:
 @pytest.mark.slow
 def test_memory_is_bounded_by_one_stimulus(tmp_path: Path) -> None:
     code = (
-        "import resource, sys; from vidsal.loaders.convert import convert\n"
+        "import resource, sys; from vidsal.loaders.conversion.convert import convert\n"
         "convert('synthetic', sys.argv[1], sys.argv[2], workers=1)\n"
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
@@ -327,7 +329,7 @@ def test_memory_is_bounded_by_one_stimulus(tmp_path: Path) -> None:
 
 def test_conversion_is_resumed_not_repeated_when_interrupted_by_ctrl_c(source: Path, tmp_path: Path) -> None:
     code = (
-        "import sys, time; from vidsal.loaders.convert import convert\n"
+        "import sys, time; from vidsal.loaders.conversion.convert import convert\n"
         "def slow(done, total, name):\n"
         "    print(done, flush=True); time.sleep(60)\n"
         "convert('synthetic', sys.argv[1], sys.argv[2], workers=1, progress=slow)"

@@ -6,11 +6,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidsal.loaders.convert import convert
-from vidsal.loaders.dhf1k import raw, released
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.dhf1k import raw, released
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.records import Report, StimulusRow
-from vidsal.loaders.release import load
+from vidsal.loaders.release.release import load
 
 from .trees import HEADER, dhf1k_raw, noise_video, smi_text, write_map, write_video
 

@@ -16,11 +16,11 @@ import numpy as np
 import pytest
 
 import vidsal
-from vidsal.loaders.convert import convert
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.export import export
 from vidsal.loaders.records import Screen
-from vidsal.loaders.synthetic.write import generate
 
 from .releases import image, stimulus, write_release
 

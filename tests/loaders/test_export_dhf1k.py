@@ -12,7 +12,7 @@ import scipy.io
 from PIL import Image
 
 import vidsal
-from vidsal.loaders.convert import convert
+from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.errors import UnknownName, WrongUse
 from vidsal.loaders.export import Options, export
 from vidsal.loaders.export.dhf1k import fixation_map, grey, mat_bytes, number

@@ -14,10 +14,10 @@ import pytest
 from PIL import Image
 
 import vidsal
-from vidsal.loaders.convert import convert
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.export import export
-from vidsal.loaders.synthetic.write import generate
 
 from .releases import image, stimulus, write_release
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from vidsal.loaders.errors import WrongUse
-from vidsal.loaders.files import alone, canonical, whole, write_json
+from vidsal.loaders.io.files import alone, canonical, whole, write_json
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_json_is_canonical_and_holds_no_nan(tmp_path: Path) -> None:
 
 
 def test_two_processes_do_not_share_unfinished_work(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from vidsal.loaders.files import alone\nwith alone(Path(sys.argv[1])): pass"
+    code = "import sys; from pathlib import Path; from vidsal.loaders.io.files import alone\nwith alone(Path(sys.argv[1])): pass"
     command = [sys.executable, "-c", code, str(tmp_path)]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2] / "src")}
     with alone(tmp_path):

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vidsal.loaders import frames
 from vidsal.loaders.errors import BadData, MissingData
+from vidsal.loaders.formats import frames
 
 from .trees import noise_video, write_video
 

@@ -14,8 +14,8 @@ import vidsal
 from vidsal.loaders.errors import BadData, MissingData, VidsalError, WrongUse
 from vidsal.loaders.export import Options, export
 from vidsal.loaders.export.gazelabels import file_names, of_rows, of_samples
-from vidsal.loaders.gaze_labels import FrameLabels, files, place, read, write
-from vidsal.loaders.recordings import Recording
+from vidsal.loaders.export.sample_streams import Recording
+from vidsal.loaders.formats.gaze_labels import FrameLabels, files, place, read, write
 
 from .releases import image, stimulus, write_release
 

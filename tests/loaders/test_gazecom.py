@@ -13,14 +13,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vidsal.loaders import registry
-from vidsal.loaders.convert import choose_form, convert
+from vidsal.loaders.conversion.convert import choose_form, convert
+from vidsal.loaders.datasets.gazecom import arff, coord, labels, layout
+from vidsal.loaders.datasets.gazecom import samples as form
+from vidsal.loaders.datasets.gazecom.recording import in_metres
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
-from vidsal.loaders.gazecom import arff, coord, labels, layout
-from vidsal.loaders.gazecom import samples as form
-from vidsal.loaders.gazecom.recording import in_metres
-from vidsal.loaders.number_text import number
+from vidsal.loaders.formats.text_table import number
+from vidsal.loaders.io.registers import rows
 from vidsal.loaders.records import Report
-from vidsal.loaders.register import rows
 
 FUZZ = settings(
     max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]

@@ -11,11 +11,11 @@ from PIL import Image
 from scipy.io import savemat
 
 from vidsal.loaders import registry
-from vidsal.loaders.convert import choose_form, convert
+from vidsal.loaders.conversion.convert import choose_form, convert
+from vidsal.loaders.datasets.hollywood2 import layout, raw, released
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
-from vidsal.loaders.hollywood2 import layout, raw, released
+from vidsal.loaders.io.registers import rows
 from vidsal.loaders.records import Report
-from vidsal.loaders.register import rows
 
 REGISTER = {line["video"]: line for line in rows("hollywood2_shots")}
 

@@ -87,7 +87,7 @@ def test_positions_outside_and_missing_images_are_told_and_fatal(make, outside, 
 
 
 def test_mouse_samples_outside_are_noted(tmp_path):
-    from vidsal.loaders.convert import convert
+    from vidsal.loaders.conversion.convert import convert
 
     name, _, variant = salicon_mat(tmp_path)
     result = convert(name, tmp_path, tmp_path / "out", variant=variant, workers=1)

@@ -14,8 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-from vidsal.loaders import ledov, ledov_meta_benchmark, matlab, register
+from vidsal.loaders.datasets.ledov import form as ledov
+from vidsal.loaders.datasets.ledov import meta_benchmark as ledov_meta_benchmark
 from vidsal.loaders.errors import BadData, MissingData
+from vidsal.loaders.formats import matlab
+from vidsal.loaders.io import registers as register
 from vidsal.loaders.records import FORCED_START, Report, StimulusRow
 
 NAN = float("nan")

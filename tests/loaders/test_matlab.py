@@ -11,8 +11,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-from vidsal.loaders import matlab, matlab5
 from vidsal.loaders.errors import BadData, MissingData
+from vidsal.loaders.formats import matlab, matlab5
 
 HERE = Path("file.mat")
 

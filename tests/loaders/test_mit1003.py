@@ -10,9 +10,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
-from vidsal.loaders import register
+from vidsal.loaders.datasets.mit1003 import detection, fixatons, images, mat
 from vidsal.loaders.errors import BadData, MissingData
-from vidsal.loaders.mit1003 import detection, fixatons, images, mat
+from vidsal.loaders.io import registers as register
 from vidsal.loaders.records import FORCED_START, Report, StimulusRow
 
 IMAGE = "i05june05_static_street_boston_p1010764"
@@ -216,7 +216,7 @@ def test_the_authors_maps_follow_from_fixations_2_to_6(samples):
     import pandas as pd
     from PIL import Image
 
-    from vidsal.loaders.truth import density
+    from vidsal.loaders.release.truth import density
 
     table = pd.read_parquet(samples / "mit1003/derived/fixatons_all_fixations.parquet")
     table["image"] = table.image.astype(str)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.io import savemat
 
-from vidsal.loaders import mit300
+from vidsal.loaders.datasets import mit300
 from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.records import Report, StimulusRow
 
@@ -41,7 +41,7 @@ def test_the_public_image_and_a_withheld_one(samples):
 def test_the_published_map_follows_from_the_points(samples):
     from PIL import Image
 
-    from vidsal.loaders.truth import density
+    from vidsal.loaders.release.truth import density
 
     source = samples / "mit300"
     f = mit300.gaze(source, StimulusRow("i210", "all", "x", 1024, 675, 1), Report()).fixations

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from vidsal.loaders.errors import BadData
-from vidsal.loaders.number_text import line_of, number, read_rows
+from vidsal.loaders.formats.text_table import line_of, number, read_rows
 
 FUZZ = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 import vidsal
-from vidsal.loaders.convert import convert
-from vidsal.loaders.synthetic.write import generate
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic.write import generate
 
 from .test_using_the_data import blocks
 

@@ -16,7 +16,7 @@ from PIL import Image
 from scipy.io import loadmat, savemat
 
 from vidsal.loaders.errors import BadData
-from vidsal.loaders.pooled import numbered_files, points_of_map, read_maps, size_of_png, some
+from vidsal.loaders.formats.pooled import numbered_files, points_of_map, read_maps, size_of_png, some
 from vidsal.loaders.records import Report
 
 MASK = np.zeros((20, 30), np.uint8)

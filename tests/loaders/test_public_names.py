@@ -10,7 +10,8 @@ import pytest
 
 import vidsal
 from vidsal import loaders
-from vidsal.loaders import Frame, Release, Stimulus, Truth, load, records, release
+from vidsal.loaders import Frame, Release, Stimulus, Truth, load, records
+from vidsal.loaders.release import release
 
 
 def test_the_public_names_are_those_of_their_modules() -> None:

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 import vidsal
-from vidsal.loaders.convert import convert
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
-from vidsal.loaders.release import Release
-from vidsal.loaders.synthetic.write import generate
-from vidsal.loaders.torch_data import collate
+from vidsal.loaders.release.release import Release
+from vidsal.loaders.release.torch_data import collate
 
 
 @pytest.fixture(scope="module")
@@ -169,7 +169,8 @@ def test_clips_refuse_nonsense(ds: Release) -> None:
 
 
 def test_a_release_of_several_row_groups_reads_whole(tmp_path: Path) -> None:
-    from vidsal.loaders import parquet, schema
+    from vidsal.loaders import schema
+    from vidsal.loaders.io import parquet
 
     def table(name: str, rows: int) -> object:
         columns = {"event": "point", "frame": [3] * rows, "x_px": [1.0] * rows, "y_px": [1.0] * rows}

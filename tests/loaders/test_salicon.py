@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.io import savemat
 
+from vidsal.loaders.datasets.salicon import flat_json, images, json2015, mat, mat2015, mat2017
 from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.records import Report, StimulusRow
-from vidsal.loaders.salicon import flat_json, images, json2015, mat, mat2015, mat2017
 
 A, B, V = (
     "COCO_train2014_000000123067",

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import vidsal
-from vidsal.loaders.convert import convert
-from vidsal.loaders.files import canonical
-from vidsal.loaders.plots import save
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic.write import generate
+from vidsal.loaders.inspect.plots import save
+from vidsal.loaders.inspect.stats import GRID, Histogram, statistics
+from vidsal.loaders.io.files import canonical
 from vidsal.loaders.records import POINT_EVENTS, Screen
-from vidsal.loaders.stats import GRID, Histogram, statistics
-from vidsal.loaders.synthetic.write import generate
 
 from .releases import image, stimulus, write_release
 

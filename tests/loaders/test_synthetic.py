@@ -13,13 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
-from vidsal.loaders.convert import convert
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic import form, generate
+from vidsal.loaders.datasets.synthetic.observers import LABELS, PX_PER_DEGREE, Traits, invent, watch
+from vidsal.loaders.datasets.synthetic.scene import Scene, compose, film
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.records import Report, StimulusRow
-from vidsal.loaders.release import Release, load
-from vidsal.loaders.synthetic import form, generate
-from vidsal.loaders.synthetic.observers import LABELS, PX_PER_DEGREE, Traits, invent, watch
-from vidsal.loaders.synthetic.scene import Scene, compose, film
+from vidsal.loaders.release.release import Release, load
 
 SMALL = {"videos": 3, "frames": 40, "width": 64, "height": 40, "observers": 2}
 

@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import Truth
-from vidsal.loaders.truth import density
+from vidsal.loaders.release.truth import density
 
 
 def test_one_gaussian_by_hand() -> None:
@@ -100,8 +100,8 @@ def test_unknown_kernel() -> None:
 def test_the_released_maps_of_dhf1k(samples: Path, recipe: str, most: float) -> None:
     from PIL import Image
 
-    from vidsal.loaders.dhf1k.released import INFO
-    from vidsal.loaders.pooled import points_of_map
+    from vidsal.loaders.datasets.dhf1k.released import INFO
+    from vidsal.loaders.formats.pooled import points_of_map
 
     worst = 0.0
     for number in range(1, 21):

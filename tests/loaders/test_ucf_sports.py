@@ -11,11 +11,11 @@ from PIL import Image
 from scipy.io import savemat
 
 from vidsal.loaders import registry
-from vidsal.loaders.convert import choose_form, convert
+from vidsal.loaders.conversion.convert import choose_form, convert
+from vidsal.loaders.datasets.ucf_sports import layout, raw, revision_2017, revision_2018
 from vidsal.loaders.errors import MissingData, WrongUse
 from vidsal.loaders.records import Report
-from vidsal.loaders.truth import density
-from vidsal.loaders.ucf_sports import layout, raw, revision_2017, revision_2018
+from vidsal.loaders.release.truth import density
 
 SHAPE = (404, 720)
 DATES = {"2017": b"Wed Jun 14 20:08:31 2017", "2018": b"Thu Apr 19 14:57:33 2018", "2024": b"Mon Jan 01 00:00:00 2024"}

@@ -9,12 +9,12 @@ import pytest
 from PIL import Image
 
 import vidsal
-from vidsal.loaders.convert import convert
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.loaders.errors import UnknownName, WrongUse
-from vidsal.loaders.marks import MARKS, event_of, legend_rows
+from vidsal.loaders.inspect.marks import MARKS, event_of, legend_rows
+from vidsal.loaders.inspect.view import Painter, overlay, save_sheet, save_video
 from vidsal.loaders.records import EVENTS
-from vidsal.loaders.synthetic.write import generate
-from vidsal.loaders.view import Painter, overlay, save_sheet, save_video
 
 from .releases import image, stimulus, write_release
 

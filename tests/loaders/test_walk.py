@@ -12,8 +12,8 @@ import pytest
 import vidsal
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.export import export
-from vidsal.loaders.recordings import by_stimulus, recordings
-from vidsal.loaders.walk import point_rows, walk
+from vidsal.loaders.export.sample_streams import by_stimulus, recordings
+from vidsal.loaders.release.walk import point_rows, walk
 
 from .releases import stimulus, write_release
 

@@ -13,10 +13,11 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from vidsal.loaders import register, xu_hevc
+from vidsal.loaders.datasets import xu_hevc
 from vidsal.loaders.errors import BadData, MissingData
+from vidsal.loaders.formats.frame_spans import frame_span
+from vidsal.loaders.io import registers as register
 from vidsal.loaders.records import Report, StimulusRow
-from vidsal.loaders.spans import frame_span
 
 NAN = float("nan")
 SIZES = {

@@ -9,10 +9,10 @@ import av
 import numpy as np
 import pytest
 
-from vidsal.loaders import register
-from vidsal.loaders.convert import Conversion, convert
+from vidsal.loaders.conversion.convert import Conversion, convert
 from vidsal.loaders.errors import MissingData
-from vidsal.loaders.release import load
+from vidsal.loaders.io import registers as register
+from vidsal.loaders.release.release import load
 
 from .test_xu_hevc import write_database
 

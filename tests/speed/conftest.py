@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vidsal.loaders.convert import convert
-from vidsal.loaders.release import Release, load
-from vidsal.loaders.synthetic.write import generate
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic.write import generate
+from vidsal.loaders.release.release import Release, load
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -17,8 +17,8 @@ from pathlib import Path
 
 import numpy as np
 
-from vidsal.loaders.convert import convert
-from vidsal.loaders.register import rows
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.io.registers import rows
 
 
 def main() -> None:

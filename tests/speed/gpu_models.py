@@ -32,10 +32,10 @@ from vidsal.benchmark import protocols
 from vidsal.benchmark.frame_rows import Judge, info_of, score_stimulus
 from vidsal.benchmark.gather import gather
 from vidsal.benchmark.predictor import StimulusInfo
-from vidsal.loaders.convert import convert
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.loaders.records import Frame
-from vidsal.loaders.release import Release, load
-from vidsal.loaders.synthetic.write import generate
+from vidsal.loaders.release.release import Release, load
 
 HEIGHT, WIDTH = 360, 640
 

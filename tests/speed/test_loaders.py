@@ -28,7 +28,7 @@ def best(function: Callable[[], object], repeats: int = 5) -> float:
 
 @pytest.mark.data
 def test_gazecom_text_against_loadtxt(samples: Path, benchmark: Any, capsys: pytest.CaptureFixture[str]) -> None:
-    from vidsal.loaders.gazecom.coord import parse
+    from vidsal.loaders.datasets.gazecom.coord import parse
 
     files = sorted((samples / "gazecom" / "gaze" / "natural_movies_gaze").glob("*.coord"))[:20]
     size = sum(f.stat().st_size for f in files) / 2**20
@@ -55,7 +55,7 @@ def test_pooled_maps_against_decoding_alone(samples: Path, benchmark: Any, capsy
     from PIL import Image
     from scipy.io import loadmat
 
-    from vidsal.loaders.pooled import points_of_map
+    from vidsal.loaders.formats.pooled import points_of_map
 
     folder = samples / "dhf1k" / "annotation" / "0601" / "fixation"
     lines = []
@@ -86,7 +86,7 @@ def test_importing_the_loaders(benchmark: Any, capsys: pytest.CaptureFixture[str
         return min(times)
 
     base = "import pandas, pyarrow.parquet"
-    added = seconds(f"{base}; import vidsal.loaders, vidsal.loaders.release") - seconds(base)
+    added = seconds(f"{base}; import vidsal.loaders, vidsal.loaders.release.release") - seconds(base)
     benchmark(lambda: None)
     with capsys.disabled():
         sys.stdout.write(f"\nvidsal.loaders adds {1000 * added:.0f} ms to pandas and pyarrow.parquet\n")
@@ -95,8 +95,9 @@ def test_importing_the_loaders(benchmark: Any, capsys: pytest.CaptureFixture[str
 def test_one_stimulus_of_a_large_release(tmp_path: Path, benchmark: Any, capsys: pytest.CaptureFixture[str]) -> None:
     import pyarrow.parquet as pq
 
-    from vidsal.loaders import parquet, schema
-    from vidsal.loaders.release import _POINT_COLUMNS, Release
+    from vidsal.loaders import schema
+    from vidsal.loaders.io import parquet
+    from vidsal.loaders.release.release import _POINT_COLUMNS, Release
 
     random = np.random.default_rng(0)
     stimuli, rows = 100, 50_000

@@ -22,8 +22,8 @@ from vidsal.benchmark import protocols
 from vidsal.benchmark.frame_rows import Judge, info_of, score_stimulus
 from vidsal.benchmark.gather import gather
 from vidsal.benchmark.scoring import score
-from vidsal.loaders.convert import convert
-from vidsal.loaders.release import load
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.release.release import load
 
 pytestmark = [pytest.mark.slow, pytest.mark.data]
 

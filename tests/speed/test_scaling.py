@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from vidsal.benchmark import protocols, truth_cache
-from vidsal.loaders.release import Release, load
+from vidsal.loaders.release.release import Release, load
 
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).resolve().parents[2]

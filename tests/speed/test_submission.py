@@ -20,7 +20,7 @@ from PIL import Image
 
 from vidsal.benchmark import protocols, submission_png, truth_cache
 from vidsal.benchmark.submission import score
-from vidsal.loaders.release import Release
+from vidsal.loaders.release.release import Release
 
 pytestmark = pytest.mark.slow
 THREADS = 2

@@ -97,7 +97,7 @@ def convert(
     name: str, variant: str | None, source: Path, out: Path, workers: int | None, strict: bool, as_json: bool
 ) -> None:
     """Convert a data set to one Parquet release."""
-    from vidsal.loaders.convert import convert as run_conversion
+    from vidsal.loaders.conversion.convert import convert as run_conversion
 
     with progress(f"convert {name}", "stimulus") as step:
         result = run_conversion(name, source, out, variant=variant, workers=workers, progress=step)
@@ -133,7 +133,7 @@ def _tell(anomalies: tuple[Anomaly, ...]) -> None:
 @json_option
 def verify(folder: Path, as_json: bool) -> None:
     """Recompute a release's digests, counts and rules, and compare frame counts with the registers."""
-    from vidsal.loaders.verify import verify as check
+    from vidsal.loaders.inspect.verify import verify as check
 
     findings = check(folder)
     failed = [f for f in findings if not f.ok]

@@ -24,15 +24,15 @@ recipe_option = click.option("--recipe", help="Truth recipe of the density; defa
 @json_option
 def stats(folder: Path, split: str, out: Path | None, as_json: bool) -> None:
     """Count what a release holds: points, durations, saccades, observers; plots with -o."""
-    from vidsal.loaders.release import load
-    from vidsal.loaders.stats import statistics
+    from vidsal.loaders.inspect.stats import statistics
+    from vidsal.loaders.release.release import load
 
     found = statistics(load(folder, split))
     numbers = found.numbers()
     files: list[Path] = []
     if out is not None:
-        from vidsal.loaders.files import write_json
-        from vidsal.loaders.plots import save
+        from vidsal.loaders.inspect.plots import save
+        from vidsal.loaders.io.files import write_json
 
         files = save(found, out)
         write_json(out / "stats.json", numbers)
@@ -114,8 +114,8 @@ def view(
     as_json: bool,
 ) -> None:
     """Draw a stimulus with the gaze of all observers, coloured by event."""
-    from vidsal.loaders import view as pictures
-    from vidsal.loaders.release import load
+    from vidsal.loaders.inspect import view as pictures
+    from vidsal.loaders.release.release import load
 
     if recipe is not None and not density:
         raise WrongUse("--recipe is the density's; ask for --density too")
@@ -170,7 +170,7 @@ def export(
 ) -> None:
     """Write a release in a form that other programs read."""
     from vidsal.loaders import export as forms
-    from vidsal.loaders.release import load
+    from vidsal.loaders.release.release import load
 
     if target is None or out is None:
         if target is not None or out is not None:

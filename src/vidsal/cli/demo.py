@@ -26,9 +26,9 @@ def demo(out: Path, videos: int, frames: int, observers: int, seed: int, as_json
     from vidsal.benchmark.run import Settings
     from vidsal.benchmark.run import run as score_run
     from vidsal.leaderboard.site import build
-    from vidsal.loaders.convert import convert
-    from vidsal.loaders.release import load
-    from vidsal.loaders.synthetic.write import generate
+    from vidsal.loaders.conversion.convert import convert
+    from vidsal.loaders.datasets.synthetic.write import generate
+    from vidsal.loaders.release.release import load
     from vidsal.models import ModelSpec
 
     name = f"{videos}x{frames}-{observers}-{seed}"

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from vidsal.loaders.files import canonical
+from vidsal.loaders.io.files import canonical
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 folder_out = click.Path(path_type=Path, file_okay=False)

@@ -59,7 +59,7 @@ def predict(
     """
     from vidsal.benchmark.submission import predict as store
     from vidsal.benchmark.submission_manifest import content
-    from vidsal.loaders.release import load
+    from vidsal.loaders.release.release import load
     from vidsal.models import parse_spec
 
     release = load(folder, None if split == "all" else split, frames=frames)

@@ -53,7 +53,7 @@ def run(
     from vidsal.benchmark import protocols
     from vidsal.benchmark.run import Settings, with_threads
     from vidsal.benchmark.run import run as score_run
-    from vidsal.loaders.release import load
+    from vidsal.loaders.release.release import load
     from vidsal.models import parse_spec
 
     settings = Settings(protocols.protocol(protocol_name), recipe, with_frames_only, limit)

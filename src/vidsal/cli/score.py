@@ -67,7 +67,7 @@ def score(
     from vidsal.benchmark.submission import score as score_submission
     from vidsal.benchmark.submission_manifest import read
     from vidsal.benchmark.submission_reader import check_data_set
-    from vidsal.loaders.release import load
+    from vidsal.loaders.release.release import load
 
     rules = protocols.protocol(protocol_name)
     manifest = read(submission) if submission.is_dir() else None

@@ -1,0 +1,207 @@
+"""The converter: from a source folder in any known form to a release, one stimulus at a time.
+
+Each stimulus becomes three small files in `<out>/.partial/<digest>/`; a killed conversion goes on from there. The
+release is joined from them while others are still being converted, and appears whole: `release.json` comes last.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Generator
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .. import registry
+from ..errors import MachineFault, MissingData, WrongUse
+from ..io.files import alone, canonical, sha256_text, write_json
+from ..io.workers import pool
+from ..records import Anomaly, DatasetInfo, Form, Report
+from ..schema import SCHEMA_VERSION
+from .job import Job, convert_one, still_valid
+from .join import Joiner, first_reason
+
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Conversion:
+    """What a conversion has made.
+
+    Attributes:
+        folder: the release.
+        release: the content of its release.json.
+        anomalies: everything odd, also in release.json.
+    """
+
+    folder: Path
+    release: dict[str, Any]
+    anomalies: tuple[Anomaly, ...]
+
+    @property
+    def fatal(self) -> tuple[Anomaly, ...]:
+        """The anomalies that `--strict` does not forgive."""
+        return tuple(a for a in self.anomalies if a.fatal)
+
+
+def choose_form(name: str, variant: str | None, source: Path) -> Form:
+    """Find the form of a data set that lies in `source`.
+
+    Raises:
+        UnknownName: no such data set or variant.
+        WrongUse: the folder holds several variants and none was named.
+        MissingData: the folder is not there, or holds none.
+    """
+    known = registry.variants(name)
+    if variant is not None:
+        chosen = registry.form(name, variant)
+        _check_folder(source, chosen.INFO)
+        return chosen
+    if len(known) == 1:
+        chosen = registry.form(name, known[0])
+        _check_folder(source, chosen.INFO)
+        return chosen
+    every = [registry.form(name, v) for v in known]
+    _check_folder(source, every[0].INFO)
+    present = [f for f in every if f.present(source)]
+    if len(present) == 1:
+        return present[0]
+    if not present:
+        raise MissingData(
+            f"{source}: no form of {name} is here; expected {'; '.join(every[0].INFO.layout)}. {every[0].INFO.obtain}"
+        )
+    names = ", ".join(str(f.INFO.variant) for f in present)
+    raise WrongUse(
+        f"{source} holds several variants of {name}: {names}; they are different releases, name one with --variant"
+    )
+
+
+def _check_folder(source: Path, info: DatasetInfo) -> None:
+    if not source.is_dir():
+        raise MissingData(f"{source}: no such folder; expected {'; '.join(info.layout)}. {info.obtain}")
+
+
+def convert(
+    name: str,
+    source: str | Path,
+    out: str | Path,
+    *,
+    variant: str | None = None,
+    workers: int | None = None,
+    progress: Progress | None = None,
+) -> Conversion:
+    """Convert one data set.
+
+    Args:
+        name: of the data set.
+        source: folder in which its files lie as they were distributed.
+        out: folder of the release; made if it is not there.
+        variant: needed where the source holds several.
+        workers: processes; None = one for each core. The result does not depend on it.
+        progress: called with (done, total, stimulus id) after each stimulus.
+
+    Raises:
+        WrongUse: see `choose_form`; or `out` holds another release.
+        MissingData: nothing convertible is in `source`.
+        MachineFault: the disk is full, or a worker died.
+    """
+    source, out = Path(source).resolve(), Path(out)
+    form = choose_form(name, variant, source)
+    _check_out(out, form.INFO.release_id)
+    report = Report()
+    rows = list(form.stimuli(source, report))
+    if not rows:
+        reason = first_reason(report)
+        raise MissingData(f"{source}: nothing of {form.INFO.release_id} can be converted{reason}. {form.INFO.obtain}")
+    key = sha256_text(canonical([form.INFO.release_id, form.INFO.version, SCHEMA_VERSION, str(source)]))[:16]
+    partial = out / ".partial" / key
+    jobs = [Job(name, form.INFO.variant, source, partial, row) for row in rows]
+    count = min(workers or os.cpu_count() or 1, len(jobs))
+    with alone(partial):
+        release, files, anomalies = _convert_and_join(form.INFO, jobs, count, partial, report, progress)
+        _publish(release, files, source, out)
+        shutil.rmtree(partial)
+    with suppress(OSError):
+        (out / ".partial").rmdir()  # unless other unfinished work lies there
+    return Conversion(out, release, anomalies)
+
+
+def _convert_and_join(
+    info: DatasetInfo, jobs: list[Job], workers: int, partial: Path, report: Report, progress: Progress | None
+) -> tuple[dict[str, Any], list[Path], tuple[Anomaly, ...]]:
+    joiner = Joiner(info, jobs, partial)
+    try:
+        if workers > 1:
+            joiner.start()
+        with closing(_run(jobs, workers)) as indices:
+            for done, index in enumerate(indices, 1):
+                joiner.turnstile.finish(index)
+                if progress:
+                    progress(done, len(jobs), jobs[index].row.stimulus_id)
+        if workers <= 1:
+            joiner.start()
+        return joiner.finish(report)
+    except BaseException:
+        joiner.stop()
+        for half in partial.glob(".*.tmp"):  # of workers that were ended
+            half.unlink(missing_ok=True)
+        raise
+
+
+def _publish(release: dict[str, Any], files: list[Path], source: Path, out: Path) -> None:
+    """Put whole tables into their place; a folder with release.json is always a whole release."""
+    (out / "release.json").unlink(missing_ok=True)
+    (out / "gaze.parquet").unlink(missing_ok=True)
+    for file in files:
+        os.replace(file, out / file.name)
+    write_json(out / "local.json", {"frames_root": str(source)})
+    write_json(out / "release.json", release)
+
+
+def _check_out(out: Path, release_id: str) -> None:
+    if out.is_file():
+        raise WrongUse(f"{out} is a file; name a folder for the release")
+    record = out / "release.json"
+    if record.is_file():
+        try:
+            found = json.loads(record.read_text(encoding="utf-8")).get("release")
+        except (ValueError, AttributeError):
+            found = "a damaged release"
+        if found != release_id:
+            raise WrongUse(f"{out} already holds {found}; releases are never mixed, name another folder")
+
+
+def _run(jobs: list[Job], workers: int) -> Generator[int]:
+    """Do the jobs, in any order; yield the index of each that is done."""
+    todo = []
+    for index, job in enumerate(jobs):
+        if still_valid(job):
+            yield index
+        else:
+            todo.append(index)
+    if workers <= 1 or len(todo) <= 1:
+        for index in todo:
+            convert_one(jobs[index])
+            yield index
+        return
+    waiting = iter(todo)
+    running: dict[Future[None], int] = {}
+    try:
+        with pool(workers) as processes:
+            while True:
+                while len(running) < 2 * workers and (coming := next(waiting, None)) is not None:
+                    running[processes.submit(convert_one, jobs[coming])] = coming
+                if not running:
+                    return
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    future.result()
+                    yield running.pop(future)
+    except BrokenProcessPool as error:
+        raise MachineFault(
+            "a worker process died (killed, or out of memory); what was done is kept: start again with fewer --workers"
+        ) from error

@@ -1,0 +1,26 @@
+"""The rows of one stimulus while a conversion lasts: Arrow's own file format, the fastest to write and to read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pyarrow as pa
+from pyarrow import ipc
+
+from ..io.files import whole
+
+
+def write(path: Path, table: pa.Table) -> None:
+    """Write a table, whole or not at all."""
+    with (
+        whole(path) as temporary,
+        pa.OSFile(str(temporary), "wb") as file,
+        ipc.new_file(file, table.schema, options=ipc.IpcWriteOptions(compression="lz4")) as writer,
+    ):
+        writer.write_table(table)
+
+
+def read(path: Path) -> pa.Table:
+    """Read a table that `write` wrote."""
+    with pa.OSFile(str(path)) as file, ipc.open_file(file) as reader:
+        return reader.read_all()

@@ -1,0 +1,1 @@
+"""Looking at a release: statistics, pictures, and whether it is what it says."""

@@ -1,0 +1,1 @@
+"""A converted release, read lazily: stimuli, frames, points, densities, clips for training."""

@@ -1,0 +1,499 @@
+"""A converted release, read lazily: stimuli, their frames, points and densities.
+
+>>> import vidsal
+>>> ds = vidsal.load("releases/dhf1k", split="val")  # doctest: +SKIP
+>>> for stimulus in ds:  # doctest: +SKIP
+...     print(stimulus.id, stimulus.n_frames, len(stimulus.points(0)))
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..errors import BadData, MissingData, UnknownName, VidsalError, WrongUse
+from ..formats import frames as frame_files
+from ..records import FORCED_START, POINT_EVENTS, Float32Array, Float64Array, Frame, Screen, Truth
+from ..registry import official_splits
+from ..schema import GAZE, SCHEMA_VERSION, flagged
+from . import truth as truths
+
+if TYPE_CHECKING:
+    from .torch_data import Clips
+
+
+@dataclass(frozen=True)
+class Points:
+    """The points of one stimulus: in-bounds rows of event fixation, pursuit, point or mouse, without forced starts.
+
+    Arrays of length n, in the order of the release: x, y (pixels), first and last frame (inclusive), weight, order,
+    and the observer's index into `observers` (-1 = pooled).
+    """
+
+    x: Float32Array
+    y: Float32Array
+    frame: npt.NDArray[np.int32]
+    frame_end: npt.NDArray[np.int32]
+    weight: Float64Array
+    order: npt.NDArray[np.int64]
+    observer: npt.NDArray[np.int32]
+    observers: tuple[str, ...]
+
+    def at(self, frame: int) -> npt.NDArray[np.intp]:
+        """Indices of the points that cover a frame."""
+        return np.flatnonzero((self.frame <= frame) & (self.frame_end >= frame))
+
+
+class Stimulus:
+    """One stimulus of a release.
+
+    Attributes:
+        id: stimulus id.
+        row: its line of stimuli.parquet.
+    """
+
+    def __init__(self, release: Release, row: Mapping[str, Any]) -> None:
+        self._release = release
+        self.row = dict(row)
+        self.id: str = row["stimulus_id"]
+
+    def __repr__(self) -> str:
+        return f"<Stimulus {self.id}: {self.n_frames} frames of {self.width} x {self.height}>"
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        return int(self.row["width"])
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        return int(self.row["height"])
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        return int(self.row["n_frames"])
+
+    @property
+    def kind(self) -> Literal["video", "image"]:
+        """`video` or `image`."""
+        return "image" if self.row["kind"] == "image" else "video"
+
+    @property
+    def split(self) -> str:
+        """Official split."""
+        return str(self.row["split"])
+
+    @property
+    def fps(self) -> Fraction | None:
+        """Frames a second; None for an image or where nobody knows."""
+        num, den = self.row["fps_num"], self.row["fps_den"]
+        return None if not num or not den else Fraction(int(num), int(den))
+
+    @property
+    def first_frame_number(self) -> int | None:
+        """Number of the image of frame 0 in a folder of images; None = the lowest one there."""
+        number = self._release.record.get("first_frame_numbers", {}).get(self.id)
+        return None if number is None else int(number)
+
+    @property
+    def annotated(self) -> bool:
+        """Whether there is gaze for the stimulus at all."""
+        return bool(self.row["annotated"])
+
+    @property
+    def screen(self) -> Screen:
+        """The display on which the stimulus was shown."""
+        return Screen(**self._release.record["screen"])
+
+    def annotated_indices(self) -> npt.NDArray[np.int64]:
+        """Return the annotated frames, ascending, 0-based."""
+        if not self.annotated:
+            return np.empty(0, np.int64)
+        ranges = self.row["annotated_frames"]
+        if ranges is None:
+            return np.arange(self.n_frames)
+        pairs = zip(ranges[::2], ranges[1::2], strict=True)
+        return np.concatenate([np.empty(0, np.int64), *(np.arange(a, b + 1) for a, b in pairs)])
+
+    @cached_property
+    def gaze_points(self) -> Points:
+        """All points of the stimulus, see `Points`."""
+        return points_of(self._release.table("fixations", self.id, _POINT_COLUMNS))
+
+    def points(self, frame: int) -> Float32Array:
+        """Return the points of a frame.
+
+        Args:
+            frame: 0-based index.
+
+        Returns:
+            float32, shape (n, 2): x and y in pixels; duplicates kept.
+
+        Raises:
+            WrongUse: the stimulus has no such frame.
+        """
+        self._check(frame)
+        every = self.gaze_points
+        chosen = every.at(frame)
+        return np.stack([every.x[chosen], every.y[chosen]], axis=1)
+
+    def density(self, frame: int, recipe: str | Truth | None = None) -> Float32Array:
+        """Make the density of a frame from its points.
+
+        Args:
+            frame: 0-based index.
+            recipe: name of one of the release's recipes, or a recipe; None = the default one.
+
+        Returns:
+            float32, shape (height, width), sum 1; all zero where nobody looked.
+
+        Raises:
+            WrongUse: no such frame or recipe.
+        """
+        self._check(frame)
+        return self.density_of(self.gaze_points.at(frame), recipe)
+
+    def density_of(self, chosen: npt.NDArray[np.intp], recipe: str | Truth | None = None) -> Float32Array:
+        """Make a density from some of the points; `chosen` are indices into `gaze_points`."""
+        truth = self.truth(recipe)
+        every = self.gaze_points
+        if truth.orders is not None:
+            low, high = truth.orders
+            chosen = chosen[(every.order[chosen] >= low) & (every.order[chosen] <= high)]
+        xy = np.stack([every.x[chosen], every.y[chosen]], axis=1)
+        return truths.density(xy, (self.height, self.width), truth, every.weight[chosen])
+
+    def truth(self, recipe: str | Truth | None = None) -> Truth:
+        """Return a truth recipe of the release; None = the default one."""
+        return self._release.truth(recipe)
+
+    def frames_path(self) -> Path | None:
+        """Where the frames lie on this machine; None where they are not found."""
+        return self._release.find_frames(self)
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the frames in presentation order, in bounded memory.
+
+        Raises:
+            MissingData: the frames are not on this machine; the message says where they were expected.
+            BadData: a frame can not be decoded, or the file is not the one that was converted.
+        """
+        path = self.frames_path()
+        if path is None:
+            raise MissingData(self._release.frames_hint([self.id]))
+        return self._checked(frame_files.read(path, self.first_frame_number, self.fps), path)
+
+    def _checked(self, source: Iterator[Frame], path: Path) -> Iterator[Frame]:
+        count = 0
+        for frame in source:
+            if frame.rgb.shape[:2] != (self.height, self.width):
+                height, width = frame.rgb.shape[:2]
+                raise BadData(
+                    f"{path}: frame {frame.index} is {width}x{height}, the release says {self.width}x{self.height}"
+                )
+            if frame.index != count:
+                number = "" if self.first_frame_number is None else f" (number {self.first_frame_number + count})"
+                raise BadData(
+                    f"{path}: the image of frame {count}{number} is missing; a stimulus needs all of its frames"
+                )
+            if count < self.n_frames:
+                yield frame
+            count += 1
+        if count < self.n_frames:
+            raise BadData(f"{path}: {count} frames decoded, the release says {self.n_frames}; is it the same file?")
+
+    def _check(self, frame: int) -> None:
+        if not 0 <= frame < self.n_frames:
+            raise WrongUse(f"{self.id} has frames 0 to {self.n_frames - 1}; asked for {frame}")
+
+
+class Release:
+    """A converted folder; iterating gives its stimuli.
+
+    Attributes:
+        root: the folder.
+        record: the content of release.json.
+        split: the split that was asked for; None = every stimulus.
+    """
+
+    def __init__(self, root: str | Path, split: str | None = None, frames_root: str | Path | None = None) -> None:
+        self.root = Path(root)
+        self.record = _record(self.root)
+        self.split = split
+        self._frames_root = None if frames_root is None else Path(frames_root)
+        with reading(self.root / "stimuli.parquet"):
+            rows = pq.read_table(self.root / "stimuli.parquet", use_threads=False).to_pylist()
+            known = {r["split"] for r in rows} | {"all"}
+        if split is not None and split not in known:
+            known |= set(official_splits(self.record["dataset"]))
+            if split not in known:
+                raise UnknownName(f"split of {self.id}", split, known)
+        self._stimuli = {r["stimulus_id"]: Stimulus(self, r) for r in rows if split in (None, "all", r["split"])}
+
+    @property
+    def id(self) -> str:
+        """Release id, as `dhf1k-raw`."""
+        return str(self.record["release"])
+
+    @property
+    def digest(self) -> str:
+        """Content digest."""
+        return str(self.record["digest"])
+
+    @property
+    def default_truth(self) -> str:
+        """Name of the default truth recipe."""
+        return str(self.record["truth"]["default"])
+
+    def __repr__(self) -> str:
+        return f"<Release {self.id}, split {self.split or 'all'}: {len(self)} stimuli>"
+
+    def __len__(self) -> int:
+        return len(self._stimuli)
+
+    def __iter__(self) -> Iterator[Stimulus]:
+        return iter(self._stimuli.values())
+
+    def __getitem__(self, stimulus_id: str) -> Stimulus:
+        if stimulus_id not in self._stimuli:
+            raise UnknownName("stimulus", stimulus_id, self._stimuli)
+        return self._stimuli[stimulus_id]
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Ids of the stimuli, in order."""
+        return tuple(self._stimuli)
+
+    @cached_property
+    def stimuli(self) -> pd.DataFrame:
+        """stimuli.parquet of the split as pandas."""
+        frame: pd.DataFrame = self.table("stimuli").to_pandas()
+        return frame
+
+    @cached_property
+    def fixations(self) -> pd.DataFrame:
+        """fixations.parquet of the split as pandas."""
+        frame: pd.DataFrame = self.table("fixations").to_pandas()
+        return frame
+
+    def table(self, name: str, stimulus_id: str | None = None, columns: Sequence[str] | None = None) -> pa.Table:
+        """Return a table of the split as pyarrow.
+
+        Args:
+            name: `stimuli`, `fixations` or `gaze`.
+            stimulus_id: read the rows of this stimulus only.
+            columns: read these only; None = all.
+
+        Raises:
+            UnknownName: no such table.
+        """
+        if name not in ("stimuli", "fixations", "gaze"):
+            raise UnknownName("table", name, ["stimuli", "fixations", "gaze"])
+        path = self.root / f"{name}.parquet"
+        if name == "gaze" and path.name not in self.record["files"]:
+            return GAZE.empty_table()
+        wanted = self.ids if stimulus_id is None else (stimulus_id,)
+        with reading(path), pq.ParquetFile(path) as file:
+            if stimulus_id is None and self.split in (None, "all"):
+                return _read_groups(file, range(file.num_row_groups), columns)
+            groups = [g for g, low, high in self._groups(name) if any(low <= w <= high for w in wanted)]
+            needed = None if columns is None else list(dict.fromkeys(["stimulus_id", *columns]))
+            table = _read_groups(file, groups, needed)
+        kept = table.filter(pc.is_in(table["stimulus_id"].cast(pa.string()), pa.array(wanted, pa.string())))
+        return kept if columns is None else kept.select(list(columns))
+
+    def _groups(self, name: str) -> list[tuple[int, str, str]]:
+        """Row groups with their lowest and highest stimulus id."""
+        cache = self.__dict__.setdefault("_group_cache", {})
+        if name not in cache:
+            data = pq.read_metadata(self.root / f"{name}.parquet")
+            column = data.schema.names.index("stimulus_id")
+            found = []
+            for group in range(data.num_row_groups):
+                statistics = data.row_group(group).column(column).statistics
+                found.append((group, statistics.min, statistics.max))
+            cache[name] = found
+        return list(cache[name])
+
+    def truth(self, recipe: str | Truth | None = None) -> Truth:
+        """Return a truth recipe of the release; None = the default one.
+
+        Raises:
+            UnknownName: the release has no such recipe.
+        """
+        if isinstance(recipe, Truth):
+            return recipe
+        recipes = self.record["truth"]["recipes"]
+        name = recipe or self.default_truth
+        if name not in recipes:
+            raise UnknownName(f"truth recipe of {self.id}", name, recipes)
+        return truths.from_json(recipes[name])
+
+    def frames_root(self) -> Path | None:
+        """Folder of the frames: `frames_root` as given, else VIDSAL_FRAMES_<NAME>, else local.json."""
+        if self._frames_root is not None:
+            return self._frames_root
+        variable = self.frames_variable
+        if os.environ.get(variable):
+            return Path(os.environ[variable])
+        try:
+            return Path(json.loads((self.root / "local.json").read_text(encoding="utf-8"))["frames_root"])
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError, TypeError) as error:
+            raise BadData(f'{self.root / "local.json"}: damaged; write {{"frames_root": "FOLDER"}} anew') from error
+
+    @property
+    def frames_variable(self) -> str:
+        """Environment variable that tells where the frames lie."""
+        return "VIDSAL_FRAMES_" + str(self.record["dataset"]).upper().replace("-", "_")
+
+    def find_frames(self, stimulus: Stimulus) -> Path | None:
+        """Find a stimulus's frames: at its source_file, or under its name or id anywhere right below the root."""
+        root = self.frames_root()
+        if root is None:
+            return None
+        source = Path(stimulus.row["source_file"])
+        candidates = [root / source, root / source.name, root / stimulus.id]
+        suffixes = {source.suffix, *frame_files.VIDEO_SUFFIXES, *frame_files.IMAGE_SUFFIXES} - {""}
+        for stem in (root / stimulus.id, root / source.with_suffix("")):
+            for suffix in sorted(suffixes):
+                candidates += [stem.with_name(stem.name + suffix), stem.with_name(stem.name + suffix.upper())]
+        return next((c for c in candidates if frame_files.exists(c)), None)
+
+    def frames_hint(self, missing: list[str]) -> str:
+        """Say which frames are missing and how to mend it."""
+        some = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
+        expected = self.frames_root() or "nowhere: local.json is missing"
+        return (
+            f"no frames for {len(missing)} of {len(self)} stimuli of {self.id}: {some}. Looked in {expected}; "
+            f"name the folder with --frames DIR or {self.frames_variable}"
+        )
+
+    def torch(
+        self, *, clip: int = 1, stride: int | None = None, recipe: str | None = None, tail: bool = False
+    ) -> Clips:
+        """Return a torch Dataset of clips, see `vidsal.loaders.release.torch_data.Clips`.
+
+        Args:
+            clip: frames in a clip.
+            stride: frames from the start of one clip to that of the next; None = `clip`.
+            recipe: truth recipe; None = the release's default.
+            tail: whether the frames after the last whole clip make a clip too, filled up with the last frame.
+        """
+        from .torch_data import Clips
+
+        return Clips(self, clip=clip, stride=clip if stride is None else stride, recipe=recipe, tail=tail)
+
+
+def load(root: str | Path, split: str | None = None, *, frames: str | Path | None = None) -> Release:
+    """Open a converted folder.
+
+    Args:
+        root: folder that `vidsal data convert` wrote.
+        split: official split; None or `all` = every stimulus.
+        frames: folder of the frames, where it is not the one that was converted.
+
+    Raises:
+        MissingData: there is no release.
+        UnknownName: it has no such split.
+        BadData: it is damaged, or of a later schema.
+    """
+    return Release(root, split, frames)
+
+
+_POINT_COLUMNS = (
+    *("event", "in_bounds", "flags", "x_px", "y_px", "frame"),
+    *("frame_end", "weight", "order", "observer_id"),
+)
+
+
+def _read_groups(file: pq.ParquetFile, groups: Iterable[int], columns: Sequence[str] | None) -> pa.Table:
+    """Read row groups one by one: Arrow can not read lists of words from several at once."""
+    wanted = None if columns is None else list(columns)
+    tables = [file.read_row_group(group, wanted, use_threads=False) for group in groups]
+    if tables:
+        return pa.concat_tables(tables)
+    schema = file.schema_arrow
+    return schema.empty_table() if wanted is None else schema.empty_table().select(wanted)
+
+
+_NEEDED = ("release", "dataset", "digest", "files", "counts", "truth", "screen")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Name the file of a release where it is missing, or Parquet can not be read.
+
+    Raises:
+        BadData: it is missing or damaged.
+    """
+    if not path.is_file():
+        raise BadData(f"{path} is missing from this release; convert the data set again")
+    try:
+        yield
+    except (pa.ArrowException, KeyError, TypeError, ValueError, OSError) as error:
+        if isinstance(error, VidsalError) or (isinstance(error, OSError) and error.errno is not None):
+            raise
+        raise BadData(f"{path}: damaged ({str(error)[:200]}); convert the data set again") from error
+
+
+def _record(root: Path) -> dict[str, Any]:
+    path = root / "release.json"
+    if not path.is_file():
+        raise MissingData(
+            f"{root}: no release is here (release.json is missing); make one with `vidsal data convert NAME --src DIR "
+            f"--out {root}`"
+        )
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        version = int(record["schema_version"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise BadData(f"{path}: damaged ({error}); convert the data set again") from error
+    lacking = [key for key in _NEEDED if key not in record]
+    truth = record.get("truth")
+    if lacking or not isinstance(truth, dict) or truth.get("default") not in truth.get("recipes", {}):
+        raise BadData(
+            f"{path}: damaged (it lacks {', '.join(lacking) or 'a truth recipe'}); convert the data set again"
+        )
+    if version != SCHEMA_VERSION:
+        raise WrongUse(f"{path}: schema {version}, this program reads {SCHEMA_VERSION}; convert again or update vidsal")
+    return record
+
+
+def points_of(table: pa.Table) -> Points:
+    """Return the points among rows of the fixations table of one stimulus."""
+    event = table["event"].cast(pa.string())
+    keep = pc.and_(table["in_bounds"], pc.is_in(event, pa.array(POINT_EVENTS)))
+    table = table.filter(keep)
+    forced = flagged(table["flags"], FORCED_START)
+    if forced.any():
+        table = table.filter(pa.array(~forced))
+    frame = table["frame"].to_numpy()
+    observer = table["observer_id"].cast(pa.string()).combine_chunks().dictionary_encode()
+    return Points(
+        x=table["x_px"].to_numpy(),
+        y=table["y_px"].to_numpy(),
+        frame=frame,
+        frame_end=pc.coalesce(table["frame_end"], table["frame"]).to_numpy(),
+        weight=table["weight"].to_numpy().astype(np.float64),
+        order=pc.fill_null(table["order"], -1).to_numpy().astype(np.int64),
+        observer=pc.fill_null(observer.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32),
+        observers=tuple(observer.dictionary.to_pylist()),
+    )
