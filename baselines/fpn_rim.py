@@ -3,7 +3,7 @@
 Source: Spreen-Ledebur, Gaze prediction in natural videos using end-to-end deep learning, master's thesis;
 spreeni/thesis_gaze_prediction (Apache-2.0). No weights were published: give your own, a Lightning checkpoint or a
 state_dict. Trained on: GazeCom, one observer's gaze at a time (image network: ImageNet). Published scores: in the
-thesis, other metrics than this benchmark's (`vidsal.benchmark.gaze_points` has them).
+thesis, other metrics than this benchmark's (`vidsal.benchmark.metrics.gaze_path` has them).
 
 Input: RGB frames squeezed to the size of the checkpoint's training (224 x 224), 0..1, ImageNet mean and deviation.
 The authors squeezed the videos with ffmpeg and compressed them again; here Pillow's BICUBIC squeezes the frames.

@@ -18,7 +18,7 @@ import numpy as np
 from scipy.ndimage import convolve, correlate1d, maximum_filter
 
 from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
-from vidsal.benchmark.resize import bilinear_half_pixel
+from vidsal.benchmark.scoring.resize import bilinear_half_pixel
 from vidsal.loaders.records import Float64Array, Frame, UInt8Image
 
 LONGEST = 512

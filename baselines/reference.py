@@ -20,9 +20,9 @@ import numpy as np
 import numpy.typing as npt
 from threadpoolctl import threadpool_limits
 
-from vidsal.benchmark.frame_rows import CENTER_SD
+from vidsal.benchmark.evaluation.stimulus import CENTER_SD
 from vidsal.benchmark.predictor import ModelInfo, Prediction, Predictor, StimulusInfo
-from vidsal.benchmark.resize import bilinear_half_pixel
+from vidsal.benchmark.scoring.resize import bilinear_half_pixel
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import Float32Array, Float64Array, Frame, UInt8Image
 from vidsal.loaders.release.average import mean_density

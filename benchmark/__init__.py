@@ -18,26 +18,26 @@ if TYPE_CHECKING:
     from vidsal.loaders.errors import NonFinite
     from vidsal.loaders.records import Frame
 
-    from .negatives import Negatives
     from .predictor import ModelInfo, Prediction, Predictor, StimulusInfo
     from .protocols import PROTOCOLS, Protocol, protocol
-    from .scoring import FrameScores, FrameTruth, prepare_truth, score_frame
+    from .scoring.frame import FrameScores, FrameTruth, prepare_truth, score_frame
+    from .scoring.negatives import Negatives
 
 _LAZY = {
     "Frame": "vidsal.loaders.records",
-    "FrameScores": "vidsal.benchmark.scoring",
-    "FrameTruth": "vidsal.benchmark.scoring",
+    "FrameScores": "vidsal.benchmark.scoring.frame",
+    "FrameTruth": "vidsal.benchmark.scoring.frame",
     "ModelInfo": "vidsal.benchmark.predictor",
-    "Negatives": "vidsal.benchmark.negatives",
+    "Negatives": "vidsal.benchmark.scoring.negatives",
     "NonFinite": "vidsal.loaders.errors",
     "PROTOCOLS": "vidsal.benchmark.protocols",
     "Prediction": "vidsal.benchmark.predictor",
     "Predictor": "vidsal.benchmark.predictor",
     "Protocol": "vidsal.benchmark.protocols",
     "StimulusInfo": "vidsal.benchmark.predictor",
-    "prepare_truth": "vidsal.benchmark.scoring",
+    "prepare_truth": "vidsal.benchmark.scoring.frame",
     "protocol": "vidsal.benchmark.protocols",
-    "score_frame": "vidsal.benchmark.scoring",
+    "score_frame": "vidsal.benchmark.scoring.frame",
 }
 
 __all__ = [

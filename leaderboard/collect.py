@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from vidsal.benchmark.results import Run, find_runs, load_run
+from vidsal.benchmark.evaluation.results.store import Run, find_runs, load_run
 from vidsal.loaders.errors import BadData, MissingData, UnknownName
 
 from .boards import Entry, columns, distinct

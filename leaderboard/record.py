@@ -60,7 +60,7 @@ class ProtocolRecord(_Part):
 
 
 class ModelRecord(_Part):
-    """What was scored, see `vidsal.benchmark.run.ModelRecord`."""
+    """What was scored, see `vidsal.benchmark.evaluation.run.ModelRecord`."""
 
     name: str
     version: str
@@ -104,7 +104,7 @@ class TruthRecord(_Part):
 
 
 class CoverageRecord(_Part):
-    """Which stimuli were scored, and which were left out and why, see `vidsal.benchmark.coverage.Coverage`."""
+    """Which stimuli were scored, and which were left out and why; see `evaluation/coverage.py`."""
 
     scored: tuple[str, ...]
     annotated: int

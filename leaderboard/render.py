@@ -14,7 +14,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from vidsal._version import __version__
-from vidsal.benchmark.results import Run, summarise
+from vidsal.benchmark.evaluation.results.store import Run, summarise
 from vidsal.loaders.io.files import sha256_text
 
 from . import plots, wording

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidsal.benchmark.results import load_run
+from vidsal.benchmark.evaluation.results.store import load_run
 from vidsal.loaders.errors import MissingData, WrongUse
 from vidsal.loaders.io.files import canonical
 

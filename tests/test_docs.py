@@ -21,7 +21,7 @@ import pytest
 
 import vidsal
 from vidsal.benchmark import metrics
-from vidsal.benchmark.gate import read_tolerances
+from vidsal.benchmark.evaluation.results.gate import read_tolerances
 from vidsal.benchmark.protocols import PROTOCOLS
 from vidsal.cli import app as cli
 

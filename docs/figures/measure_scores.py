@@ -19,13 +19,13 @@ from synthetic_predictions import Stored, make_release, predict_once
 
 import vidsal
 from vidsal.benchmark import metrics
-from vidsal.benchmark.frame_truth import prepare_truth
-from vidsal.benchmark.gather import gather
-from vidsal.benchmark.negatives import Negatives
+from vidsal.benchmark.evaluation.results.store import Run
+from vidsal.benchmark.evaluation.split_negatives import gather
 from vidsal.benchmark.protocols import PROTOCOLS, SHORT_NAMES, protocol
-from vidsal.benchmark.quantise import prediction_to_uint8
-from vidsal.benchmark.results import Run
-from vidsal.benchmark.scoring import score
+from vidsal.benchmark.scoring.frame import score
+from vidsal.benchmark.scoring.negatives import Negatives
+from vidsal.benchmark.scoring.quantize import prediction_to_uint8
+from vidsal.benchmark.scoring.truth import prepare_truth
 from vidsal.loaders.release.release import Release, Stimulus
 
 Map = npt.NDArray[Any]

@@ -13,10 +13,10 @@ from generated_blocks import plain, put, table
 
 from vidsal.baselines import registry as models
 from vidsal.baselines.records import Baseline
-from vidsal.benchmark import protocol_words
 from vidsal.benchmark.human import HUMANS
 from vidsal.benchmark.predictor import ModelInfo
 from vidsal.benchmark.protocols import PROTOCOLS
+from vidsal.benchmark.protocols import describe as protocol_words
 from vidsal.loaders import registry as data_sets
 from vidsal.loaders.records import DatasetInfo
 

@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
-    from vidsal.benchmark.results import Run
-    from vidsal.benchmark.run import evaluate
-    from vidsal.benchmark.submission import predict, score
+    from vidsal.benchmark.evaluation.results.store import Run
+    from vidsal.benchmark.evaluation.run import evaluate
+    from vidsal.benchmark.submissions.score import predict, score
     from vidsal.loaders.release.release import load
 
 _LAZY = {
     "load": "vidsal.loaders.release.release",
-    "evaluate": "vidsal.benchmark.run",
-    "predict": "vidsal.benchmark.submission",
-    "score": "vidsal.benchmark.submission",
-    "Run": "vidsal.benchmark.results",
+    "evaluate": "vidsal.benchmark.evaluation.run",
+    "predict": "vidsal.benchmark.submissions.score",
+    "score": "vidsal.benchmark.submissions.score",
+    "Run": "vidsal.benchmark.evaluation.results.store",
 }
 
 __all__ = ["Run", "__version__", "evaluate", "load", "predict", "score"]

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from vidsal.baselines import registry
+from vidsal.benchmark.evaluation.run import Model, ModelRecord
 from vidsal.benchmark.human import HUMANS, human_reference
 from vidsal.benchmark.predictor import ModelInfo, Predictor
-from vidsal.benchmark.run import Model, ModelRecord
 from vidsal.loaders.errors import BadData, MissingData, VidsalError, WrongUse
 from vidsal.loaders.io.files import sha256
 

@@ -24,7 +24,7 @@ from vidsal.baselines.reference import (
     center_gaussian,
     coarse_luminance,
 )
-from vidsal.benchmark.contract import check
+from vidsal.benchmark.conformance import check
 from vidsal.benchmark.predictor import Predictor, StimulusInfo
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.datasets.synthetic import generate

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from vidsal.benchmark.contract import N_FRAMES, check, clip
+from vidsal.benchmark.conformance import N_FRAMES, check, clip
 from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import Frame

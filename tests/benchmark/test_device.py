@@ -11,9 +11,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from vidsal.benchmark import FrameScores, FrameTruth, Negatives, NonFinite, device, prepare_truth
-from vidsal.benchmark.device import score_batch, score_columns, upload
-from vidsal.benchmark.scoring import score
+from vidsal.benchmark import FrameScores, FrameTruth, Negatives, NonFinite, prepare_truth
+from vidsal.benchmark.scoring.device import batch as device
+from vidsal.benchmark.scoring.device.batch import score_batch, score_columns, upload
+from vidsal.benchmark.scoring.frame import score
 from vidsal.loaders.errors import BadData, WrongUse
 
 PROTOCOLS = ("exact-1", "dhf1k-1", "tuebingen-1")

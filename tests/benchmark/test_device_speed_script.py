@@ -10,7 +10,7 @@ from types import ModuleType
 import pytest
 import torch
 
-from vidsal.benchmark import device
+from vidsal.benchmark.scoring.device import batch as device
 
 
 @pytest.fixture

@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from vidsal.benchmark import Negatives, prepare_truth, score_frame
-from vidsal.benchmark.device import score_batch
 from vidsal.benchmark.protocols import PROTOCOLS, Protocol
-from vidsal.benchmark.scoring import score
+from vidsal.benchmark.scoring.device.batch import score_batch
+from vidsal.benchmark.scoring.frame import score
 
 STEP = 2.0**-52
 """Spacing of float64 from 1 to 2."""

@@ -11,10 +11,11 @@ import pyarrow as pa
 import pytest
 
 import vidsal
-from vidsal.benchmark import protocols, results
-from vidsal.benchmark.gate import Tolerance, compare, find_pair, read_tolerances
-from vidsal.benchmark.results import Run
-from vidsal.benchmark.run import ModelRecord, Settings, run
+from vidsal.benchmark import protocols
+from vidsal.benchmark.evaluation.results import store as results
+from vidsal.benchmark.evaluation.results.gate import Tolerance, compare, find_pair, read_tolerances
+from vidsal.benchmark.evaluation.results.store import Run
+from vidsal.benchmark.evaluation.run import ModelRecord, Settings, run
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 from vidsal.loaders.release.release import Release
 

@@ -11,7 +11,7 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from scipy.stats import wasserstein_distance
 
-from vidsal.benchmark.gaze_points import (
+from vidsal.benchmark.metrics.gaze_path import (
     GAZE_1,
     METRICS,
     SPREENI_1,

@@ -16,14 +16,17 @@ import pytest
 from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
-from vidsal.benchmark import PROTOCOLS, FrameScores, Negatives, compiled, prepare_truth, quantise, resize
-from vidsal.benchmark.declaration import Metric, find
-from vidsal.benchmark.published import NOT_SCORED, _float32_groups
-from vidsal.benchmark.scoring import score
+from vidsal.benchmark import PROTOCOLS, FrameScores, Negatives, prepare_truth
+from vidsal.benchmark.metrics.base import Metric, find
+from vidsal.benchmark.metrics.published import NOT_SCORED, _float32_groups
+from vidsal.benchmark.scoring import quantize as quantise
+from vidsal.benchmark.scoring import resize
+from vidsal.benchmark.scoring.frame import score
+from vidsal.benchmark.scoring.kernels import available as compiled
 
-kernels = pytest.importorskip("vidsal.benchmark.kernels", reason="numba does not work here")
-kernels_areas = pytest.importorskip("vidsal.benchmark.kernels_areas")
-FORMULAS = pytest.importorskip("vidsal.benchmark.fast_formulas").FORMULAS
+kernels = pytest.importorskip("vidsal.benchmark.scoring.kernels.pixels", reason="numba does not work here")
+kernels_areas = pytest.importorskip("vidsal.benchmark.scoring.kernels.roc")
+FORMULAS = pytest.importorskip("vidsal.benchmark.scoring.cpu.formulas").FORMULAS
 
 
 def agree(found: FrameScores, expected: FrameScores, tolerance: float = 1e-9) -> None:
@@ -417,7 +420,7 @@ def test_without_numba_the_definitions_score_and_a_warning_says_so(
 ) -> None:
     p, truth = frames()[1]
     expected = score(p, "saliency", truth, "exact-1", encode=True, fast=False)
-    monkeypatch.setitem(sys.modules, "vidsal.benchmark.kernels", None)
+    monkeypatch.setitem(sys.modules, "vidsal.benchmark.scoring.kernels.pixels", None)
     compiled.kernels.cache_clear()
     try:
         with caplog.at_level(logging.WARNING):

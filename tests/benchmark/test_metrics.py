@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as hnp
 from scipy import integrate, stats
 
 from vidsal.benchmark import metrics
-from vidsal.benchmark.declaration import REGISTER, find
-from vidsal.benchmark.published import NOT_SCORED
+from vidsal.benchmark.metrics.base import REGISTER, find
+from vidsal.benchmark.metrics.published import NOT_SCORED
 from vidsal.loaders.errors import UnknownName
 
 SIX = (

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from vidsal.benchmark import NonFinite, score_frame
-from vidsal.benchmark.declaration import find
-from vidsal.benchmark.resize import bilinear_half_pixel
+from vidsal.benchmark.metrics.base import find
+from vidsal.benchmark.scoring.resize import bilinear_half_pixel
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 SHORT = {"AUC_Judd": "AUC-J", "sAUC": "sAUC", "NSS": "NSS", "CC": "CC", "SIM": "SIM", "KLD": "KLD"}

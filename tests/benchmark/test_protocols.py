@@ -8,11 +8,11 @@ import json
 import pytest
 
 from vidsal.benchmark import PROTOCOLS, protocol
-from vidsal.benchmark.declaration import find
 from vidsal.benchmark.metrics import EPS
-from vidsal.benchmark.protocol_words import diff, explain
+from vidsal.benchmark.metrics.base import find
 from vidsal.benchmark.protocols import SHORT_NAMES
-from vidsal.benchmark.resize import RESIZES
+from vidsal.benchmark.protocols.describe import diff, explain
+from vidsal.benchmark.scoring.resize import RESIZES
 from vidsal.loaders.errors import UnknownName
 
 EACH = pytest.mark.parametrize("name", sorted(PROTOCOLS))

@@ -14,12 +14,12 @@ import numpy as np
 import pytest
 
 from vidsal.benchmark import Negatives, prepare_truth, protocol, score_frame
-from vidsal.benchmark.declaration import find
-from vidsal.benchmark.gather import gather
-from vidsal.benchmark.negatives import StimulusUnion
-from vidsal.benchmark.published import _float32_groups, stretch_eps32
-from vidsal.benchmark.resize import bilinear_half_pixel, bilinear_uint8, half_uint8, resize
-from vidsal.benchmark.scoring import score
+from vidsal.benchmark.evaluation.split_negatives import gather
+from vidsal.benchmark.metrics.base import find
+from vidsal.benchmark.metrics.published import _float32_groups, stretch_eps32
+from vidsal.benchmark.scoring.frame import score
+from vidsal.benchmark.scoring.negatives import StimulusUnion
+from vidsal.benchmark.scoring.resize import bilinear_half_pixel, bilinear_uint8, half_uint8, resize
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden"
 SHORT = {"AUC_Judd": "AUC-J", "sAUC": "sAUC", "NSS": "NSS", "CC": "CC", "SIM": "SIM", "KLD": "KLD"}

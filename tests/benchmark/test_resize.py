@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from vidsal.benchmark import prepare_truth
-from vidsal.benchmark import resize as module
-from vidsal.benchmark.device import score_batch
-from vidsal.benchmark.resize import RESIZES, bicubic_antialias, bilinear_half_pixel, resize
-from vidsal.benchmark.scoring import score
+from vidsal.benchmark.scoring import resize as module
+from vidsal.benchmark.scoring.device.batch import score_batch
+from vidsal.benchmark.scoring.frame import score
+from vidsal.benchmark.scoring.resize import RESIZES, bicubic_antialias, bilinear_half_pixel, resize
 from vidsal.loaders.errors import UnknownName
 
 SIZES = [((45, 80), (90, 160)), ((48, 64), (90, 160)), ((36, 64), (18, 32)), ((45, 80), (16, 28)), ((7, 9), (20, 31))]

@@ -12,12 +12,13 @@ import pytest
 import torch
 
 import vidsal
-from vidsal.benchmark import protocols, results, score_frame
-from vidsal.benchmark.frame_rows import centre_density
-from vidsal.benchmark.gather import gather
+from vidsal.benchmark import protocols, score_frame
+from vidsal.benchmark.evaluation.results import store as results
+from vidsal.benchmark.evaluation.run import ModelRecord, Settings, run
+from vidsal.benchmark.evaluation.split_negatives import gather
+from vidsal.benchmark.evaluation.stimulus import centre_density
 from vidsal.benchmark.human import GoldStandard, OneVsRest
 from vidsal.benchmark.predictor import Prediction
-from vidsal.benchmark.run import ModelRecord, Settings, run
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.errors import BadData, MissingData, NonFinite, WrongUse
 from vidsal.loaders.release.release import Release
@@ -117,7 +118,7 @@ def test_a_killed_run_goes_on_and_ends_equal(root: Path, tmp_path: Path) -> None
         "sys.path.insert(0, sys.argv[3])\n"
         "from runs import Brightness\n"
         "from vidsal.benchmark import protocols\n"
-        "from vidsal.benchmark.run import ModelRecord, Settings, run\n"
+        "from vidsal.benchmark.evaluation.run import ModelRecord, Settings, run\n"
         "def stop(done, total, name):\n"
         "    if done == 2: os.kill(os.getpid(), signal.SIGKILL)\n"
         "model = Brightness()\n"

@@ -11,9 +11,9 @@ import torch
 from scipy import stats
 
 from vidsal.benchmark import FrameScores, Negatives, NonFinite, prepare_truth, score_frame
-from vidsal.benchmark.negatives import count_map, pixel_indices, union_probability
-from vidsal.benchmark.quantise import prediction_to_uint8, truth_to_uint8
-from vidsal.benchmark.scoring import score
+from vidsal.benchmark.scoring.frame import score
+from vidsal.benchmark.scoring.negatives import count_map, pixel_indices, union_probability
+from vidsal.benchmark.scoring.quantize import prediction_to_uint8, truth_to_uint8
 from vidsal.loaders.errors import BadData, UnknownName, WrongUse
 
 KEYS = ["AUC-J", "sAUC", "NSS", "CC", "SIM", "KLD"]

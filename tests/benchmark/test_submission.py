@@ -14,12 +14,12 @@ import pytest
 from PIL import Image
 
 import vidsal
-from vidsal.benchmark import submission_manifest as manifests
-from vidsal.benchmark import submission_writing
+from vidsal.benchmark.evaluation.results.store import Run
 from vidsal.benchmark.human import OneVsRest
 from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
-from vidsal.benchmark.results import Run
-from vidsal.benchmark.submission import predict, score
+from vidsal.benchmark.submissions import manifest as manifests
+from vidsal.benchmark.submissions import writer as submission_writing
+from vidsal.benchmark.submissions.score import predict, score
 from vidsal.loaders.errors import BadData, MissingData, NonFinite, UnknownName, WrongUse
 from vidsal.loaders.records import Frame
 from vidsal.loaders.release.release import Release
@@ -379,7 +379,7 @@ def test_numbering_from_zero_is_said(tmp_path: Path, ds: Release) -> None:
 
 
 def test_padded_numbers_name_a_stimulus(tmp_path: Path) -> None:
-    from vidsal.benchmark.submission_layout import scan
+    from vidsal.benchmark.submissions.layout import scan
 
     for name in ("7", "0012", "x3"):
         (tmp_path / name).mkdir()
@@ -391,8 +391,8 @@ def test_padded_numbers_name_a_stimulus(tmp_path: Path) -> None:
 
 
 def test_the_map_of_an_image_is_a_file(tmp_path: Path) -> None:
-    from vidsal.benchmark.submission_layout import scan, stored
-    from vidsal.benchmark.submission_stored import Limits
+    from vidsal.benchmark.submissions.formats.stored import Limits
+    from vidsal.benchmark.submissions.layout import scan, stored
 
     Image.fromarray(levels("i", 0)).save(tmp_path / "COCO_000000123067.png")
     layout = scan(tmp_path, ["COCO_000000123067"])
@@ -667,8 +667,8 @@ def test_a_manifest_survives_its_file(tmp_path: Path, ds: Release) -> None:
 
 
 def test_reading_runs_ahead_but_not_far(tmp_path: Path, classic: Path, ds: Release, monkeypatch: Any) -> None:
-    from vidsal.benchmark import submission_stored
-    from vidsal.benchmark.submission_stored import Limits, PngFolder
+    from vidsal.benchmark.submissions.formats import stored as submission_stored
+    from vidsal.benchmark.submissions.formats.stored import Limits, PngFolder
 
     read: list[str] = []
     real = submission_stored.read_bounded
@@ -684,7 +684,7 @@ def test_reading_runs_ahead_but_not_far(tmp_path: Path, classic: Path, ds: Relea
 def test_what_travels_to_a_worker_is_small_and_reads_the_same(classic: Path, ds: Release) -> None:
     import pickle
 
-    from vidsal.benchmark.submission_reader import Reopen, open_submission
+    from vidsal.benchmark.submissions.reader import Reopen, open_submission
 
     opened = open_submission(classic, ds, kind="saliency", name="m", threads=2)
     make = Reopen(classic, ds.root, None, "saliency", None, "m", 2)

@@ -16,10 +16,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import vidsal
-from vidsal.benchmark.submission import predict, score
-from vidsal.benchmark.submission_layout import scan
-from vidsal.benchmark.submission_npz import NpzFile
-from vidsal.benchmark.submission_stored import Limits
+from vidsal.benchmark.submissions.formats.npz import NpzFile
+from vidsal.benchmark.submissions.formats.stored import Limits
+from vidsal.benchmark.submissions.layout import scan
+from vidsal.benchmark.submissions.score import predict, score
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.release.release import Release
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from vidsal.benchmark import submission_png
+from vidsal.benchmark.submissions.formats import png as submission_png
 from vidsal.loaders.errors import BadData
 
 from .submissions import chunk, png, smooth

@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 import vidsal
-from vidsal.benchmark import protocols, truth_cache
-from vidsal.benchmark.frame_rows import Judge
-from vidsal.benchmark.frame_truth import TruthMap
-from vidsal.benchmark.gather import gather
-from vidsal.benchmark.results import Run
-from vidsal.benchmark.run import ModelRecord, Settings, run
-from vidsal.benchmark.submission import predict, score
-from vidsal.benchmark.truth_cache import StoredTruthMap, TruthCache
+from vidsal.benchmark import protocols
+from vidsal.benchmark.evaluation.results.store import Run
+from vidsal.benchmark.evaluation.run import ModelRecord, Settings, run
+from vidsal.benchmark.evaluation.split_negatives import gather
+from vidsal.benchmark.evaluation.stimulus import Judge
+from vidsal.benchmark.scoring import truth_cache
+from vidsal.benchmark.scoring.truth import TruthMap
+from vidsal.benchmark.scoring.truth_cache import StoredTruthMap, TruthCache
+from vidsal.benchmark.submissions.score import predict, score
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.loaders.errors import BadData, MachineFault

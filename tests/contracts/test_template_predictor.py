@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import vidsal
-from vidsal.benchmark.contract import check
+from vidsal.benchmark.conformance import check
 from vidsal.benchmark.predictor import Predictor, StimulusInfo
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.datasets.synthetic import generate

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 
 from vidsal.benchmark import protocols
-from vidsal.benchmark.frame_rows import FRAMES_SCHEMA
-from vidsal.benchmark.results import FORMAT, Run, result_digest, rows_digest, summarise
+from vidsal.benchmark.evaluation.results.store import FORMAT, Run, result_digest, rows_digest, summarise
+from vidsal.benchmark.evaluation.stimulus import FRAMES_SCHEMA
 
 MakeRun = Callable[..., Run]
 _VOID = {"meta", "link", "br", "img", "input", "hr"}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from vidsal.benchmark.results import Run
+from vidsal.benchmark.evaluation.results.store import Run
 from vidsal.leaderboard.boards import Board, Entry, distinct, make_boards
 from vidsal.leaderboard.record import read_record
 from vidsal.leaderboard.wording import covered, left_out, left_out_of, qualifiers, undefined

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 import vidsal.leaderboard
-from vidsal.benchmark.results import Run, load_run
+from vidsal.benchmark.evaluation.results.store import Run, load_run
 from vidsal.leaderboard.boards import make_boards
 from vidsal.leaderboard.collect import collect
 from vidsal.leaderboard.render import index_page

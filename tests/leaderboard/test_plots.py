@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidsal.benchmark.declaration import find
+from vidsal.benchmark.metrics.base import find
 from vidsal.leaderboard import plots
 from vidsal.leaderboard.boards import Column
 

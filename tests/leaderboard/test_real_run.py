@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from vidsal.benchmark import protocols
+from vidsal.benchmark.evaluation.run import ModelRecord, Settings, evaluate, run
 from vidsal.benchmark.human import OneVsRest
 from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
-from vidsal.benchmark.run import ModelRecord, Settings, evaluate, run
 from vidsal.leaderboard.site import build
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.datasets.synthetic import generate

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from vidsal.benchmark.results import Run, result_digest
+from vidsal.benchmark.evaluation.results.store import Run, result_digest
 from vidsal.leaderboard import site
 from vidsal.leaderboard.site import MARKER, SiteSummary, build
 from vidsal.loaders.errors import BadData, MissingData, WrongUse

@@ -29,8 +29,8 @@ import torch
 from vidsal.baselines import build_module
 from vidsal.baselines.registry import baseline, names
 from vidsal.benchmark import protocols
-from vidsal.benchmark.frame_rows import Judge, info_of, score_stimulus
-from vidsal.benchmark.gather import gather
+from vidsal.benchmark.evaluation.split_negatives import gather
+from vidsal.benchmark.evaluation.stimulus import Judge, info_of, score_stimulus
 from vidsal.benchmark.predictor import StimulusInfo
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.datasets.synthetic.write import generate

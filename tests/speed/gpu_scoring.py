@@ -23,8 +23,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_flatten
 
 from vidsal.benchmark import Negatives, prepare_truth
-from vidsal.benchmark.device import TruthBatch, score_batch, score_columns, upload
-from vidsal.benchmark.scoring import score
+from vidsal.benchmark.scoring.device.batch import TruthBatch, score_batch, score_columns, upload
+from vidsal.benchmark.scoring.frame import score
 
 PROTOCOLS = ("exact-1", "dhf1k-1")
 TOLERANCE = 1e-6

@@ -19,9 +19,9 @@ from threadpoolctl import threadpool_limits
 
 from vidsal.baselines import load_model
 from vidsal.benchmark import protocols
-from vidsal.benchmark.frame_rows import Judge, info_of, score_stimulus
-from vidsal.benchmark.gather import gather
-from vidsal.benchmark.scoring import score
+from vidsal.benchmark.evaluation.split_negatives import gather
+from vidsal.benchmark.evaluation.stimulus import Judge, info_of, score_stimulus
+from vidsal.benchmark.scoring.frame import score
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.release.release import load
 

@@ -18,7 +18,8 @@ from typing import Any
 
 import pytest
 
-from vidsal.benchmark import protocols, truth_cache
+from vidsal.benchmark import protocols
+from vidsal.benchmark.scoring import truth_cache
 from vidsal.loaders.release.release import Release, load
 
 pytestmark = pytest.mark.slow

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from vidsal.benchmark import PROTOCOLS, Negatives, prepare_truth, score_frame
-from vidsal.benchmark.scoring import score
+from vidsal.benchmark.scoring.frame import score
 from vidsal.loaders.records import Truth
 
 pytestmark = pytest.mark.slow

@@ -18,8 +18,10 @@ from typing import Any
 import pytest
 from PIL import Image
 
-from vidsal.benchmark import protocols, submission_png, truth_cache
-from vidsal.benchmark.submission import score
+from vidsal.benchmark import protocols
+from vidsal.benchmark.scoring import truth_cache
+from vidsal.benchmark.submissions.formats import png as submission_png
+from vidsal.benchmark.submissions.score import score
 from vidsal.loaders.release.release import Release
 
 pytestmark = pytest.mark.slow

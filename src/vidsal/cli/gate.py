@@ -19,7 +19,7 @@ _MOST_ROWS = 60
 @json_option
 def gate(baseline: Path, candidate: Path, tolerances: Path | None, as_json: bool) -> int:
     """Compare two runs; exit code 1 if a score moved, with a table of what moved."""
-    from vidsal.benchmark.gate import compare, find_pair, read_tolerances
+    from vidsal.benchmark.evaluation.results.gate import compare, find_pair, read_tolerances
 
     allowed = None if tolerances is None else read_tolerances(tolerances)
     one, other = find_pair(baseline, candidate)

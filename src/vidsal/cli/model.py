@@ -68,7 +68,7 @@ def info(name: str, as_json: bool) -> None:
 @json_option
 def check(name: str, checkpoint: Path | None, options: tuple[str, ...], device: str, as_json: bool) -> None:
     """Run the predictor contract on a two-second clip; NAME may be path/to/file.py:Class."""
-    from vidsal.benchmark.contract import check as check_contract
+    from vidsal.benchmark.conformance import check as check_contract
     from vidsal.models import parse_spec
 
     spec = parse_spec(name, checkpoint, device, options)

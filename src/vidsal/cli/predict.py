@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from vidsal.benchmark.submission_encoding import FILES
+from vidsal.benchmark.submissions.encoding import FILES
 
 from .output import any_path, folder_out, json_option, print_json, progress
 
@@ -57,8 +57,8 @@ def predict(
 
     Stimuli without gaze are predicted too. The folder is scored with `vidsal score`.
     """
-    from vidsal.benchmark.submission import predict as store
-    from vidsal.benchmark.submission_manifest import content
+    from vidsal.benchmark.submissions.manifest import content
+    from vidsal.benchmark.submissions.score import predict as store
     from vidsal.loaders.release.release import load
     from vidsal.models import parse_spec
 

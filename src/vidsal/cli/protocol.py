@@ -31,8 +31,8 @@ def list_(as_json: bool) -> None:
 @json_option
 def show(name: str, as_json: bool) -> None:
     """Explain a protocol in words."""
-    from vidsal.benchmark.protocol_words import explain
     from vidsal.benchmark.protocols import protocol as find
+    from vidsal.benchmark.protocols.describe import explain
 
     found = find(name)
     if as_json:
@@ -47,7 +47,7 @@ def show(name: str, as_json: bool) -> None:
 @json_option
 def diff(first: str, second: str, as_json: bool) -> None:
     """Say in which choices two protocols differ."""
-    from vidsal.benchmark.protocol_words import diff as compare
+    from vidsal.benchmark.protocols.describe import diff as compare
 
     differences = compare(first, second)
     if as_json:

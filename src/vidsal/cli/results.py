@@ -20,7 +20,7 @@ def results() -> None:
 @json_option
 def list_(folder: Path, as_json: bool) -> None:
     """List the runs below a results folder."""
-    from vidsal.benchmark.results import find_runs, load_run
+    from vidsal.benchmark.evaluation.results.store import find_runs, load_run
 
     runs = [load_run(path) for path in find_runs(folder)]
     if as_json:
@@ -46,6 +46,6 @@ def list_(folder: Path, as_json: bool) -> None:
 @json_option
 def show(folder: Path, as_json: bool) -> None:
     """Show one run."""
-    from vidsal.benchmark.results import load_run
+    from vidsal.benchmark.evaluation.results.store import load_run
 
     report(load_run(folder), as_json)

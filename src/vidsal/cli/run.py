@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from vidsal.benchmark.results import Run
+from vidsal.benchmark.evaluation.results.store import Run
 
 from .output import any_path, folder_out, json_option, print_json, print_table, progress
 
@@ -51,8 +51,8 @@ def run(
 ) -> None:
     """Run MODEL (a registered name, or path/to/file.py:Class) over a release and score it."""
     from vidsal.benchmark import protocols
-    from vidsal.benchmark.run import Settings, with_threads
-    from vidsal.benchmark.run import run as score_run
+    from vidsal.benchmark.evaluation.run import Settings, with_threads
+    from vidsal.benchmark.evaluation.run import run as score_run
     from vidsal.loaders.release.release import load
     from vidsal.models import parse_spec
 

@@ -64,9 +64,9 @@ def score(
 ) -> None:
     """Score the predictions in SUBMISSION, a folder of 8- or 16-bit PNG, npz or lossless grey video."""
     from vidsal.benchmark import protocols
-    from vidsal.benchmark.submission import score as score_submission
-    from vidsal.benchmark.submission_manifest import read
-    from vidsal.benchmark.submission_reader import check_data_set
+    from vidsal.benchmark.submissions.manifest import read
+    from vidsal.benchmark.submissions.reader import check_data_set
+    from vidsal.benchmark.submissions.score import score as score_submission
     from vidsal.loaders.release.release import load
 
     rules = protocols.protocol(protocol_name)

@@ -1,0 +1,130 @@
+"""A list of stimuli to work through, in this process or in a pool of processes; finished ones are not done again."""
+
+from __future__ import annotations
+
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Generator, Sequence
+from concurrent.futures import FIRST_COMPLETED, wait
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+from threadpoolctl import threadpool_limits
+
+from vidsal.loaders.errors import MachineFault, WrongUse
+from vidsal.loaders.io.workers import pool
+from vidsal.loaders.release.release import Release, load
+
+from ..human import HumanReference
+from ..predictor import Predictor
+
+Model = Predictor | HumanReference
+Maker = Callable[[], Model]
+
+
+@dataclass(frozen=True)
+class Job(ABC):
+    """One stimulus: all that a worker needs, so it is picklable where there are several.
+
+    Attributes:
+        make: makes the model; called once in each process.
+        root, split, frames_root: the release.
+        stimulus_id: which of its stimuli.
+        folder: of the unfinished work; equal for all jobs of one list.
+        threads: of torch in each process.
+    """
+
+    make: Maker
+    root: str
+    split: str | None
+    frames_root: Path | None
+    stimulus_id: str
+    folder: Path
+    threads: int
+
+    @abstractmethod
+    def done(self) -> bool:
+        """Whether the result of this job is there already."""
+
+    @abstractmethod
+    def do(self, model: Model, data: Release) -> None:
+        """Do the work and leave the result whole."""
+
+
+def work(jobs: Sequence[Job], data: Release, workers: int) -> Generator[str]:
+    """Do the jobs that are not done, in any order; yield the id of each.
+
+    Where there are several processes, long stimuli come first, so that none is left for the end.
+
+    Args:
+        jobs: one for each stimulus.
+        data: the release, for the jobs of this process.
+        workers: processes; 1 works here.
+
+    Raises:
+        MachineFault: a worker died; what the jobs raise comes out as it is.
+    """
+    todo = []
+    for job in jobs:
+        if job.done():
+            yield job.stimulus_id
+        else:
+            todo.append(job)
+    if workers <= 1 or len(todo) <= 1:
+        model: Model | None = None
+        for job in todo:
+            model = model or _made(job, data)
+            _do(job, model, data)
+            yield job.stimulus_id
+        return
+    todo.sort(key=lambda job: -data[job.stimulus_id].n_frames)
+    try:
+        with pool(workers) as processes:
+            running = {processes.submit(_do_in_worker, job): job for job in todo}
+            while running:
+                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                    future.result()
+                    yield running.pop(future).stimulus_id
+    except BrokenProcessPool as error:
+        raise MachineFault(
+            "a worker process died (killed, or out of memory); finished stimuli are kept: "
+            "start the same command again with fewer --workers"
+        ) from error
+
+
+_models: dict[str, tuple[Model, Release]] = {}
+"""The model of this worker process, made once."""
+
+
+def _do_in_worker(job: Job) -> None:
+    key = str(job.folder)
+    if key not in _models:
+        data = load(job.root, job.split, frames=job.frames_root)
+        _models[key] = (_made(job, data), data)
+    _do(job, *_models[key])
+
+
+def _do(job: Job, model: Model, data: Release) -> None:
+    _limit_torch(job.threads)
+    job.do(model, data)
+
+
+def _made(job: Job, data: Release) -> Model:
+    _limit_torch(job.threads)
+    model = job.make()
+    fit = getattr(model, "fit", None)
+    if callable(fit):
+        with threadpool_limits(1, user_api="blas"):
+            fit(data, data.split)
+    if isinstance(model, HumanReference):
+        model.check(data)
+    elif not isinstance(model, Predictor):
+        raise WrongUse(f"{type(model).__name__} is no predictor: it needs `info` and `predict(frames, stimulus)`")
+    return model
+
+
+def _limit_torch(threads: int) -> None:
+    """Fix torch's threads, if torch is in use at all."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)

@@ -1,0 +1,326 @@
+"""The gate: two runs of the same thing, and every score that moved.
+
+A gate compares what may be compared: one release, split, protocol, truth recipe and coverage. Means of the run and of
+every stimulus are held against a tolerance, 1e-9 or 1e-9 of their size unless a file says otherwise; numbers of frames
+and statuses must be equal. NaN on both sides is equal.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
+
+from ...metrics.gaze_path import METRICS as GAZE_METRICS
+from ...protocols import SHORT_NAMES
+from .store import Run, find_runs, load_run
+
+SMALLEST = 1e-9
+"""Largest change of a score, in its unit or as a share of its size, that is no change."""
+
+_MEANS = ("mean", "mean_stimuli", "mean_frames")
+_ALL = "default"
+
+
+@dataclass(frozen=True)
+class Tolerance:
+    """How far a score may move: the larger of the two.
+
+    Attributes:
+        absolute: in the metric's unit.
+        relative: as a share of the larger of both scores.
+    """
+
+    absolute: float = SMALLEST
+    relative: float = SMALLEST
+
+    def of(self, a: float, b: float) -> float:
+        """Return how far these two may lie apart."""
+        size = max(abs(a), abs(b))
+        return max(self.absolute, self.relative * size if math.isfinite(size) else 0.0)
+
+
+@dataclass(frozen=True)
+class Moved:
+    """One thing that is not as it was.
+
+    Attributes:
+        where: `run`, or a stimulus id.
+        what: a metric (`AUC-J`, or `AUC-J, mean_frames`), or a count.
+        baseline, candidate: both values.
+        difference: candidate - baseline; NaN where one of them is.
+        allowed: how far it may have moved.
+    """
+
+    where: str
+    what: str
+    baseline: float
+    candidate: float
+    difference: float
+    allowed: float
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for JSON; None for NaN."""
+        return {k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in self.__dict__.items()}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a gate found.
+
+    Attributes:
+        baseline, candidate: the runs.
+        moved: what moved, means of the run first, then stimuli by falling difference.
+        compared: how many values were compared.
+        notes: what differs and is allowed to: model, versions.
+    """
+
+    baseline: Run
+    candidate: Run
+    moved: tuple[Moved, ...]
+    compared: int
+    notes: tuple[str, ...] = field(default=())
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing moved."""
+        return not self.moved
+
+
+def compare(baseline: Run, candidate: Run, tolerances: Mapping[str, Tolerance] | None = None) -> Verdict:
+    """Compare two runs.
+
+    Args:
+        baseline: how it was.
+        candidate: how it is.
+        tolerances: by short name of the metric; `default` for the others.
+
+    Raises:
+        WrongUse: they may not be compared; the message names every difference.
+    """
+    differences = list(_differences(baseline.record, candidate.record))
+    if differences:
+        raise WrongUse(f"the two runs can not be compared: {'; '.join(differences)}")
+    allowed = tolerances or {}
+    moved: list[Moved] = []
+    compared = 0
+    for where, what, metric, a, b in chain(
+        *(values(baseline, candidate) for values in (_of_run, _of_stimuli, _of_gaze))
+    ):
+        compared += 1
+        tolerance = allowed.get(metric, allowed.get(_ALL, Tolerance())) if metric else Tolerance(0.0, 0.0)
+        if not _same(a, b, tolerance):
+            moved.append(Moved(where, what, a, b, b - a, tolerance.of(a, b)))
+    moved.sort(key=lambda m: (m.where != "run", -_size(m)))
+    return Verdict(baseline, candidate, tuple(moved), compared, tuple(_notes(baseline.record, candidate.record)))
+
+
+def _differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
+    """Say what forbids a comparison."""
+    pairs = (
+        ("release", a["release"]["id"], b["release"]["id"]),
+        ("content of the release", a["release"]["digest"][:12], b["release"]["digest"][:12]),
+        ("split", a["split"], b["split"]),
+        ("protocol", a["protocol"]["name"], b["protocol"]["name"]),
+        ("content of the protocol", a["protocol"]["digest"][:12], b["protocol"]["digest"][:12]),
+        ("truth recipe", a["truth"], b["truth"]),
+    )
+    for what, one, other in pairs:
+        if one != other:
+            if isinstance(one, dict):
+                keys = sorted(k for k in {*one, *other} if one.get(k) != other.get(k))
+                one, other = ({k: d.get(k) for k in keys} for d in (one, other))
+            yield f"{what}: {one} in the baseline, {other} in the candidate"
+    mine, theirs = a["coverage"]["scored"], b["coverage"]["scored"]
+    if set(mine) != set(theirs):
+        lost, won = sorted(set(mine) - set(theirs)), sorted(set(theirs) - set(mine))
+        text = f"coverage: {len(mine)} stimuli in the baseline, {len(theirs)} in the candidate"
+        yield text + "".join(
+            f", {word} {ids[0]}" + (f" and {len(ids) - 1} more" if len(ids) > 1 else "")
+            for word, ids in (("without", lost), ("with", won))
+            if ids
+        )
+
+
+_Value = tuple[str, str, str, float, float]
+"""Where, what, the metric (empty for a count), both values."""
+
+
+def _of_run(a: Run, b: Run) -> Iterator[_Value]:
+    for name in dict.fromkeys([*a.metrics, *b.metrics]):
+        one, other = a.record["metrics"].get(name, {}), b.record["metrics"].get(name, {})
+        average = a.record["protocol"]["average"]
+        for mean in _MEANS:
+            if mean == f"mean_{'stimuli' if average == 'stimulus' else 'frames'}":
+                continue  # it is `mean`
+            what = name if mean == "mean" else f"{name}, {mean}"
+            yield "run", what, name, _number(one.get(mean)), _number(other.get(mean))
+        yield "run", f"{name}, frames that define it", "", _number(one.get("n")), _number(other.get("n"))
+    counts = (a.record["counts"], b.record["counts"])
+    for name in dict.fromkeys([*counts[0], *counts[1]]):
+        what = name if name == "frames" else f"frames, {name}"
+        yield "run", what, "", _number(counts[0].get(name)), _number(counts[1].get(name))
+
+
+def _of_stimuli(a: Run, b: Run) -> Iterator[_Value]:
+    one, other = _by_stimulus(a), _by_stimulus(b)
+    for stimulus_id, values in one.items():
+        for column, value in values.items():
+            metric = column if column in SHORT_NAMES else ""
+            yield stimulus_id, column if metric else _WORDS[column], metric, value, other[stimulus_id][column]
+    yield from _of_statuses(a.frames, b.frames)
+
+
+def _of_gaze(a: Run, b: Run) -> Iterator[_Value]:
+    """Scores of predicted positions as positions, where a model predicts them."""
+    one, other = (r.record.get("gaze_points", {}) for r in (a, b))
+    rows = [("run", one.get("mean", {}), other.get("mean", {}))]
+    mine, theirs = one.get("stimuli", {}), other.get("stimuli", {})
+    rows += [(i, mine.get(i, {}), theirs.get(i, {})) for i in dict.fromkeys([*mine, *theirs])]
+    for where, x, y in rows:
+        for name in dict.fromkeys([*x, *y]):
+            yield where, name, name, _number(x.get(name)), _number(y.get(name))
+
+
+_WORDS = {"n_frames": "frames", "n_scored": "frames, scored"}
+
+
+def _by_stimulus(run: Run) -> dict[str, dict[str, float]]:
+    columns = [*_WORDS, *run.metrics]
+    table = run.stimuli.set_index("stimulus_id")[columns].astype(float)
+    rows = zip(table.index, table.to_numpy().tolist(), strict=True)
+    return {str(key): dict(zip(columns, row, strict=True)) for key, row in rows}
+
+
+def _of_statuses(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[_Value]:
+    """Count, for each stimulus, the frames whose status or number of fixations is another."""
+    keys = ["stimulus_id", "frame"]
+    both = a[[*keys, "status", "n_fixations"]].merge(
+        b[[*keys, "status", "n_fixations"]], on=keys, how="outer", suffixes=("_a", "_b")
+    )
+    for column, what in (("status", "frames with another status"), ("n_fixations", "frames with other fixations")):
+        other = both[f"{column}_a"].astype(object).ne(both[f"{column}_b"].astype(object))
+        for stimulus_id, count in both[other].groupby("stimulus_id").size().items():
+            yield str(stimulus_id), what, "", 0.0, float(count)
+
+
+def _number(value: Any) -> float:
+    return math.nan if value is None else float(value)
+
+
+def _same(a: float, b: float, tolerance: Tolerance) -> bool:
+    if math.isnan(a) or math.isnan(b):
+        return math.isnan(a) and math.isnan(b)
+    return a == b or abs(b - a) <= tolerance.of(a, b)
+
+
+def _size(moved: Moved) -> float:
+    """How large a move is, in shares of the score; NaN on one side is the largest."""
+    if math.isnan(moved.difference):
+        return math.inf
+    return abs(moved.difference) / max(abs(moved.baseline), abs(moved.candidate), 1e-300)
+
+
+def _notes(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
+    for key in ("name", "version", "checkpoint_sha256", "options"):
+        if a["model"].get(key) != b["model"].get(key):
+            yield f"model, {key}: {a['model'].get(key)} in the baseline, {b['model'].get(key)} in the candidate"
+    for key in sorted({*a["engine"], *b["engine"]}):
+        if a["engine"].get(key) != b["engine"].get(key):
+            yield f"{key}: {a['engine'].get(key)} in the baseline, {b['engine'].get(key)} in the candidate"
+
+
+def find_pair(baseline: str | Path, candidate: str | Path) -> tuple[Run, Run]:
+    """Read the two runs to compare: run folders, or results folders that hold one matching run each.
+
+    Runs match where release, split, protocol and model have the same names; a folder with a single run is that run.
+
+    Raises:
+        MissingData: there is none. WrongUse: more than one could be meant. BadData: a run is damaged.
+    """
+    ours, theirs = _candidates(Path(baseline)), _candidates(Path(candidate))
+    if len(ours) == 1 and len(theirs) == 1:
+        return load_run(ours[0]), load_run(theirs[0])
+    by_key = [_by_key(paths) for paths in (ours, theirs)]
+    common = sorted(set(by_key[0]) & set(by_key[1]))
+    pairs = [(a, b) for key in common for a in by_key[0][key] for b in by_key[1][key]]
+    if len(pairs) != 1:
+        found = ", ".join("/".join(key) for key in common[:5]) or "none in common"
+        raise WrongUse(
+            f"{baseline} holds {len(ours)} runs, {candidate} {len(theirs)}; {len(pairs)} pairs match ({found}): name "
+            "two run folders, RESULTS/RELEASE/SPLIT/PROTOCOL/MODEL/TIME-DIGEST"
+        )
+    return load_run(pairs[0][0]), load_run(pairs[0][1])
+
+
+def _candidates(path: Path) -> list[Path]:
+    path = path.parent if path.name == "run.json" else path
+    if (path / "run.json").is_file():
+        return [path]
+    found = find_runs(path)
+    if not found:
+        raise MissingData(f"{path}: no run is here; make one with `vidsal run` or `vidsal score`")
+    return found
+
+
+def _by_key(paths: list[Path]) -> dict[tuple[str, str, str, str], list[Path]]:
+    keys: dict[tuple[str, str, str, str], list[Path]] = {}
+    for path in paths:
+        record = load_run(path).record
+        key = (record["release"]["id"], record["split"], record["protocol"]["name"], record["model"]["name"])
+        keys.setdefault(key, []).append(path)
+    return keys
+
+
+def read_tolerances(path: str | Path) -> dict[str, Tolerance]:
+    """Read a file of tolerances, TOML or JSON: a table for each metric, with `absolute` and `relative`.
+
+        [default]
+        relative = 1e-9
+        [KLD]
+        absolute = 1e-6
+
+    Raises:
+        MissingData: there is no such file. BadData: it can not be read. WrongUse: a name or number is wrong.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingData(f"{path}: no such file of tolerances")
+    try:
+        text = path.read_text(encoding="utf-8")
+        tables = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadData(
+            f"{path}: not readable as {'JSON' if path.suffix.lower() == '.json' else 'TOML'}: {error}"
+        ) from error
+    if not isinstance(tables, dict):
+        raise WrongUse(f'{path}: expected a table for each metric, as {{"KLD": {{"absolute": 1e-6}}}}')
+    base = _tolerance(path, _ALL, tables.get(_ALL, {}), Tolerance())
+    found = {_ALL: base}
+    for name, table in tables.items():
+        if name not in (*SHORT_NAMES, *GAZE_METRICS, _ALL):
+            raise UnknownName(f"metric in {path}", name, [*SHORT_NAMES, *GAZE_METRICS, _ALL])
+        found[name] = _tolerance(path, name, table, base)
+    return found
+
+
+def _tolerance(path: Path, name: str, table: Any, base: Tolerance) -> Tolerance:
+    if not isinstance(table, dict):
+        raise WrongUse(f"{path}: {name} is {table!r}; expected a table with `absolute` or `relative`")
+    values = {"absolute": base.absolute, "relative": base.relative}
+    for key, value in table.items():
+        if key not in values:
+            raise UnknownName(f"key of {name} in {path}", key, values)
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not (0 <= value < math.inf):
+            raise WrongUse(f"{path}: {name}, {key} is {value!r}; expected a number from 0")
+        values[key] = float(value)
+    return Tolerance(**values)

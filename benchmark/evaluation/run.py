@@ -1,0 +1,362 @@
+"""The run: a predictor over a release, scored as it predicts.
+
+Work is a list of stimuli. Each one's rows are written once, atomically, to `<out>/.partial/<input digest>/`; a killed
+run resumes there and ends equal to an unbroken one. The same code runs in this process or in a pool.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+import time
+from collections.abc import Callable, Mapping
+from contextlib import closing
+from dataclasses import asdict, dataclass, field, replace
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from threadpoolctl import threadpool_limits
+
+from vidsal._version import __version__
+from vidsal.loaders.errors import WrongUse
+from vidsal.loaders.io.files import alone, canonical, sha256_text, whole
+from vidsal.loaders.release.release import Release, Stimulus
+
+from .. import protocols
+from ..human import HumanReference
+from ..metrics.gaze_path import GAZE_1
+from ..metrics.gaze_path import METRICS as GAZE_METRICS
+from ..predictor import ModelInfo, Predictor
+from ..scoring import truth_cache
+from .coverage import Coverage, cover
+from .pool import Job, Maker, work
+from .pool import Model as Model
+from .results import store as results
+from .results.store import Run
+from .split_negatives import GatheredNegatives, gather
+from .stimulus import FRAMES_SCHEMA, GAZE_KEY, Judge, score_humans, score_stimulus
+
+Progress = Callable[[int, int, str], None]
+ENGINE = "1"
+Kind = Literal["network", "reference", "human", "custom", "submission"]
+
+
+class Fitted(Protocol):
+    """A predictor that is fitted to a release before it runs (`center_prior_fitted`, `shuffled_prior`)."""
+
+    def fit(self, release: Release, split: str | None) -> None:
+        """Learn from the release; raise WrongUse where that is impossible."""
+        ...
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What a run was asked for, beside the model.
+
+    Attributes:
+        protocol: the declaration.
+        recipe: truth recipe; None = the release's default.
+        with_frames_only: cover only stimuli whose frames are here, whatever the predictor needs.
+        limit: at most so many stimuli.
+        predicted: cover only these stimuli, those that a submission holds; None = all.
+        truth_cache: where precomputed truths lie, see `scoring/truth_cache.py`; `auto` = with the
+            release; None = use none. Scores are the same.
+        threads: of torch in each process; recorded, because a network's bits may depend on it.
+    """
+
+    protocol: protocols.Protocol
+    recipe: str | None = None
+    with_frames_only: bool = False
+    limit: int | None = None
+    predicted: frozenset[str] | None = None
+    truth_cache: str | Path | None = "auto"
+    threads: int = field(default_factory=lambda: max(1, (os.cpu_count() or 1) // 2))
+
+
+@dataclass(frozen=True)
+class ModelRecord:
+    """What a result says of the model.
+
+    Attributes:
+        info: the model's own declaration.
+        kind: `network`, `reference`, `human`, `custom` or `submission`.
+        checkpoint, checkpoint_sha256: file name and digest of the weights.
+        options: settings beyond the defaults.
+        device: `cpu` or `cuda`.
+        command: the command that repeats the run.
+        submission: what stored predictions say of themselves, their digest among it; None for a model that ran.
+        points: against which fixations it is judged, `all`, or what a human reference says.
+    """
+
+    info: ModelInfo
+    kind: Kind = "custom"
+    checkpoint: str | None = None
+    checkpoint_sha256: str | None = None
+    options: Mapping[str, Any] = field(default_factory=dict)
+    device: str = "cpu"
+    command: str | None = None
+    submission: Mapping[str, Any] | None = None
+    points: str = "all"
+
+    @classmethod
+    def of(cls, model: Model, kind: Kind = "custom", **details: Any) -> ModelRecord:
+        """Describe a model: its declaration, and for a human reference what it is judged against."""
+        if isinstance(model, HumanReference):
+            return cls(model.info, "human", points=model.truth, **details)
+        return cls(model.info, kind, **details)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for run.json."""
+        return {
+            **asdict(self.info),
+            "trained_on": list(self.info.trained_on),
+            "kind": self.kind,
+            "checkpoint": self.checkpoint,
+            "checkpoint_sha256": self.checkpoint_sha256,
+            "options": {k: list(v) if isinstance(v, tuple) else v for k, v in self.options.items()},
+            "device": self.device,
+            **({} if self.submission is None else {"submission": dict(self.submission)}),
+        }
+
+
+def evaluate(
+    model: Model,
+    data: Release,
+    protocol: str | protocols.Protocol = "exact-1",
+    *,
+    recipe: str | None = None,
+    with_frames_only: bool = False,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> Run:
+    """Score a predictor as it predicts; nothing is written.
+
+    Args:
+        model: any object that follows the predictor protocol, or a human reference.
+        data: from `vidsal.load`; its split is the one that is scored.
+        protocol: name or declaration.
+        recipe: truth recipe of the release; None = its default one.
+        with_frames_only: cover only stimuli whose frames are here.
+        limit: at most so many stimuli.
+        progress: called with (done, total, stimulus id) after each stimulus.
+
+    Returns:
+        The run; `run.summary()`, `run.stimuli`, `run.frames`, `run.save("results/")`.
+
+    Raises:
+        MissingData: no annotated stimulus, or no frames.
+        BadData: the model broke the protocol, or gave a map that is not finite.
+    """
+    if not isinstance(model, (Predictor, HumanReference)) or not isinstance(model.info, ModelInfo):
+        raise WrongUse(f"{type(model).__name__} is no predictor: it needs `info` and `predict(frames, stimulus)`")
+    settings = Settings(protocols.protocol(protocol), recipe, with_frames_only, limit)
+    with TemporaryDirectory(prefix="vidsal-") as partial:
+        return run(
+            lambda: model, ModelRecord.of(model), data, settings, partial=Path(partial), progress=progress, workers=1
+        )
+
+
+def run(
+    make: Maker,
+    model: ModelRecord,
+    data: Release,
+    settings: Settings,
+    *,
+    partial: Path,
+    workers: int = 1,
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> Run:
+    """Score a model on a release.
+
+    Args:
+        make: makes the model; called once in each process (so it must be picklable for more than one worker).
+        model: what the result says of it.
+        data: the release and split.
+        settings: what was asked for.
+        partial: folder of unfinished work; what lies there under the same input digest is not done again.
+        workers: processes; the result does not depend on it.
+        fresh: forget unfinished work of the same input.
+        progress: called with (done, total, stimulus id) after each stimulus.
+
+    Raises:
+        MissingData, BadData, WrongUse: see `evaluate`.
+        MachineFault: a worker died.
+    """
+    begun = time.monotonic()
+    needs_frames = model.info.needs_frames or settings.with_frames_only
+    coverage, chosen = cover(data, needs_frames=needs_frames, limit=settings.limit, predicted=settings.predicted)
+    key = _input_digest(model, data, settings, coverage)
+    folder = partial / key[:24]
+    with alone(folder):
+        for left in [p for p in folder.iterdir() if fresh and p.suffix in (".parquet", ".npz")]:
+            left.unlink()
+        annotated = [s for s in data if s.annotated]
+        for shape in sorted({(s.height, s.width) for s in chosen}):
+            _gather_once(folder, annotated, shape, settings)
+        jobs = [
+            _Job(make, str(data.root), data.split, data.frames_root(), s.id, folder, settings.threads, settings)
+            for s in chosen
+        ]
+        with closing(work(jobs, data, min(workers, len(jobs)))) as finished:
+            for done, stimulus_id in enumerate(finished, 1):
+                if progress:
+                    progress(done, len(jobs), stimulus_id)
+        tables = [pq.read_table(job.rows, schema=FRAMES_SCHEMA, use_threads=False) for job in jobs]
+        rows = pa.concat_tables(tables)
+        gaze = {job.stimulus_id: _gaze_of(job.rows) for job in jobs}
+        shutil.rmtree(folder)
+    return _finish(rows, gaze, model, data, settings, coverage, key, time.monotonic() - begun)
+
+
+def _gaze_of(path: Path) -> dict[str, float | None]:
+    """Scores of predicted positions as positions, where a model predicts them."""
+    text = (pq.read_schema(path).metadata or {}).get(GAZE_KEY)
+    return {} if text is None else dict(json.loads(text))
+
+
+def _gaze_record(gaze: Mapping[str, Mapping[str, float | None]]) -> dict[str, Any]:
+    """Aggregate the scores of positions: the mean over stimuli of each."""
+    if not any(gaze.values()):
+        return {}
+    means = {}
+    for name in GAZE_METRICS:
+        values = [v for scores in gaze.values() if (v := scores.get(name)) is not None]
+        means[name] = sum(values) / len(values) if values else None
+    return {"gaze_points": {"protocol": asdict(GAZE_1), "mean": means, "stimuli": dict(gaze)}}
+
+
+@dataclass(frozen=True)
+class _Job(Job):
+    """One stimulus to score."""
+
+    settings: Settings
+
+    @property
+    def rows(self) -> Path:
+        return self.folder / f"{sha256(self.stimulus_id.encode()).hexdigest()[:24]}.parquet"
+
+    def done(self) -> bool:
+        """Whether the rows are there, and whole: what a failing disk left is done again."""
+        try:
+            return bool(pq.read_schema(self.rows).equals(FRAMES_SCHEMA))
+        except (OSError, pa.ArrowInvalid):
+            return False
+
+    def do(self, model: Model, data: Release) -> None:
+        stimulus = data[self.stimulus_id]
+        negatives = _negatives(self.folder, (stimulus.height, stimulus.width))
+        judge = Judge(self.settings.protocol, self.settings.recipe, negatives, _stored(stimulus, data, self.settings))
+        # One BLAS thread: sums must not depend on how many there are.
+        with threadpool_limits(1, user_api="blas"):
+            if isinstance(model, HumanReference):
+                table = score_humans(model, stimulus, judge)
+            else:
+                table = score_stimulus(model, stimulus, judge)
+        with whole(self.rows) as temporary:
+            pq.write_table(table, temporary, compression="lz4")
+
+
+def _stored(stimulus: Stimulus, data: Release, settings: Settings) -> truth_cache.StimulusTruth | None:
+    """The truths of a stimulus that were made ready before, if any."""
+    if settings.truth_cache is None:
+        return None
+    root = None if settings.truth_cache == "auto" else settings.truth_cache
+    return truth_cache.find(data, settings.protocol, settings.recipe, root).open(stimulus)
+
+
+def _input_digest(model: ModelRecord, data: Release, settings: Settings, coverage: Coverage) -> str:
+    content = {
+        "engine": [ENGINE, __version__],
+        "release": data.digest,
+        "split": data.split or "all",
+        "protocol": settings.protocol.digest,
+        "recipe": settings.recipe or data.default_truth,
+        "model": model.to_dict(),
+        "scored": list(coverage.scored),
+        "threads": settings.threads,
+    }
+    return sha256_text(canonical(content))
+
+
+def _negatives_file(folder: Path, shape: tuple[int, ...]) -> Path:
+    return folder / f"negatives-{shape[1]}x{shape[0]}.npz"
+
+
+def _gather_once(folder: Path, annotated: list[Stimulus], shape: tuple[int, int], settings: Settings) -> None:
+    path = _negatives_file(folder, shape)
+    if not path.is_file():
+        found = gather(annotated, shape, settings.protocol)
+        with whole(path) as temporary, temporary.open("wb") as file:
+            np.savez(file, total=found.total, others=found.others, reason=found.reason)
+
+
+def _negatives(folder: Path, shape: tuple[int, int]) -> GatheredNegatives:
+    with np.load(_negatives_file(folder, shape), allow_pickle=False) as data:
+        return GatheredNegatives(data["total"], bool(data["others"]), str(data["reason"]))
+
+
+def _finish(
+    rows: pa.Table,
+    gaze: Mapping[str, Mapping[str, float | None]],
+    model: ModelRecord,
+    data: Release,
+    settings: Settings,
+    coverage: Coverage,
+    key: str,
+    seconds: float,
+) -> Run:
+    protocol = settings.protocol
+    ids = dict(zip(protocols.SHORT_NAMES, protocol.metrics, strict=True))
+    metrics, counts, stimuli = results.summarise(rows, ids, protocol.average)
+    recipe = settings.recipe or data.default_truth
+    record: dict[str, Any] = {
+        "format": results.FORMAT,
+        "release": {k: data.record[j] for k, j in _RELEASE.items()},
+        "split": data.split or "all",
+        "protocol": {**protocol.to_dict(), "digest": protocol.digest},
+        "model": model.to_dict(),
+        "truth": {"recipe": recipe, **data.record["truth"]["recipes"][recipe], "points": model.points},
+        "coverage": {**coverage.to_dict(), "with_frames_only": settings.with_frames_only},
+        "counts": counts,
+        "metrics": metrics,
+        **_gaze_record(gaze),
+        "input_digest": key,
+        "frames_digest": results.rows_digest(rows),
+        "engine": {"vidsal": __version__, "engine": ENGINE, "threads": settings.threads, **_versions()},
+        "command": model.command,
+        "time": results.now(),
+        "duration_s": round(seconds, 3),
+    }
+    record["digest"] = results.result_digest(record)
+    known = {s.id: s.row for s in data}
+    stimuli["group_id"] = [known[i]["group_id"] for i in stimuli["stimulus_id"]]
+    stimuli["attributes"] = [list(known[i]["attributes"]) for i in stimuli["stimulus_id"]]
+    return Run(record, rows, pa.Table.from_pandas(stimuli, preserve_index=False).replace_schema_metadata(None))
+
+
+_RELEASE = {"id": "release", "digest": "digest", "dataset": "dataset", "variant": "variant", "title": "title"}
+
+
+def _versions() -> dict[str, str]:
+    """Versions of what moves a number, where it is installed."""
+    found = {"python": platform.python_version()}
+    for package in ("numpy", "scipy", "torch", "av"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def with_threads(settings: Settings, threads: int | None) -> Settings:
+    """Return the settings with another number of torch threads; None keeps the default."""
+    return settings if threads is None else replace(settings, threads=threads)

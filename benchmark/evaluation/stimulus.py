@@ -1,0 +1,341 @@
+"""Scoring one stimulus: predictions in, one row for every annotated frame out."""
+
+from __future__ import annotations
+
+import json
+import traceback
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from vidsal.loaders.errors import BadData, VidsalError, WrongUse
+from vidsal.loaders.records import Frame
+from vidsal.loaders.release.release import Stimulus
+from vidsal.loaders.release.truth import density as make_density
+
+from ..human import HumanReference
+from ..metrics.gaze_path import METRICS as GAZE_METRICS
+from ..metrics.gaze_path import Viewing, observer_paths, score_gaze
+from ..predictor import ModelInfo, Prediction, Predictor, StimulusInfo
+from ..protocols import SHORT_NAMES, Protocol
+from ..scoring.frame import FrameScores, FrameTruth, prepare_truth, score
+from ..scoring.inputs import as_map, value_range
+from ..scoring.negatives import Negatives
+from ..scoring.truth_cache import StimulusTruth
+from .split_negatives import GatheredNegatives
+
+SCORED, NO_FIXATION, NO_PREDICTION = "scored", "no_fixation", "no_prediction"
+GAZE_KEY = b"vidsal.gaze_points"
+_AHEAD = 8
+CENTER_SD = (0.15, 0.194)
+"""Standard deviations of the centre prior in frame widths and heights."""
+
+FRAMES_SCHEMA = pa.schema(
+    [
+        ("stimulus_id", pa.string()),
+        ("frame", pa.int32()),
+        ("n_fixations", pa.int32()),
+        *((name, pa.float64()) for name in SHORT_NAMES),
+        ("status", pa.string()),
+        ("reason", pa.string()),
+    ]
+)
+
+
+@dataclass
+class FrameRows:
+    """The rows of one stimulus, filled in any order of columns, one list each."""
+
+    stimulus_id: str
+    frame: list[int] = field(default_factory=list)
+    n_fixations: list[int] = field(default_factory=list)
+    scores: list[FrameScores | None] = field(default_factory=list)
+    status: list[str] = field(default_factory=list)
+    reason: list[str | None] = field(default_factory=list)
+
+    def add(self, frame: int, n_fixations: int, scores: FrameScores | None, status: str, reason: str | None) -> None:
+        """Append a row."""
+        self.frame.append(frame)
+        self.n_fixations.append(n_fixations)
+        self.scores.append(scores)
+        self.status.append(status)
+        self.reason.append(reason)
+
+    def table(self) -> pa.Table:
+        """Return the rows as a table, ascending by frame."""
+        values = [[float("nan") if s is None else s[name] for s in self.scores] for name in SHORT_NAMES]
+        columns = [
+            pa.array([self.stimulus_id] * len(self.frame), pa.string()),
+            pa.array(self.frame, pa.int32()),
+            pa.array(self.n_fixations, pa.int32()),
+            *(pa.array(v, pa.float64()) for v in values),
+            pa.array(self.status, pa.string()),
+            pa.array(self.reason, pa.string()),
+        ]
+        return pa.Table.from_arrays(columns, schema=FRAMES_SCHEMA)
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Everything that scoring a stimulus needs beside the predictions.
+
+    Attributes:
+        protocol: the declaration.
+        recipe: name of the truth recipe; None = the release's default.
+        negatives: of the frames of this stimulus's size.
+        stored: truths of the stimulus that were made ready before; None where there are none.
+    """
+
+    protocol: Protocol
+    recipe: str | None
+    negatives: GatheredNegatives
+    stored: StimulusTruth | None = None
+
+    def truth(self, stimulus: Stimulus, frame: int, negatives: Negatives | None) -> FrameTruth:
+        """Prepare the truth of a frame from all of its points, or take the stored one."""
+        if self.stored is not None:
+            stored = self.stored.at(frame, negatives, self.negatives.reason or "no negatives")
+            if stored is not None:
+                return stored
+        return self.truth_of(stimulus, stimulus.gaze_points.at(frame), negatives, f"{stimulus.id}, frame {frame}")
+
+    def truth_of(
+        self, stimulus: Stimulus, chosen: npt.NDArray[np.intp], negatives: Negatives | None, where: str
+    ) -> FrameTruth:
+        """Prepare the truth from some of the points."""
+        points = stimulus.gaze_points
+        return prepare_truth(
+            np.stack([points.x[chosen], points.y[chosen]], axis=1),
+            (stimulus.height, stimulus.width),
+            stimulus.density_of(chosen, self.recipe) if len(chosen) else None,
+            negatives,
+            self.protocol,
+            encode=True,
+            no_negatives_reason=self.negatives.reason or "no negatives",
+            where=where,
+        )
+
+
+def info_of(stimulus: Stimulus) -> StimulusInfo:
+    """Return what a predictor may know of a stimulus."""
+    fps = stimulus.fps
+    return StimulusInfo(
+        stimulus.id,
+        stimulus.width,
+        stimulus.height,
+        None if fps is None else float(fps),
+        stimulus.kind,
+        stimulus.n_frames,
+    )
+
+
+def frames_for(info: ModelInfo, stimulus: Stimulus) -> Iterator[Frame]:
+    """Yield the frames, or cheap black placeholders for a predictor that never looks at them."""
+    if info.needs_frames:
+        return stimulus.frames()
+    blank = np.broadcast_to(np.zeros((), np.uint8), (stimulus.height, stimulus.width, 3))
+    step = 1000 / float(stimulus.fps) if stimulus.fps else 0.0
+    return (Frame(i, i * step, blank) for i in range(stimulus.n_frames))
+
+
+def centre_density(height: int, width: int) -> npt.NDArray[np.float32]:
+    """Return the centre prior of the reference predictors: a Gaussian, sd 0.15 W and 0.194 H, sum 1."""
+    y = (np.arange(height) + 0.5 - height / 2) / (CENTER_SD[1] * height)
+    x = (np.arange(width) + 0.5 - width / 2) / (CENTER_SD[0] * width)
+    values = np.exp(-0.5 * (y[:, None] ** 2 + x[None, :] ** 2))
+    density: npt.NDArray[np.float32] = (values / values.sum()).astype(np.float32)
+    return density
+
+
+def complete(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction | int]:
+    """Run a predictor over one stimulus; yield a prediction for each annotated frame in order, or the frame's bare
+    index where the model's declared rule leaves it without.
+
+    Raises:
+        BadData: predictions out of order, of frames that do not exist, or missing without a declared rule.
+    """
+    info = predictor.info
+    wanted = set(stimulus.annotated_indices().tolist())
+    early: list[int] = []
+    expected = 0
+    begun = False
+    for prediction in predictions(predictor, stimulus):
+        frame = int(prediction.frame)
+        if not expected <= frame < stimulus.n_frames:
+            raise BadData(
+                f"{info.name}, {stimulus.id}: got a prediction of frame {frame}, expected {expected} of "
+                f"{stimulus.n_frames}; predictions come once for each frame, in order"
+            )
+        for index in range(expected, frame):
+            if index in wanted and info.missing == "first-available" and not begun:
+                early.append(index)
+            elif index in wanted:
+                yield _absent(info, stimulus, index)
+        for index in early:
+            yield Prediction(index, prediction.values, prediction.kind, prediction.xy)
+        early.clear()
+        begun = True
+        if frame in wanted:
+            yield prediction
+        expected = frame + 1
+    for index in range(expected, stimulus.n_frames):
+        if index in wanted:
+            yield _absent(info, stimulus, index)
+
+
+def predictions(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction]:
+    """Run the predictor and yield what it says, each with a map of its own.
+
+    Raises:
+        BadData: it fails, or yields something else; what goes wrong in a user's own code is told with the place.
+    """
+    name, seen, fresh = predictor.info.name, -1, getattr(predictor, "fresh_maps", False)
+    try:
+        for prediction in predictor.predict(frames_for(predictor.info, stimulus), info_of(stimulus)):
+            if not isinstance(prediction, Prediction):
+                raise BadData(f"{name}, {stimulus.id}: predict gave a {type(prediction).__name__}, not a Prediction")
+            seen = prediction.frame
+            yield prediction if fresh else prediction.kept()
+    except WrongUse as error:
+        raise WrongUse(f"{name}, {stimulus.id}: {error}") from error
+    except (VidsalError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        last = traceback.extract_tb(error.__traceback__)[-1]
+        raise BadData(
+            f"{name}, {stimulus.id}: predict failed after frame {seen}: {type(error).__name__}: {error} "
+            f"({Path(last.filename).name}, line {last.lineno})"
+        ) from error
+
+
+def _absent(info: ModelInfo, stimulus: Stimulus, index: int) -> Prediction | int:
+    """Apply the model's declared rule to a frame without prediction."""
+    if info.missing == "exclude":
+        return index
+    if info.missing == "center-bias":
+        return Prediction(index, centre_density(stimulus.height, stimulus.width), "density")
+    raise gap(info, stimulus, index)
+
+
+def gap(info: ModelInfo, stimulus: Stimulus, index: int) -> BadData:
+    """Say that a frame has no prediction although the model's declared rule asks for one."""
+    where = f"{info.name}, {stimulus.id}: no prediction of frame {index} of {stimulus.n_frames}, and the model declares"
+    if info.missing == "first-available":
+        return BadData(
+            f"{where} missing='first-available', which fills only the frames before the first prediction; give one for "
+            "each later frame, or declare exclude or center-bias"
+        )
+    return BadData(
+        f"{where} missing={info.missing!r}; give one for each frame, or declare exclude, center-bias or first-available"
+    )
+
+
+def score_stimulus(predictor: Predictor, stimulus: Stimulus, judge: Judge) -> pa.Table:
+    """Run a predictor over one stimulus and score each prediction as it comes, in a second thread.
+
+    Returns:
+        One row for every annotated frame, `FRAMES_SCHEMA`. Where positions were predicted, the table's metadata hold
+        their scores as positions under `GAZE_KEY`.
+
+    Raises:
+        BadData: see `complete`; NonFinite: a map that is not finite, naming stimulus and frame.
+    """
+    rows = FrameRows(stimulus.id)
+    negatives = judge.negatives.of(stimulus)
+    path = np.full((stimulus.n_frames, 2), np.nan)
+    with ThreadPoolExecutor(1, "vidsal-score") as pool:
+        waiting: list[Future[_Row]] = []
+        for item in complete(predictor, stimulus):
+            if isinstance(item, Prediction) and item.xy is not None:
+                path[item.frame] = item.xy
+            waiting.append(pool.submit(_score_item, item, stimulus, judge, negatives))
+            if len(waiting) > _AHEAD:
+                rows.add(*waiting.pop(0).result())
+        for future in waiting:
+            rows.add(*future.result())
+    if np.isnan(path).all():
+        return rows.table()
+    return rows.table().replace_schema_metadata({GAZE_KEY: json.dumps(_gaze_scores(path, stimulus))})
+
+
+def _gaze_scores(path: npt.NDArray[np.float64], stimulus: Stimulus) -> dict[str, float | None]:
+    """Score predicted positions as positions, beside the densities made from them; None where it can not be."""
+    observers = list(observer_paths(stimulus).values()) if stimulus.gaze_points.observers else []
+    if not observers:
+        return dict.fromkeys(GAZE_METRICS)
+    fps = None if stimulus.fps is None else float(stimulus.fps)
+    viewing = Viewing(stimulus.width, stimulus.height, stimulus.n_frames, fps, stimulus.screen)
+    values = score_gaze(path, observers, viewing).values
+    return {name: None if np.isnan(values[name]) else float(values[name]) for name in GAZE_METRICS}
+
+
+_Row = tuple[int, int, FrameScores | None, str, str | None]
+
+
+def _score_item(item: Prediction | int, stimulus: Stimulus, judge: Judge, negatives: Negatives | None) -> _Row:
+    frame = item if isinstance(item, int) else item.frame
+    truth = judge.truth(stimulus, frame, negatives)
+    where = f"{stimulus.id}, frame {frame}"
+    if truth.n_fixated == 0:
+        if isinstance(item, Prediction) and item.xy is None:
+            value_range(as_map(item.values, where), where, log=item.kind == "log_density")
+        return frame, 0, None, NO_FIXATION, None
+    if isinstance(item, int):
+        return frame, truth.n_fixated, None, NO_PREDICTION, "the model gives no prediction of this frame"
+    if item.xy is None:
+        scores = score(item.values, item.kind, truth, judge.protocol, encode=True, where=where)
+    else:
+        scores = score(
+            _density_at(item.xy, stimulus, judge), "density", truth, judge.protocol, encode=True, where=where
+        )
+    return frame, truth.n_fixated, scores, SCORED, _reason(scores)
+
+
+def _density_at(xy: tuple[float, float], stimulus: Stimulus, judge: Judge) -> npt.NDArray[np.float32]:
+    """Make a density from a predicted gaze position with the kernel of the truth."""
+    shape = (stimulus.height, stimulus.width)
+    kernel = replace(stimulus.truth(judge.recipe), per="row", orders=None)
+    values = make_density(np.array([xy], np.float32), shape, kernel)
+    return values if values.any() else np.full(shape, 1 / (shape[0] * shape[1]), np.float32)
+
+
+def _reason(scores: FrameScores) -> str | None:
+    """Join the reasons of a frame; those that several scores share are said once."""
+    by_text: dict[str, list[str]] = {}
+    for name, text in scores.reasons.items():
+        by_text.setdefault(text, []).append(name)
+    return "; ".join(f"{', '.join(names)}: {text}" for text, names in by_text.items()) or None
+
+
+def score_humans(reference: HumanReference, stimulus: Stimulus, judge: Judge) -> pa.Table:
+    """Score a human reference over one stimulus; a row is the mean over its comparisons."""
+    rows = FrameRows(stimulus.id)
+    negatives = judge.negatives.of(stimulus)
+    for frame in stimulus.annotated_indices().tolist():
+        everybody = stimulus.gaze_points.at(frame)
+        pixels = np.stack([stimulus.gaze_points.x[everybody], stimulus.gaze_points.y[everybody]], axis=1)
+        n_fixated = len(np.unique(np.floor(pixels), axis=0))
+        if not n_fixated:
+            rows.add(frame, 0, None, NO_FIXATION, None)
+            continue
+        scores = []
+        for comparison in reference.compare(stimulus, frame, judge.recipe):
+            where = f"{stimulus.id}, frame {frame}"
+            truth = judge.truth_of(stimulus, comparison.truth, negatives, where)
+            scores.append(score(comparison.values, "density", truth, judge.protocol, encode=True, where=where))
+        if not scores:
+            rows.add(frame, n_fixated, None, NO_PREDICTION, "only one observer looked")
+            continue
+        mean = FrameScores({n: _mean([s[n] for s in scores]) for n in SHORT_NAMES}, scores[0].reasons)
+        rows.add(frame, n_fixated, mean, SCORED, _reason(mean))
+    return rows.table()
+
+
+def _mean(values: list[float]) -> float:
+    defined = [v for v in values if v == v]
+    return sum(defined) / len(defined) if defined else float("nan")

@@ -1,0 +1,82 @@
+"""Protocols in words: what one does, its faults, and what differs between two."""
+
+from __future__ import annotations
+
+import textwrap
+from dataclasses import dataclass
+
+from ..metrics.base import find
+from . import protocol as find_protocol
+from .base import SHORT_NAMES, Protocol
+
+WIDTH = 100
+
+_RESIZES = {
+    "bilinear-halfpixel": "linear between pixel centres, edges clamped, no smoothing",
+    "bicubic-antialias": "cubic convolution as MATLAB's imresize: a = -0.5, smoothed when shrinking, border mirrored",
+    "bilinear-uint8": "linear between pixel centres on 8-bit maps in fixed point, as OpenCV",
+    "linear-skimage": "linear as scikit-image: border mirrored, smoothed when shrinking",
+}
+_ENCODINGS = {"none": "as predicted", "uint8": "through an 8-bit map in a run; `score_frame` takes maps as they are"}
+_STRETCHES = {"none": "none", "minmax-eps32": "prediction and truth to 0..1 first, (v - min) / (max - min + 1.19e-7)"}
+_AVERAGES = {
+    "stimulus": "mean over stimuli of their means over frames",
+    "frame": "mean over all frames, so long stimuli weigh more",
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One choice that two protocols make differently.
+
+    Attributes:
+        choice: what is chosen, in words.
+        first, second: what each chooses.
+    """
+
+    choice: str
+    first: str
+    second: str
+
+
+def choices(name: Protocol | str) -> dict[str, str]:
+    """Return every choice of a protocol in words, in the order in which a reader wants them."""
+    rules = find_protocol(name)
+    words = {}
+    for short, metric_id in zip(SHORT_NAMES, rules.metrics, strict=True):
+        entry = find(metric_id)
+        first = (entry.function.__doc__ or "").strip().splitlines()[0]
+        what = "Not reported by the origin." if entry.params == "not scored" else first
+        words[short] = f"{what} [{entry.params}] Degenerate cases: {entry.degenerate}."
+    words["resize"] = _RESIZES[rules.resize]
+    words["prediction"] = _ENCODINGS[rules.encoding]
+    words["truth"] = _ENCODINGS[rules.truth_encoding]
+    words["stretch"] = _STRETCHES[rules.stretch]
+    words["resolution"] = "half of the truth's in a run" if rules.halved else "the truth's"
+    words["log densities"] = "areas rank the logarithms" if rules.log_ranks else "exponentiated for every score"
+    words["negatives"] = rules.negatives_note
+    words["average"] = _AVERAGES[rules.average]
+    words["frames"] = rules.frames
+    return words
+
+
+def explain(name: Protocol | str) -> str:
+    """Return what a protocol does, where it departs from its origin, its faults and what they cost; plain text."""
+    rules = find_protocol(name)
+    lines = [f"{rules.name}: {rules.summary}", f"Origin: {rules.origin}", f"Digest: {rules.digest}", "", "What it does"]
+    lines += [_item(f"{choice}: {words}") for choice, words in choices(rules).items()]
+    if rules.approximations:
+        lines += ["", "Where it departs from its origin", *(_item(text) for text in rules.approximations)]
+    lines += ["", "Known faults, and how far they move a score"]
+    lines += [_item(f"{fault.what}. Effect: {fault.effect}.") for fault in rules.faults] or ["  none known"]
+    return "\n".join(lines) + "\n"
+
+
+def _item(text: str) -> str:
+    return textwrap.fill(text, WIDTH, initial_indent="  - ", subsequent_indent="    ", break_on_hyphens=False)
+
+
+def diff(first: Protocol | str, second: Protocol | str) -> list[Difference]:
+    """Return the choices that two protocols make differently, in the order of `choices`; empty if they agree."""
+    a, b = choices(first), choices(second)
+    return [Difference(choice, a[choice], b[choice]) for choice in a if a[choice] != b[choice]]

@@ -1,0 +1,1 @@
+"""Scoring one frame: inputs checked, brought to the grid of the truth, handed to the metrics."""

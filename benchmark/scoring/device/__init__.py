@@ -1,0 +1,1 @@
+"""Scores of a batch of frames where torch left the predictions."""

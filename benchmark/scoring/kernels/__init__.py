@@ -1,0 +1,1 @@
+"""Loops over pixels, compiled by numba when they are first needed."""

@@ -1,0 +1,435 @@
+"""Truth made ready once for a release: fixated pixels, densities and their statistics, packed in a file a stimulus.
+
+    <release>/.cache/truth/<key>/truth.json          what it was made of, for people
+    <release>/.cache/truth/<key>/<stimulus>.truth    maps one after another, then a table, its length, its SHA-256
+
+The key is a digest of everything that the truth follows from: release, recipe, what the protocol does to it, and the
+code itself, so a truth that is out of date is never found. A file is mapped into memory; its table is compared with
+its SHA-256 when it is opened, and each map with the checksum in that table when it is used. 8-bit maps are packed by
+LZ4 (to a tenth or a quarter), others lie as they are. Scores are the same with and without.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import mmap
+import os
+import shutil
+import zlib
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+from threadpoolctl import threadpool_limits
+
+from vidsal.loaders.errors import BadData, MachineFault
+from vidsal.loaders.io.files import canonical, sha256_text, whole, write_json
+from vidsal.loaders.release.release import Release, Stimulus
+
+from ..prefetch import ahead
+from ..protocols import Protocol
+from .negatives import Negatives
+from .truth import FrameTruth, TruthMap, prepare_truth
+
+Progress = Callable[[int, int, str], None]
+
+_MAGIC = b"VidsalT2"
+_ALIGN = 64
+_LZ4 = "lz4_raw"
+_LARGE = 1 << 18
+_LINE = 1 << 13  # bytes; the sums stay in the first cache
+_MAKERS = (
+    "vidsal.loaders.release.truth",
+    "vidsal.loaders.release.release",
+    "vidsal.benchmark.scoring.truth",
+    "vidsal.benchmark.scoring.truth_cache",
+    "vidsal.benchmark.scoring.kernels.pixels",
+    "vidsal.benchmark.scoring.negatives",
+    "vidsal.benchmark.metrics.published",
+    "vidsal.benchmark.scoring.quantize",
+    "vidsal.benchmark.scoring.resize",
+)
+"""The modules whose code decides what a truth is."""
+
+_COLUMNS = pa.schema(
+    [
+        ("frame", pa.int32()),
+        ("fixated", pa.list_(pa.int64())),
+        ("counts", pa.list_(pa.int64())),
+        ("n_out_of_bounds", pa.int32()),
+        ("offset", pa.int64()),  # -1: no density
+        ("size", pa.int64()),
+        ("checksum", pa.uint32()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("total", pa.float64()),
+        ("squares", pa.float64()),
+        ("negentropy", pa.float64()),
+    ]
+)
+_STATISTICS = ("low", "high", "total", "squares", "negentropy")
+
+
+class StoredTruthMap(TruthMap):
+    """A truth density whose statistics were measured when it was stored."""
+
+    def __init__(self, values: npt.NDArray[Any], divisor: float, statistics: tuple[float, ...]) -> None:
+        super().__init__(values, divisor)
+        self._statistics = statistics
+
+    @property
+    def low(self) -> float:
+        """Lowest of `values`."""
+        return self._statistics[0]
+
+    @property
+    def high(self) -> float:
+        """Highest of `values`."""
+        return self._statistics[1]
+
+    @property
+    def total(self) -> float:
+        """Sum of `values`."""
+        return self._statistics[2]
+
+    @property
+    def squares(self) -> float:
+        """Sum of squared differences from the mean."""
+        return self._statistics[3]
+
+    @property
+    def negentropy(self) -> float:
+        """Sum of q log q over the pixels, q = values / total."""
+        return self._statistics[4]
+
+
+@dataclass(frozen=True)
+class TruthCache:
+    """A folder of truths of one release, recipe and treatment.
+
+    Attributes:
+        folder: `<root>/<key>`.
+        protocol: whose truth it is; others that treat the truth alike share it.
+        recipe: name of the truth recipe; None = the release's default.
+    """
+
+    folder: Path
+    protocol: Protocol
+    recipe: str | None
+
+    def path(self, stimulus: Stimulus) -> Path:
+        """The file of a stimulus."""
+        return self.folder / f"{hashlib.sha256(stimulus.id.encode()).hexdigest()[:24]}.truth"
+
+    def open(self, stimulus: Stimulus) -> StimulusTruth | None:
+        """Open the truth of a stimulus; None where it was not made.
+
+        Raises:
+            BadData: the file is damaged; the message says which to remove.
+        """
+        path = self.path(stimulus)
+        if not path.is_file():
+            return None
+        return StimulusTruth(path, self.protocol)
+
+
+class StimulusTruth:
+    """The truths of one stimulus's frames, from a mapped file."""
+
+    def __init__(self, path: Path, protocol: Protocol) -> None:
+        self._path = path
+        self._protocol = protocol
+        with path.open("rb") as file:
+            try:
+                self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            except ValueError as error:
+                raise self._damaged("it is empty") from error
+        table = self._table()
+        meta = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
+        self._shape = _pair(meta["shape"])
+        self._full_shape = _pair(meta["full_shape"])
+        self._dtype = np.dtype(meta["dtype"])
+        self._divisor = float(meta["divisor"])
+        self._packed = meta["packed"] == "lz4"
+        numbers = {name: table[name].to_numpy() for name in _COLUMNS.names if name not in ("fixated", "counts")}
+        self._row = {int(frame): i for i, frame in enumerate(numbers["frame"])}
+        self._places = list(zip(*(numbers[n].tolist() for n in ("offset", "size", "checksum")), strict=True))
+        self._statistics = list(zip(*(numbers[n].tolist() for n in _STATISTICS), strict=True))
+        self._outside = numbers["n_out_of_bounds"].tolist()
+        fixated, counts = (table[n].combine_chunks() for n in ("fixated", "counts"))
+        self._ends = fixated.offsets.to_numpy().tolist()
+        self._fixated = fixated.values.to_numpy()
+        self._counts = counts.values.to_numpy()
+        self._frameless: tuple[Negatives | None, FrameTruth] | None = None
+
+    def _damaged(self, what: str) -> BadData:
+        return BadData(f"{self._path}: {what}; this file only saves time: remove it, or the whole folder .cache")
+
+    def _table(self) -> pa.Table:
+        data = self._data
+        tail = len(_MAGIC) + 8 + 32
+        if len(data) < tail or data[-len(_MAGIC) :] != _MAGIC:
+            raise self._damaged("it is no file of truths, or cut short")
+        size = int.from_bytes(data[-tail : -tail + 8], "little")
+        if size > len(data) - tail:
+            raise self._damaged("it is cut short")
+        content = data[len(data) - tail - size : len(data) - tail]
+        if hashlib.sha256(content).digest() != data[-tail + 8 : -len(_MAGIC)]:
+            raise self._damaged("its table does not fit its SHA-256")
+        return pa.ipc.open_stream(content).read_all()
+
+    def at(self, frame: int, negatives: Negatives | None, no_negatives_reason: str) -> FrameTruth | None:
+        """Return the truth of a frame as `prepare_truth` makes it; None where the frame was not stored.
+
+        Raises:
+            BadData: the map does not fit its checksum.
+        """
+        row = self._row.get(frame)
+        if row is None:
+            return None
+        common = self._common(negatives, no_negatives_reason)
+        a, b = self._ends[row], self._ends[row + 1]
+        return FrameTruth(
+            self._shape,
+            self._full_shape,
+            self._fixated[a:b],
+            self._counts[a:b],
+            self._outside[row],
+            self._map(row),
+            common.negatives,
+            common.no_negatives_reason,
+        )
+
+    def _common(self, negatives: Negatives | None, reason: str) -> FrameTruth:
+        """What all frames share: the negatives, prepared once."""
+        if self._frameless is None or self._frameless[0] is not negatives:
+            prepared = prepare_truth(
+                np.empty((0, 2)),
+                self._full_shape,
+                None,
+                negatives,
+                self._protocol,
+                encode=True,
+                no_negatives_reason=reason,
+            )
+            self._frameless = (negatives, prepared)
+        return self._frameless[1]
+
+    def _map(self, row: int) -> StoredTruthMap | None:
+        offset, size, checksum = self._places[row]
+        if offset < 0:
+            return None
+        data = memoryview(self._data)[offset : offset + size]
+        if len(data) != size or _checksum(data) != checksum:
+            raise self._damaged(f"the map of row {row} does not fit its checksum")
+        height, width = self._shape
+        if self._packed:
+            data = pa.decompress(data, height * width * self._dtype.itemsize, _LZ4)
+        values = np.frombuffer(data, self._dtype).reshape(height, width)
+        return StoredTruthMap(values, self._divisor, self._statistics[row])
+
+
+def _pair(text: str) -> tuple[int, int]:
+    height, width = text.split("x")
+    return int(height), int(width)
+
+
+def find(data: Release, protocol: Protocol, recipe: str | None, root: str | Path | None = None) -> TruthCache:
+    """Return the cache of a release and protocol, whether anything is in it or not.
+
+    Args:
+        data: the release.
+        protocol: the declaration.
+        recipe: name of the truth recipe; None = the release's default.
+        root: folder of caches; None = `<release>/.cache/truth`.
+    """
+    folder = data.root / ".cache" / "truth" if root is None else Path(root)
+    return TruthCache(folder / sha256_text(canonical(_made_of(data, protocol, recipe)))[:24], protocol, recipe)
+
+
+def _made_of(data: Release, protocol: Protocol, recipe: str | None) -> dict[str, Any]:
+    return {
+        "release": data.digest,
+        "recipe": {"name": recipe or data.default_truth, **asdict(data.truth(recipe))},
+        "truth_encoding": protocol.truth_encoding,
+        "stretch": protocol.stretch,
+        "halved": protocol.halved,
+        "code": _code(),
+    }
+
+
+@lru_cache(maxsize=1)
+def _code() -> str:
+    """Digest of the code that makes a truth."""
+    digest = hashlib.sha256()
+    for name in _MAKERS:
+        file = import_module(name).__file__ if name != "vidsal.benchmark.scoring.kernels.pixels" else _kernels_file()
+        digest.update(Path(str(file)).read_bytes())
+    digest.update(f"numpy {np.__version__}".encode())
+    return digest.hexdigest()
+
+
+def _kernels_file() -> str:
+    """The file of the compiled kernels, which may be impossible to import."""
+    return str(Path(__file__).with_name("kernels") / "pixels.py")
+
+
+def build(
+    data: Release,
+    protocol: Protocol,
+    recipe: str | None = None,
+    root: str | Path | None = None,
+    *,
+    only: Collection[str] | None = None,
+    threads: int = 2,
+    progress: Progress | None = None,
+) -> TruthCache:
+    """Make the truth of every annotated stimulus of a split ready; what is there already is kept.
+
+    A map that stays 8-bit takes a tenth or a quarter of a byte a pixel, any other four bytes: 0.9 MB a frame of
+    640 x 360.
+
+    Args:
+        data: the release and split.
+        protocol: declaration whose truth is made; others that treat the truth alike share it.
+        recipe: name of the truth recipe; None = the release's default.
+        root: folder of caches; None = `<release>/.cache/truth`, where what is out of date is removed.
+        only: ids of the stimuli that are needed; None = all.
+        threads: how many stimuli at once; what is made does not depend on it.
+        progress: called with (done, total, stimulus id) after each stimulus.
+
+    Raises:
+        MachineFault: the maps would not fit on the disk.
+    """
+    cache = find(data, protocol, recipe, root)
+    cache.folder.mkdir(parents=True, exist_ok=True)
+    made_of = _made_of(data, protocol, recipe)
+    write_json(cache.folder / "truth.json", made_of)
+    if root is None:
+        _remove_stale(cache.folder.parent, made_of)
+    stimuli = [s for s in data if s.annotated and (only is None or s.id in only)]
+    _check_room(cache, stimuli)
+    calls = (partial(_make, s, cache) for s in stimuli)
+    # One BLAS thread: sums must not depend on how many there are.
+    with threadpool_limits(1, user_api="blas"):
+        for done, stimulus_id in enumerate(ahead(calls, threads, 2 * threads), 1):
+            if progress:
+                progress(done, len(stimuli), stimulus_id)
+    return cache
+
+
+def _check_room(cache: TruthCache, stimuli: list[Stimulus]) -> None:
+    """Refuse to begin what can not end; maps that are packed take too little to ask."""
+    stretched = cache.protocol.stretch == "minmax-eps32"
+    if cache.protocol.truth_encoding == "uint8" and not stretched:
+        return
+    missing = [s for s in stimuli if not cache.path(s).is_file()]
+    pixels = sum(s.width * s.height * len(s.annotated_indices()) for s in missing) // (
+        4 if cache.protocol.halved else 1
+    )
+    needed = pixels * (8 if stretched else 4)
+    free = shutil.disk_usage(cache.folder).free
+    if needed > free:
+        raise MachineFault(
+            f"{cache.folder}: the truth of {len(missing)} stimuli under {cache.protocol.name} takes "
+            f"{needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; leave --truth-cache out, or name a folder on a "
+            "larger disk with it"
+        )
+
+
+def _remove_stale(folder: Path, now: dict[str, Any]) -> None:
+    """Remove what was made with another code or from another content of this release: nothing finds it any more."""
+    for path in folder.iterdir():
+        try:
+            then = json.loads((path / "truth.json").read_text(encoding="utf-8"))
+            stale = (then["release"], then["code"]) != (now["release"], now["code"])
+        except (OSError, ValueError, KeyError, TypeError):
+            continue  # not ours
+        if stale:
+            shutil.rmtree(path)
+
+
+def _make(stimulus: Stimulus, cache: TruthCache) -> str:
+    path = cache.path(stimulus)
+    if not path.is_file():
+        with whole(path) as temporary, temporary.open("wb") as file:
+            _write(file, _truths(stimulus, cache))
+    return stimulus.id
+
+
+def _truths(stimulus: Stimulus, cache: TruthCache) -> Iterator[tuple[int, FrameTruth]]:
+    points = stimulus.gaze_points
+    for frame in stimulus.annotated_indices().tolist():
+        chosen = points.at(frame)
+        yield (
+            frame,
+            prepare_truth(
+                np.stack([points.x[chosen], points.y[chosen]], axis=1),
+                (stimulus.height, stimulus.width),
+                stimulus.density_of(chosen, cache.recipe) if len(chosen) else None,
+                None,
+                cache.protocol,
+                encode=True,
+                where=f"{stimulus.id}, frame {frame}",
+            ),
+        )
+
+
+def _write(file: Any, truths: Iterator[tuple[int, FrameTruth]]) -> None:
+    """Write maps as they come, then the table."""
+    rows: list[dict[str, Any]] = []
+    form: dict[str, str] = {}
+    for frame, truth in truths:
+        row: dict[str, Any] = {
+            "frame": frame,
+            "fixated": truth.fixated,
+            "counts": truth.counts,
+            "n_out_of_bounds": truth.n_out_of_bounds,
+            "offset": -1,
+            "size": 0,
+            "checksum": 0,
+        }
+        form |= {"shape": "x".join(map(str, truth.shape)), "full_shape": "x".join(map(str, truth.full_shape))}
+        g = truth.truth_map
+        if g is not None:
+            form |= {"dtype": g.values.dtype.str, "divisor": repr(g.divisor)}
+            data = _packed(g.values)
+            file.write(b"\0" * (-file.tell() % _ALIGN))
+            row |= {"offset": file.tell(), "size": len(data), "checksum": _checksum(data)}
+            row |= {name: getattr(g, name) for name in _STATISTICS}
+            file.write(data)
+        rows.append(row)
+    form.setdefault("dtype", "|u1")
+    form.setdefault("divisor", "1.0")
+    form["packed"] = "lz4" if np.dtype(form["dtype"]) == np.uint8 else "no"
+    sink = io.BytesIO()
+    table = pa.Table.from_pylist(rows, schema=_COLUMNS.with_metadata(form))
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table.combine_chunks())
+    content = sink.getvalue()
+    file.write(b"\0" * (-file.tell() % _ALIGN))
+    file.write(content + len(content).to_bytes(8, "little") + hashlib.sha256(content).digest() + _MAGIC)
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _checksum(data: bytes | memoryview) -> int:
+    """CRC-32 of the bytes; of a large map, of the sums of every 1024th word, which is seven times as fast."""
+    if len(data) < _LARGE:
+        return zlib.crc32(data)
+    whole_lines = len(data) // _LINE * _LINE
+    lines = np.frombuffer(data[:whole_lines], "<u8").reshape(-1, _LINE // 8)
+    return zlib.crc32(data[whole_lines:], zlib.crc32(lines.sum(axis=0, dtype=np.uint64).astype("<u8").tobytes()))
+
+
+def _packed(values: npt.NDArray[Any]) -> bytes:
+    data = np.ascontiguousarray(values).tobytes()
+    return bytes(pa.compress(data, _LZ4, asbytes=True)) if values.dtype == np.uint8 else data

@@ -1,0 +1,1 @@
+"""Stored predictions: written, checked, read as if a model made them now."""

@@ -1,0 +1,275 @@
+"""submission.json: what stored predictions are, checked on reading; format 1.
+
+The smallest one says what the maps are, `{"prediction": {"kind": "saliency"}}`; what `vidsal predict` writes says
+everything. Nothing in it is ever opened, followed or evaluated.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from vidsal.loaders.errors import BadData, MissingData
+from vidsal.loaders.io.files import canonical, sha256_text, write_json
+
+from ..predictor import ModelInfo
+from .safe_files import read_bounded
+
+NAME = "submission.json"
+FOLDER = "predictions"
+SUMS = "SHA256SUMS"
+MOST_BYTES = 64 << 20
+"""Largest manifest that is read."""
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Text = Annotated[str, Field(max_length=4000)]
+Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")]
+Side = Annotated[int, Field(ge=1, le=1 << 16)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class ReleaseRef(_Part):
+    """The release whose frames were predicted: id, content digest, data set."""
+
+    id: Word
+    digest: Digest | None = None
+    dataset: Word | None = None
+
+
+class ModelPart(_Part):
+    """The model, as a table names it; see `vidsal.benchmark.ModelInfo`. What is not said is not claimed."""
+
+    name: Word
+    version: Text = "1"
+    kind: Text = "custom"
+    causal: bool = False
+    lookahead: int = Field(default=0, ge=0)
+    trained_on: tuple[Text, ...] = ()
+    licence: Text = ""
+    paper: Text = ""
+    checkpoint: Text | None = None
+    checkpoint_sha256: Digest | None = None
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+    device: Text | None = None
+
+    @model_validator(mode="after")
+    def _looks_ahead(self) -> ModelPart:
+        if self.causal and self.lookahead:
+            raise ValueError(f"a causal model has lookahead 0, found {self.lookahead}")
+        return self
+
+
+class Encoding(_Part):
+    """How a stored number becomes a value: offset + scale * number.
+
+    Attributes:
+        files: what the files are; None = whatever they are.
+        transform: `log`: the value is the natural logarithm of the prediction (of `kind` density or saliency).
+        scale, offset: of all files.
+    """
+
+    files: Literal["png8", "png16", "npz", "npz16", "video"] | None = None
+    transform: Literal["linear", "log"] = "linear"
+    scale: float = Field(default=1.0, gt=0)
+    offset: float = 0.0
+
+
+class PredictionPart(_Part):
+    """What the stored maps are.
+
+    Attributes:
+        kind: of the predictions, as in the predictor protocol; `point` for gaze positions (npz only).
+        encoding: of the numbers.
+        size: width and height of every map; None = not promised.
+        first_frame: number of frame 0 in the names of images; None = 0 below `predictions/`, else 1.
+        missing: what a frame without prediction means, as in the predictor protocol.
+        as_published: whether these are the 8-bit maps that the model's authors would have written.
+    """
+
+    kind: Literal["density", "log_density", "saliency", "point"]
+    encoding: Encoding = Encoding()
+    size: tuple[Side, Side] | None = None
+    first_frame: int | None = Field(default=None, ge=0, le=1_000_000)
+    missing: Literal["error", "first-available", "center-bias", "exclude"] = "error"
+    as_published: bool = False
+
+    @model_validator(mode="after")
+    def _one_logarithm(self) -> PredictionPart:
+        if self.kind == "log_density" and self.encoding.transform == "log":
+            raise ValueError("kind log_density is a logarithm already: its transform is linear")
+        return self
+
+
+class CoveragePart(_Part):
+    """Which stimuli of the split are predicted: how many, and the ids of those left out."""
+
+    predicted: int = Field(ge=0)
+    left_out: tuple[Text, ...] = ()
+
+
+class FilePart(_Part):
+    """The predictions of one stimulus.
+
+    Attributes:
+        stimulus: its id.
+        frames: first, last, first, last ... of the predicted frames, inclusive, from 0.
+        shape: height and width of the maps; None for points or where they differ.
+        sha256: of the file; of a folder, of its lines `name sha256`, sorted by name.
+    """
+
+    stimulus: Text
+    frames: tuple[int, ...]
+    shape: tuple[Side, Side] | None = None
+    sha256: Digest
+
+    @model_validator(mode="after")
+    def _ranges(self) -> FilePart:
+        ends = self.frames
+        if len(ends) % 2 or any(a > b for a, b in zip(ends, ends[1:], strict=False)) or (ends and ends[0] < 0):
+            raise ValueError(f"frames of {self.stimulus!r} are no ascending ranges first, last, first, last")
+        if ends and ends[-1] > 100_000_000:
+            raise ValueError(f"frames of {self.stimulus!r} reach {ends[-1]}")
+        return self
+
+
+class Manifest(_Part):
+    """The content of submission.json.
+
+    Attributes:
+        format: 1.
+        release, split: what was predicted; None = whatever it is scored on.
+        model: None = named after the folder.
+        prediction: what the maps are.
+        coverage: None = every annotated stimulus of the split.
+        files: one entry a stimulus; None = not listed.
+        tool: what wrote it, with versions.
+        input_digest: of everything that `vidsal predict` was asked for.
+        authors, licence, declarations, run: further words of the authors, kept as they are.
+    """
+
+    format: Literal[1] = 1
+    release: ReleaseRef | None = None
+    split: Text | None = None
+    model: ModelPart | None = None
+    prediction: PredictionPart
+    coverage: CoveragePart | None = None
+    files: tuple[FilePart, ...] | None = None
+    tool: dict[str, str | int] | None = None
+    input_digest: Digest | None = None
+    authors: tuple[Text, ...] = ()
+    licence: Text | None = None
+    declarations: dict[str, JsonValue] | None = None
+    run: dict[str, JsonValue] | None = None
+
+    @model_validator(mode="after")
+    def _once(self) -> Manifest:
+        ids = [f.stimulus for f in self.files or ()]
+        twice = {i for i in ids if ids.count(i) > 1} if len(set(ids)) < len(ids) else set()
+        if twice:
+            raise ValueError(f"files lists {sorted(twice)[0]!r} twice")
+        return self
+
+    def info(self, name: str) -> ModelInfo:
+        """Return what a run must know of the model; `name` where the manifest names none."""
+        model = self.model or ModelPart(name=name)
+        return ModelInfo(
+            name=model.name,
+            version=model.version,
+            causal=model.causal,
+            lookahead=model.lookahead,
+            missing=self.prediction.missing,
+            output=self.prediction.kind,
+            trained_on=model.trained_on,
+            licence=model.licence,
+            paper=model.paper,
+            needs_frames=False,
+        )
+
+
+def model_part(info: ModelInfo, further: Mapping[str, Any]) -> ModelPart:
+    """Make the model's part from its own declaration and further fields."""
+    known = {k: v for k, v in asdict(info).items() if k in ModelPart.model_fields}
+    return ModelPart(**known | {k: v for k, v in further.items() if k in ModelPart.model_fields})
+
+
+def content(manifest: Manifest) -> dict[str, Any]:
+    """Return the manifest as plain data, without what is not said."""
+    return manifest.model_dump(mode="json", exclude_none=True)
+
+
+def write(folder: Path, manifest: Manifest) -> None:
+    """Write submission.json, whole or not at all."""
+    write_json(folder / NAME, content(manifest))
+
+
+def read(folder: Path) -> Manifest | None:
+    """Read submission.json; None where there is none.
+
+    Raises:
+        BadData: it is no manifest; every wrong field is named.
+    """
+    path = folder / NAME
+    try:
+        text = read_bounded(path, MOST_BYTES)
+    except MissingData:
+        return None
+    try:
+        return Manifest.model_validate_json(text)
+    except ValidationError as error:
+        faults = [_fault(f) for f in error.errors(include_url=False, include_input=False)]
+        more = [f"and {len(faults) - 10} more"] if len(faults) > 10 else []
+        raise BadData(f"{path}: no manifest of format 1: {'; '.join(faults[:10] + more)}") from error
+
+
+def _fault(error: Any) -> str:
+    field = ".".join(str(part) for part in error["loc"])
+    if error["type"] == "extra_forbidden":
+        known = _fields(Manifest) | _fields(PredictionPart) | _fields(ModelPart) | _fields(Encoding)
+        near = get_close_matches(str(error["loc"][-1]), sorted(known), n=1)
+        return f"{field}: no such field" + (f", did you mean {near[0]!r}?" if near else "")
+    message = str(error["msg"]).removeprefix("Value error, ")
+    return f"{field}: {message}" if field else message
+
+
+def _fields(part: type[BaseModel]) -> set[str]:
+    return set(part.model_fields)
+
+
+def digest(prediction: PredictionPart, files: Mapping[str, str]) -> str:
+    """Digest of a submission's content: what the maps are, and the digest of every stimulus's files by its id."""
+    return sha256_text(canonical({"prediction": prediction.model_dump(mode="json"), "files": dict(files)}))
+
+
+def ranges(frames: list[int]) -> tuple[int, ...]:
+    """Return ascending numbers as first, last, first, last ...
+
+    >>> ranges([0, 1, 2, 5])
+    (0, 2, 5, 5)
+    """
+    ends: list[int] = []
+    for frame in frames:
+        if ends and frame == ends[-1] + 1:
+            ends[-1] = frame
+        else:
+            ends += [frame, frame]
+    return tuple(ends)
+
+
+def log_range(nats: float, levels: int) -> tuple[float, float]:
+    """Return scale and offset that spread -nats..0 over the levels 0..levels - 1.
+
+    >>> log_range(51.0, 256)
+    (0.2, -51.0)
+    """
+    if not (math.isfinite(nats) and nats > 0):
+        raise ValueError(f"a range of {nats} nats")
+    return nats / (levels - 1), -nats

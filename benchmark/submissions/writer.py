@@ -1,0 +1,392 @@
+"""Writing predictions into a submission's folder: whole stimulus by whole stimulus, resumed after a kill.
+
+A finished stimulus lies under its final name, with a note of what it is in `.partial/<input digest>/`;
+`submission.json` is written last.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from threadpoolctl import threadpool_limits
+
+from vidsal._version import __version__
+from vidsal.loaders.errors import BadData, MissingData, WrongUse
+from vidsal.loaders.io.files import canonical, sha256_text, whole, write_json
+from vidsal.loaders.release.release import Release, Stimulus
+
+from ..evaluation.pool import Job, Maker, Model, work
+from ..evaluation.run import ModelRecord
+from ..evaluation.stimulus import gap, info_of, predictions
+from ..human import HumanReference
+from ..predictor import Kind, Prediction, Predictor
+from ..prefetch import iterate_ahead
+from . import manifest as manifests
+from .encoding import Files, encode, encoding, stored_kind
+from .formats.npz import NpzWriter
+from .manifest import FOLDER, NAME, SUMS, Manifest
+from .safe_files import file_digest, folder_digest
+
+Map = npt.NDArray[Any]
+Progress = Callable[[int, int, str], None]
+
+_AHEAD = 8
+_PNG_LEVEL = 3  # of deflate: 4 % larger than the usual 6, twice as fast
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a submission was asked for, beside the model.
+
+    Attributes:
+        out: its folder.
+        files: name of the encoding.
+        as_published: write the model's own 8-bit maps.
+        with_frames_only: only stimuli whose frames are here, whatever the model needs.
+        limit: at most so many stimuli.
+        threads: of torch in each process; recorded, because a network's bits may depend on it.
+    """
+
+    out: Path
+    files: Files = "npz"
+    as_published: bool = False
+    with_frames_only: bool = False
+    limit: int | None = None
+    threads: int = 1
+
+
+def write(
+    make: Maker,
+    model: ModelRecord,
+    data: Release,
+    plan: Plan,
+    *,
+    workers: int = 1,
+    fresh: bool = False,
+    progress: Progress | None = None,
+) -> Manifest:
+    """Predict and store every stimulus of the split whose frames are here, annotated or not.
+
+    Args:
+        make: makes the model; called once in each process (so it must be picklable for more than one worker).
+        model: what the manifest says of it.
+        data: the release and split.
+        plan: what is asked for.
+        workers: processes; the files do not depend on it.
+        fresh: remove what an earlier call left in the folder.
+        progress: called with (done, total, stimulus id) after each stimulus.
+
+    Returns:
+        The manifest, as written.
+
+    Raises:
+        MissingData: no frames. WrongUse: the folder holds something else, or the model can not do it.
+        BadData: the model broke the protocol, or gave a map that is not finite.
+    """
+    chosen, left_out = _choose(data, plan, needs_frames=model.info.needs_frames or plan.with_frames_only)
+    key = _input_digest(model, data, plan, [s.id for s in chosen])
+    finished = _claim(plan.out, key, fresh=fresh)
+    if finished is not None:
+        if progress:
+            progress(len(chosen), len(chosen), chosen[-1].id)
+        return finished
+    folder = plan.out / ".partial" / key[:24]
+    folder.mkdir(parents=True, exist_ok=True)
+    jobs = [
+        _Job(make, str(data.root), data.split, data.frames_root(), s.id, folder, plan.threads, plan) for s in chosen
+    ]
+    with closing(work(jobs, data, min(workers, len(jobs)))) as written:
+        for done, stimulus_id in enumerate(written, 1):
+            if progress:
+                progress(done, len(jobs), stimulus_id)
+    parts = [_Part.load(job.note) for job in jobs]
+    manifest = _manifest(parts, model, data, plan, key, left_out)
+    sums = "".join(f"{digest}  {name}\n" for part in parts for name, digest in part.sums.items())
+    with whole(plan.out / SUMS) as temporary:
+        temporary.write_text(sums, encoding="utf-8")
+    for left in (plan.out / FOLDER).glob(".*.tmp"):  # of a call that was killed
+        shutil.rmtree(left) if left.is_dir() else left.unlink()
+    manifests.write(plan.out, manifest)
+    shutil.rmtree(plan.out / ".partial")
+    return manifest
+
+
+def _choose(data: Release, plan: Plan, *, needs_frames: bool) -> tuple[list[Stimulus], tuple[str, ...]]:
+    every = list(data)
+    if not every:
+        raise MissingData(f"{data.id}, split {data.split or 'all'}, has no stimulus: nothing to predict")
+    here = [s for s in every if not needs_frames or s.frames_path() is not None]
+    if not here:
+        raise MissingData(data.frames_hint([s.id for s in every]))
+    chosen = here[: plan.limit]
+    ids = {s.id for s in chosen}
+    strange = [i for i in ids if i != Path(i).name or i.startswith(".")]
+    if strange:
+        raise BadData(f"stimulus id {strange[0]!r} can not be the name of a file; convert the data set again")
+    return chosen, tuple(s.id for s in every if s.id not in ids)
+
+
+def _input_digest(model: ModelRecord, data: Release, plan: Plan, ids: list[str]) -> str:
+    content = {
+        "tool": _tool(plan),
+        "release": data.digest,
+        "split": data.split or "all",
+        "model": model.to_dict(),
+        "stimuli": ids,
+        "encoding": plan.files,
+        "as_published": plan.as_published,
+    }
+    return sha256_text(canonical(content))
+
+
+def _tool(plan: Plan) -> dict[str, str | int]:
+    """What moves the bits of a prediction, where it is installed."""
+    found: dict[str, str | int] = {"vidsal": __version__, "python": platform.python_version(), "threads": plan.threads}
+    for package in ("numpy", "torch", "av"):
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _claim(out: Path, key: str, *, fresh: bool) -> Manifest | None:
+    """Make the folder ours; return the manifest if all is done already."""
+    if out.exists() and not out.is_dir():
+        raise WrongUse(f"{out}: a file of this name is in the way; name another folder")
+    names = {p.name for p in out.iterdir()} if out.is_dir() else set()
+    ours = {NAME, SUMS, FOLDER, ".partial"}
+    if names and not names & {NAME, ".partial"}:
+        raise WrongUse(f"{out}: the folder is not empty and holds no submission; name an empty folder or a new one")
+    if fresh:
+        for name in names & ours:
+            path = out / name
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+        return None
+    if NAME in names:
+        manifest = manifests.read(out)
+        if manifest is not None and manifest.input_digest == key:
+            return manifest
+        raise WrongUse(f"{out}: holds another submission; name another folder, or replace it with --fresh")
+    begun = sorted(p.name for p in (out / ".partial").iterdir()) if ".partial" in names else []
+    if any(name != key[:24] for name in begun):
+        raise WrongUse(
+            f"{out}: holds unfinished predictions of another command; name another folder, or replace them with --fresh"
+        )
+    return None
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What is noted of a finished stimulus."""
+
+    stimulus: str
+    kind: str | None
+    frames: tuple[int, ...]
+    shapes: tuple[tuple[int, int], ...]
+    sha256: str
+    sums: dict[str, str]
+
+    def save(self, path: Path) -> None:
+        write_json(path, self.__dict__)
+
+    @classmethod
+    def load(cls, path: Path) -> _Part:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        shapes = tuple((h, w) for h, w in found["shapes"])
+        return cls(**found | {"frames": tuple(found["frames"]), "shapes": shapes})
+
+
+@dataclass(frozen=True)
+class _Job(Job):
+    """One stimulus to predict and store."""
+
+    plan: Plan
+
+    @property
+    def note(self) -> Path:
+        return self.folder / f"{sha256(self.stimulus_id.encode()).hexdigest()[:24]}.json"
+
+    def done(self) -> bool:
+        return self.note.is_file() and any(p.exists() for p in (self._npz, self._images))
+
+    @property
+    def _npz(self) -> Path:
+        return self.plan.out / FOLDER / f"{self.stimulus_id}.npz"
+
+    @property
+    def _images(self) -> Path:
+        return self.plan.out / FOLDER / self.stimulus_id
+
+    def do(self, model: Model, data: Release) -> None:
+        if isinstance(model, HumanReference):
+            raise WrongUse(
+                f"{model.info.name} is handed the gaze itself and predicts nothing; score it with `vidsal run`"
+            )
+        stimulus = data[self.stimulus_id]
+        with threadpool_limits(1, user_api="blas"):
+            store = _store_images if self.plan.files in ("png8", "png16") else _store_npz
+            part = store(model, stimulus, self.plan, self._images if store is _store_images else self._npz)
+        part.save(self.note)
+
+
+@dataclass
+class _Tally:
+    """What was stored so far."""
+
+    kind: str | None
+    frames: list[int]
+    shapes: set[tuple[int, int]]
+
+    def add(self, frame: int, kind: str, shape: tuple[int, int] | None, where: str) -> None:
+        if self.kind not in (None, kind):
+            raise BadData(f"{where}: the prediction is of kind {kind}, those before it of kind {self.kind}")
+        self.kind = kind
+        self.frames.append(frame)
+        if shape is not None:
+            self.shapes.add(shape)
+
+    def part(self, stimulus: str, digest: str, sums: dict[str, str]) -> _Part:
+        return _Part(stimulus, self.kind, manifests.ranges(self.frames), tuple(sorted(self.shapes)), digest, sums)
+
+
+def _in_order(model: Predictor, stimulus: Stimulus) -> Iterator[Prediction]:
+    """Yield the model's predictions, checked for their order."""
+    expected, missing = 0, model.info.missing
+    for prediction in predictions(model, stimulus):
+        frame = int(prediction.frame)
+        if not expected <= frame < stimulus.n_frames:
+            raise BadData(
+                f"{model.info.name}, {stimulus.id}: got a prediction of frame {frame}, expected {expected} of "
+                f"{stimulus.n_frames}; predictions come once for each frame, in order"
+            )
+        if frame > expected and (missing == "error" or (missing == "first-available" and expected)):
+            raise gap(model.info, stimulus, expected)
+        yield prediction
+        expected = frame + 1
+    if expected < stimulus.n_frames and missing in ("error", "first-available"):
+        raise gap(model.info, stimulus, expected)
+
+
+def _numbers(
+    model: Predictor, stimulus: Stimulus, plan: Plan, tally: _Tally
+) -> Iterator[tuple[int, Map | tuple[float, float]]]:
+    """Yield what is to be stored of each prediction."""
+    published: Any = getattr(model, "published_map", None) if plan.as_published else None
+    if plan.as_published and published is None:
+        raise WrongUse(f"{model.info.name}: nobody published 8-bit maps of this model; leave out --as-published")
+    for prediction in _in_order(model, stimulus):
+        where = f"{model.info.name}, {stimulus.id}, frame {prediction.frame}"
+        if prediction.xy is not None:
+            if plan.files != "npz" or plan.as_published:
+                raise WrongUse(f"{model.info.name} predicts gaze points, which are stored as npz only")
+            tally.add(prediction.frame, "point", None, where)
+            yield prediction.frame, prediction.xy
+            continue
+        kind: Kind = "saliency" if published else prediction.kind
+        values = published(prediction.values, info_of(stimulus)) if published else prediction.values
+        numbers = encode(values, kind, plan.files, where)
+        tally.add(prediction.frame, stored_kind(kind, plan.files), (numbers.shape[0], numbers.shape[1]), where)
+        yield prediction.frame, numbers
+
+
+def _store_npz(model: Predictor, stimulus: Stimulus, plan: Plan, path: Path) -> _Part:
+    tally = _Tally(None, [], set())
+    points: list[tuple[float, float]] = []
+    with whole(path) as temporary:
+        with NpzWriter(temporary) as file:
+            for frame, numbers in _numbers(model, stimulus, plan, tally):
+                if isinstance(numbers, tuple):
+                    points.append(numbers)
+                else:
+                    file.add(f"{frame:06d}", numbers)
+            if points:
+                file.add("frames", np.array(tally.frames, np.int32))
+                file.add("xy", np.array(points, np.float64))
+        digest = file_digest(temporary)
+    return tally.part(stimulus.id, digest, {f"{FOLDER}/{path.name}": digest})
+
+
+def _store_images(model: Predictor, stimulus: Stimulus, plan: Plan, path: Path) -> _Part:
+    tally = _Tally(None, [], set())
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    digests: dict[str, str] = {}
+    try:
+        for frame, data in iterate_ahead(_images(model, stimulus, plan, tally), _AHEAD):
+            name = f"{frame:06d}.png"
+            (temporary / name).write_bytes(data)
+            digests[name] = sha256(data).hexdigest()
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    sums = {f"{FOLDER}/{path.name}/{name}": digest for name, digest in digests.items()}
+    return tally.part(stimulus.id, folder_digest(digests), sums)
+
+
+def _images(model: Predictor, stimulus: Stimulus, plan: Plan, tally: _Tally) -> Any:
+    from PIL import Image
+
+    for frame, numbers in _numbers(model, stimulus, plan, tally):
+        assert not isinstance(numbers, tuple)
+        file = BytesIO()
+        Image.fromarray(numbers).save(file, "PNG", compress_level=_PNG_LEVEL)
+        yield frame, file.getvalue()
+
+
+def _manifest(
+    parts: list[_Part], model: ModelRecord, data: Release, plan: Plan, key: str, left_out: tuple[str, ...]
+) -> Manifest:
+    kinds = {part.kind for part in parts if part.kind is not None}
+    if len(kinds) > 1:
+        raise BadData(
+            f"{model.info.name}: predictions of several kinds, {', '.join(sorted(kinds))}; a submission has one"
+        )
+    kind: Any = kinds.pop() if kinds else model.info.output
+    sizes = {shape for part in parts for shape in part.shapes}
+    size = next(iter(sizes)) if len(sizes) == 1 else None
+    said = encoding(kind, plan.files) if kind != "point" else manifests.Encoding(files="npz")
+    record = {**model.to_dict(), "trained_on": tuple(model.info.trained_on)}
+    return Manifest(
+        release=manifests.ReleaseRef(id=data.id, digest=data.digest, dataset=str(data.record["dataset"])),
+        split=data.split or "all",
+        model=manifests.model_part(model.info, record),
+        prediction=manifests.PredictionPart(
+            kind=kind,
+            encoding=said,
+            size=None if size is None else (size[1], size[0]),
+            first_frame=0,
+            missing=model.info.missing,
+            as_published=plan.as_published,
+        ),
+        coverage=manifests.CoveragePart(predicted=len(parts), left_out=left_out),
+        files=tuple(
+            manifests.FilePart(
+                stimulus=part.stimulus,
+                frames=part.frames,
+                shape=part.shapes[0] if len(part.shapes) == 1 else None,
+                sha256=part.sha256,
+            )
+            for part in parts
+        ),
+        tool=_tool(plan),
+        input_digest=key,
+    )
