@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 
-from .records import KnownCheckpoint
+from .base import KnownCheckpoint
 
 if TYPE_CHECKING:
     import torch

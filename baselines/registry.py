@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from vidsal.benchmark.predictor import Predictor
 from vidsal.loaders.errors import UnknownName, WrongUse
 
-from .records import Baseline
+from .base import Baseline
 
 if TYPE_CHECKING:
     import torch
@@ -40,21 +40,25 @@ class Entry:
 
 
 TABLE: dict[str, Entry] = {
-    "salema": Entry("salema", "network", "VGG-16 encoder and decoder, exponential average at the bottleneck"),
-    "salclstm": Entry("salema", "network", "VGG-16 encoder and decoder, ConvLSTM at the bottleneck"),
-    "unisal": Entry("unisal", "network", "MobileNetV2 and a ConvGRU; four domains, images and videos"),
-    "uniform": Entry("reference", "reference", "every pixel alike"),
-    "center_prior": Entry("reference", "reference", "a Gaussian at the centre, of fixed size"),
+    "salema": Entry("salema.predictor", "network", "VGG-16 encoder and decoder, exponential average at the bottleneck"),
+    "salclstm": Entry("salema.predictor", "network", "VGG-16 encoder and decoder, ConvLSTM at the bottleneck"),
+    "unisal": Entry("unisal.predictor", "network", "MobileNetV2 and a ConvGRU; four domains, images and videos"),
+    "uniform": Entry("reference.priors", "reference", "every pixel alike"),
+    "center_prior": Entry("reference.priors", "reference", "a Gaussian at the centre, of fixed size"),
     "center_prior_fitted": Entry(
-        "reference", "reference", "a Gaussian with mean and size of the gaze in the split train"
+        "reference.priors", "reference", "a Gaussian with mean and size of the gaze in the split train"
     ),
-    "shuffled_prior": Entry("reference", "reference", "where people looked in the other stimuli of the split"),
-    "motion_energy": Entry("reference", "reference", "where luminance changes from frame to frame"),
-    "itti_koch": Entry("reference", "reference", "intensity, colour and orientation against their surround; static"),
-    "deepgaze_mr": Entry("deepgaze_mr", "network", "VGG-19 features averaged over 16 frames; log densities"),
-    "fpn_rim": Entry("fpn_rim", "network", "recurrent units over image features; a gaze position for each frame"),
-    "tinyhd_s": Entry("tinyhd", "network", "a small 3-D MobileNetV2; the last of 16 frames"),
-    "tinyhd_m": Entry("tinyhd", "network", "a small 3-D MobileNetV2; 16 frames at once, not causal"),
+    "shuffled_prior": Entry("reference.priors", "reference", "where people looked in the other stimuli of the split"),
+    "motion_energy": Entry("reference.priors", "reference", "where luminance changes from frame to frame"),
+    "itti_koch": Entry(
+        "reference.priors", "reference", "intensity, colour and orientation against their surround; static"
+    ),
+    "deepgaze_mr": Entry("deepgaze_mr.predictor", "network", "VGG-19 features averaged over 16 frames; log densities"),
+    "fpn_rim": Entry(
+        "fpn_rim.predictor", "network", "recurrent units over image features; a gaze position for each frame"
+    ),
+    "tinyhd_s": Entry("tinyhd.predictor", "network", "a small 3-D MobileNetV2; the last of 16 frames"),
+    "tinyhd_m": Entry("tinyhd.predictor", "network", "a small 3-D MobileNetV2; 16 frames at once, not causal"),
     "one_vs_rest": Entry("", "human", "each observer against the truth recipe on all others"),
     "gold_standard": Entry("", "human", "the truth against its own fixations"),
 }

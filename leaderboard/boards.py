@@ -14,8 +14,8 @@ from vidsal.benchmark.metrics.base import Metric, find
 from vidsal.benchmark.protocols import PROTOCOLS
 from vidsal.loaders.io.files import canonical, sha256_text
 
-from .hostile import slug
 from .record import CoverageRecord, MetricRecord, ProtocolRecord, ReleaseRecord, RunRecord, TruthRecord
+from .sanitize import slug
 
 CUSTOMARY = ("AUC-J", "SIM", "sAUC", "CC", "NSS", "KLD")
 """Order of the columns; further metrics follow in the order of the run."""

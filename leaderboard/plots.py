@@ -16,7 +16,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from .boards import Column
-from .wording import decimals, spread
+from .format import decimals, spread
 
 Floats = npt.NDArray[np.float64]
 

@@ -17,10 +17,11 @@ from vidsal._version import __version__
 from vidsal.benchmark.evaluation.results.store import Run, summarise
 from vidsal.loaders.io.files import sha256_text
 
-from . import plots, wording
+from . import format as words
+from . import plots
 from .boards import DEFAULT_SORT, OTHER_TRUTH, Board, Column, Entry, columns
-from .hostile import https_url, slug, visible
 from .record import ProtocolRecord
+from .sanitize import https_url, slug, visible
 
 HERE = Path(__file__).parent
 
@@ -106,7 +107,7 @@ def _environment() -> Environment:
     )
     style, script = _asset("site.css"), _asset("site.js")
     environment.globals.update(
-        words=wording,
+        words=words,
         https_url=https_url,
         protocol_anchor=protocol_anchor,
         OTHER_TRUTH=OTHER_TRUTH,

@@ -12,7 +12,7 @@ import click
 from generated_blocks import plain, put, table
 
 from vidsal.baselines import registry as models
-from vidsal.baselines.records import Baseline
+from vidsal.baselines.base import Baseline
 from vidsal.benchmark.human import HUMANS
 from vidsal.benchmark.predictor import ModelInfo
 from vidsal.benchmark.protocols import PROTOCOLS

@@ -14,8 +14,8 @@ import pytest
 import torch
 
 from vidsal.baselines import build_module, checkpoints, load_model, registry
+from vidsal.baselines.base import KnownCheckpoint
 from vidsal.baselines.checkpoints import Checkpoint, CheckpointWarning
-from vidsal.baselines.records import KnownCheckpoint
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 
 
@@ -350,7 +350,7 @@ def test_settings_that_shapes_show() -> None:
 @pytest.mark.data
 def test_the_real_files_are_known(samples: Path) -> None:
     for name, letter in (("tinyhd_s", "s"), ("tinyhd_m", "m")):
-        from vidsal.baselines.tinyhd import CHECKPOINTS
+        from vidsal.baselines.tinyhd.predictor import CHECKPOINTS
 
         path = samples / "tinyhd" / f"d123{letter}_rc4_rc1T.pth"
         found = checkpoints.read(path, CHECKPOINTS)
@@ -367,7 +367,7 @@ def test_the_real_files_are_known(samples: Path) -> None:
 def test_the_table_equals_the_list_of_published_files(goldens: Path) -> None:
     import json
 
-    from vidsal.baselines.tinyhd import CHECKPOINTS
+    from vidsal.baselines.tinyhd.predictor import CHECKPOINTS
 
     listed = json.loads((goldens / "models" / "checkpoints.json").read_text())["checkpoints"]
     wanted = {e["file"]: (e["git_blob_sha1"], e["licence"]) for e in listed if e["model"] == "tinyhd"}

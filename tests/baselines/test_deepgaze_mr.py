@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 
 from vidsal.baselines import build_module, load_model, registry
-from vidsal.baselines.deepgaze_mr import CENTER_BIAS_FILE, DeepGazeMRPredictor, read_center_bias
-from vidsal.baselines.deepgaze_mr_network import DeepGazeMR, FeatureMean, GaussianTaps
-from vidsal.baselines.reference import center_gaussian
+from vidsal.baselines.deepgaze_mr.network import DeepGazeMR, FeatureMean, GaussianTaps
+from vidsal.baselines.deepgaze_mr.predictor import CENTER_BIAS_FILE, DeepGazeMRPredictor, read_center_bias
+from vidsal.baselines.reference.priors import center_gaussian
 from vidsal.benchmark.predictor import Prediction, Predictor, StimulusInfo
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 from vidsal.loaders.records import Frame

@@ -11,17 +11,10 @@ import pytest
 import torch
 
 from vidsal.baselines import build_module, load_model, registry
-from vidsal.baselines.fpn_rim import (
-    BACKBONE_NAMES,
-    OPTIONS,
-    FpnRimPredictor,
-    settings_of,
-    squeeze,
-    to_pixels,
-)
-from vidsal.baselines.fpn_rim_network import FpnRim
-from vidsal.baselines.fpn_rim_settings import shown_settings
-from vidsal.baselines.pyramid_backbones import BACKBONES
+from vidsal.baselines.fpn_rim.network import FpnRim
+from vidsal.baselines.fpn_rim.predictor import BACKBONE_NAMES, OPTIONS, FpnRimPredictor, settings_of, squeeze, to_pixels
+from vidsal.baselines.fpn_rim.settings import shown_settings
+from vidsal.baselines.nn.pyramid_backbones import BACKBONES
 from vidsal.benchmark.predictor import Predictor, StimulusInfo
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.records import Frame

@@ -14,11 +14,11 @@ import torch
 from torch import nn
 
 from vidsal.baselines import build_module
-from vidsal.baselines.folded import fold, folded
-from vidsal.baselines.fpn_rim_cell import RimCell, RimState, active_units
-from vidsal.baselines.fpn_rim_fast import FastFpnRim
-from vidsal.baselines.fpn_rim_network import Attention, FpnRim, Lstm
-from vidsal.baselines.pyramid_backbones import BACKBONES, pyramid_backbone
+from vidsal.baselines.fpn_rim.cell import RimCell, RimState, active_units
+from vidsal.baselines.fpn_rim.inference import FastFpnRim
+from vidsal.baselines.fpn_rim.network import Attention, FpnRim, Lstm
+from vidsal.baselines.nn.folded import fold, folded
+from vidsal.baselines.nn.pyramid_backbones import BACKBONES, pyramid_backbone
 from vidsal.loaders.errors import UnknownName, WrongUse
 
 CLIPS = (

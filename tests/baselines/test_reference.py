@@ -16,8 +16,8 @@ from scipy.stats import norm
 
 import vidsal
 from vidsal.baselines import registry
-from vidsal.baselines.itti_koch import broad_colours, oriented, promote, saliency
-from vidsal.baselines.reference import (
+from vidsal.baselines.reference.itti_koch import broad_colours, oriented, promote, saliency
+from vidsal.baselines.reference.priors import (
     CenterPriorFitted,
     MotionEnergy,
     ShuffledPrior,

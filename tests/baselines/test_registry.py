@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from vidsal.baselines import build_module, load_model, registry
-from vidsal.baselines.records import Baseline, Option
+from vidsal.baselines.base import Baseline, Option
 from vidsal.benchmark.predictor import ModelInfo
 from vidsal.loaders.errors import UnknownName, WrongUse
 

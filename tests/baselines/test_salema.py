@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from vidsal.baselines import build_module, load_model, registry
-from vidsal.baselines.salema import MEAN_BGR, SalEMAPredictor, prepare, published_map, wrap
+from vidsal.baselines.salema.predictor import MEAN_BGR, SalEMAPredictor, prepare, published_map, wrap
 from vidsal.benchmark.predictor import Predictor, StimulusInfo
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 from vidsal.loaders.records import Frame

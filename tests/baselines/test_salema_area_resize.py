@@ -8,7 +8,7 @@ from types import ModuleType
 import numpy as np
 import pytest
 
-from vidsal.baselines.area_resize import resize_area
+from vidsal.baselines.salema.area_resize import resize_area
 from vidsal.loaders.errors import WrongUse
 
 #: Height and width of `make_video(height, 1, height, width)[0]`, and of its 192 x 256 form the first 16 hex digits of

@@ -17,10 +17,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidsal.baselines import build_module
-from vidsal.baselines import fast_convolutions as fast
-from vidsal.baselines.salema import MEAN_BGR
-from vidsal.baselines.salema_inference import FastSalCLSTM, FastSalEMA
-from vidsal.baselines.salema_network import SalCLSTM, SalEMA
+from vidsal.baselines.nn import fast_convolutions as fast
+from vidsal.baselines.salema.inference import FastSalCLSTM, FastSalEMA
+from vidsal.baselines.salema.network import SalCLSTM, SalEMA
+from vidsal.baselines.salema.predictor import MEAN_BGR
 from vidsal.loaders.errors import WrongUse
 
 EMA_CASES = [

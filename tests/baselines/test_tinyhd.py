@@ -16,7 +16,7 @@ import torch
 from vidsal.baselines import build_module, load_model, registry
 from vidsal.baselines.checkpoints import CheckpointWarning
 from vidsal.baselines.preprocess import imagenet_frame, normalise
-from vidsal.baselines.tinyhd import TinyHDPredictor, all_windows, last_frames
+from vidsal.baselines.tinyhd.predictor import TinyHDPredictor, all_windows, last_frames
 from vidsal.benchmark.predictor import Predictor, StimulusInfo
 from vidsal.loaders.errors import BadData, WrongUse
 from vidsal.loaders.records import Frame

@@ -11,9 +11,10 @@ import numpy as np
 import pytest
 import torch
 
-from vidsal.baselines import build_module, tinyhd_fast
-from vidsal.baselines.tinyhd_fast import FastTinyHD
-from vidsal.baselines.tinyhd_network import TinyHD
+from vidsal.baselines import build_module
+from vidsal.baselines.tinyhd import inference as tinyhd_fast
+from vidsal.baselines.tinyhd.inference import FastTinyHD
+from vidsal.baselines.tinyhd.network import TinyHD
 from vidsal.loaders.errors import WrongUse
 
 MEAN = np.array((0.485, 0.456, 0.406)).reshape(3, 1, 1, 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidsal.baselines.tinyhd_published import blur, eight_bit, enlarge
+from vidsal.baselines.tinyhd.published_maps import blur, eight_bit, enlarge
 from vidsal.loaders.errors import NonFinite, WrongUse
 
 

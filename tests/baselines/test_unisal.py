@@ -16,7 +16,8 @@ import pytest
 import torch
 
 from vidsal.baselines import build_module, load_model, registry
-from vidsal.baselines.unisal import (
+from vidsal.baselines.unisal.network import UNISAL
+from vidsal.baselines.unisal.predictor import (
     CHECKPOINTS,
     UNISALPredictor,
     best_size,
@@ -25,7 +26,6 @@ from vidsal.baselines.unisal import (
     published_map,
     wrap,
 )
-from vidsal.baselines.unisal_network import UNISAL
 from vidsal.benchmark.predictor import Predictor, StimulusInfo
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 from vidsal.loaders.records import Frame
@@ -293,7 +293,7 @@ def test_fine_tuned_weights_bring_their_domain(
 ) -> None:
     from dataclasses import replace
 
-    from vidsal.baselines import unisal
+    from vidsal.baselines.unisal import predictor as unisal
 
     path = tmp_path / "weights_ft_mit1003.pth"
     torch.save(network.state_dict(), path)

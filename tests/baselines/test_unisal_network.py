@@ -16,9 +16,9 @@ import torch.nn.functional as F
 
 from vidsal.baselines import build_module
 from vidsal.baselines.preprocess import normalise
-from vidsal.baselines.unisal_inference import CELL, REACH, FoldedUNISAL, polyphase
-from vidsal.baselines.unisal_layers import DOMAINS, DomainNorm
-from vidsal.baselines.unisal_network import UNISAL, gaussian_maps
+from vidsal.baselines.unisal.inference import CELL, REACH, FoldedUNISAL, polyphase
+from vidsal.baselines.unisal.layers import DOMAINS, DomainNorm
+from vidsal.baselines.unisal.network import UNISAL, gaussian_maps
 from vidsal.loaders.errors import UnknownName, WrongUse
 
 UInt8 = npt.NDArray[np.uint8]

@@ -10,8 +10,8 @@ import pytest
 
 from vidsal.benchmark.evaluation.results.store import Run
 from vidsal.leaderboard.boards import Board, Entry, distinct, make_boards
+from vidsal.leaderboard.format import covered, left_out, left_out_of, qualifiers, undefined
 from vidsal.leaderboard.record import read_record
-from vidsal.leaderboard.wording import covered, left_out, left_out_of, qualifiers, undefined
 
 MakeRun = Callable[..., Run]
 HUMAN = {"kind": "human", "checkpoint": None, "checkpoint_sha256": None}

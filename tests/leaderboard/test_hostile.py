@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vidsal.leaderboard.hostile import https_url, slug, visible
+from vidsal.leaderboard.sanitize import https_url, slug, visible
 
 
 @given(st.text())

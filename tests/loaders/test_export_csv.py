@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 
 import vidsal
-from vidsal.cli.data_more import FORMS
+from vidsal.cli.inspect import FORMS
 from vidsal.loaders.errors import UnknownName, WrongUse
 from vidsal.loaders.export import TARGETS, Options, export, exporter
 from vidsal.loaders.export.csv import plain

@@ -16,8 +16,8 @@ import torch
 import torch.nn.functional as F
 
 from vidsal.baselines import build_module
-from vidsal.baselines.deepgaze_mr import DeepGazeMRPredictor
-from vidsal.baselines.fpn_rim import FpnRimPredictor
+from vidsal.baselines.deepgaze_mr.predictor import DeepGazeMRPredictor
+from vidsal.baselines.fpn_rim.predictor import FpnRimPredictor
 from vidsal.benchmark.predictor import StimulusInfo
 from vidsal.loaders.records import Frame
 

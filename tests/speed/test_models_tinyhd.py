@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from vidsal.baselines import build_module
-from vidsal.baselines.tinyhd_fast import FastTinyHD
-from vidsal.baselines.tinyhd_network import TinyHD
+from vidsal.baselines.tinyhd.inference import FastTinyHD
+from vidsal.baselines.tinyhd.network import TinyHD
 
 pytestmark = pytest.mark.slow
 

@@ -17,10 +17,10 @@ import torch
 from torch import Tensor
 
 from vidsal.baselines import build_module
-from vidsal.baselines.salema_inference import FastSalCLSTM, FastSalEMA
-from vidsal.baselines.salema_network import SalEMA
-from vidsal.baselines.unisal_inference import FoldedUNISAL
-from vidsal.baselines.unisal_network import UNISAL
+from vidsal.baselines.salema.inference import FastSalCLSTM, FastSalEMA
+from vidsal.baselines.salema.network import SalEMA
+from vidsal.baselines.unisal.inference import FoldedUNISAL
+from vidsal.baselines.unisal.network import UNISAL
 
 pytestmark = pytest.mark.slow
 Work = Callable[[], Tensor]

@@ -11,7 +11,7 @@ import click
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.records import Anomaly, DatasetInfo
 
-from .data_more import export, stats, view
+from .inspect import export, stats, view
 from .output import any_path, folder_out, json_option, print_json, print_table, progress
 
 _MOST_ANOMALIES = 20

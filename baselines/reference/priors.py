@@ -28,7 +28,7 @@ from vidsal.loaders.records import Float32Array, Float64Array, Frame, UInt8Image
 from vidsal.loaders.release.average import mean_density
 from vidsal.loaders.release.release import Release, Stimulus, load
 
-from .records import Baseline
+from ..base import Baseline
 
 LICENCE = "Apache-2.0"
 

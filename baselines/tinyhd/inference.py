@@ -14,7 +14,7 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from .tinyhd_network import WINDOW, Block, InvertedResidual, TinyHD, check_shape, decode, levels
+from .network import WINDOW, Block, InvertedResidual, TinyHD, check_shape, decode, levels
 
 STRIP_FLOATS = 450_000
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from vidsal.loaders.errors import WrongUse
 
-from .vgg import vgg_features
+from ..nn.vgg import vgg_features
 
 Module = TypeVar("Module", bound=nn.Module)
 

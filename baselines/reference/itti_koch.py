@@ -43,7 +43,7 @@ class IttiKoch:
 
     def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
         """Yield one density a frame."""
-        from .reference import normalised
+        from .priors import normalised
 
         for frame in frames:
             values = bilinear_half_pixel(saliency(frame.rgb), frame.rgb.shape[:2])

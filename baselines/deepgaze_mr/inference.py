@@ -8,8 +8,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from .deepgaze_mr_network import Backbone
-from .salema_inference import compile_layers, run
+from ..salema.inference import compile_layers, run
+from .network import Backbone
 
 
 class FastBackbone:

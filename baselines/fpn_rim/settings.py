@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from vidsal.loaders.errors import WrongUse
 
-from .fpn_rim_cell import KEY, VALUE
-from .pyramid_backbones import BACKBONES, PyramidBackbone
+from ..nn.pyramid_backbones import BACKBONES, PyramidBackbone
+from .cell import KEY, VALUE
 
 if TYPE_CHECKING:
     import torch

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from .fast_convolutions import WINOGRAD_FROM, DirectConvolution, DoublingConvolution, WinogradConvolution
-from .salema_network import DECODER_START, SalCLSTM, SalEMA, lstm_step
+from ..nn.fast_convolutions import WINOGRAD_FROM, DirectConvolution, DoublingConvolution, WinogradConvolution
+from .network import DECODER_START, SalCLSTM, SalEMA, lstm_step
 
 Step = Callable[[Tensor], Tensor]
 

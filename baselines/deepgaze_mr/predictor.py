@@ -32,15 +32,15 @@ from vidsal.benchmark.predictor import Missing, ModelInfo, Prediction, Predictor
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.records import Frame
 
-from . import checkpoints
-from .device import inference, resolve
-from .preprocess import to_tensor
-from .records import Baseline, KnownCheckpoint, Option
+from .. import checkpoints
+from ..base import Baseline, KnownCheckpoint, Option
+from ..preprocess import to_tensor
+from ..runtime import inference, resolve
 
 if TYPE_CHECKING:
     import torch
 
-    from .deepgaze_mr_network import DeepGazeMR
+    from .network import DeepGazeMR
 
 log = logging.getLogger(__name__)
 
@@ -118,8 +118,8 @@ class DeepGazeMRPredictor:
         batch: int | None = None,
         info: ModelInfo = INFO,
     ) -> None:
-        from .deepgaze_mr_fast import FastBackbone
-        from .deepgaze_mr_network import WINDOW
+        from .inference import FastBackbone
+        from .network import WINDOW
 
         if batch is not None and batch < 1:
             raise WrongUse(f"batch={batch}; at least 1 was expected")
@@ -134,7 +134,7 @@ class DeepGazeMRPredictor:
 
     def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
         """Yield log densities (height, width), on the model's device, in the order of the frames."""
-        from .deepgaze_mr_network import WINDOW, FeatureMean
+        from .network import WINDOW, FeatureMean
 
         window = FeatureMean(1 if stimulus.kind == "image" else WINDOW)
         bias: torch.Tensor | None = None
@@ -163,7 +163,7 @@ class DeepGazeMRPredictor:
         """Return the feature maps of a group; a short last one is filled up, so that rounding stays the same."""
         import torch
 
-        from .deepgaze_mr_network import STRIDE
+        from .network import STRIDE
 
         for frame in group:
             if frame.rgb.shape != (stimulus.height, stimulus.width, 3):
@@ -188,7 +188,7 @@ class DeepGazeMRPredictor:
     def _log_center_bias(self, stimulus: StimulusInfo) -> torch.Tensor:
         import torch
 
-        from .reference import center_gaussian
+        from ..reference.priors import center_gaussian
 
         density = self.center_bias
         if density is None:
@@ -235,7 +235,7 @@ def build(**options: Any) -> DeepGazeMR:
     Raises:
         WrongUse: an option was given.
     """
-    from .deepgaze_mr_network import DeepGazeMR
+    from .network import DeepGazeMR
 
     if options:
         raise WrongUse(f"the network of {NAME} has no options, found {', '.join(sorted(options))}")
@@ -255,7 +255,7 @@ def load(checkpoint: Path | None, device: str, **options: Any) -> Predictor:
 
 def wrap(module: torch.nn.Module, device: str, **options: Any) -> Predictor:
     """Make the predictor around a network; where it has a centre bias of its own, that is the default."""
-    from .deepgaze_mr_network import DeepGazeMR
+    from .network import DeepGazeMR
 
     if not isinstance(module, DeepGazeMR):
         raise WrongUse(f"{NAME} wraps the network that build_module({NAME!r}) makes, found {type(module).__name__}")

@@ -20,8 +20,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .unisal_layers import Chain, DomainNorm, InvertedResidual
-from .unisal_network import SMOOTHING, TAP_2X, TAP_4X, UNISAL, domain_key, log_softmax_map
+from .layers import Chain, DomainNorm, InvertedResidual
+from .network import SMOOTHING, TAP_2X, TAP_4X, UNISAL, domain_key, log_softmax_map
 
 #: Blocks that may run at half resolution at once: their full output is read by nobody.
 HALVED_AT_ONCE = (2, 4)

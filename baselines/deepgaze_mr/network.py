@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from vidsal.loaders.errors import WrongUse
 
-from .vgg import vgg_features
+from ..nn.vgg import vgg_features
 
 WINDOW = 16
 STRIDE = 16

@@ -29,15 +29,15 @@ from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import Frame, UInt8Image
 
-from . import checkpoints
-from .device import inference, resolve
-from .preprocess import normalise, to_tensor
-from .records import Baseline, Option
+from .. import checkpoints
+from ..base import Baseline, Option
+from ..preprocess import normalise, to_tensor
+from ..runtime import inference, resolve
 
 if TYPE_CHECKING:
     import torch
 
-    from .fpn_rim_network import Carry, FpnRim
+    from .network import Carry, FpnRim
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ class FpnRimPredictor:
         batch: int | None = None,
         info: ModelInfo = INFO,
     ) -> None:
-        from .fpn_rim_fast import FastFpnRim
+        from .inference import FastFpnRim
 
         if clip_seconds is not None and not clip_seconds > 0:
             raise WrongUse(f"clip_seconds={clip_seconds}; more than 0 was expected, or none")
@@ -211,7 +211,7 @@ def build(**options: Any) -> FpnRim:
     Raises:
         WrongUse: numbers that can not be.
     """
-    from .fpn_rim_network import FpnRim
+    from .network import FpnRim
 
     return FpnRim(**{name: value for name, value in options.items() if name not in _WITHOUT_EFFECT})
 
@@ -228,7 +228,7 @@ def load(checkpoint: Path | None, device: str = "cpu", **options: Any) -> FpnRim
         BadData: it can not be read safely, or does not fit.
         WrongUse: an option contradicts the checkpoint.
     """
-    from .feature_pyramid import current_keys
+    from ..nn.feature_pyramid import current_keys
 
     found = checkpoints.read(checkpoints.find(checkpoint, NAME, ()))
     found = replace(found, state=current_keys(dict(found.state), "fpn.fpn."))
@@ -247,7 +247,7 @@ def settings_of(found: checkpoints.Checkpoint, given: Mapping[str, Any]) -> dict
     Raises:
         WrongUse: an option contradicts the checkpoint.
     """
-    from .fpn_rim_settings import in_words, shown_settings
+    from .settings import in_words, shown_settings
 
     held = {name: found.hyper_parameters[name] for name in _NETWORK if name in found.hyper_parameters}
     held = {name: OPTIONS[name].check(name, value) for name, value in held.items()}
@@ -271,7 +271,7 @@ def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> FpnRim
     Raises:
         WrongUse: it is another kind of network.
     """
-    from .fpn_rim_network import FpnRim
+    from .network import FpnRim
 
     if not isinstance(module, FpnRim):
         raise WrongUse(f"{NAME} wraps the network that build_module({NAME!r}) makes, found {type(module).__name__}")

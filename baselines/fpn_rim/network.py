@@ -19,9 +19,9 @@ from torch.nn import functional as F
 
 from vidsal.loaders.errors import WrongUse
 
-from .feature_pyramid import FeaturePyramid
-from .fpn_rim_cell import Rim, RimCell, RimState, lstm_step
-from .pyramid_backbones import pyramid_backbone
+from ..nn.feature_pyramid import FeaturePyramid
+from ..nn.pyramid_backbones import pyramid_backbone
+from .cell import Rim, RimCell, RimState, lstm_step
 
 Mode = Literal["RIM", "LSTM"]
 EYE_MOVEMENTS = ("noise", "fixation", "saccade", "pursuit")

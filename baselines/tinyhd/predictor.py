@@ -37,17 +37,17 @@ from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
 from vidsal.loaders.errors import BadData, WrongUse
 from vidsal.loaders.records import Frame, UInt8Image
 
-from . import checkpoints
-from .device import inference, resolve
-from .preprocess import imagenet_frame
-from .records import Baseline, KnownCheckpoint, Option
-from .tinyhd_published import eight_bit
+from .. import checkpoints
+from ..base import Baseline, KnownCheckpoint, Option
+from ..preprocess import imagenet_frame
+from ..runtime import inference, resolve
+from .published_maps import eight_bit
 
 if TYPE_CHECKING:
     import torch
     from torch import Tensor
 
-    from .tinyhd_network import TinyHD
+    from .network import TinyHD
 
 HEIGHT, WIDTH, WINDOW = 192, 256, 16
 S, M = "tinyhd_s", "tinyhd_m"
@@ -319,7 +319,7 @@ def build(name: str, **options: Any) -> TinyHD:
     Raises:
         WrongUse: a wrong value.
     """
-    from .tinyhd_network import TinyHD
+    from .network import TinyHD
 
     divisor = options.get("reduced_channels", 1)
     d1_last = options.get("d1_last")
@@ -367,7 +367,7 @@ def wrap(name: str, module: torch.nn.Module, device: str = "cpu", **options: Any
     Raises:
         WrongUse: it is another kind of network.
     """
-    from .tinyhd_network import TinyHD
+    from .network import TinyHD
 
     if not isinstance(module, TinyHD) or module.multiple != (name == M):
         raise WrongUse(f"{name} wraps the network that build_module({name!r}) makes, found another one")
@@ -390,7 +390,7 @@ def _inference_copy(module: TinyHD, device: torch.device) -> Callable[[Tensor], 
     """Return a callable with the module's present weights: folded for a CPU, a plain copy elsewhere."""
     from copy import deepcopy
 
-    from .tinyhd_fast import FastTinyHD
+    from .inference import FastTinyHD
 
     if device.type == "cpu":
         return FastTinyHD(module)

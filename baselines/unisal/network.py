@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from vidsal.loaders.errors import UnknownName, WrongUse
 
-from .unisal_layers import DOMAINS, VIDEO_MOMENTUM, Chain, ConvGRU, DomainNorm, InvertedResidual
+from .layers import DOMAINS, VIDEO_MOMENTUM, Chain, ConvGRU, DomainNorm, InvertedResidual
 
 STRIDE = 32
 SMOOTHING = 41

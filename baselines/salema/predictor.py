@@ -27,15 +27,15 @@ from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
 from vidsal.loaders.errors import BadData, WrongUse
 from vidsal.loaders.records import Frame, UInt8Image
 
-from . import checkpoints
+from .. import checkpoints
+from ..base import Baseline, KnownCheckpoint, Option
+from ..runtime import inference, resolve
 from .area_resize import resize_area
-from .device import inference, resolve
-from .records import Baseline, KnownCheckpoint, Option
 
 if TYPE_CHECKING:
     import torch
 
-    from .salema_network import SalCLSTM, SalEMA
+    from .network import SalCLSTM, SalEMA
 
 log = logging.getLogger(__name__)
 
@@ -102,8 +102,8 @@ class SalEMAPredictor:
     """The weight file, where it came from one."""
 
     def __init__(self, network: SalEMA | SalCLSTM, device: str = "cpu") -> None:
-        from .salema_inference import FastSalCLSTM, FastSalEMA
-        from .salema_network import SalEMA
+        from .inference import FastSalCLSTM, FastSalEMA
+        from .network import SalEMA
 
         self.device = resolve(device)
         self._group = GROUP.get(self.device.type, GROUP_ELSEWHERE)
@@ -160,14 +160,14 @@ def build_salema(**options: Any) -> SalEMA:
     Raises:
         WrongUse: a setting does not fit the network.
     """
-    from .salema_network import SalEMA
+    from .network import SalEMA
 
     return SalEMA(**options)
 
 
 def build_salclstm(**options: Any) -> SalCLSTM:
     """Make SalCLSTM's network with fresh weights; the option is `residual`."""
-    from .salema_network import SalCLSTM
+    from .network import SalCLSTM
 
     return SalCLSTM(**options)
 
@@ -208,7 +208,7 @@ def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> SalEMA
     Raises:
         WrongUse: it is another kind of network, or was built with another value of an option given here.
     """
-    from .salema_network import SalCLSTM, SalEMA
+    from .network import SalCLSTM, SalEMA
 
     if not isinstance(module, (SalEMA, SalCLSTM)):
         raise WrongUse(

@@ -28,16 +28,16 @@ from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
 from vidsal.loaders.errors import BadData, WrongUse
 from vidsal.loaders.records import Frame, UInt8Image
 
-from . import checkpoints
-from .device import inference, resolve
-from .preprocess import normalise, to_tensor
-from .records import Baseline, KnownCheckpoint, Option
+from .. import checkpoints
+from ..base import Baseline, KnownCheckpoint, Option
+from ..preprocess import normalise, to_tensor
+from ..runtime import inference, resolve
 
 if TYPE_CHECKING:
     import torch
 
-    from .unisal_inference import FoldedUNISAL
-    from .unisal_network import UNISAL
+    from .inference import FoldedUNISAL
+    from .network import UNISAL
 
 log = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ class UNISALPredictor:
     def __init__(
         self, network: UNISAL, device: str = "cpu", *, source: str | None = None, info: ModelInfo = INFO
     ) -> None:
-        from .unisal_network import domain_key
+        from .network import domain_key
 
         if source is not None:
             domain_key(source)
@@ -180,7 +180,7 @@ class UNISALPredictor:
         return VIDEO_DEFAULT
 
     def _folded_for(self, source: str) -> FoldedUNISAL:
-        from .unisal_inference import FoldedUNISAL
+        from .inference import FoldedUNISAL
 
         if source not in self._folded:
             with inference():
@@ -202,7 +202,7 @@ def build(**options: Any) -> UNISAL:
     Raises:
         WrongUse: an option was given.
     """
-    from .unisal_network import UNISAL
+    from .network import UNISAL
 
     if options:
         raise WrongUse(f"the network of unisal has no options, found {', '.join(sorted(options))}")
@@ -239,7 +239,7 @@ def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> UNISAL
     Raises:
         WrongUse: it is another kind of network.
     """
-    from .unisal_network import UNISAL
+    from .network import UNISAL
 
     if not isinstance(module, UNISAL):
         raise WrongUse(f"unisal wraps the network that build_module('unisal') makes, found {type(module).__name__}")

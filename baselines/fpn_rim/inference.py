@@ -18,9 +18,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from .folded import folded
-from .fpn_rim_cell import KEY, TALK_HEADS, TALK_KEY, VALUE, RimCell, RimState, active_units, lstm_step
-from .fpn_rim_network import Carry, FpnRim, Trace
+from ..nn.folded import folded
+from .cell import KEY, TALK_HEADS, TALK_KEY, VALUE, RimCell, RimState, active_units, lstm_step
+from .network import Carry, FpnRim, Trace
 
 
 class FastFpnRim:

@@ -1,0 +1,1 @@
+"""SalEMA and SalCLSTM: an image saliency network with memory at its bottleneck."""

@@ -1,0 +1,1 @@
+"""TinyHD: a small inflated MobileNetV2 with three decoders."""
