@@ -1,0 +1,249 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+import vidsal
+from vidsal.benchmark import protocols
+from vidsal.benchmark.evaluation.results.store import Run
+from vidsal.benchmark.evaluation.run import ModelRecord, Settings, run
+from vidsal.benchmark.evaluation.split_negatives import gather
+from vidsal.benchmark.evaluation.stimulus import Judge
+from vidsal.benchmark.scoring import truth_cache
+from vidsal.benchmark.scoring.truth import TruthMap
+from vidsal.benchmark.scoring.truth_cache import StoredTruthMap, TruthCache
+from vidsal.benchmark.submissions.score import predict, score
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic.write import generate
+from vidsal.loaders.errors import BadData, MachineFault
+from vidsal.loaders.release import truth as truths
+from vidsal.loaders.release.release import Release
+
+from ..stored import Maps, gaze_only
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return gaze_only(tmp_path_factory.mktemp("cache"))
+
+
+@pytest.fixture
+def ds(root: Path) -> Release:
+    return vidsal.load(root)
+
+
+def evaluated(ds: Release, protocol: str, cache: Path | None, out: Path) -> Run:
+    model = Maps("log_density")
+    settings = Settings(protocols.protocol(protocol), truth_cache=cache)
+    return run(lambda: model, ModelRecord(model.info), ds, settings, partial=out)
+
+
+@pytest.mark.parametrize("protocol", list(protocols.PROTOCOLS))
+def test_scores_are_equal_with_and_without(tmp_path: Path, ds: Release, protocol: str) -> None:
+    rules = protocols.protocol(protocol)
+    without = evaluated(ds, protocol, None, tmp_path / "a")
+    cache = truth_cache.build(ds, rules, None, tmp_path / "cache")
+    assert len(list(cache.folder.glob("*.truth"))) == len(ds)
+    within = evaluated(ds, protocol, tmp_path / "cache", tmp_path / "b")
+    assert within.record["frames_digest"] == without.record["frames_digest"]
+    assert within.record["input_digest"] == without.record["input_digest"]
+
+
+@pytest.mark.parametrize("protocol", ["exact-1", "dhf1k-1", "salema-1"])
+def test_what_is_stored_is_what_is_made(tmp_path: Path, ds: Release, protocol: str) -> None:
+    rules = protocols.protocol(protocol)
+    cache = truth_cache.build(ds, rules, None, tmp_path)
+    for stimulus in ds:
+        negatives = gather(list(ds), (stimulus.height, stimulus.width), rules)
+        own = negatives.of(stimulus)
+        stored = Judge(rules, None, negatives, cache.open(stimulus))
+        made = Judge(rules, None, negatives)
+        for frame in range(stimulus.n_frames):
+            a, b = made.truth(stimulus, frame, own), stored.truth(stimulus, frame, own)
+            assert (a.shape, a.full_shape, a.n_out_of_bounds) == (b.shape, b.full_shape, b.n_out_of_bounds)
+            assert a.fixated.dtype == b.fixated.dtype
+            assert (a.fixated == b.fixated).all()
+            assert (a.counts == b.counts).all()
+            assert (a.negatives is None) == (b.negatives is None)
+            if a.negatives is not None and b.negatives is not None:
+                assert (a.negatives.weights == b.negatives.weights).all()
+            assert (a.truth_map is None) == (b.truth_map is None)
+            if a.truth_map is not None and b.truth_map is not None:
+                assert isinstance(b.truth_map, StoredTruthMap)
+                assert a.truth_map.values.dtype == b.truth_map.values.dtype
+                assert (a.truth_map.values == b.truth_map.values).all()
+                assert a.truth_map.divisor == b.truth_map.divisor
+                for name in ("low", "high", "total", "mean", "squares", "negentropy"):
+                    assert getattr(a.truth_map, name) == getattr(b.truth_map, name), name
+
+
+def test_it_is_really_used(tmp_path: Path, ds: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    truth_cache.build(ds, protocols.EXACT_1, None, tmp_path)
+    predict(Maps(), ds, tmp_path / "sub")
+    expected = score(tmp_path / "sub", ds, truth_cache=None)
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("a density was made")
+
+    monkeypatch.setattr(truths, "density", never)
+    scored = score(tmp_path / "sub", ds, truth_cache=tmp_path)
+    assert scored.record["frames_digest"] == expected.record["frames_digest"]
+    with pytest.raises(AssertionError, match="a density was made"):
+        score(tmp_path / "sub", ds, truth_cache="off")
+
+
+def test_auto_uses_what_lies_with_the_release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ds = vidsal.load(gaze_only(tmp_path / "data"))
+    predict(Maps(), ds, tmp_path / "sub")
+    score(tmp_path / "sub", ds)
+    assert not (ds.root / ".cache").exists()
+    first = score(tmp_path / "sub", ds, truth_cache="build")
+    assert (ds.root / ".cache" / "truth").is_dir()
+    monkeypatch.setattr(truths, "density", None)
+    assert score(tmp_path / "sub", ds).record["frames_digest"] == first.record["frames_digest"]
+    assert vidsal.evaluate(Maps(), ds).record["frames_digest"] == first.record["frames_digest"]
+    from vidsal.loaders.inspect.verify import verify
+
+    assert all(f.ok for f in verify(ds.root))
+
+
+def test_the_key_follows_everything_that_the_truth_follows(ds: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    exact, dhf1k = protocols.EXACT_1, protocols.DHF1K_1
+    first = truth_cache.find(ds, exact, None).folder
+    assert truth_cache.find(ds, exact, ds.default_truth).folder == first
+    assert truth_cache.find(ds, replace(exact, name="other-1", resize="bicubic-antialias"), None).folder == first
+    assert truth_cache.find(ds, dhf1k, None).folder != first
+    monkeypatch.setitem(ds.record["truth"]["recipes"][ds.default_truth], "sigma_px", 99.0)
+    assert truth_cache.find(ds, exact, None).folder != first
+    monkeypatch.undo()
+    monkeypatch.setitem(ds.record, "digest", "0" * 64)
+    assert truth_cache.find(ds, exact, None).folder != first
+    monkeypatch.undo()
+    monkeypatch.setattr(truth_cache, "_code", lambda: "changed")
+    assert truth_cache.find(ds, exact, None).folder != first
+
+
+def test_what_is_there_is_not_made_again(tmp_path: Path, ds: Release) -> None:
+    cache = truth_cache.build(ds, protocols.EXACT_1, None, tmp_path)
+    path = cache.path(ds[ds.ids[0]])
+    before = path.read_bytes()
+    path.unlink()
+    stamp = cache.path(ds[ds.ids[1]]).stat().st_mtime_ns
+    told: list[tuple[int, int, str]] = []
+    truth_cache.build(ds, protocols.EXACT_1, None, tmp_path, threads=3, progress=lambda *a: told.append(a))
+    assert path.read_bytes() == before
+    assert cache.path(ds[ds.ids[1]]).stat().st_mtime_ns == stamp
+    assert told == [(n + 1, 3, i) for n, i in enumerate(ds.ids)]
+
+
+@pytest.fixture
+def cached(tmp_path: Path, ds: Release) -> TruthCache:
+    return truth_cache.build(ds, protocols.DHF1K_1, None, tmp_path)
+
+
+@pytest.mark.parametrize("cut", [0, 5, 1000, -1])
+def test_a_cut_file_is_told(cached: TruthCache, ds: Release, cut: int) -> None:
+    stimulus = ds[ds.ids[0]]
+    data = cached.path(stimulus).read_bytes()
+    cached.path(stimulus).write_bytes(data[:cut])
+    with pytest.raises(BadData, match="remove it"):
+        cached.open(stimulus)
+
+
+def test_every_changed_byte_is_found(cached: TruthCache, ds: Release) -> None:
+    stimulus = ds[ds.ids[0]]
+    path = cached.path(stimulus)
+    data = path.read_bytes()
+    whole = cached.open(stimulus)
+    assert whole is not None
+    places = [p for p in whole._places if p[0] >= 0]
+    inside = [p[0] + p[1] // 2 for p in places[:2]]
+    table = [len(data) - 60, len(data) - 500, len(data) - 30]
+    for at in [*inside, *table]:
+        changed = bytearray(data)
+        changed[at] ^= 4
+        path.write_bytes(bytes(changed))
+        with pytest.raises(BadData, match="remove it"):
+            read_all(cached, stimulus.id, ds)
+    path.write_bytes(data)
+    read_all(cached, stimulus.id, ds)
+
+
+def test_only_what_is_needed_is_made_and_only_where_it_fits(
+    ds: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    one = ds.ids[1]
+    cache = truth_cache.build(ds, protocols.EXACT_1, root=tmp_path, only=[one])
+    assert [cache.path(s).is_file() for s in ds] == [s.id == one for s in ds]
+    needed = sum(4 * s.width * s.height * len(s.annotated_indices()) for s in ds if s.id != one)
+    for free, fits in ((needed - 1, False), (needed, True)):
+        usage = SimpleNamespace(total=0, used=0, free=free)
+        monkeypatch.setattr(truth_cache.shutil, "disk_usage", lambda _, usage=usage: usage)
+        if fits:
+            truth_cache.build(ds, protocols.EXACT_1, root=tmp_path)
+        else:
+            with pytest.raises(MachineFault, match="GB are free; leave --truth-cache out"):
+                truth_cache.build(ds, protocols.EXACT_1, root=tmp_path)
+    assert all(cache.path(s).is_file() for s in ds)
+
+
+def read_all(cache: TruthCache, stimulus_id: str, ds: Release) -> None:
+    truth = cache.open(ds[stimulus_id])
+    assert truth is not None
+    for frame in range(ds[stimulus_id].n_frames):
+        truth.at(frame, None, "none")
+
+
+def test_the_checksum_of_large_maps_sees_every_word() -> None:
+    data = np.random.default_rng(0).bytes((1 << 18) + 77)
+    first = truth_cache._checksum(data)
+    for at in (0, 511, 512, 100_003, (1 << 18) - 1, (1 << 18) + 76):
+        changed = bytearray(data)
+        changed[at] ^= 128
+        assert truth_cache._checksum(bytes(changed)) != first, at
+    assert truth_cache._checksum(memoryview(data)) == first
+
+
+def test_frames_without_points_and_large_maps(tmp_path: Path) -> None:
+    generate(tmp_path / "src", videos=2, frames=3, width=512, height=300, observers=1, seed=5, val=0, write_video=False)
+    for text in (tmp_path / "src").rglob("O01.txt"):
+        lines = text.read_text().splitlines(keepends=True)
+        text.write_text("".join(lines[: len(lines) // 2]))
+    convert("synthetic", tmp_path / "src", tmp_path / "rel", workers=1)
+    ds = vidsal.load(tmp_path / "rel")
+    cache = truth_cache.build(ds, protocols.EXACT_1)
+    model = Maps(shape=(300, 512))
+    on, off = (evaluated_with(model, ds, c, tmp_path / "p") for c in ("auto", None))
+    assert on.record["counts"]["no_fixation"] > 0
+    assert on.record["frames_digest"] == off.record["frames_digest"]
+    truth = cache.open(ds[ds.ids[0]])
+    assert truth is not None
+    first = truth.at(0, None, "")
+    assert first is not None
+    assert isinstance(first.truth_map, TruthMap)
+    assert first.truth_map.values.nbytes > 1 << 18
+    assert truth.at(99, None, "") is None
+
+
+def evaluated_with(model: Maps, ds: Release, cache: str | None, partial: Path) -> Run:
+    settings = Settings(protocols.EXACT_1, truth_cache=cache)
+    return run(lambda: model, ModelRecord(model.info), ds, settings, partial=partial)
+
+
+def test_what_is_out_of_date_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ds = vidsal.load(gaze_only(tmp_path / "data", videos=2))
+    with monkeypatch.context() as patch:
+        patch.setattr(truth_cache, "_code", lambda: "of last year")
+        old = truth_cache.build(ds, protocols.EXACT_1)
+        aside = truth_cache.build(ds, protocols.EXACT_1, None, tmp_path / "aside")
+    (old.folder.parent / "notes").mkdir()
+    dhf1k = truth_cache.build(ds, protocols.DHF1K_1)
+    exact = truth_cache.build(ds, protocols.EXACT_1)
+    truth_cache.build(ds, protocols.EXACT_1, None, tmp_path / "aside")
+    assert not old.folder.exists()
+    assert all(c.folder.is_dir() for c in (dhf1k, exact, aside))
+    assert (old.folder.parent / "notes").is_dir()
