@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 
-from vidsal.benchmark.metrics.base import Metric, find
+from vidsal.benchmark.metrics import find
+from vidsal.benchmark.metrics.base import Metric
 from vidsal.benchmark.protocols import PROTOCOLS
 from vidsal.loaders.io.files import canonical, sha256_text
 

@@ -17,8 +17,7 @@ from vidsal._version import __version__
 from vidsal.benchmark.evaluation.results.store import Run, summarise
 from vidsal.loaders.io.files import sha256_text
 
-from . import format as words
-from . import plots
+from . import format as words, plots
 from .boards import DEFAULT_SORT, OTHER_TRUTH, Board, Column, Entry, columns
 from .record import ProtocolRecord
 from .sanitize import https_url, slug, visible

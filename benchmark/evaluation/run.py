@@ -32,13 +32,11 @@ from vidsal.loaders.release.release import Release, Stimulus
 
 from .. import protocols
 from ..human import HumanReference
-from ..metrics.gaze_path import GAZE_1
-from ..metrics.gaze_path import METRICS as GAZE_METRICS
+from ..metrics.gaze_path import GAZE_1, METRICS as GAZE_METRICS
 from ..predictor import ModelInfo, Predictor
 from ..scoring import truth_cache
 from .coverage import Coverage, cover
-from .pool import Job, Maker, work
-from .pool import Model as Model
+from .pool import Job, Maker, Model as Model, work
 from .results import store as results
 from .results.store import Run
 from .split_negatives import GatheredNegatives, gather

@@ -19,8 +19,7 @@ from vidsal.loaders.release.release import Stimulus
 from vidsal.loaders.release.truth import density as make_density
 
 from ..human import HumanReference
-from ..metrics.gaze_path import METRICS as GAZE_METRICS
-from ..metrics.gaze_path import Viewing, observer_paths, score_gaze
+from ..metrics.gaze_path import METRICS as GAZE_METRICS, Viewing, observer_paths, score_gaze
 from ..predictor import ModelInfo, Prediction, Predictor, StimulusInfo
 from ..protocols import SHORT_NAMES, Protocol
 from ..scoring.frame import FrameScores, FrameTruth, prepare_truth, score

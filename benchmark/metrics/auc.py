@@ -1,65 +1,40 @@
-"""Areas under ROC curves, as definitions; a part of `metrics.py`, where their conventions are told."""
+"""AUC-Judd and AUC-Borji: fixated pixels against pixels of the same frame."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from .base import metric
-from .maps import Float64Map, Map, float64, is_constant, min_max
+from .base import ON_FIXATIONS, Family, metric
+from .float32 import Float32Map, float32_groups, float32_jittered_area, stretch32, unisal_map, unit_scale
+from .maps import Map, float64, is_constant
+from .roc import level_points, mann_whitney, rounded_area, step_area, trapezoid
 
-
-def mann_whitney(values: Map, positives: Map, negatives: Map) -> float:
-    """P(a positive exceeds a negative) + P(they are equal) / 2, each pixel drawn by its weight.
-
-    Args:
-        values: any shape, any real type; -inf is legal.
-        positives, negatives: weights of the same shape.
-
-    Returns:
-        0..1; NaN if either has no weight.
-
-    >>> mann_whitney(np.array([1, 2, 2, 3]), np.array([0, 1, 0, 1]), np.array([1, 0, 1, 0]))
-    0.875
-    """
-    v, p, n = np.ravel(values), np.ravel(positives), np.ravel(negatives)
-    hits, others = np.flatnonzero(p), np.flatnonzero(n)
-    if len(hits) == 0 or len(others) == 0:
-        return float("nan")
-    order = others[np.argsort(v[others])]
-    weight_below = np.concatenate(([0.0], np.cumsum(n[order], dtype=np.float64)))
-    below = weight_below[np.searchsorted(v[order], v[hits], "left")]
-    at_or_below = weight_below[np.searchsorted(v[order], v[hits], "right")]
-    won = (p[hits] * (below + at_or_below) / 2).sum()
-    return float(won / (p[hits].sum(dtype=np.float64) * weight_below[-1]))
-
-
-def trapezoid(fp: Float64Map, tp: Float64Map) -> float:
-    """Area under the straight lines through (0, 0), the points (fp, tp) in their order, and (1, 1)."""
-    x = np.concatenate(([0.0], fp, [1.0]))
-    y = np.concatenate(([0.0], tp, [1.0]))
-    return float(((x[1:] - x[:-1]) * (y[1:] + y[:-1]) / 2).sum())
-
-
-def _thresholds(top: bool) -> Float64Map:
-    """1.0 (if `top`), 0.9, ..., 0.0 as the double products j * 0.1; 6 * 0.1 lies just above 0.6."""
-    steps: Float64Map = np.arange(11.0 if top else 10.0)[::-1] * 0.1
-    return steps
-
-
-def _step_area(saliency: Map, positives: Map, negatives: Map, top: bool) -> float:
-    """Trapezoid over steps of 0.1 of the min-max map: what random splits of the negatives give on average."""
-    s = min_max(saliency)
-    if np.isnan(s.flat[0]) or not np.any(positives) or not np.any(negatives):
-        return float("nan")
-    p, n = float64(positives), float64(negatives)
-    above = [s >= t for t in _thresholds(top)]
-    tp = np.array([p[a].sum() for a in above]) / p.sum()
-    fp = np.array([n[a].sum() for a in above]) / n.sum()
-    return trapezoid(fp, tp)
+AUC_JUDD = Family(
+    "auc_judd",
+    "AUC-J",
+    ON_FIXATIONS,
+    higher_is_better=True,
+    range=(0.0, 1.0),
+    chance=0.5,
+    ceiling="below 1 where fixations scatter",
+    unit="area",
+    ranks=True,
+)
+AUC_BORJI = Family(
+    "auc_borji",
+    "AUC-B",
+    ON_FIXATIONS,
+    higher_is_better=True,
+    range=(0.0, 1.0),
+    chance=0.5,
+    ceiling="below 1",
+    unit="area",
+    ranks=True,
+)
 
 
 @metric(
-    "auc_judd",
+    AUC_JUDD,
     "mw;pos=fixated_pixels;neg=unfixated_pixels",
     degenerate="constant map 0.5; no fixated or no unfixated pixel NaN",
     source="Mann & Whitney 1947, for the question of Judd et al., ICCV 2009; exact area, half ties",
@@ -82,7 +57,7 @@ def auc_judd(saliency: Map, fixated: Map) -> float:
 
 
 @metric(
-    "auc_judd",
+    AUC_JUDD,
     "mw;pos=fixation_list;neg=unfixated_pixels",
     degenerate="constant map 0.5; no fixated or no unfixated pixel NaN",
     source="as auc_judd, every fixation counted",
@@ -94,7 +69,7 @@ def auc_judd_list(saliency: Map, fixated: Map) -> float:
 
 
 @metric(
-    "auc_judd",
+    AUC_JUDD,
     "mw;pos=fixation_list;neg=all_pixels",
     degenerate="constant map 0.5; no fixation NaN",
     source="Kümmerer et al., pysaliency, `AUC` with uniform non-fixations",
@@ -105,7 +80,7 @@ def auc_all_pixels(saliency: Map, fixated: Map) -> float:
 
 
 @metric(
-    "auc_judd",
+    AUC_JUDD,
     "trapz;jitter=expected",
     degenerate="constant map 0.5 + 1/(2(n+1)); no fixated or no unfixated pixel NaN",
     source="Judd et al., ICCV 2009, `AUC_Judd.m` of the MIT benchmark, in expectation over its jitter",
@@ -131,7 +106,7 @@ def auc_judd_jittered(saliency: Map, fixated: Map) -> float:
 
 
 @metric(
-    "auc_judd",
+    AUC_JUDD,
     "trapz;jitter=none",
     degenerate="constant map, no fixated or no unfixated pixel NaN",
     source="Judd et al., ICCV 2009, `AUC_Judd.m` with its jitter switched off",
@@ -152,7 +127,7 @@ def auc_judd_untied(saliency: Map, fixated: Map) -> float:
 
 
 @metric(
-    "auc_judd",
+    AUC_JUDD,
     "trapz;unique_thresholds",
     degenerate="constant map 0.5; no fixated or no unfixated pixel NaN",
     source="Droste et al., UNISAL, `salience_metrics.py` without its rounding",
@@ -163,116 +138,100 @@ def auc_judd_levels(saliency: Map, fixated: Map) -> float:
     return trapezoid(fp, tp) if len(fp) else float("nan")
 
 
-def level_points(saliency: Map, fixated: Map) -> tuple[Float64Map, Float64Map]:
-    """ROC points at the distinct fixated values, descending; empty if there is nothing to compare."""
-    looked_at = np.asarray(fixated) > 0
-    s = np.asarray(saliency)
-    n, pixels = int(looked_at.sum()), s.size
-    if n in (0, pixels):
-        return np.empty(0), np.empty(0)
-    values = np.sort(s[looked_at])
-    levels = np.unique(values)[::-1]
-    tp = n - np.searchsorted(values, levels, side="left")
-    at_or_above = pixels - np.searchsorted(np.sort(s, axis=None), levels, side="left")
-    return (at_or_above - tp) / (pixels - n), tp / n
+def _port_auc_judd(saliency: Float32Map, fixated: Map) -> float:
+    if is_constant(saliency):
+        shares = float32_groups(saliency.flat[0])
+        if shares is not None and len(shares) == 1:
+            # The stretched map is NaN, nothing lies above any threshold, fp falls below 0.
+            n = int((np.asarray(fixated) > 0).sum())
+            return 1 + n / (2 * (saliency.size - n)) if 0 < n < saliency.size else float("nan")
+    return float32_jittered_area(saliency, fixated)
 
 
 @metric(
-    "shuffled_auc",
-    "mw;pos=fixated_pixels;neg=other_list",
-    degenerate="constant map 0.5; no fixation or no negative NaN",
-    source="Zhang et al., J. Vision 8 (2008); exact area, weighted negatives",
+    AUC_JUDD,
+    "trapz;jitter=expected;float32;scale=255",
+    degenerate="a constant map that the jitter can not move 1 + n/(2(N-n)); nothing to compare NaN",
+    source="Linardos et al., SalEMA, `evaluation/salience_metrics.py`",
+    chance="depends on the map's scale",
+    value_range=(-float("inf"), float("inf")),
 )
-def shuffled_auc(saliency: Map, fixated: Map, negatives: Map) -> float:
-    """Exact ROC area of the fixated pixels against where people looked in other stimuli.
-
-    Args:
-        saliency: any scale; -inf is legal.
-        fixated: which pixels were looked at; duplicates count once.
-        negatives: how often (or how likely) each pixel was looked at elsewhere.
-
-    Returns:
-        0..1, 0.5 at chance and for a pure centre bias.
-    """
-    return mann_whitney(saliency, np.asarray(fixated) > 0, negatives)
+def auc_judd_salema(saliency: Map, fixated: Map) -> float:
+    """Area of the MIT code on float32 maps of 0..255: jitter moves the two lowest levels only."""
+    return _port_auc_judd(np.asarray(saliency, np.float32), fixated)
 
 
 @metric(
-    "shuffled_auc",
-    "mw;pos=fixation_list;neg=other_list",
-    degenerate="constant map 0.5; no fixation or no negative NaN",
-    source="Kümmerer et al., pysaliency, `AUC` with shuffled non-fixations",
+    AUC_JUDD,
+    "trapz;jitter=expected;float32;scale=1",
+    degenerate="a constant map that the jitter can not move 1 + n/(2(N-n)); nothing to compare NaN",
+    source="Hu et al., tinyHD, `src/metrics/metrics.py`",
+    chance="depends on the map's scale",
+    value_range=(-float("inf"), float("inf")),
 )
-def shuffled_auc_list(saliency: Map, fixated: Map, negatives: Map) -> float:
-    """Exact ROC area, every fixation (with duplicates) against the fixations of other stimuli."""
-    return mann_whitney(saliency, fixated, negatives)
+def auc_judd_tinyhd(saliency: Map, fixated: Map) -> float:
+    """Area of the MIT code on float32 maps of 0..1: above 0.5 jitter has only one to three values."""
+    return _port_auc_judd(unit_scale(saliency), fixated)
 
 
 @metric(
-    "shuffled_auc",
-    "mw;pos=fixated_pixels;neg=other_pixels",
-    degenerate="constant map 0.5; no fixation or no negative NaN",
-    source="as shuffled_auc, the union of the other fixations",
+    AUC_JUDD,
+    "trapz;unique_thresholds;round=4;float32",
+    degenerate="constant map (refused by an assertion there), no fixation or nothing else NaN",
+    source="Droste, Jiao & Noble, UNISAL, `salience_metrics.py`",
+    chance="NaN",
 )
-def shuffled_auc_union(saliency: Map, fixated: Map, negatives: Map) -> float:
-    """Exact ROC area against the distinct pixels fixated elsewhere."""
-    return mann_whitney(saliency, np.asarray(fixated) > 0, np.asarray(negatives) > 0)
+def auc_judd_unisal(saliency: Map, fixated: Map) -> float:
+    """One ROC point for each distinct fixated value, its coordinates rounded to four decimals."""
+    s = unisal_map(saliency)
+    if is_constant(s):
+        return float("nan")
+    fp, tp = level_points(stretch32(s), fixated)
+    return rounded_area(fp, tp) if len(fp) else float("nan")
 
 
 @metric(
-    "shuffled_auc",
-    "mw;pos=fixated_pixels;neg=other_pixels_minus_fixated",
-    degenerate="constant map 0.5; no fixation or no negative NaN",
-    source="as shuffled_auc_union, the fixated pixels removed from it",
+    AUC_JUDD,
+    "trapz;jitter=none;pos=fixation_list;unique=columns",
+    degenerate="constant map n/(N-2)-like, far below chance; no fixation NaN (raises there)",
+    source="MSU, ECCVW24/NTIRE26 saliency challenges, `bench.py`",
+    chance="near 0.03 for 16 fixations: ties count against the prediction",
+    value_range=(-float("inf"), float("inf")),
 )
-def shuffled_auc_disjoint(saliency: Map, fixated: Map, negatives: Map) -> float:
-    """Exact ROC area against the distinct pixels fixated elsewhere and not now."""
-    looked_at = np.asarray(fixated) > 0
-    return mann_whitney(saliency, looked_at, (np.asarray(negatives) > 0) & ~looked_at)
+def auc_judd_msu(saliency: Map, fixated: Map) -> float:
+    """Area of the MIT code without jitter; fixations repeat, and unique columns are counted for unique fixations."""
+    counts = np.asarray(fixated).astype(np.int64)
+    s = float64(saliency)
+    n = int(counts.sum())
+    if n == 0:
+        return float("nan")
+    row, column = np.nonzero(counts)
+    unique = 1 if (row == column).all() else 2
+    if s.size <= unique:
+        return float("nan")
+    values = np.sort(np.repeat(s[row, column], counts[row, column]))[::-1]
+    at_or_above = s.size - np.searchsorted(np.sort(s, axis=None), values, side="left")
+    rank = np.arange(1, n + 1)
+    return trapezoid((at_or_above - rank) / (s.size - unique), rank / n)
 
 
 @metric(
-    "shuffled_auc",
-    "step=0.1;expected;thr=0..1.0",
-    degenerate="constant map, no fixation or no negative NaN",
-    source="Borji et al., TIP 2013, `AUC_shuffled.m` of the MIT benchmark, in expectation over its random splits",
-)
-def shuffled_auc_step(saliency: Map, fixated: Map, negatives: Map) -> float:
-    """Area of the MIT code at thresholds 1.0, 0.9, ..., 0.0 of the min-max map, averaged over random splits.
-
-    `negatives` weighs pixels: ones on the union of the other fixations, or the probability to be in that union.
-    """
-    return _step_area(saliency, np.asarray(fixated) > 0, negatives, top=True)
-
-
-@metric(
-    "shuffled_auc",
-    "step=0.1;expected;thr=0..0.9",
-    degenerate="constant map, no fixation or no negative NaN",
-    source="as shuffled_auc_step; NumPy ranges stop before the maximum (SalEMA, tinyHD, UNISAL)",
-)
-def shuffled_auc_step_open(saliency: Map, fixated: Map, negatives: Map) -> float:
-    """As `shuffled_auc_step` without the threshold 1.0."""
-    return _step_area(saliency, np.asarray(fixated) > 0, negatives, top=False)
-
-
-@metric(
-    "auc_borji",
+    AUC_BORJI,
     "step=0.1;expected;thr=0..1.0",
     degenerate="constant map or no fixation NaN",
     source="Borji et al., TIP 2013, `AUC_Borji.m` of the MIT benchmark, in expectation over its random splits",
 )
 def auc_borji(saliency: Map, fixated: Map) -> float:
     """Area of the MIT code at steps of 0.1: fixated pixels against all pixels, averaged over random splits."""
-    return _step_area(saliency, np.asarray(fixated) > 0, np.ones(np.shape(fixated)), top=True)
+    return step_area(saliency, np.asarray(fixated) > 0, np.ones(np.shape(fixated)), top=True)
 
 
 @metric(
-    "auc_borji",
+    AUC_BORJI,
     "step=0.1;expected;thr=0..0.9",
     degenerate="constant map or no fixation NaN",
     source="as auc_borji; NumPy ranges stop before the maximum",
 )
 def auc_borji_open(saliency: Map, fixated: Map) -> float:
     """As `auc_borji` without the threshold 1.0."""
-    return _step_area(saliency, np.asarray(fixated) > 0, np.ones(np.shape(fixated)), top=False)
+    return step_area(saliency, np.asarray(fixated) > 0, np.ones(np.shape(fixated)), top=False)

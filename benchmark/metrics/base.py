@@ -1,25 +1,57 @@
-"""What a metric declares about itself, and the one register of all metrics and their variants.
+"""What a metric declares about itself, and the registry of all metrics and their variants.
 
-Importing `metrics` and `published` fills the register; `find` does so.
+A module of metrics defines a `Family` and enters each variant with `@metric(FAMILY, "parameters", ...)`; importing
+`vidsal.benchmark.metrics` imports all of them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
-from importlib import import_module
 from typing import Any
 
-import numpy.typing as npt
+from .maps import Map
 
-from vidsal.loaders.errors import UnknownName
+Function = Callable[..., float]
 
-Map = npt.NDArray[Any]
+NOT_SCORED = "not scored"
+"""Parameters of the entry of a family that stands for "the origin does not report it"."""
+
+ON_FIXATIONS = ("saliency", "fixated")
+MAP_AGAINST_MAP = ("saliency", "density")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Shared:
+    """What all variants of one metric share; see `Metric`."""
+
+    higher_is_better: bool
+    range: tuple[float, float]
+    chance: float | str
+    ceiling: float | str
+    unit: str
+    ranks: bool = False
 
 
 @dataclass(frozen=True)
-class Metric:
+class Family(_Shared):
+    """What all variants of one metric share.
+
+    Attributes:
+        name: as in the papers (`auc_judd`).
+        short: name of columns, options and keys (`AUC-J`).
+        needs: names of the arguments, of `saliency`, `log_density`, `fixated`, `negatives`, `density`, `baseline`.
+
+    The others: see `Metric`.
+    """
+
+    name: str
+    short: str
+    needs: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Metric(_Shared):
     """What a metric declares about itself, so that no table has to know it by heart.
 
     Attributes:
@@ -27,12 +59,13 @@ class Metric:
         short: name of columns, options and keys (`AUC-J`).
         params: the variant: every choice that moves the number.
         function: the definition.
-        needs: names of its arguments, of `saliency`, `fixated`, `negatives`, `density`, `baseline`.
+        needs: names of its arguments, of `saliency`, `log_density`, `fixated`, `negatives`, `density`, `baseline`.
         higher_is_better: direction.
         range: lowest and highest possible value.
         chance: value of a prediction that knows nothing (a constant map), in words where it is no constant.
         ceiling: value of a perfect prediction, in words where it depends on the frame.
         unit: of the value.
+        ranks: True if only the order of the pixels counts, so a log density is read as it is.
         degenerate: what constant maps and empty truths give.
         source: where the definition comes from.
         version: raised when the numbers change.
@@ -43,13 +76,8 @@ class Metric:
     name: str
     short: str
     params: str
-    function: Callable[..., float]
+    function: Function
     needs: tuple[str, ...]
-    higher_is_better: bool
-    range: tuple[float, float]
-    chance: float | str
-    ceiling: float | str
-    unit: str
     degenerate: str
     source: str
     version: int = 1
@@ -61,60 +89,24 @@ class Metric:
         """Full id: family and parameters."""
         return f"{self.name}[{self.params}]"
 
+    @property
+    def summary(self) -> str:
+        """First line of the definition's docstring."""
+        return (self.function.__doc__ or "").strip().splitlines()[0]
+
     def __call__(self, **maps: Map) -> float:
         """Score, picking the needed ones of the named maps."""
         return self.function(**{name: maps[name] for name in self.needs})
 
 
-REGISTER: dict[str, Metric] = {}
+REGISTRY: dict[str, Metric] = {}
 """Every variant of every metric by its full id."""
 
-
-@dataclass(frozen=True)
-class _Family:
-    """What all variants of one metric share."""
-
-    name: str
-    short: str
-    needs: tuple[str, ...]
-    higher_is_better: bool
-    range: tuple[float, float]
-    chance: float | str
-    ceiling: float | str
-    unit: str
-
-
-_INF = float("inf")
-_ON_FIXATIONS = ("saliency", "fixated")
-_FAMILIES = {
-    f.name: f
-    for f in (
-        _Family("auc_judd", "AUC-J", _ON_FIXATIONS, True, (0.0, 1.0), 0.5, "below 1 where fixations scatter", "area"),
-        _Family("shuffled_auc", "sAUC", (*_ON_FIXATIONS, "negatives"), True, (0.0, 1.0), 0.5, "below 1", "area"),
-        _Family("auc_borji", "AUC-B", _ON_FIXATIONS, True, (0.0, 1.0), 0.5, "below 1", "area"),
-        _Family("nss", "NSS", _ON_FIXATIONS, True, (-_INF, _INF), 0.0, "sqrt(N/n - 1)", "standard deviations"),
-        _Family("cc", "CC", ("saliency", "density"), True, (-1.0, 1.0), 0.0, 1.0, "correlation"),
-        _Family(
-            "sim", "SIM", ("saliency", "density"), True, (0.0, 1.0), "overlap with the uniform density", 1.0, "mass"
-        ),
-        _Family(
-            "kld", "KLD", ("saliency", "density"), False, (0.0, _INF), "divergence from the uniform density", 0.0,
-            "nats",
-        ),
-        _Family(
-            "information_gain", "IG", (*_ON_FIXATIONS, "baseline"), True, (-_INF, _INF), 0.0, "of the true density",
-            "bits per fixation",
-        ),
-        _Family(
-            "log_likelihood", "LL", _ON_FIXATIONS, True, (-_INF, _INF), 0.0, "of the true density",
-            "bits per fixation",
-        ),
-    )
-}  # fmt: skip
+_BY_FUNCTION: dict[Function, Metric] = {}
 
 
 def metric(
-    name: str,
+    family: Family,
     params: str,
     *,
     degenerate: str,
@@ -124,32 +116,52 @@ def metric(
     subtracts_minimum: bool = False,
     scores_no_fixation: bool = False,
     value_range: tuple[float, float] | None = None,
-) -> Callable[[Callable[..., float]], Callable[..., float]]:
-    """Enter a definition into the register as one variant of a metric."""
-    family = _FAMILIES[name]
+    needs: tuple[str, ...] | None = None,
+) -> Callable[[Function], Function]:
+    """Enter a definition into the registry as one variant of a metric."""
 
-    def enter(function: Callable[..., float]) -> Callable[..., float]:
+    def enter(function: Function) -> Function:
         entry = Metric(
-            name, family.short, params, function, family.needs, family.higher_is_better,
-            value_range or family.range,
-            family.chance if chance is None else chance, family.ceiling, family.unit, degenerate, source, version,
-            subtracts_minimum, scores_no_fixation,
-        )  # fmt: skip
-        REGISTER[entry.id] = entry
+            name=family.name,
+            short=family.short,
+            params=params,
+            function=function,
+            needs=needs or family.needs,
+            higher_is_better=family.higher_is_better,
+            range=value_range or family.range,
+            chance=family.chance if chance is None else chance,
+            ceiling=family.ceiling,
+            unit=family.unit,
+            ranks=family.ranks,
+            degenerate=degenerate,
+            source=source,
+            version=version,
+            subtracts_minimum=subtracts_minimum,
+            scores_no_fixation=scores_no_fixation,
+        )
+        REGISTRY[entry.id] = entry
+        _BY_FUNCTION[function] = entry
         return function
 
     return enter
 
 
-@cache
-def find(metric_id: str) -> Metric:
-    """Return a metric by its full id.
+def metric_of(function: Function) -> Metric:
+    """Return the entry of a definition."""
+    return _BY_FUNCTION[function]
 
-    Raises:
-        UnknownName: no such id; the message lists the known ones.
-    """
-    import_module("vidsal.benchmark.metrics")
-    import_module("vidsal.benchmark.metrics.published")
-    if metric_id not in REGISTER:
-        raise UnknownName("metric", metric_id, REGISTER)
-    return REGISTER[metric_id]
+
+def _not_scored(**_: Any) -> float:
+    """Not reported by the origin."""
+    return float("nan")
+
+
+def not_scored(family: Family) -> None:
+    """Enter the variant that stands for "the origin does not report it": always NaN."""
+    metric(
+        family,
+        NOT_SCORED,
+        degenerate="always NaN",
+        source="the protocol's origin does not report it",
+        chance="NaN",
+    )(_not_scored)

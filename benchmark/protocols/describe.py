@@ -5,7 +5,7 @@ from __future__ import annotations
 import textwrap
 from dataclasses import dataclass
 
-from ..metrics.base import find
+from ..metrics import find
 from . import protocol as find_protocol
 from .base import SHORT_NAMES, Protocol
 

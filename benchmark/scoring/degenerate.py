@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ..metrics.base import Metric
-from ..metrics.published import NOT_SCORED
+from ..metrics.base import NOT_SCORED, Metric
 from .truth import FrameTruth
 
 NO_FIXATION = "no fixation"

@@ -19,11 +19,11 @@ import numpy.typing as npt
 from vidsal.loaders.errors import UnknownName, WrongUse
 from vidsal.loaders.records import Truth
 
-from ..metrics.base import Metric, find
-from ..metrics.published import EPS32, stretch_eps32
+from ..metrics import find
+from ..metrics.base import Metric
+from ..metrics.maps import EPS32, stretch_eps32
 from ..predictor import Kind
-from ..protocols import SHORT_NAMES, Protocol
-from ..protocols import protocol as find_protocol
+from ..protocols import SHORT_NAMES, Protocol, protocol as find_protocol
 from .degenerate import convention, facts_of, missing_part
 from .inputs import as_map, check_is_density, tame, value_range
 from .kernels.available import kernels

@@ -11,9 +11,8 @@ import numpy.typing as npt
 
 from vidsal.loaders.errors import BadData, WrongUse
 
-from ..metrics.published import stretch_eps32
-from ..protocols import Protocol
-from ..protocols import protocol as find_protocol
+from ..metrics.maps import stretch_eps32
+from ..protocols import Protocol, protocol as find_protocol
 from .inputs import as_map, tame, value_range
 from .kernels.available import kernels
 from .negatives import Negatives, pixel_indices

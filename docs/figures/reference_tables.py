@@ -15,8 +15,7 @@ from vidsal.baselines import registry as models
 from vidsal.baselines.base import Baseline
 from vidsal.benchmark.human import HUMANS
 from vidsal.benchmark.predictor import ModelInfo
-from vidsal.benchmark.protocols import PROTOCOLS
-from vidsal.benchmark.protocols import describe as protocol_words
+from vidsal.benchmark.protocols import PROTOCOLS, describe as protocol_words
 from vidsal.loaders import registry as data_sets
 from vidsal.loaders.records import DatasetInfo
 

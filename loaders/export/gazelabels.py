@@ -23,8 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import WrongUse
-from ..formats.gaze_labels import PHASES, FrameLabels, place
-from ..formats.gaze_labels import write as write_labels
+from ..formats.gaze_labels import PHASES, FrameLabels, place, write as write_labels
 from ..records import Float64Array
 from ..release.release import Release, Stimulus
 from . import Options, Progress

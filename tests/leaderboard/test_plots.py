@@ -7,10 +7,9 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
-from vidsal.benchmark.metrics.base import find
+from vidsal.benchmark.metrics import find
 from vidsal.leaderboard import plots
 from vidsal.leaderboard.boards import Column
 

@@ -11,8 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from ...metrics import EPS
-from ...metrics.published import EPS_MIT
+from ...metrics.maps import EPS, EPS_MIT
 from ..kernels import pixels as kernels
 from ..truth import TruthMap
 from .frame_stats import Visit

@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels import pixels as kernels
-from ..kernels import roc as kernels_areas
+from ..kernels import pixels as kernels, roc as kernels_areas
 from ..truth import CHUNK, FrameTruth, TruthMap
 from .groups import LEVELS, Groups, LevelGroups, RegionGroups
 

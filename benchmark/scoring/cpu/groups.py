@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ...metrics.published import rounded_area
-from ..kernels import pixels as kernels
-from ..kernels import roc as kernels_areas
+from ...metrics.roc import rounded_area
+from ..kernels import pixels as kernels, roc as kernels_areas
 from ..truth import FrameTruth
 
 Map = npt.NDArray[Any]

@@ -23,12 +23,10 @@ from torch import Tensor
 
 from vidsal.loaders.errors import NonFinite, WrongUse
 
-from ...metrics import EPS
-from ...metrics.base import find
-from ...metrics.published import EPS_MIT
+from ...metrics import find
+from ...metrics.maps import EPS, EPS_MIT
 from ...predictor import Kind
-from ...protocols import SHORT_NAMES, Protocol
-from ...protocols import protocol as find_protocol
+from ...protocols import SHORT_NAMES, Protocol, protocol as find_protocol
 from ..degenerate import convention, facts_of, missing_part
 from ..frame import FrameScores, score
 from ..inputs import SUM_TOLERANCE

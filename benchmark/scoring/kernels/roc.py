@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ...metrics.published import JITTER, MOST_NUMBERS
+from ...metrics.float32 import JITTER, MOST_NUMBERS
 from .pixels import Array, compiled
 
 

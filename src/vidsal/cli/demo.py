@@ -23,8 +23,7 @@ SPLIT = "val"
 def demo(out: Path, videos: int, frames: int, observers: int, seed: int, as_json: bool) -> None:
     """Make a synthetic data set, convert it, run predictors, score them, build the site; about a minute."""
     from vidsal.benchmark import protocols
-    from vidsal.benchmark.evaluation.run import Settings
-    from vidsal.benchmark.evaluation.run import run as score_run
+    from vidsal.benchmark.evaluation.run import Settings, run as score_run
     from vidsal.leaderboard.site import build
     from vidsal.loaders.conversion.convert import convert
     from vidsal.loaders.datasets.synthetic.write import generate

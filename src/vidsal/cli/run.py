@@ -51,8 +51,7 @@ def run(
 ) -> None:
     """Run MODEL (a registered name, or path/to/file.py:Class) over a release and score it."""
     from vidsal.benchmark import protocols
-    from vidsal.benchmark.evaluation.run import Settings, with_threads
-    from vidsal.benchmark.evaluation.run import run as score_run
+    from vidsal.benchmark.evaluation.run import Settings, run as score_run, with_threads
     from vidsal.loaders.release.release import load
     from vidsal.models import parse_spec
 

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from vidsal.benchmark import NonFinite, score_frame
-from vidsal.benchmark.metrics.base import find
+from vidsal.benchmark.metrics import find
 from vidsal.benchmark.scoring.resize import bilinear_half_pixel
 
 GOLDEN = Path(__file__).resolve().parents[2] / "golden"

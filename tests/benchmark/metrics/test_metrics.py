@@ -7,14 +7,13 @@ import pickle
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy import integrate, stats
 
 from vidsal.benchmark import metrics
-from vidsal.benchmark.metrics.base import REGISTER, find
-from vidsal.benchmark.metrics.published import NOT_SCORED
+from vidsal.benchmark.metrics import find
+from vidsal.benchmark.metrics.base import NOT_SCORED, REGISTRY
 from vidsal.loaders.errors import UnknownName
 
 SIX = (
@@ -31,6 +30,12 @@ def pixels(shape: tuple[int, int], *flat: int) -> np.ndarray:
     fixated = np.zeros(shape, bool)
     fixated.flat[list(flat)] = True
     return fixated
+
+
+def logs_of(saliency: np.ndarray) -> np.ndarray:
+    """Natural logarithms of a map as a density, negative values lifted as everywhere."""
+    with np.errstate(divide="ignore"):
+        return np.log(metrics.as_density(saliency))
 
 
 @pytest.fixture(scope="module")
@@ -163,9 +168,12 @@ def test_constant_and_empty_truth() -> None:
 
 def test_no_fixation_or_nothing_but_fixations() -> None:
     none, every = np.zeros((3, 4), bool), np.ones((3, 4), bool)
-    for entry in REGISTER.values():
+    for entry in REGISTRY.values():
         if "fixated" in entry.needs:
-            value = entry(saliency=TRUTH, fixated=none, negatives=every, density=TRUTH, baseline=np.ones((3, 4)))
+            value = entry(
+                saliency=TRUTH, log_density=logs_of(TRUTH), fixated=none, negatives=every, density=TRUTH,
+                baseline=np.ones((3, 4)),
+            )  # fmt: skip
             assert value == 1 if entry.scores_no_fixation else math.isnan(value), entry.id
     for name in ("auc_judd", "auc_judd_jittered", "auc_judd_untied", "auc_judd_levels"):
         assert math.isnan(getattr(metrics, name)(TRUTH, every))
@@ -184,6 +192,21 @@ def test_steps_are_double_products() -> None:
     assert metrics.shuffled_auc_step(s, pixels((1, 6), 4), pixels((1, 6), 3)) == pytest.approx(1.0)
     assert metrics.shuffled_auc_step(s, pixels((1, 6), 5), pixels((1, 6), 4)) == pytest.approx(1.0)
     assert metrics.shuffled_auc_step_open(s, pixels((1, 6), 5), pixels((1, 6), 4)) == pytest.approx(1.0)
+
+
+def test_information_from_logarithms_loses_no_digits(frame: dict[str, np.ndarray]) -> None:
+    s, counts = frame["density"], frame["fixated"] * frame["negatives"]
+    for of_map, of_logs, rest in (
+        (metrics.information_gain, metrics.information_gain_of_logs, {"baseline": frame["baseline"]}),
+        (metrics.log_likelihood, metrics.log_likelihood_of_logs, {}),
+    ):
+        assert of_logs(np.log(s) + 7, counts, **rest) == pytest.approx(of_map(s, counts, **rest), abs=1e-12)
+    # By hand: all but the second pixel have no mass to speak of; 1000 nats are 1442.695 bits, and log2(4) is 2.
+    logs = np.array([[-1000.0, 0.0], [-np.inf, -2000.0]])
+    assert metrics.log_likelihood_of_logs(logs, pixels((2, 2), 0)) == pytest.approx(2 - 1000 / math.log(2))
+    assert metrics.log_likelihood_of_logs(logs, np.array([[1, 3], [0, 0]])) == pytest.approx(2 - 250 / math.log(2))
+    assert metrics.log_likelihood_of_logs(logs, pixels((2, 2), 2)) == -math.inf
+    assert metrics.information_gain_of_logs(logs, pixels((2, 2), 1), np.array([[3.0, 1], [2, 2]])) == pytest.approx(3)
 
 
 # Laws ---------------------------------------------------------------------------------------------------------------
@@ -237,9 +260,9 @@ def test_sim_and_cc_are_symmetric(s: np.ndarray, g: np.ndarray) -> None:
 @settings(max_examples=40, deadline=None)
 @given(varied, fixations, weights, varied, st.permutations(range(35)))
 def test_pixels_may_be_permuted(s: np.ndarray, f: np.ndarray, w: np.ndarray, g: np.ndarray, order: list[int]) -> None:
-    named = {"saliency": s, "fixated": f, "negatives": w, "density": g, "baseline": g + 1}
+    named = {"saliency": s, "log_density": logs_of(s), "fixated": f, "negatives": w, "density": g, "baseline": g + 1}
     mixed = {k: v.ravel()[order].reshape(7, 5) for k, v in named.items()}
-    for entry in REGISTER.values():
+    for entry in REGISTRY.values():
         if "unique=columns" in entry.params:  # a fault that looks at coordinates
             continue
         assert entry(**mixed) == pytest.approx(entry(**named), abs=1e-9, nan_ok=True), entry.id
@@ -259,8 +282,8 @@ def test_doubling_every_pixel_changes_no_ratio(s: np.ndarray, f: np.ndarray, w: 
 @settings(max_examples=80, deadline=None)
 @given(maps, fixations, weights, varied)
 def test_every_metric_stays_in_its_declared_range(s: np.ndarray, f: np.ndarray, w: np.ndarray, g: np.ndarray) -> None:
-    for entry in REGISTER.values():
-        value = entry(saliency=s, fixated=f, negatives=w, density=g, baseline=g + 1)
+    for entry in REGISTRY.values():
+        value = entry(saliency=s, log_density=logs_of(s), fixated=f, negatives=w, density=g, baseline=g + 1)
         low, high = entry.range
         assert math.isnan(value) or low - 1e-9 <= value <= high + 1e-9, entry.id
 
@@ -268,7 +291,7 @@ def test_every_metric_stays_in_its_declared_range(s: np.ndarray, f: np.ndarray, 
 # Declarations -------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("metric_id", sorted(REGISTER))
+@pytest.mark.parametrize("metric_id", sorted(REGISTRY))
 def test_a_metric_declares_itself(metric_id: str, frame: dict[str, np.ndarray]) -> None:
     entry = find(metric_id)
     assert entry.id == metric_id
@@ -278,7 +301,7 @@ def test_a_metric_declares_itself(metric_id: str, frame: dict[str, np.ndarray]) 
     assert entry.function.__doc__
     assert entry.version >= 1
     assert entry.range[0] < entry.range[1]
-    assert set(entry.needs) <= {"saliency", "fixated", "negatives", "density", "baseline"}
+    assert set(entry.needs) <= {"saliency", "log_density", "fixated", "negatives", "density", "baseline"}
     assert pickle.loads(pickle.dumps(entry)) == entry  # noqa: S301
     if entry.params == NOT_SCORED:
         return
@@ -287,7 +310,9 @@ def test_a_metric_declares_itself(metric_id: str, frame: dict[str, np.ndarray]) 
     looked_at = truth > np.quantile(truth, 0.9)
     named = {"fixated": looked_at, "negatives": ~looked_at, "density": truth, "baseline": np.ones(truth.shape)}
     named["baseline"] = named["baseline"] + truth * 1e-3
-    good, bad = entry(saliency=truth, **named), entry(saliency=truth.max() + 1 - truth, **named)
+    good, bad = (
+        entry(saliency=s, log_density=logs_of(s), **named) for s in (truth, truth.max() + 1 - truth)
+    )  # fmt: skip
     assert (good > bad) == entry.higher_is_better, (good, bad)
 
 

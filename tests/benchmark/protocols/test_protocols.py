@@ -8,8 +8,7 @@ import json
 import pytest
 
 from vidsal.benchmark import PROTOCOLS, protocol
-from vidsal.benchmark.metrics import EPS
-from vidsal.benchmark.metrics.base import find
+from vidsal.benchmark.metrics import EPS, find
 from vidsal.benchmark.protocols import SHORT_NAMES
 from vidsal.benchmark.protocols.describe import diff, explain
 from vidsal.benchmark.scoring.resize import RESIZES

@@ -15,8 +15,9 @@ import pytest
 
 from vidsal.benchmark import Negatives, prepare_truth, protocol, score_frame
 from vidsal.benchmark.evaluation.split_negatives import gather
-from vidsal.benchmark.metrics.base import find
-from vidsal.benchmark.metrics.published import _float32_groups, stretch_eps32
+from vidsal.benchmark.metrics import find
+from vidsal.benchmark.metrics.float32 import float32_groups
+from vidsal.benchmark.metrics.maps import stretch_eps32
 from vidsal.benchmark.scoring.frame import score
 from vidsal.benchmark.scoring.negatives import StimulusUnion
 from vidsal.benchmark.scoring.resize import bilinear_half_pixel, bilinear_uint8, half_uint8, resize
@@ -157,7 +158,7 @@ def test_float32_jitter_falls_into_the_groups_that_are_counted(level: float) -> 
     rng = np.random.default_rng(3)
     value = np.float32(level)
     drawn = (value + rng.random(200_000) * 1e-7).astype(np.float32)
-    shares = _float32_groups(value)
+    shares = float32_groups(value)
     distinct = len(np.unique(drawn))
     if shares is None:
         assert distinct > 500

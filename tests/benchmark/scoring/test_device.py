@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from vidsal.benchmark import FrameScores, FrameTruth, Negatives, NonFinite, prepare_truth
 from vidsal.benchmark.scoring.device import batch as device

@@ -13,14 +13,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, example, given, settings
-from hypothesis import strategies as st
+from hypothesis import assume, example, given, settings, strategies as st
 
 from vidsal.benchmark import PROTOCOLS, FrameScores, Negatives, prepare_truth
-from vidsal.benchmark.metrics.base import Metric, find
-from vidsal.benchmark.metrics.published import NOT_SCORED, _float32_groups
-from vidsal.benchmark.scoring import quantize as quantise
-from vidsal.benchmark.scoring import resize
+from vidsal.benchmark.metrics import find
+from vidsal.benchmark.metrics.base import NOT_SCORED, Metric
+from vidsal.benchmark.metrics.float32 import float32_groups
+from vidsal.benchmark.scoring import quantize as quantise, resize
 from vidsal.benchmark.scoring.frame import score
 from vidsal.benchmark.scoring.kernels import available as compiled
 
@@ -257,7 +256,7 @@ def test_more_fixated_values_than_the_table_holds() -> None:
 def test_jitter_falls_into_the_same_float32_numbers(level: float) -> None:
     shares = np.empty(2048)
     count = kernels_areas.jitter_shares(np.float32(level), shares)
-    expected = _float32_groups(np.float32(level))
+    expected = float32_groups(np.float32(level))
     if expected is None:
         assert count == 0
     else:

@@ -16,8 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from vidsal.loaders import schema
-from vidsal.loaders.conversion import convert as module
-from vidsal.loaders.conversion import job as conversion_job
+from vidsal.loaders.conversion import convert as module, job as conversion_job
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse

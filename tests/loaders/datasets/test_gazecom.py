@@ -9,13 +9,11 @@ from fractions import Fraction
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from vidsal.loaders import registry
 from vidsal.loaders.conversion.convert import choose_form, convert
-from vidsal.loaders.datasets.gazecom import arff, coord, labels, layout
-from vidsal.loaders.datasets.gazecom import samples as form
+from vidsal.loaders.datasets.gazecom import arff, coord, labels, layout, samples as form
 from vidsal.loaders.datasets.gazecom.recording import in_metres
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.formats.text_table import number

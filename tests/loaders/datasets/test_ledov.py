@@ -10,12 +10,10 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from scipy.io import savemat
 
-from vidsal.loaders.datasets.ledov import form as ledov
-from vidsal.loaders.datasets.ledov import meta_benchmark as ledov_meta_benchmark
+from vidsal.loaders.datasets.ledov import form as ledov, meta_benchmark as ledov_meta_benchmark
 from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.formats import matlab
 from vidsal.loaders.io import registers as register

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 from scipy.io import savemat
 
 from vidsal.loaders.datasets.salicon import flat_json, images, json2015, mat, mat2015, mat2017

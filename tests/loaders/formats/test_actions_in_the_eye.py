@@ -7,8 +7,7 @@ from fractions import Fraction
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
+from hypothesis import HealthCheck, given, settings, strategies as st
 
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.formats.actions_in_the_eye import frame_of, gaze, parse, read_setup, recordings, to_video
