@@ -10,16 +10,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 
+from vidsal.benchmark.evaluation.results.schema import (
+    CoverageRecord,
+    ProtocolRecord,
+    ReleaseRecord,
+    RunRecord,
+    TruthRecord,
+)
 from vidsal.benchmark.metrics import find
 from vidsal.benchmark.metrics.base import Metric
 from vidsal.benchmark.protocols import PROTOCOLS
+from vidsal.loaders.errors import BadData
 from vidsal.loaders.io.files import canonical, sha256_text
 
-from .record import CoverageRecord, MetricRecord, ProtocolRecord, ReleaseRecord, RunRecord, TruthRecord
 from .sanitize import slug
 
 CUSTOMARY = ("AUC-J", "SIM", "sAUC", "CC", "NSS", "KLD")
-"""Order of the columns; further metrics follow in the order of the run."""
+"""Order of the columns; further metrics follow in the order of the protocol."""
 
 DEFAULT_SORT = "NSS"
 """The column by which a table is sorted at first, best value on top."""
@@ -160,14 +167,19 @@ def board_key(record: RunRecord) -> str:
     )
 
 
-def columns(metrics: dict[str, MetricRecord]) -> tuple[Column, ...]:
-    """Return the columns of a run's metrics, the customary ones first.
+def columns(record: RunRecord) -> tuple[Column, ...]:
+    """Return the columns of a run, the customary ones first, then those that its protocol adds.
 
     Raises:
         UnknownName: a metric id that this version does not know.
+        BadData: a label that is not that of its metric.
     """
-    names = [n for n in CUSTOMARY if n in metrics] + [n for n in metrics if n not in CUSTOMARY]
-    return tuple(Column(name, find(metrics[name].id)) for name in names)
+    ids = record.protocol.metric_ids
+    found = [Column(label, find(ids[label])) for label in (*CUSTOMARY, *ids) if label in ids]
+    for column in found:
+        if column.metric.short != column.name:
+            raise BadData(f"{column.name} is not the label of {column.metric.id}, {column.metric.short} is")
+    return tuple(dict.fromkeys(found))
 
 
 def sort_column(among: Sequence[Column]) -> Column:
@@ -230,7 +242,7 @@ def _board(key: str, group: list[Entry], title: str) -> Board:
     for entry in sorted(group, key=lambda e: e.age_key, reverse=True):
         history.setdefault(entry.record.model.identity, []).append(entry)
     newest = [runs[0] for runs in history.values()]
-    shared = columns(newest[0].record.metrics)
+    shared = columns(newest[0].record)
     by = sort_column(shared)
     record = newest[0].record
     name = slug(f"{record.release.id}-{record.split}-{record.protocol.name}", 80)

@@ -2,18 +2,55 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
+
+import pandas as pd
 
 from vidsal.benchmark.evaluation.results.store import Run, find_runs, load_run
 from vidsal.loaders.errors import BadData, MissingData, UnknownName
 
-from .boards import Entry, columns, distinct
-from .record import read_record
+from .boards import Column, Entry, columns, distinct
+from .plots import Video, videos
 
 _PARTIAL = ".partial"
 
 
-def collect(results: Path) -> list[Entry]:
+@dataclass(frozen=True)
+class StimulusLine:
+    """A line of a run's page.
+
+    Attributes:
+        id: the stimulus.
+        frames, scored: how many rows it has, and how many of them are scored.
+        means: mean of each column over its scored frames; None where it is undefined.
+    """
+
+    id: str
+    frames: int
+    scored: int
+    means: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """What the pages show of a run; its rows are read once and not kept.
+
+    Attributes:
+        entry: the run with its place.
+        columns: its metrics.
+        stimuli: a line a stimulus.
+        videos: the drawings of its frames.
+    """
+
+    entry: Entry
+    columns: tuple[Column, ...]
+    stimuli: tuple[StimulusLine, ...]
+    videos: tuple[Video, ...]
+
+
+def collect(results: Path) -> list[Loaded]:
     """Read all runs.
 
     Args:
@@ -29,7 +66,7 @@ def collect(results: Path) -> list[Entry]:
     found, faults = [], _without_record(results)
     for folder in find_runs(results):
         try:
-            found.append(entry_of(load_run(folder), results))
+            found.append(loaded(load_run(folder), results))
         except BadData as error:
             faults.append(str(error))
     if faults:
@@ -39,27 +76,44 @@ def collect(results: Path) -> list[Entry]:
             f"{results}: no run is here (no run.json below it); "
             f"make one with `vidsal run MODEL --data DIR -o {results}`"
         )
-    return distinct(found)
+    once = {id(entry) for entry in distinct(run.entry for run in found)}
+    return [run for run in found if id(run.entry) in once]
 
 
-def entry_of(run: Run, results: Path) -> Entry:
-    """Check a run's record and place it.
+def loaded(run: Run, results: Path) -> Loaded:
+    """Check a run's record, place it, and take from its rows what pages show.
 
     Raises:
-        BadData: it is not a run of this format, or speaks of metrics or stimuli that it can not.
+        BadData: it is not a run of this format, or names metrics or stimuli that it cannot.
     """
     assert run.folder is not None, "runs of a results folder lie on disk"
-    record = read_record(run.record, str(run.folder))
+    record = run.typed
     try:
-        columns(record.metrics)
+        among = columns(record)
     except UnknownName as error:
         raise BadData(f"{run.folder}: {error}; was it scored by a newer version?") from error
-    if not record.metrics:
-        raise BadData(f"{run.folder}: run.json names no metric; score it again")
+    except BadData as error:
+        raise BadData(f"{run.folder}: {error}; score it again") from error
     surplus = sorted(set(run.frames["stimulus_id"]) - set(record.coverage.scored))
     if surplus:
         raise BadData(f"{run.folder}: rows of {surplus[0]!r}, which its coverage does not name; score it again")
-    return Entry(record, run.folder.relative_to(results).as_posix())
+    return Loaded(
+        Entry(record, run.folder.relative_to(results).as_posix()), among, stimulus_lines(run, among),
+        videos(run.frames, among),
+    )  # fmt: skip
+
+
+def stimulus_lines(run: Run, among: Sequence[Column]) -> tuple[StimulusLine, ...]:
+    """Return a line a stimulus."""
+    return tuple(
+        StimulusLine(
+            str(row["stimulus_id"]),
+            int(row["n_frames"]),
+            int(row["n_scored"]),
+            tuple(None if pd.isna(row[c.name]) else float(row[c.name]) for c in among),
+        )
+        for row in run.stimuli.to_dict("records")
+    )
 
 
 def _without_record(results: Path) -> list[str]:

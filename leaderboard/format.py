@@ -6,8 +6,9 @@ import re
 from collections.abc import Sequence
 from math import inf, isinf
 
+from vidsal.benchmark.evaluation.results.schema import CountsRecord, CoverageRecord, RunRecord
+
 from .boards import OTHER_TRUTH, Board, Column, Entry
-from .record import CountsRecord, CoverageRecord, RunRecord
 
 DASH = "\u2013"
 

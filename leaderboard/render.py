@@ -9,17 +9,16 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from vidsal._version import __version__
-from vidsal.benchmark.evaluation.results.store import Run, summarise
+from vidsal.benchmark.evaluation.results.schema import ProtocolRecord
 from vidsal.loaders.io.files import sha256_text
 
-from . import format as words, plots
-from .boards import DEFAULT_SORT, OTHER_TRUTH, Board, Column, Entry, columns
-from .record import ProtocolRecord
+from . import format as words
+from .boards import DEFAULT_SORT, OTHER_TRUTH, Board
+from .collect import Loaded
 from .sanitize import https_url, slug, visible
 
 HERE = Path(__file__).parent
@@ -37,26 +36,25 @@ def index_page(boards: Sequence[Board]) -> str:
     )  # fmt: skip
 
 
-def run_page(entry: Entry, run: Run, board: Board) -> str:
+def run_page(run: Loaded, board: Board) -> str:
     """Return the page of one run.
 
     Args:
-        entry: its checked record.
-        run: the same run with its rows.
+        run: what is shown of it.
         board: the board that it belongs to, whether the board shows it or a newer one.
     """
-    among = columns(entry.record.metrics)
+    entry = run.entry
     history = board.history[entry.record.model.identity]
     return _environment().get_template("run.html").render(
         root="../",
         entry=entry,
         r=entry.record,
         board=board,
-        columns=among,
+        columns=run.columns,
         newest=history[0],
         others=[other for other in history if other != entry],
-        rows=stimulus_rows(run, among),
-        videos=plots.videos(run.frames, among),
+        rows=run.stimuli,
+        videos=run.videos,
     )  # fmt: skip
 
 
@@ -71,21 +69,6 @@ def protocols_of(boards: Sequence[Board]) -> list[tuple[str, Board]]:
 def protocol_anchor(protocol: ProtocolRecord) -> str:
     """Return the anchor of a protocol; two that differ in anything have different ones."""
     return f"protocol-{slug(protocol.name)}-{sha256_text(protocol.model_dump_json())[:8]}"
-
-
-def stimulus_rows(run: Run, among: Sequence[Column]) -> list[dict[str, Any]]:
-    """Return a row a stimulus, computed from the frames: id, number of frames, of scored ones, means (None: no)."""
-    ids = {column.name: column.metric.id for column in among}
-    table = summarise(run.frame_table, ids, "stimulus")[2]
-    return [
-        {
-            "id": str(row["stimulus_id"]),
-            "frames": int(row["n_frames"]),
-            "scored": int(row["n_scored"]),
-            "means": [None if pd.isna(row[c.name]) else float(row[c.name]) for c in among],
-        }
-        for row in table.to_dict("records")
-    ]
 
 
 def _finalize(value: Any) -> Any:

@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from vidsal.benchmark.evaluation.results.store import load_run
 from vidsal.loaders.errors import MissingData, WrongUse
 from vidsal.loaders.io.files import canonical
 
@@ -64,22 +63,22 @@ def build(results: Path, out: Path, *, progress: Progress | None = None) -> Site
     if results.resolve().is_relative_to(target):
         raise WrongUse(f"{out}: the results lie in this folder, and a build replaces it; give the site another one")
     _check_replaceable(target)
-    entries = collect(results)
-    boards = make_boards(entries)
-    board_of = {e.page: board for board in boards for runs in board.history.values() for e in runs}
-    total = 1 + len(entries)
+    runs = collect(results)
+    boards = make_boards(run.entry for run in runs)
+    board_of = {e.page: board for board in boards for shared in board.history.values() for e in shared}
+    total = 1 + len(runs)
     written = []
     with _replacing(target) as folder:
-        for done, entry in enumerate(entries):
-            page = run_page(entry, load_run(results / entry.folder), board_of[entry.page])
-            written.append(_write(folder, entry.page, page))
+        for done, run in enumerate(runs, 1):
+            page = run.entry.page
+            written.append(_write(folder, page, run_page(run, board_of[page])))
             if progress:
-                progress(done + 1, total, entry.page)
+                progress(done, total, page)
         written.append(_write(folder, "index.html", index_page(boards)))
         _write(folder, MARKER, canonical({"format": _FORMAT, "made_by": "vidsal", "files": sorted(written)}))
         if progress:
             progress(total, total, "index.html")
-    return SiteSummary(Path(out) / "index.html", total, len(entries), len(boards))
+    return SiteSummary(Path(out) / "index.html", total, len(runs), len(boards))
 
 
 def _write(folder: Path, name: str, text: str) -> str:

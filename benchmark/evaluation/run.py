@@ -18,7 +18,7 @@ from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 import numpy as np
 import pyarrow as pa
@@ -35,24 +35,17 @@ from ..human import HumanReference
 from ..metrics.gaze_path import GAZE_1, METRICS as GAZE_METRICS
 from ..predictor import ModelInfo, Predictor
 from ..scoring import truth_cache
-from .coverage import Coverage, cover
+from .coverage import cover
 from .pool import Job, Maker, Model as Model, work
-from .results import store as results
-from .results.store import Run
+from .results.aggregate import summarize
+from .results.schema import CoverageRecord
+from .results.store import Run, make_record, now, rows_digest
 from .split_negatives import GatheredNegatives, gather
-from .stimulus import FRAMES_SCHEMA, GAZE_KEY, Judge, score_humans, score_stimulus
+from .stimulus import GAZE_KEY, Judge, frames_schema, score_humans, score_stimulus
 
 Progress = Callable[[int, int, str], None]
 ENGINE = "1"
 Kind = Literal["network", "reference", "human", "custom", "submission"]
-
-
-class Fitted(Protocol):
-    """A predictor that is fitted to a release before it runs (`center_prior_fitted`, `shuffled_prior`)."""
-
-    def fit(self, release: Release, split: str | None) -> None:
-        """Learn from the release; raise WrongUse where that is impossible."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -190,8 +183,13 @@ def run(
         MachineFault: a worker died.
     """
     begun = time.monotonic()
-    needs_frames = model.info.needs_frames or settings.with_frames_only
-    coverage, chosen = cover(data, needs_frames=needs_frames, limit=settings.limit, predicted=settings.predicted)
+    coverage, chosen = cover(
+        data,
+        needs_frames=model.info.needs_frames,
+        with_frames_only=settings.with_frames_only,
+        limit=settings.limit,
+        predicted=settings.predicted,
+    )
     key = _input_digest(model, data, settings, coverage)
     folder = partial / key[:24]
     with alone(folder):
@@ -208,7 +206,8 @@ def run(
             for done, stimulus_id in enumerate(finished, 1):
                 if progress:
                     progress(done, len(jobs), stimulus_id)
-        tables = [pq.read_table(job.rows, schema=FRAMES_SCHEMA, use_threads=False) for job in jobs]
+        schema = frames_schema(settings.protocol.labels)
+        tables = [pq.read_table(job.rows, schema=schema, use_threads=False) for job in jobs]
         rows = pa.concat_tables(tables)
         gaze = {job.stimulus_id: _gaze_of(job.rows) for job in jobs}
         shutil.rmtree(folder)
@@ -221,15 +220,15 @@ def _gaze_of(path: Path) -> dict[str, float | None]:
     return {} if text is None else dict(json.loads(text))
 
 
-def _gaze_record(gaze: Mapping[str, Mapping[str, float | None]]) -> dict[str, Any]:
-    """Aggregate the scores of positions: the mean over stimuli of each."""
+def _gaze_record(gaze: Mapping[str, Mapping[str, float | None]]) -> dict[str, Any] | None:
+    """Aggregate the scores of positions: the mean over stimuli of each; None where no position was predicted."""
     if not any(gaze.values()):
-        return {}
+        return None
     means = {}
     for name in GAZE_METRICS:
         values = [v for scores in gaze.values() if (v := scores.get(name)) is not None]
         means[name] = sum(values) / len(values) if values else None
-    return {"gaze_points": {"protocol": asdict(GAZE_1), "mean": means, "stimuli": dict(gaze)}}
+    return {"protocol": asdict(GAZE_1), "mean": means, "stimuli": dict(gaze)}
 
 
 @dataclass(frozen=True)
@@ -245,7 +244,7 @@ class _Job(Job):
     def done(self) -> bool:
         """Whether the rows are there, and whole: what a failing disk left is done again."""
         try:
-            return bool(pq.read_schema(self.rows).equals(FRAMES_SCHEMA))
+            return bool(pq.read_schema(self.rows).equals(frames_schema(self.settings.protocol.labels)))
         except (OSError, pa.ArrowInvalid):
             return False
 
@@ -271,7 +270,7 @@ def _stored(stimulus: Stimulus, data: Release, settings: Settings) -> truth_cach
     return truth_cache.find(data, settings.protocol, settings.recipe, root).open(stimulus)
 
 
-def _input_digest(model: ModelRecord, data: Release, settings: Settings, coverage: Coverage) -> str:
+def _input_digest(model: ModelRecord, data: Release, settings: Settings, coverage: CoverageRecord) -> str:
     content = {
         "engine": [ENGINE, __version__],
         "release": data.digest,
@@ -308,33 +307,33 @@ def _finish(
     model: ModelRecord,
     data: Release,
     settings: Settings,
-    coverage: Coverage,
+    coverage: CoverageRecord,
     key: str,
     seconds: float,
 ) -> Run:
     protocol = settings.protocol
-    ids = dict(zip(protocols.SHORT_NAMES, protocol.metrics, strict=True))
-    metrics, counts, stimuli = results.summarise(rows, ids, protocol.average)
+    summary = summarize(rows, protocol.metrics, protocol.average)
     recipe = settings.recipe or data.default_truth
-    record: dict[str, Any] = {
-        "format": results.FORMAT,
-        "release": {k: data.record[j] for k, j in _RELEASE.items()},
-        "split": data.split or "all",
-        "protocol": {**protocol.to_dict(), "digest": protocol.digest},
-        "model": model.to_dict(),
-        "truth": {"recipe": recipe, **data.record["truth"]["recipes"][recipe], "points": model.points},
-        "coverage": {**coverage.to_dict(), "with_frames_only": settings.with_frames_only},
-        "counts": counts,
-        "metrics": metrics,
-        **_gaze_record(gaze),
-        "input_digest": key,
-        "frames_digest": results.rows_digest(rows),
-        "engine": {"vidsal": __version__, "engine": ENGINE, "threads": settings.threads, **_versions()},
-        "command": model.command,
-        "time": results.now(),
-        "duration_s": round(seconds, 3),
-    }
-    record["digest"] = results.result_digest(record)
+    record = make_record(
+        {
+            "release": {k: data.record[j] for k, j in _RELEASE.items()},
+            "split": data.split or "all",
+            "protocol": {**protocol.to_dict(), "digest": protocol.digest},
+            "model": model.to_dict(),
+            "truth": {"recipe": recipe, **data.record["truth"]["recipes"][recipe], "points": model.points},
+            "coverage": coverage.model_dump(),
+            "counts": summary.counts.model_dump(),
+            "metrics": {label: metric.model_dump() for label, metric in summary.metrics.items()},
+            "gaze_points": _gaze_record(gaze),
+            "input_digest": key,
+            "frames_digest": rows_digest(rows),
+            "engine": {"vidsal": __version__, "engine": ENGINE, "threads": settings.threads, **_versions()},
+            "command": model.command,
+            "time": now(),
+            "duration_s": round(seconds, 3),
+        }
+    )
+    stimuli = summary.stimuli
     known = {s.id: s.row for s in data}
     stimuli["group_id"] = [known[i]["group_id"] for i in stimuli["stimulus_id"]]
     stimuli["attributes"] = [list(known[i]["attributes"]) for i in stimuli["stimulus_id"]]

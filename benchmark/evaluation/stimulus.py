@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from vidsal.loaders.release.truth import density as make_density
 from ..human import HumanReference
 from ..metrics.gaze_path import METRICS as GAZE_METRICS, Viewing, observer_paths, score_gaze
 from ..predictor import ModelInfo, Prediction, Predictor, StimulusInfo
-from ..protocols import SHORT_NAMES, Protocol
+from ..protocols import Protocol
 from ..scoring.frame import FrameScores, FrameTruth, prepare_truth, score
 from ..scoring.inputs import as_map, value_range
 from ..scoring.negatives import Negatives
@@ -34,16 +34,19 @@ _AHEAD = 8
 CENTER_SD = (0.15, 0.194)
 """Standard deviations of the centre prior in frame widths and heights."""
 
-FRAMES_SCHEMA = pa.schema(
-    [
-        ("stimulus_id", pa.string()),
-        ("frame", pa.int32()),
-        ("n_fixations", pa.int32()),
-        *((name, pa.float64()) for name in SHORT_NAMES),
-        ("status", pa.string()),
-        ("reason", pa.string()),
-    ]
-)
+
+def frames_schema(labels: Iterable[str]) -> pa.Schema:
+    """Return the schema of frames.parquet: one float64 column a score, by the labels of the protocol."""
+    return pa.schema(
+        [
+            ("stimulus_id", pa.string()),
+            ("frame", pa.int32()),
+            ("n_fixations", pa.int32()),
+            *((label, pa.float64()) for label in labels),
+            ("status", pa.string()),
+            ("reason", pa.string()),
+        ]
+    )
 
 
 @dataclass
@@ -51,6 +54,7 @@ class FrameRows:
     """The rows of one stimulus, filled in any order of columns, one list each."""
 
     stimulus_id: str
+    labels: tuple[str, ...]
     frame: list[int] = field(default_factory=list)
     n_fixations: list[int] = field(default_factory=list)
     scores: list[FrameScores | None] = field(default_factory=list)
@@ -67,7 +71,7 @@ class FrameRows:
 
     def table(self) -> pa.Table:
         """Return the rows as a table, ascending by frame."""
-        values = [[float("nan") if s is None else s[name] for s in self.scores] for name in SHORT_NAMES]
+        values = [[float("nan") if s is None else s[name] for s in self.scores] for name in self.labels]
         columns = [
             pa.array([self.stimulus_id] * len(self.frame), pa.string()),
             pa.array(self.frame, pa.int32()),
@@ -76,7 +80,7 @@ class FrameRows:
             pa.array(self.status, pa.string()),
             pa.array(self.reason, pa.string()),
         ]
-        return pa.Table.from_arrays(columns, schema=FRAMES_SCHEMA)
+        return pa.Table.from_arrays(columns, schema=frames_schema(self.labels))
 
 
 @dataclass(frozen=True)
@@ -238,13 +242,13 @@ def score_stimulus(predictor: Predictor, stimulus: Stimulus, judge: Judge) -> pa
     """Run a predictor over one stimulus and score each prediction as it comes, in a second thread.
 
     Returns:
-        One row for every annotated frame, `FRAMES_SCHEMA`. Where positions were predicted, the table's metadata hold
+        One row for every annotated frame, `frames_schema`. Where positions were predicted, the table's metadata hold
         their scores as positions under `GAZE_KEY`.
 
     Raises:
         BadData: see `complete`; NonFinite: a map that is not finite, naming stimulus and frame.
     """
-    rows = FrameRows(stimulus.id)
+    rows = FrameRows(stimulus.id, judge.protocol.labels)
     negatives = judge.negatives.of(stimulus)
     path = np.full((stimulus.n_frames, 2), np.nan)
     with ThreadPoolExecutor(1, "vidsal-score") as pool:
@@ -313,7 +317,7 @@ def _reason(scores: FrameScores) -> str | None:
 
 def score_humans(reference: HumanReference, stimulus: Stimulus, judge: Judge) -> pa.Table:
     """Score a human reference over one stimulus; a row is the mean over its comparisons."""
-    rows = FrameRows(stimulus.id)
+    rows = FrameRows(stimulus.id, judge.protocol.labels)
     negatives = judge.negatives.of(stimulus)
     for frame in stimulus.annotated_indices().tolist():
         everybody = stimulus.gaze_points.at(frame)
@@ -330,7 +334,7 @@ def score_humans(reference: HumanReference, stimulus: Stimulus, judge: Judge) ->
         if not scores:
             rows.add(frame, n_fixated, None, NO_PREDICTION, "only one observer looked")
             continue
-        mean = FrameScores({n: _mean([s[n] for s in scores]) for n in SHORT_NAMES}, scores[0].reasons)
+        mean = FrameScores({n: _mean([s[n] for s in scores]) for n in judge.protocol.labels}, scores[0].reasons)
         rows.add(frame, n_fixated, mean, SCORED, _reason(mean))
     return rows.table()
 

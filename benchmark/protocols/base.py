@@ -4,17 +4,40 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
+
+from vidsal.loaders.errors import WrongUse
+
+from ..metrics import find
 
 Average = Literal["stimulus", "frame"]
 NegativeSet = Literal["others-list", "ten-frame-union", "ten-stimulus-union", "forty-other-union", "none"]
 Resize = Literal["bilinear-halfpixel", "bicubic-antialias", "bilinear-uint8", "linear-skimage"]
 Stretch = Literal["none", "minmax-eps32"]
 Encoding = Literal["none", "uint8"]
+Baseline = Literal["none", "center-prior"]
 
-SHORT_NAMES = ("AUC-J", "sAUC", "NSS", "CC", "SIM", "KLD")
-"""The six scores of every protocol, in the order of every table."""
+SIX = ("AUC-J", "sAUC", "NSS", "CC", "SIM", "KLD")
+"""The scores that the field reports, in the order of most tables. A protocol with exactly these, in this order, is
+written with a list of metric ids."""
+
+
+def labeled(*metric_ids: str) -> dict[str, str]:
+    """Return metric ids by their labels (the short name of each metric), in their order.
+
+    Raises:
+        UnknownName: no such metric.
+        WrongUse: two variants of one metric.
+
+    >>> labeled("nss[ddof=0;pos=fixated_pixels]")
+    {'NSS': 'nss[ddof=0;pos=fixated_pixels]'}
+    """
+    found = {find(metric_id).short: metric_id for metric_id in metric_ids}
+    if len(found) < len(metric_ids):
+        raise WrongUse(f"a protocol holds one variant of a metric; found {', '.join(metric_ids)}")
+    return found
 
 
 @dataclass(frozen=True)
@@ -38,7 +61,8 @@ class Protocol:
         name: name and number; a changed choice is a new name.
         summary: what it reproduces, in a sentence.
         origin: the publication or repository.
-        metrics: full id of each of the six scores, in the order of `SHORT_NAMES`.
+        metrics: full id of each score by its label, the metric's short name (`AUC-J`); any number, in the order of
+            the columns.
         stretch: `minmax-eps32` stretches prediction and truth to 0..1 before anything else.
         resize: how a prediction of another size is brought to the truth's grid.
         encoding: `uint8`: a run turns predictions into 8-bit maps first (a stored uint8 map stays as it is).
@@ -47,6 +71,7 @@ class Protocol:
         log_ranks: True if areas rank the values of a log density itself; False if those of the density.
         negatives: the set of pixels that the shuffled AUC is judged against.
         negatives_note: the same in words.
+        baseline: the density that information gain is measured against: the reference predictors' `center-prior`.
         average: `stimulus`: the mean of the stimuli's means over frames; `frame`: the mean over all frames.
         frames: which frames count, in words.
         approximations: where the protocol departs from its origin, in words.
@@ -56,7 +81,7 @@ class Protocol:
     name: str
     summary: str
     origin: str
-    metrics: tuple[str, ...]
+    metrics: Mapping[str, str]
     resize: Resize
     negatives: NegativeSet
     negatives_note: str
@@ -69,10 +94,39 @@ class Protocol:
     log_ranks: bool = False
     approximations: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    baseline: Baseline = "none"
+
+    def __post_init__(self) -> None:
+        if not self.metrics:
+            raise WrongUse(f"protocol {self.name} names no metric")
+        for label, metric_id in self.metrics.items():
+            entry = find(metric_id)
+            if entry.short != label:
+                raise WrongUse(f"protocol {self.name}: {label!r} is not the label of {metric_id}, {entry.short!r} is")
+            if "baseline" in entry.needs and self.baseline == "none":
+                raise WrongUse(f"protocol {self.name}: {label} needs a baseline; say which")
+
+    def __hash__(self) -> int:
+        return hash(self.digest)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Labels of the scores, in the order of the columns."""
+        return tuple(self.metrics)
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the declaration as plain data: strings, lists and dicts."""
+        """Return the declaration as plain data: strings, lists and dicts.
+
+        `metrics` is a list of ids where the labels are those of `SIX`; else a dict by label, with the order of the
+        columns in `labels`. `baseline` is left out where there is none.
+        """
         data: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        if self.labels == SIX:
+            data["metrics"] = list(self.metrics.values())
+        else:
+            data["labels"] = list(self.labels)
+        if self.baseline == "none":
+            del data["baseline"]
         return data
 
     @property

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 from ..metrics import find
 from . import protocol as find_protocol
-from .base import SHORT_NAMES, Protocol
+from .base import Protocol
 
 WIDTH = 100
+ABSENT = "not part of it"
 
 _RESIZES = {
     "bilinear-halfpixel": "linear between pixel centres, edges clamped, no smoothing",
@@ -19,6 +20,7 @@ _RESIZES = {
 }
 _ENCODINGS = {"none": "as predicted", "uint8": "through an 8-bit map in a run; `score_frame` takes maps as they are"}
 _STRETCHES = {"none": "none", "minmax-eps32": "prediction and truth to 0..1 first, (v - min) / (max - min + 1.19e-7)"}
+_BASELINES = {"center-prior": "the reference predictor center_prior: a Gaussian, sd 0.15 W and 0.194 H"}
 _AVERAGES = {
     "stimulus": "mean over stimuli of their means over frames",
     "frame": "mean over all frames, so long stimuli weigh more",
@@ -43,11 +45,11 @@ def choices(name: Protocol | str) -> dict[str, str]:
     """Return every choice of a protocol in words, in the order in which a reader wants them."""
     rules = find_protocol(name)
     words = {}
-    for short, metric_id in zip(SHORT_NAMES, rules.metrics, strict=True):
+    for label, metric_id in rules.metrics.items():
         entry = find(metric_id)
-        first = (entry.function.__doc__ or "").strip().splitlines()[0]
-        what = "Not reported by the origin." if entry.params == "not scored" else first
-        words[short] = f"{what} [{entry.params}] Degenerate cases: {entry.degenerate}."
+        words[label] = f"{entry.summary} [{entry.params}] Degenerate cases: {entry.degenerate}."
+    if rules.baseline != "none":
+        words["baseline"] = _BASELINES[rules.baseline]
     words["resize"] = _RESIZES[rules.resize]
     words["prediction"] = _ENCODINGS[rules.encoding]
     words["truth"] = _ENCODINGS[rules.truth_encoding]
@@ -79,4 +81,9 @@ def _item(text: str) -> str:
 def diff(first: Protocol | str, second: Protocol | str) -> list[Difference]:
     """Return the choices that two protocols make differently, in the order of `choices`; empty if they agree."""
     a, b = choices(first), choices(second)
-    return [Difference(choice, a[choice], b[choice]) for choice in a if a[choice] != b[choice]]
+    every = dict.fromkeys([*a, *b])
+    return [
+        Difference(choice, a.get(choice, ABSENT), b.get(choice, ABSENT))
+        for choice in every
+        if a.get(choice, ABSENT) != b.get(choice, ABSENT)
+    ]

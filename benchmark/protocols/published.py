@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .base import Fault, Protocol
+from .base import Fault, Protocol, labeled
 
 EVERY_FRAME = "every annotated frame with at least one fixation"
 EXPECTED = "random splits are computed in exact expectation"
@@ -32,7 +32,7 @@ UNISAL_1 = Protocol(
     name="unisal-1",
     summary="UNISAL's scoring of its own log densities, in expectation.",
     origin="rdroste/unisal, unisal/salience_metrics.py, unisal/utils.py, unisal/train.py",
-    metrics=(
+    metrics=labeled(
         "auc_judd[trapz;unique_thresholds;round=4;float32]",
         "shuffled_auc[step=0.1;expected;thr=0..0.9;float32]",
         "nss[ddof=1;pos=fixated_pixels;none=1]",
@@ -81,7 +81,7 @@ SALEMA_1 = Protocol(
     name="salema-1",
     summary="SalEMA's Python port of the MIT scores on 8-bit maps at half resolution, in expectation.",
     origin="Linardos/SalEMA, evaluation/salience_metrics.py, evaluation/metric_calculation.py",
-    metrics=(
+    metrics=labeled(
         "auc_judd[trapz;jitter=expected;float32;scale=255]",
         "shuffled_auc[step=0.1;expected;thr=0..0.9;float32;fp=over_fixations]",
         "nss[ddof=0;pos=fixated_pixels;constant=nan]",
@@ -134,7 +134,7 @@ TINYHD_1 = Protocol(
     name="tinyhd-1",
     summary="tinyHD's Python port of the MIT scores on float32 maps of 0..1, in expectation.",
     origin="feiyanhu/tinyHD, src/metrics/metrics.py, src/compute_metrics.py",
-    metrics=(
+    metrics=labeled(
         "auc_judd[trapz;jitter=expected;float32;scale=1]",
         "shuffled_auc[step=0.1;expected;thr=0..0.9;float32;fp=over_fixations]",
         "nss[ddof=0;pos=fixated_pixels;constant=nan]",
@@ -181,7 +181,7 @@ MSU_1 = Protocol(
     name="msu-1",
     summary="The scoring of the MSU video saliency challenges (ECCV 2024, NTIRE 2026).",
     origin="msu-video-group/ECCVW24_Saliency_Prediction and NTIRE26_Saliency_Prediction, bench.py",
-    metrics=(
+    metrics=labeled(
         "auc_judd[trapz;jitter=none;pos=fixation_list;unique=columns]",
         "shuffled_auc[not scored]",
         "nss[ddof=0;std+1e-7;pos=fixation_list]",
@@ -225,7 +225,7 @@ TUEBINGEN_1 = Protocol(
     name="tuebingen-1",
     summary="The MIT/Tübingen Saliency Benchmark of today: exact areas, every fixation counted.",
     origin="matthias-k/saliency-benchmarking on pysaliency 0.2",
-    metrics=(
+    metrics=labeled(
         "auc_judd[mw;pos=fixation_list;neg=all_pixels]",
         "shuffled_auc[mw;pos=fixation_list;neg=other_list]",
         "nss[ddof=0;pos=fixation_list]",

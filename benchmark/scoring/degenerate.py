@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from ..metrics.base import NOT_SCORED, Metric
+from ..metrics.maps import Map
+from ..predictor import Kind
 from .truth import FrameTruth
 
 NO_FIXATION = "no fixation"
@@ -15,6 +19,7 @@ ALL_FIXATED = "all pixels fixated"
 CONSTANT_PREDICTION = "constant prediction"
 CONSTANT_TRUTH = "constant truth"
 EMPTY_TRUTH = "truth without mass"
+NO_DENSITY_PREDICTED = "a saliency map is no density"
 MINIMUM_SUBTRACTED = "negative values: minimum subtracted"
 
 
@@ -51,12 +56,14 @@ def facts_of(truth: FrameTruth, *, constant: bool, negative: bool) -> Facts:
     )
 
 
-def missing_part(entry: Metric, truth: FrameTruth) -> str:
+def missing_part(entry: Metric, truth: FrameTruth, kind: Kind) -> str:
     """Say what a metric lacks, or nothing."""
     if entry.params == NOT_SCORED:
         return NOT_REPORTED
     if "fixated" in entry.needs and truth.n_fixated == 0 and not entry.scores_no_fixation:
         return NO_FIXATION
+    if "log_density" in entry.needs and kind == "saliency":
+        return NO_DENSITY_PREDICTED
     if "density" in entry.needs and truth.truth_map is None:
         return NO_DENSITY
     if "negatives" in entry.needs and truth.negatives is None:
@@ -79,3 +86,9 @@ def convention(entry: Metric, value: float, facts: Facts) -> str:
     if entry.subtracts_minimum and facts.negative_values:
         return MINIMUM_SUBTRACTED
     return ""
+
+
+def impossible_fixations(log_density: Map, truth: FrameTruth) -> str:
+    """Say how many fixations fell on pixels to which a prediction gives the probability 0."""
+    impossible = int(truth.counts[np.isneginf(log_density.ravel()[truth.fixated])].sum())
+    return f"probability 0 at {impossible} of {int(truth.counts.sum())} fixations"

@@ -9,7 +9,7 @@ import math
 import operator
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import import_module
 from typing import Any, get_args
 
@@ -23,8 +23,9 @@ from ..metrics import find
 from ..metrics.base import Metric
 from ..metrics.maps import EPS32, stretch_eps32
 from ..predictor import Kind
-from ..protocols import SHORT_NAMES, Protocol, protocol as find_protocol
-from .degenerate import convention, facts_of, missing_part
+from ..protocols import Protocol, protocol as find_protocol
+from .center_prior import center_prior_density
+from .degenerate import convention, facts_of, impossible_fixations, missing_part
 from .inputs import as_map, check_is_density, tame, value_range
 from .kernels.available import kernels
 from .negatives import Negatives, points_inside
@@ -38,7 +39,7 @@ Map = npt.NDArray[Any]
 
 
 class FrameScores(dict[str, float]):
-    """The six scores of a frame, keyed AUC-J, sAUC, NSS, CC, SIM, KLD in this order.
+    """The scores of a frame by the labels of its protocol, in their order (AUC-J, sAUC, NSS, CC, SIM, KLD).
 
     Attributes:
         reasons: for a score that is NaN, or stated by convention, why.
@@ -48,8 +49,8 @@ class FrameScores(dict[str, float]):
     def __init__(
         self, scores: Mapping[str, float], reasons: Mapping[str, str] | None = None, n_out_of_bounds: int = 0
     ) -> None:
-        super().__init__((name, float(scores[name])) for name in SHORT_NAMES)
-        self.reasons: dict[str, str] = {n: reasons[n] for n in SHORT_NAMES if n in reasons} if reasons else {}
+        super().__init__((label, float(value)) for label, value in scores.items())
+        self.reasons: dict[str, str] = {label: reasons[label] for label in self if label in reasons} if reasons else {}
         self.n_out_of_bounds = n_out_of_bounds
 
 
@@ -86,13 +87,15 @@ def score(
     constant = low == high and prediction.rank_range[0] == prediction.rank_range[1]
     facts = facts_of(truth, constant=constant, negative=low < 0)
     scores, reasons = {}, {}
-    for short, metric_id in zip(SHORT_NAMES, rules.metrics, strict=True):
+    for label, metric_id in rules.metrics.items():
         entry = find(metric_id)
-        missing = missing_part(entry, truth)
-        scores[short] = math.nan if missing else _value(entry, prediction, truth, visit)
-        reason = missing or convention(entry, scores[short], facts)
+        missing = missing_part(entry, truth, kind)
+        scores[label] = math.nan if missing else _value(entry, prediction, truth, visit)
+        reason = missing or convention(entry, scores[label], facts)
+        if scores[label] == -math.inf and "log_density" in entry.needs:
+            reason = impossible_fixations(prediction.log_density, truth)
         if reason:
-            reasons[short] = reason
+            reasons[label] = reason
     return FrameScores(scores, reasons, truth.n_out_of_bounds)
 
 
@@ -167,6 +170,8 @@ class _Prediction:
     known_range: tuple[float, float] | None = None
     to_stretch: bool = False
     """True for an 8-bit map that the protocol stretches: formulas do so with its levels, definitions need the map."""
+    logs: Map | None = None
+    """The log density as it was predicted, where it is on the grid and nothing was rounded."""
 
     @property
     def value_range(self) -> tuple[float, float]:
@@ -181,6 +186,15 @@ class _Prediction:
         if self.ranks is self.linear:
             return self.value_range
         return float(self.ranks.min()), float(self.ranks.max())
+
+    @cached_property
+    def log_density(self) -> Map:
+        """Natural logarithms of a density or log density, up to a constant; -inf where its probability is 0."""
+        if self.logs is not None:
+            return self.logs
+        with np.errstate(divide="ignore"):
+            logs: Map = np.log(self.linear, dtype=np.float64)
+        return logs
 
     @property
     def for_definitions(self) -> tuple[Map, Map]:
@@ -201,11 +215,12 @@ def _prepare_prediction(
         array = array.astype(np.float32)
     linear: Map = array
     ranks: Map | None = None
+    logs: Map | None = None
     known: tuple[float, float] | None = None
     if array.dtype != np.uint8 or kind != "saliency":
         low, high = known = value_range(array, where, log=kind == "log_density")
         if kind == "log_density":
-            known, linear = None, np.exp(array.astype(np.float64) - high)
+            known, linear, logs = None, np.exp(array.astype(np.float64) - high), array
             if rules.log_ranks:
                 ranks = _without_infinities(array) if low == -math.inf else array
         else:
@@ -230,7 +245,7 @@ def _prepare_prediction(
         changed = half_uint8(changed)
     if changed is not linear:
         return _Prediction(changed, changed)
-    return _Prediction(linear if ranks is None else ranks, linear, known)
+    return _Prediction(linear if ranks is None else ranks, linear, known, logs=logs)
 
 
 def _without_infinities(logs: Map) -> Map:
@@ -271,7 +286,7 @@ def _visit(prediction: _Prediction, truth: FrameTruth, rules: Protocol) -> Any:
     prediction.known_range = visit.low, visit.high
     if prediction.to_stretch:
         visit.span = visit.high - visit.low + EPS32
-    return formulas.announce(visit, rules.metrics)
+    return formulas.announce(visit, tuple(rules.metrics.values()))
 
 
 def _value(entry: Metric, prediction: _Prediction, truth: FrameTruth, visit: Any) -> float:
@@ -281,7 +296,11 @@ def _value(entry: Metric, prediction: _Prediction, truth: FrameTruth, visit: Any
         if formula is not None:
             return float(formula(visit))
     ranks, linear = prediction.for_definitions
-    named = {"saliency": ranks if entry.short in ("AUC-J", "sAUC") else linear, "fixated": truth.fixation_map}
+    named = {"saliency": ranks if entry.ranks else linear, "fixated": truth.fixation_map}
+    if "log_density" in entry.needs:
+        named["log_density"] = prediction.log_density
+    if "baseline" in entry.needs:
+        named["baseline"] = center_prior_density(*truth.shape)
     if truth.truth_map is not None:
         named["density"] = truth.truth_map.density
     if truth.negatives is not None:

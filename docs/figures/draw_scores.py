@@ -15,7 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from measure_scores import Measured
 
-from vidsal.benchmark.protocols import PROTOCOLS, SHORT_NAMES
+from vidsal.benchmark.protocols import PROTOCOLS, SIX
 
 BLACK, ORANGE, SKY, GREEN, BLUE, RED, PURPLE = (
     "#000000",
@@ -93,7 +93,7 @@ def _protocols(model: str) -> Callable[[Numbers], Figure]:
     def draw(numbers: Numbers) -> Figure:
         figure, axes = _figure(3, 2, size=(10, 6.4))
         names = list(PROTOCOLS)
-        for ax, metric in zip(axes, SHORT_NAMES, strict=True):
+        for ax, metric in zip(axes, SIX, strict=True):
             exact = numbers("protocols", model, "exact-1", metric)
             ax.axvline(exact, color=BLACK, linewidth=1, linestyle=(0, (4, 3)))
             values = [numbers("protocols", model, name, metric) for name in names]

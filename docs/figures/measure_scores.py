@@ -21,7 +21,7 @@ import vidsal
 from vidsal.benchmark import metrics
 from vidsal.benchmark.evaluation.results.store import Run
 from vidsal.benchmark.evaluation.split_negatives import gather
-from vidsal.benchmark.protocols import PROTOCOLS, SHORT_NAMES, protocol
+from vidsal.benchmark.protocols import PROTOCOLS, SIX, protocol
 from vidsal.benchmark.scoring.frame import score
 from vidsal.benchmark.scoring.negatives import Negatives
 from vidsal.benchmark.scoring.quantize import prediction_to_uint8
@@ -228,7 +228,7 @@ def by_protocol(release: Release, stored: dict[str, Stored], names: Sequence[str
     for model, predictor in stored.items():
         for name in names or PROTOCOLS:
             run = vidsal.evaluate(predictor, release, name)
-            for metric in SHORT_NAMES:
+            for metric in SIX:
                 yield Measured("protocols", model, name, metric, run.scores[metric])
                 undefined = run.record["counts"]["scored"] - run.record["metrics"][metric]["n"]
                 yield Measured("protocols", model, name, f"{metric}, undefined frames", float(undefined))
@@ -241,7 +241,7 @@ def _without_constants(model: str, predictor: Stored, run: Run) -> Iterator[Meas
     rows = run.frames
     keys = zip(rows["stimulus_id"], rows["frame"], strict=True)
     kept = rows[[bool(np.ptp(predictor.maps[key])) for key in keys]]
-    for metric in SHORT_NAMES:
+    for metric in SIX:
         value = kept.groupby("stimulus_id")[metric].mean().mean()
         yield Measured("not constant", model, "exact-1", metric, float(value))
     yield Measured("not constant", model, "exact-1", "frames", float(len(kept)))

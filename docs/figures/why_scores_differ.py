@@ -16,7 +16,7 @@ from generated_blocks import put, table
 from measure_scores import Measured, measure_all, read, write
 from synthetic_predictions import FRAMES, VIDEOS
 
-from vidsal.benchmark.protocols import PROTOCOLS, SHORT_NAMES
+from vidsal.benchmark.protocols import PROTOCOLS, SIX
 
 HERE = Path(__file__).resolve().parent
 CSV = HERE / "why_scores_differ.csv"
@@ -45,12 +45,12 @@ def _protocols(numbers: Numbers, model: str) -> str:
             return "not scored"
         return f"{value:.4f}" + (f" (without {undefined})" if undefined else "")
 
-    rows = [(f"`{name}`", *(one(name, m) for m in SHORT_NAMES)) for name in PROTOCOLS]
+    rows = [(f"`{name}`", *(one(name, m) for m in SIX)) for name in PROTOCOLS]
     frames = int(numbers("not constant", model, "exact-1", "frames"))
     if frames < N_FRAMES:
-        others = (f"{numbers('not constant', model, 'exact-1', m):.4f}" for m in SHORT_NAMES)
+        others = (f"{numbers('not constant', model, 'exact-1', m):.4f}" for m in SIX)
         rows.insert(1, (f"`exact-1`, {frames} frames that are not constant", *others))
-    return table(("protocol", *SHORT_NAMES), rows, " rrrrrr")
+    return table(("protocol", *SIX), rows, " rrrrrr")
 
 
 def _bonus(numbers: Numbers) -> str:
@@ -79,8 +79,8 @@ def _average(numbers: Numbers) -> str:
     rows = []
     for series in ("equal lengths", "every second video cut"):
         for mean in ("mean of stimuli", "mean of frames"):
-            rows.append((series, mean, *(f"{numbers('average', series, mean, m):.4f}" for m in SHORT_NAMES)))
-    return table(("videos", "mean", *SHORT_NAMES), rows, "  rrrrrr")
+            rows.append((series, mean, *(f"{numbers('average', series, mean, m):.4f}" for m in SIX)))
+    return table(("videos", "mean", *SIX), rows, "  rrrrrr")
 
 
 @click.command()

@@ -14,8 +14,10 @@ import pyarrow as pa
 import pytest
 
 from vidsal.benchmark import protocols
-from vidsal.benchmark.evaluation.results.store import FORMAT, Run, result_digest, rows_digest, summarise
-from vidsal.benchmark.evaluation.stimulus import FRAMES_SCHEMA
+from vidsal.benchmark.evaluation.results.aggregate import summarize
+from vidsal.benchmark.evaluation.results.schema import FORMAT
+from vidsal.benchmark.evaluation.results.store import Run, result_digest, rows_digest
+from vidsal.benchmark.evaluation.stimulus import frames_schema
 
 MakeRun = Callable[..., Run]
 _VOID = {"meta", "link", "br", "img", "input", "hr"}
@@ -43,13 +45,18 @@ ENGINE = {"vidsal": "0.1.0", "engine": "1", "threads": 1, "python": "3.11.9", "n
 
 
 def frame_rows(
-    stimuli: Mapping[str, int], seed: int, undefined: Mapping[str, str], missing: int, no_fixation: int
+    stimuli: Mapping[str, int],
+    labels: tuple[str, ...],
+    seed: int,
+    undefined: Mapping[str, str],
+    missing: int,
+    no_fixation: int,
 ) -> pa.Table:
     """Rows of some stimuli; `undefined` gives the reason of metrics that are NaN throughout; the first `missing` frames
     have no prediction, the next `no_fixation` no fixation."""
     random = np.random.default_rng(seed)
-    rows: dict[str, list[Any]] = {name: [] for name in FRAMES_SCHEMA.names}
-    level = {"AUC-J": 0.8, "sAUC": 0.65, "NSS": 1.5, "CC": 0.3, "SIM": 0.3, "KLD": 2.0}
+    rows: dict[str, list[Any]] = {name: [] for name in frames_schema(labels).names}
+    level = {"AUC-J": 0.8, "sAUC": 0.65, "NSS": 1.5, "CC": 0.3, "SIM": 0.3, "KLD": 2.0, "IG": 0.6, "LL": 1.1}
     for name, n in stimuli.items():
         for frame in range(n):
             status = "no_prediction" if frame < missing else "scored"
@@ -57,20 +64,20 @@ def frame_rows(
             rows["stimulus_id"].append(name)
             rows["frame"].append(frame)
             rows["n_fixations"].append(0 if status == "no_fixation" else 20)
-            for metric, mean in level.items():
-                value = mean * (1 + 0.1 * np.sin(frame / 40 + seed) + 0.03 * random.normal())
+            for metric in labels:
+                value = level[metric] * (1 + 0.1 * np.sin(frame / 40 + seed) + 0.03 * random.normal())
                 rows[metric].append(value if status == "scored" and metric not in undefined else np.nan)
             rows["status"].append(status)
             reasons = [f"{metric}: {why}" for metric, why in undefined.items()]
             rows["reason"].append("; ".join(reasons) or None)
-    return pa.table(rows, schema=FRAMES_SCHEMA)
+    return pa.table(rows, schema=frames_schema(labels))
 
 
 def build_run(
     model: str = "tinyhd_s",
     *,
     stimuli: Mapping[str, int] | None = None,
-    protocol: str = "exact-1",
+    protocol: str | protocols.Protocol = "exact-1",
     time: str = "2026-01-02T03:04:05Z",
     seed: int = 0,
     undefined: Mapping[str, str] | None = None,
@@ -86,10 +93,9 @@ def build_run(
 ) -> Run:
     """Make one run; everything that is not said is that of an ordinary one."""
     shape = dict(stimuli or {"002": 30})
-    rows = frame_rows(shape, seed, undefined or {}, missing, no_fixation)
     declared = protocols.protocol(protocol)
-    ids = dict(zip(protocols.SHORT_NAMES, declared.metrics, strict=True))
-    metrics, counts, table = summarise(rows, ids, declared.average)
+    rows = frame_rows(shape, declared.labels, seed, undefined or {}, missing, no_fixation)
+    summary = summarize(rows, declared.metrics, declared.average)
     record: dict[str, Any] = {
         "format": FORMAT,
         "release": {**RELEASE, **(release or {})},
@@ -107,8 +113,8 @@ def build_run(
             "with_frames_only": False,
             **(coverage or {}),
         },
-        "counts": counts,
-        "metrics": metrics,
+        "counts": summary.counts.model_dump(),
+        "metrics": {label: metric.model_dump() for label, metric in summary.metrics.items()},
         "input_digest": hashlib.sha256(model.encode()).hexdigest(),
         "frames_digest": rows_digest(rows),
         "engine": ENGINE,
@@ -118,7 +124,7 @@ def build_run(
         **more,
     }
     record["digest"] = result_digest(record)
-    return Run(record, rows, pa.Table.from_pandas(table, preserve_index=False))
+    return Run(record, rows, pa.Table.from_pandas(summary.stimuli, preserve_index=False))
 
 
 @dataclass

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
+from vidsal.benchmark.evaluation.results.schema import read_record
 from vidsal.benchmark.evaluation.results.store import Run
 from vidsal.leaderboard.boards import Board, Entry, distinct, make_boards
 from vidsal.leaderboard.format import covered, left_out, left_out_of, qualifiers, undefined
-from vidsal.leaderboard.record import read_record
 
 MakeRun = Callable[..., Run]
 HUMAN = {"kind": "human", "checkpoint": None, "checkpoint_sha256": None}
@@ -149,9 +149,5 @@ def test_coverage_in_words(make_run: MakeRun) -> None:
 
 
 def test_further_metrics_follow_the_customary_ones(make_run: MakeRun) -> None:
-    run = make_run()
-    run.record["metrics"] = {
-        "AUC-B": {**run.record["metrics"]["NSS"], "id": "auc_borji[step=0.1;expected;thr=0..1.0]"}
-    } | run.record["metrics"]
-    (board,) = boards(run)
-    assert [c.label for c in board.columns] == ["AUC-J", "SIM", "s-AUC", "CC", "NSS", "KLD", "AUC-B"]
+    (board,) = boards(make_run(protocol="density-1"))
+    assert [c.label for c in board.columns] == ["AUC-J", "SIM", "s-AUC", "CC", "NSS", "KLD", "IG", "LL"]

@@ -193,16 +193,32 @@ def test_a_record_of_another_form_is_refused(
 ) -> None:
     run = make_run("odd", seed=7).save(results)
     rewrite(run, **changes)
-    with pytest.raises(BadData, match=f"run.json can not be shown: {said}") as caught:
+    with pytest.raises(BadData, match=f"this run is damaged: run.json: not of format 1: {said}") as caught:
         build(results, tmp_path / "site")
     assert str(run.folder) in str(caught.value)
 
 
 def test_an_unknown_metric_is_refused(results: Path, tmp_path: Path, make_run: MakeRun) -> None:
     run = make_run("future", seed=7).save(results)
-    metrics = {**run.record["metrics"], "NSS": {**run.record["metrics"]["NSS"], "id": "nss[version=9]"}}
-    rewrite(run, metrics=metrics)
+    later = "nss[version=9]"
+    metrics = {**run.record["metrics"], "NSS": {**run.record["metrics"]["NSS"], "id": later}}
+    ids = [later if i.startswith("nss[") else i for i in run.record["protocol"]["metrics"]]
+    rewrite(run, metrics=metrics, protocol={**run.record["protocol"], "metrics": ids})
     with pytest.raises(BadData, match=r"unknown metric 'nss\[version=9\]'.*newer version"):
+        build(results, tmp_path / "site")
+
+
+def test_a_score_under_another_metrics_label_is_refused(results: Path, tmp_path: Path, make_run: MakeRun) -> None:
+    """The mean absolute error was once published as KLD, because it stood in the sixth place."""
+    run = make_run("swapped", seed=7).save(results)
+    metrics, ids = dict(run.record["metrics"]), list(run.record["protocol"]["metrics"])
+    metrics["CC"], metrics["SIM"] = ({**metrics[a], "id": metrics[b]["id"]} for a, b in (("CC", "SIM"), ("SIM", "CC")))
+    rewrite(run, metrics=metrics)
+    with pytest.raises(BadData, match="its scores are not those of its protocol: CC, SIM"):
+        build(results, tmp_path / "site")
+    ids[3], ids[4] = ids[4], ids[3]
+    rewrite(run, protocol={**run.record["protocol"], "metrics": ids}, metrics=metrics)
+    with pytest.raises(BadData, match=r"CC is not the label of sim\[sum\], SIM is"):
         build(results, tmp_path / "site")
 
 

@@ -20,8 +20,8 @@ import pandas as pd
 
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 
+from ...metrics.base import REGISTRY
 from ...metrics.gaze_path import METRICS as GAZE_METRICS
-from ...protocols import SHORT_NAMES
 from .store import Run, find_runs, load_run
 
 SMALLEST = 1e-9
@@ -175,7 +175,7 @@ def _of_stimuli(a: Run, b: Run) -> Iterator[_Value]:
     one, other = _by_stimulus(a), _by_stimulus(b)
     for stimulus_id, values in one.items():
         for column, value in values.items():
-            metric = column if column in SHORT_NAMES else ""
+            metric = "" if column in _WORDS else column
             yield stimulus_id, column if metric else _WORDS[column], metric, value, other[stimulus_id][column]
     yield from _of_statuses(a.frames, b.frames)
 
@@ -306,9 +306,10 @@ def read_tolerances(path: str | Path) -> dict[str, Tolerance]:
         raise WrongUse(f'{path}: expected a table for each metric, as {{"KLD": {{"absolute": 1e-6}}}}')
     base = _tolerance(path, _ALL, tables.get(_ALL, {}), Tolerance())
     found = {_ALL: base}
+    known = {_ALL, *GAZE_METRICS, *(entry.short for entry in REGISTRY.values())}
     for name, table in tables.items():
-        if name not in (*SHORT_NAMES, *GAZE_METRICS, _ALL):
-            raise UnknownName(f"metric in {path}", name, [*SHORT_NAMES, *GAZE_METRICS, _ALL])
+        if name not in known:
+            raise UnknownName(f"metric in {path}", name, known)
         found[name] = _tolerance(path, name, table, base)
     return found
 

@@ -1,4 +1,4 @@
-"""The result of a run: a row for every frame, and everything downstream as a function of those rows."""
+"""Runs on disk: saved whole or not at all, and checked when they are read."""
 
 from __future__ import annotations
 
@@ -23,9 +23,8 @@ import pyarrow.parquet as pq
 from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.io.files import canonical, sha256_text, whole, write_json
 
-from ...protocols import SHORT_NAMES
-
-FORMAT = 1
+from .aggregate import summarize
+from .schema import FORMAT, RunRecord, read_record
 
 
 @dataclass(frozen=True)
@@ -58,23 +57,29 @@ class Run:
 
     @property
     def metrics(self) -> tuple[str, ...]:
-        """Short names of the scores, in the order of the columns."""
-        return tuple(self._ordered())
+        """Labels of the scores, in the order of the columns."""
+        return self.typed.protocol.columns
 
-    def _ordered(self) -> dict[str, dict[str, Any]]:
-        """The metrics in the order of the columns; canonical JSON sorts them by name."""
-        found = self.record["metrics"]
-        return {n: found[n] for n in (*SHORT_NAMES, *sorted(set(found) - set(SHORT_NAMES))) if n in found}
+    @cached_property
+    def typed(self) -> RunRecord:
+        """The record with its fields and types.
+
+        Raises:
+            BadData: it is not of this format.
+        """
+        return read_record(self.record, "run.json")
 
     def summary(self) -> pd.DataFrame:
         """Return one row a metric: `mean` (as the protocol averages), `mean_stimuli`, `mean_frames`, `n`, `reason`."""
-        rows = {name: {k: m[k] for k in _SUMMARY} for name, m in self._ordered().items()}
+        found = self.record["metrics"]
+        rows = {label: {k: found[label][k] for k in _SUMMARY} for label in self.metrics}
         return pd.DataFrame.from_dict(rows, orient="index", columns=list(_SUMMARY))
 
     @property
     def scores(self) -> dict[str, float]:
         """The mean of each metric as the protocol averages; NaN where it is undefined."""
-        return {n: float("nan") if m["mean"] is None else m["mean"] for n, m in self._ordered().items()}
+        means = {label: self.record["metrics"][label]["mean"] for label in self.metrics}
+        return {label: float("nan") if mean is None else mean for label, mean in means.items()}
 
     def save(self, results: str | Path) -> Run:
         """Write the run below a results folder: `<release>/<split>/<protocol>/<model>/<UTC time>-<digest>/`.
@@ -108,71 +113,10 @@ def _folder_name(text: str) -> str:
 _SUMMARY = ("mean", "mean_stimuli", "mean_frames", "n", "reason")
 
 
-def summarise(
-    frames: pa.Table, metric_ids: Mapping[str, str], average: str
-) -> tuple[dict[str, Any], dict[str, int], pd.DataFrame]:
-    """Aggregate the rows of a run.
-
-    Args:
-        frames: all rows.
-        metric_ids: full id with parameters of each short name, in the order of the columns.
-        average: `stimulus` or `frame`, which of the two means is the protocol's.
-
-    Returns:
-        For each metric a dict with both means (None where no frame defines it), the number of frames it is defined
-        on, and why it is not defined on others; the counts of rows by status; and the table of stimuli.
-    """
-    table = frames.to_pandas()
-    scored = table[table["status"] == "scored"]
-    stimuli = _by_stimulus(table, scored)
-    metrics: dict[str, Any] = {}
-    for name, full in metric_ids.items():
-        values = scored[name].dropna()
-        of_stimuli, of_frames = stimuli[name].mean(), values.mean()
-        both = {"mean_stimuli": _plain(of_stimuli), "mean_frames": _plain(of_frames)}
-        metrics[name] = {
-            "id": full,
-            **both,
-            "mean": both["mean_stimuli" if average == "stimulus" else "mean_frames"],
-            "n": len(values),
-            "reason": _infinite(values) or _common_reason(scored, name),
-        }
-    counts = {"frames": len(table)} | {
-        status: int((table["status"] == status).sum()) for status in ("scored", "no_fixation", "no_prediction")
-    }
-    return metrics, counts, stimuli
-
-
-def _by_stimulus(table: pd.DataFrame, scored: pd.DataFrame) -> pd.DataFrame:
-    ids = table["stimulus_id"].drop_duplicates().tolist()
-    means = scored.groupby("stimulus_id", sort=False)[list(SHORT_NAMES)].mean()
-    out = pd.DataFrame({"stimulus_id": ids})
-    out["n_frames"] = table.groupby("stimulus_id", sort=False).size().reindex(ids).to_numpy()
-    out["n_scored"] = scored.groupby("stimulus_id", sort=False).size().reindex(ids, fill_value=0).to_numpy()
-    for name in SHORT_NAMES:
-        out[name] = means[name].reindex(ids).to_numpy()
-    return out
-
-
-def _plain(value: float) -> float | None:
-    """A mean as JSON can hold it; None where it is undefined or infinite."""
-    return float(value) if np.isfinite(value) else None
-
-
-def _infinite(values: pd.Series[float]) -> str | None:
-    count = int(np.isinf(values).sum())
-    return f"infinite in {count} of {len(values)} frames" if count else None
-
-
-def _common_reason(scored: pd.DataFrame, name: str) -> str | None:
-    """The most frequent reason of a metric, with its number of frames."""
-    texts = []
-    for reason in scored["reason"].dropna():
-        texts += [part.split(": ", 1)[1] for part in reason.split("; ") if name in part.split(": ", 1)[0].split(", ")]
-    if not texts:
-        return None
-    first = max(sorted(set(texts)), key=texts.count)
-    return f"{first} ({texts.count(first)} of {len(scored)} frames)"
+def make_record(content: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the content of a new run.json: checked, with its format and digest."""
+    record = read_record({**content, "format": FORMAT, "digest": "0" * 64}, "run.json").to_dict()
+    return record | {"digest": result_digest(record)}
 
 
 def result_digest(record: Mapping[str, Any]) -> str:
@@ -207,24 +151,46 @@ def load_run(folder: str | Path) -> Run:
         raise MissingData(f"{folder}: no run is here (run.json is missing); make one with `vidsal run`")
     try:
         record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        frames = pq.read_table(folder / "frames.parquet", use_threads=False)
-        stimuli = pq.read_table(folder / "stimuli.parquet", use_threads=False)
-        ids = {name: metric["id"] for name, metric in record["metrics"].items()}
-        metrics, counts, _ = summarise(frames, ids, record["protocol"]["average"])
-        if record["digest"] != result_digest(record):
-            raise BadData("its digest does not fit its content")
-        if record["frames_digest"] != rows_digest(frames):
-            raise BadData("frames.parquet holds other rows than those that were scored")
-        if counts != record["counts"]:
-            raise BadData(f"it counts {record['counts']}, its rows give {counts}")
-        for name, metric in metrics.items():
-            if not _same(metric["mean"], record["metrics"][name]["mean"]):
-                raise BadData(f"{name} is {record['metrics'][name]['mean']}, its rows give {metric['mean']}")
+        run = Run(
+            record,
+            pq.read_table(folder / "frames.parquet", use_threads=False),
+            pq.read_table(folder / "stimuli.parquet", use_threads=False),
+            folder,
+        )
+        _check(run)
     except (KeyError, TypeError, ValueError, OSError, pa.ArrowException) as error:
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError) and error.errno is not None:
             raise
         raise BadData(f"{folder}: this run is damaged: {error}; score it again") from error
-    return Run(record, frames, stimuli, folder)
+    return run
+
+
+def _check(run: Run) -> None:
+    """Compare a run with itself: digests, and everything that follows from its rows."""
+    record = run.record
+    if record["digest"] != result_digest(record):
+        raise BadData("its digest does not fit its content")
+    if record["frames_digest"] != rows_digest(run.frame_table):
+        raise BadData("frames.parquet holds other rows than those that were scored")
+    typed = run.typed
+    summary = summarize(run.frame_table, typed.protocol.metric_ids, typed.protocol.average)
+    if summary.counts != typed.counts:
+        raise BadData(f"it counts {typed.counts.model_dump()}, its rows give {summary.counts.model_dump()}")
+    for label, metric in summary.metrics.items():
+        for name in ("mean", "mean_stimuli", "mean_frames", "n"):
+            stored, computed = getattr(typed.metrics[label], name), getattr(metric, name)
+            if not _same(stored, computed):
+                what = label if name == "mean" else f"{label}, {name},"
+                raise BadData(f"{what} is {stored}, its rows give {computed}")
+    for column, values in summary.stimuli.items():
+        if not _same_column(values, run.stimuli[column]):
+            raise BadData(f"stimuli.parquet: {column} does not follow from the rows")
+
+
+def _same_column(a: pd.Series[Any], b: pd.Series[Any]) -> bool:
+    if len(a) != len(b) or not pd.api.types.is_float_dtype(a):
+        return a.tolist() == b.tolist()
+    return bool(np.allclose(a, b.astype(float), rtol=1e-12, atol=1e-12, equal_nan=True))
 
 
 def _same(a: float | None, b: float | None) -> bool:

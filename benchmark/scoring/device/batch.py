@@ -26,7 +26,7 @@ from vidsal.loaders.errors import NonFinite, WrongUse
 from ...metrics import find
 from ...metrics.maps import EPS, EPS_MIT
 from ...predictor import Kind
-from ...protocols import SHORT_NAMES, Protocol, protocol as find_protocol
+from ...protocols import Protocol, protocol as find_protocol
 from ..degenerate import convention, facts_of, missing_part
 from ..frame import FrameScores, score
 from ..inputs import SUM_TOLERANCE
@@ -78,7 +78,7 @@ def score_batch(
 
     if not covers(rules):
         return [alone(i) for i in range(len(values))]
-    lacking = _lacking(batch, rules)
+    lacking = _lacking(batch, rules, kind)
     rows = score_columns(values, batch, rules, kind=kind, encode=encode).tolist()
     for i, row in enumerate(rows):
         if not row[-1]:
@@ -91,7 +91,7 @@ def covers(protocol: Protocol | str) -> bool:
     """Tell whether every score of a protocol has a formula here; else its frames are scored one by one."""
     rules = find_protocol(protocol)
     resizes = rules.resize in _TAPS
-    return set(rules.metrics) <= FORMULAS.keys() and resizes and rules.stretch == "none" and not rules.halved
+    return set(rules.metrics.values()) <= FORMULAS.keys() and resizes and rules.stretch == "none" and not rules.halved
 
 
 def score_columns(
@@ -105,8 +105,8 @@ def score_columns(
     """Score a batch without waiting for the device; arguments as `score_batch`.
 
     Returns:
-        (B, 9) float64 on the device: the six scores (NaN where the truth lacks what one needs), the lowest and highest
-        value of the map that is scored (resized, of extreme magnitude brought near 1), and 1 if the map passes the
+        (B, scores + 3) float64 on the device: the scores (NaN where the truth lacks what one needs), the lowest and
+        highest value of the map that is scored (resized, of extreme magnitude brought near 1), and 1 if it passes the
         door. The scores of constant maps and truths have no meaning here.
 
     Raises:
@@ -134,9 +134,9 @@ def _checked(values: Tensor, truths: TruthBatch | Sequence[FrameTruth]) -> Truth
     return batch
 
 
-def _lacking(batch: TruthBatch, rules: Protocol) -> list[list[str]]:
-    entries = [find(m) for m in rules.metrics]
-    return [[missing_part(entry, truth) for entry in entries] for truth in batch.truths]
+def _lacking(batch: TruthBatch, rules: Protocol, kind: Kind) -> list[list[str]]:
+    entries = [find(m) for m in rules.metrics.values()]
+    return [[missing_part(entry, truth, kind) for entry in entries] for truth in batch.truths]
 
 
 def _explained(
@@ -148,19 +148,19 @@ def _explained(
     alone: Callable[[int], FrameScores],
 ) -> FrameScores:
     """Give a row of `score_columns` its reasons; a frame that is not ordinary is scored on the CPU."""
-    low, high = row[6], row[7]
+    low, high = row[-3], row[-2]
     facts = facts_of(truth, constant=low == high, negative=low < 0)
-    undivided = any("zero_sum=undivided" in m for m in rules.metrics)
+    undivided = any("zero_sum=undivided" in m for m in rules.metrics.values())
     g = truth.truth_map
     narrow = g is not None and g.high - g.low < _NARROW * g.high  # its density has lost the digits of its range
     if facts.constant_prediction or facts.constant_truth or narrow or (low < 0 and undivided):
         return alone(i)
     scores, reasons = {}, {}
-    for short, metric_id, value, lack in zip(SHORT_NAMES, rules.metrics, row, lacking, strict=False):
-        scores[short] = math.nan if lack else value
-        reason = lack or convention(find(metric_id), scores[short], facts)
+    for (label, metric_id), value, lack in zip(rules.metrics.items(), row, lacking, strict=False):
+        scores[label] = math.nan if lack else value
+        reason = lack or convention(find(metric_id), scores[label], facts)
         if reason:
-            reasons[short] = reason
+            reasons[label] = reason
     return FrameScores(scores, reasons, truth.n_out_of_bounds)
 
 
@@ -198,13 +198,13 @@ class _Batch:
         self.size = self.linear.shape[1]
 
     def columns(self) -> Tensor:
-        """Return the six scores, the range, and whether the prediction passes the door."""
+        """Return the scores, the range, and whether the prediction passes the door."""
         present = {"density": self.truths.density is not None}
         present["negatives"] = self.truths.others is not None or self.truths.weights is not None
         missing = torch.full_like(self.low, math.nan)
         columns = [
             FORMULAS[m](self) if all(present.get(need, True) for need in find(m).needs) else missing
-            for m in self.rules.metrics
+            for m in self.rules.metrics.values()
         ]
         return torch.stack([*columns, self.low, self.high, self.fine.to(torch.float64)], 1)
 

@@ -12,9 +12,9 @@ import pytest
 
 import vidsal
 from vidsal.benchmark import protocols
-from vidsal.benchmark.evaluation.results import store as results
+from vidsal.benchmark.evaluation.results.aggregate import summarize
 from vidsal.benchmark.evaluation.results.gate import Tolerance, compare, find_pair, read_tolerances
-from vidsal.benchmark.evaluation.results.store import Run
+from vidsal.benchmark.evaluation.results.store import Run, make_record, rows_digest
 from vidsal.benchmark.evaluation.run import ModelRecord, Settings, run
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 from vidsal.loaders.release.release import Release
@@ -48,11 +48,17 @@ def shifted(base: Run, stimulus: int, metric: str, by: float) -> Run:
 
 
 def rebuilt(base: Run, table: pa.Table) -> Run:
-    ids = {n: m["id"] for n, m in base.record["metrics"].items()}
-    metrics, counts, stimuli = results.summarise(table, ids, base.record["protocol"]["average"])
-    record = {**base.record, "metrics": metrics, "counts": counts, "frames_digest": results.rows_digest(table)}
-    record["digest"] = results.result_digest(record)
-    return Run(record, table, pa.Table.from_pandas(stimuli, preserve_index=False))
+    protocol = base.typed.protocol
+    summary = summarize(table, protocol.metric_ids, protocol.average)
+    record = make_record(
+        base.record
+        | {
+            "metrics": {label: metric.model_dump() for label, metric in summary.metrics.items()},
+            "counts": summary.counts.model_dump(),
+            "frames_digest": rows_digest(table),
+        }
+    )
+    return Run(record, table, pa.Table.from_pandas(summary.stimuli, preserve_index=False))
 
 
 def test_a_run_has_not_moved_against_itself(base: Run, ds: Release) -> None:

@@ -82,7 +82,7 @@ def test_what_is_stored_is_what_is_made(tmp_path: Path, ds: Release, protocol: s
 
 
 def test_it_is_really_used(tmp_path: Path, ds: Release, monkeypatch: pytest.MonkeyPatch) -> None:
-    truth_cache.build(ds, protocols.EXACT_1, None, tmp_path)
+    truth_cache.build(ds, protocols.protocol("exact-1"), None, tmp_path)
     predict(Maps(), ds, tmp_path / "sub")
     expected = score(tmp_path / "sub", ds, truth_cache=None)
 
@@ -112,7 +112,7 @@ def test_auto_uses_what_lies_with_the_release(tmp_path: Path, monkeypatch: pytes
 
 
 def test_the_key_follows_everything_that_the_truth_follows(ds: Release, monkeypatch: pytest.MonkeyPatch) -> None:
-    exact, dhf1k = protocols.EXACT_1, protocols.DHF1K_1
+    exact, dhf1k = protocols.protocol("exact-1"), protocols.protocol("dhf1k-1")
     first = truth_cache.find(ds, exact, None).folder
     assert truth_cache.find(ds, exact, ds.default_truth).folder == first
     assert truth_cache.find(ds, replace(exact, name="other-1", resize="bicubic-antialias"), None).folder == first
@@ -128,13 +128,13 @@ def test_the_key_follows_everything_that_the_truth_follows(ds: Release, monkeypa
 
 
 def test_what_is_there_is_not_made_again(tmp_path: Path, ds: Release) -> None:
-    cache = truth_cache.build(ds, protocols.EXACT_1, None, tmp_path)
+    cache = truth_cache.build(ds, protocols.protocol("exact-1"), None, tmp_path)
     path = cache.path(ds[ds.ids[0]])
     before = path.read_bytes()
     path.unlink()
     stamp = cache.path(ds[ds.ids[1]]).stat().st_mtime_ns
     told: list[tuple[int, int, str]] = []
-    truth_cache.build(ds, protocols.EXACT_1, None, tmp_path, threads=3, progress=lambda *a: told.append(a))
+    truth_cache.build(ds, protocols.protocol("exact-1"), None, tmp_path, threads=3, progress=lambda *a: told.append(a))
     assert path.read_bytes() == before
     assert cache.path(ds[ds.ids[1]]).stat().st_mtime_ns == stamp
     assert told == [(n + 1, 3, i) for n, i in enumerate(ds.ids)]
@@ -177,17 +177,17 @@ def test_only_what_is_needed_is_made_and_only_where_it_fits(
     ds: Release, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = ds.ids[1]
-    cache = truth_cache.build(ds, protocols.EXACT_1, root=tmp_path, only=[one])
+    cache = truth_cache.build(ds, protocols.protocol("exact-1"), root=tmp_path, only=[one])
     assert [cache.path(s).is_file() for s in ds] == [s.id == one for s in ds]
     needed = sum(4 * s.width * s.height * len(s.annotated_indices()) for s in ds if s.id != one)
     for free, fits in ((needed - 1, False), (needed, True)):
         usage = SimpleNamespace(total=0, used=0, free=free)
         monkeypatch.setattr(truth_cache.shutil, "disk_usage", lambda _, usage=usage: usage)
         if fits:
-            truth_cache.build(ds, protocols.EXACT_1, root=tmp_path)
+            truth_cache.build(ds, protocols.protocol("exact-1"), root=tmp_path)
         else:
             with pytest.raises(MachineFault, match="GB are free; leave --truth-cache out"):
-                truth_cache.build(ds, protocols.EXACT_1, root=tmp_path)
+                truth_cache.build(ds, protocols.protocol("exact-1"), root=tmp_path)
     assert all(cache.path(s).is_file() for s in ds)
 
 
@@ -215,7 +215,7 @@ def test_frames_without_points_and_large_maps(tmp_path: Path) -> None:
         text.write_text("".join(lines[: len(lines) // 2]))
     convert("synthetic", tmp_path / "src", tmp_path / "rel", workers=1)
     ds = vidsal.load(tmp_path / "rel")
-    cache = truth_cache.build(ds, protocols.EXACT_1)
+    cache = truth_cache.build(ds, protocols.protocol("exact-1"))
     model = Maps(shape=(300, 512))
     on, off = (evaluated_with(model, ds, c, tmp_path / "p") for c in ("auto", None))
     assert on.record["counts"]["no_fixation"] > 0
@@ -230,7 +230,7 @@ def test_frames_without_points_and_large_maps(tmp_path: Path) -> None:
 
 
 def evaluated_with(model: Maps, ds: Release, cache: str | None, partial: Path) -> Run:
-    settings = Settings(protocols.EXACT_1, truth_cache=cache)
+    settings = Settings(protocols.protocol("exact-1"), truth_cache=cache)
     return run(lambda: model, ModelRecord(model.info), ds, settings, partial=partial)
 
 
@@ -238,12 +238,12 @@ def test_what_is_out_of_date_is_removed(tmp_path: Path, monkeypatch: pytest.Monk
     ds = vidsal.load(gaze_only(tmp_path / "data", videos=2))
     with monkeypatch.context() as patch:
         patch.setattr(truth_cache, "_code", lambda: "of last year")
-        old = truth_cache.build(ds, protocols.EXACT_1)
-        aside = truth_cache.build(ds, protocols.EXACT_1, None, tmp_path / "aside")
+        old = truth_cache.build(ds, protocols.protocol("exact-1"))
+        aside = truth_cache.build(ds, protocols.protocol("exact-1"), None, tmp_path / "aside")
     (old.folder.parent / "notes").mkdir()
     dhf1k = truth_cache.build(ds, protocols.DHF1K_1)
-    exact = truth_cache.build(ds, protocols.EXACT_1)
-    truth_cache.build(ds, protocols.EXACT_1, None, tmp_path / "aside")
+    exact = truth_cache.build(ds, protocols.protocol("exact-1"))
+    truth_cache.build(ds, protocols.protocol("exact-1"), None, tmp_path / "aside")
     assert not old.folder.exists()
     assert all(c.folder.is_dir() for c in (dhf1k, exact, aside))
     assert (old.folder.parent / "notes").is_dir()

@@ -1,14 +1,18 @@
-"""What a page reads of run.json, checked: a record that is not of this form is refused, never shown in part."""
+"""run.json: the one record of a run, format 1. A run is written from it, and whatever reads a result reads it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, model_validator
 
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.io.files import canonical
+
+from ...protocols import SIX
+
+FORMAT = 1
 
 _Digest = Field(pattern=r"^[0-9a-f]{64}$")
 
@@ -35,14 +39,20 @@ class FaultRecord(_Part):
 
 
 class ProtocolRecord(_Part):
-    """Every choice that moved a number, see `vidsal.benchmark.protocols.Protocol`; `further` has what has no field."""
+    """Every choice that moved a number, see `vidsal.benchmark.protocols.Protocol`; `further` has what has no field.
+
+    Attributes:
+        metrics: ids of the scores; a list stands for the labels of `SIX`, any other set is a dict by label.
+        labels: order of the columns where `metrics` is a dict.
+    """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="allow")
 
     name: str
     summary: str
     origin: str
-    metrics: tuple[str, ...]
+    metrics: tuple[str, ...] | dict[str, str]
+    labels: tuple[str, ...] = ()
     resize: str
     encoding: str
     negatives_note: str
@@ -51,6 +61,27 @@ class ProtocolRecord(_Part):
     approximations: tuple[str, ...] = ()
     faults: tuple[FaultRecord, ...] = ()
     digest: str
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Labels of the scores, in the order of the columns."""
+        return self.labels if isinstance(self.metrics, dict) else SIX
+
+    @property
+    def metric_ids(self) -> dict[str, str]:
+        """Full id of each score by its label, in the order of the columns."""
+        if isinstance(self.metrics, dict):
+            return {label: self.metrics[label] for label in self.columns}
+        return dict(zip(SIX, self.metrics, strict=True))
+
+    @model_validator(mode="after")
+    def _labels_of_the_metrics(self) -> ProtocolRecord:
+        if isinstance(self.metrics, dict):
+            if len(self.labels) != len(self.metrics) or set(self.labels) != set(self.metrics):
+                raise ValueError("labels does not list the labels of metrics")
+        elif len(self.metrics) != len(SIX):
+            raise ValueError(f"a list of metrics holds the ids of {', '.join(SIX)}")
+        return self
 
     @property
     def further(self) -> dict[str, Any]:
@@ -77,6 +108,7 @@ class ModelRecord(_Part):
     checkpoint_sha256: str | None = None
     options: dict[str, Any] = Field(default_factory=dict)
     device: str
+    submission: dict[str, Any] | None = None
 
     @property
     def identity(self) -> tuple[str, ...]:
@@ -104,7 +136,17 @@ class TruthRecord(_Part):
 
 
 class CoverageRecord(_Part):
-    """Which stimuli were scored, and which were left out and why; see `evaluation/coverage.py`."""
+    """Which stimuli of a split were scored, and which were left out and why; see `evaluation/coverage.py`.
+
+    Attributes:
+        scored: ids of the stimuli that are scored, in order.
+        annotated: how many stimuli of the split have gaze.
+        not_annotated: ids without gaze.
+        without_frames: ids with gaze whose frames are not on this machine, left out.
+        left_out_by_limit: how many `limit` leaves out.
+        not_predicted: ids with gaze that a submission declares to leave out.
+        with_frames_only: whether only stimuli with frames were asked for.
+    """
 
     scored: tuple[str, ...]
     annotated: int
@@ -114,10 +156,19 @@ class CoverageRecord(_Part):
     not_predicted: tuple[str, ...] = ()
     with_frames_only: bool = False
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def complete(self) -> bool:
         """Whether every annotated stimulus of the split is scored."""
         return len(self.scored) == self.annotated
+
+
+class GazeRecord(_Part):
+    """Scores of predicted positions as positions, for a model that predicts them: their protocol, means, stimuli."""
+
+    protocol: dict[str, Any]
+    mean: dict[str, float | None]
+    stimuli: dict[str, dict[str, float | None]]
 
 
 class CountsRecord(_Part):
@@ -152,6 +203,7 @@ class RunRecord(_Part):
     coverage: CoverageRecord
     counts: CountsRecord
     metrics: dict[str, MetricRecord]
+    gaze_points: GazeRecord | None = None
     input_digest: str
     frames_digest: str
     engine: dict[str, str | int]
@@ -159,6 +211,22 @@ class RunRecord(_Part):
     time: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
     duration_s: float
     digest: str = _Digest
+
+    @model_validator(mode="after")
+    def _scores_of_the_protocol(self) -> RunRecord:
+        of_protocol, here = self.protocol.metric_ids, {label: m.id for label, m in self.metrics.items()}
+        if of_protocol != here:
+            wrong = sorted(k for k in {*of_protocol, *here} if of_protocol.get(k) != here.get(k))
+            raise ValueError(f"its scores are not those of its protocol: {', '.join(wrong)}")
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data for run.json; what does not apply is left out."""
+        data = self.model_dump(mode="json")
+        for part, name in ((data, "gaze_points"), (data["model"], "submission"), (data["protocol"], "labels")):
+            if not part[name]:
+                del part[name]
+        return data
 
     @property
     def human(self) -> bool:
@@ -171,7 +239,7 @@ def read_record(content: Mapping[str, Any], where: str) -> RunRecord:
 
     Args:
         content: as read from JSON.
-        where: the run's folder, named in errors.
+        where: the file, named in errors.
 
     Raises:
         BadData: the content is not that of a run; the message names the first wrong field.
@@ -181,6 +249,4 @@ def read_record(content: Mapping[str, Any], where: str) -> RunRecord:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])
-        raise BadData(
-            f"{where}: run.json can not be shown: {field}: {first['msg']}; score it again with this version"
-        ) from error
+        raise BadData(f"{where}: not of format {FORMAT}: {field}: {first['msg']}") from error
