@@ -1,27 +1,31 @@
-"""Truth made ready once for a release: fixated pixels, densities and their statistics, packed in a file a stimulus.
+"""Precomputed truth of a release: fixated pixels, densities and their statistics, packed in a file a stimulus.
 
     <release>/.cache/truth/<key>/truth.json          what it was made of, for people
     <release>/.cache/truth/<key>/<stimulus>.truth    maps one after another, then a table, its length, its SHA-256
 
-The key is a digest of everything that the truth follows from: release, recipe, what the protocol does to it, and the
-code itself, so a truth that is out of date is never found. A file is mapped into memory; its table is compared with
-its SHA-256 when it is opened, and each map with the checksum in that table when it is used. 8-bit maps are packed by
-LZ4 (to a tenth or a quarter), others lie as they are. Scores are the same with and without.
+The key is a digest of everything that the truth follows from: release, recipe, what the protocol does to it, all code
+that can take part, the libraries and the machine; so a truth that is out of date is never found. A file is mapped into
+memory; its table is compared with its SHA-256 when it is opened, and each map with the checksum in that table when it
+is used. 8-bit maps are packed by LZ4 (to a tenth or a quarter), others lie as they are. Scores are the same with and
+without.
 """
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 import mmap
 import os
+import platform
 import shutil
 import zlib
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
-from importlib import import_module
+from hashlib import sha256
+from importlib.metadata import version
+from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +40,7 @@ from vidsal.loaders.release.release import Release, Stimulus
 
 from ..prefetch import ahead
 from ..protocols import Protocol
+from .kernels.available import kernels
 from .negatives import Negatives
 from .truth import FrameTruth, TruthMap, prepare_truth
 
@@ -46,19 +51,6 @@ _ALIGN = 64
 _LZ4 = "lz4_raw"
 _LARGE = 1 << 18
 _LINE = 1 << 13  # bytes; the sums stay in the first cache
-_MAKERS = (
-    "vidsal.loaders.release.truth",
-    "vidsal.loaders.release.release",
-    "vidsal.benchmark.scoring.truth",
-    "vidsal.benchmark.scoring.truth_cache",
-    "vidsal.benchmark.scoring.kernels.pixels",
-    "vidsal.benchmark.scoring.negatives",
-    "vidsal.benchmark.metrics.published",
-    "vidsal.benchmark.scoring.quantize",
-    "vidsal.benchmark.scoring.resize",
-)
-"""The modules whose code decides what a truth is."""
-
 _COLUMNS = pa.schema(
     [
         ("frame", pa.int32()),
@@ -127,7 +119,7 @@ class TruthCache:
 
     def path(self, stimulus: Stimulus) -> Path:
         """The file of a stimulus."""
-        return self.folder / f"{hashlib.sha256(stimulus.id.encode()).hexdigest()[:24]}.truth"
+        return self.folder / f"{sha256(stimulus.id.encode()).hexdigest()[:24]}.truth"
 
     def open(self, stimulus: Stimulus) -> StimulusTruth | None:
         """Open the truth of a stimulus; None where it was not made.
@@ -182,7 +174,7 @@ class StimulusTruth:
         if size > len(data) - tail:
             raise self._damaged("it is cut short")
         content = data[len(data) - tail - size : len(data) - tail]
-        if hashlib.sha256(content).digest() != data[-tail + 8 : -len(_MAGIC)]:
+        if sha256(content).digest() != data[-tail + 8 : -len(_MAGIC)]:
             raise self._damaged("its table does not fit its SHA-256")
         return pa.ipc.open_stream(content).read_all()
 
@@ -267,19 +259,38 @@ def _made_of(data: Release, protocol: Protocol, recipe: str | None) -> dict[str,
 
 
 @lru_cache(maxsize=1)
-def _code() -> str:
-    """Digest of the code that makes a truth."""
-    digest = hashlib.sha256()
-    for name in _MAKERS:
-        file = import_module(name).__file__ if name != "vidsal.benchmark.scoring.kernels.pixels" else _kernels_file()
-        digest.update(Path(str(file)).read_bytes())
-    digest.update(f"numpy {np.__version__}".encode())
+def _code() -> dict[str, str]:
+    """What computes a truth: the package's code, the libraries, the machine, and whether numba works on it."""
+    engine = "definitions" if kernels() is None else f"numba {version('numba')}, llvmlite {version('llvmlite')}"
+    libraries = {name: version(name) for name in ("numpy", "scipy")}
+    return {"sources": _SOURCES, **libraries, "engine": engine, "machine": platform.machine()}
+
+
+def _digest(folders: Iterable[Traversable]) -> str:
+    """Digest of the names and contents of all files below some folders, compiled ones left out."""
+    digest = sha256()
+    for folder in folders:
+        for name, file in _below(folder):
+            digest.update(f"{name} {sha256(file.read_bytes()).hexdigest()}\n".encode())
     return digest.hexdigest()
 
 
-def _kernels_file() -> str:
-    """The file of the compiled kernels, which may be impossible to import."""
-    return str(Path(__file__).with_name("kernels") / "pixels.py")
+def _below(folder: Traversable, path: str = "") -> Iterator[tuple[str, Traversable]]:
+    """Yield the files of a folder and their paths in it, by name."""
+    for item in sorted(folder.iterdir(), key=lambda item: item.name):
+        if item.is_file():
+            yield f"{path}{item.name}", item
+        elif item.name != "__pycache__":
+            yield from _below(item, f"{path}{item.name}/")
+
+
+_SOURCES = _digest(files(name) for name in ("vidsal.loaders", "vidsal.benchmark"))
+"""Digest of all code that can run while a truth is made: these two import no other part of the package.
+
+All of it counts, whether a truth passes through it or not: a list of modules is wrong as soon as one of them imports
+another, and a truth that is made once more only costs time. Taken when this module is imported, so that a file that
+is edited while a process runs does not give its digest to what the code before the edit makes.
+"""
 
 
 def build(
@@ -292,7 +303,7 @@ def build(
     threads: int = 2,
     progress: Progress | None = None,
 ) -> TruthCache:
-    """Make the truth of every annotated stimulus of a split ready; what is there already is kept.
+    """Precompute the truth of every annotated stimulus of a split; what is there already is kept.
 
     A map that stays 8-bit takes a tenth or a quarter of a byte a pixel, any other four bytes: 0.9 MB a frame of
     640 x 360.
@@ -327,7 +338,7 @@ def build(
 
 
 def _check_room(cache: TruthCache, stimuli: list[Stimulus]) -> None:
-    """Refuse to begin what can not end; maps that are packed take too little to ask."""
+    """Refuse to start what the disk cannot hold; packed maps are too small to matter."""
     stretched = cache.protocol.stretch == "minmax-eps32"
     if cache.protocol.truth_encoding == "uint8" and not stretched:
         return
@@ -416,7 +427,7 @@ def _write(file: Any, truths: Iterator[tuple[int, FrameTruth]]) -> None:
         writer.write_table(table.combine_chunks())
     content = sink.getvalue()
     file.write(b"\0" * (-file.tell() % _ALIGN))
-    file.write(content + len(content).to_bytes(8, "little") + hashlib.sha256(content).digest() + _MAGIC)
+    file.write(content + len(content).to_bytes(8, "little") + sha256(content).digest() + _MAGIC)
     file.flush()
     os.fsync(file.fileno())
 

@@ -1,8 +1,14 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import json
+import os
+import shutil
+import subprocess
+import sys
+from dataclasses import fields, replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -13,6 +19,7 @@ from vidsal.benchmark.evaluation.results.store import Run
 from vidsal.benchmark.evaluation.run import ModelRecord, Settings, run
 from vidsal.benchmark.evaluation.split_negatives import gather
 from vidsal.benchmark.evaluation.stimulus import Judge
+from vidsal.benchmark.protocols import Protocol
 from vidsal.benchmark.scoring import truth_cache
 from vidsal.benchmark.scoring.truth import TruthMap
 from vidsal.benchmark.scoring.truth_cache import StoredTruthMap, TruthCache
@@ -123,8 +130,132 @@ def test_the_key_follows_everything_that_the_truth_follows(ds: Release, monkeypa
     monkeypatch.setitem(ds.record, "digest", "0" * 64)
     assert truth_cache.find(ds, exact, None).folder != first
     monkeypatch.undo()
-    monkeypatch.setattr(truth_cache, "_code", lambda: "changed")
+    monkeypatch.setattr(truth_cache, "_code", lambda: {"sources": "changed"})
     assert truth_cache.find(ds, exact, None).folder != first
+
+
+class Watched(Protocol):
+    """A protocol that notes which of its choices are read."""
+
+    seen: ClassVar[set[str]] = set()
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in Protocol.__dataclass_fields__:
+            Watched.seen.add(name)
+        return super().__getattribute__(name)
+
+
+def test_no_other_choice_of_a_protocol_moves_a_truth(ds: Release) -> None:
+    for rules in protocols.PROTOCOLS.values():
+        watched = Watched(**{f.name: getattr(rules, f.name) for f in fields(rules)})
+        Watched.seen.clear()
+        assert list(truth_cache._truths(ds[ds.ids[0]], TruthCache(Path(), watched, None)))
+        assert Watched.seen <= truth_cache._made_of(ds, rules, None).keys()
+
+
+SOURCES = [
+    f"{folder}/{path.relative_to(root).as_posix()}"
+    for folder, package in (("loaders", vidsal.loaders), ("benchmark", vidsal.benchmark))
+    for root in (Path(package.__path__[0]).resolve(),)
+    for path in sorted(root.rglob("*.py"))
+]
+
+
+@pytest.fixture(scope="module")
+def copied(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The package's files, to be changed."""
+    folder = tmp_path_factory.mktemp("package")
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(vidsal.__path__[0]), folder / "vidsal", ignore=ignored)
+    return folder
+
+
+def sources_digest(copied: Path) -> str:
+    return truth_cache._digest([copied / "vidsal" / "loaders", copied / "vidsal" / "benchmark"])
+
+
+@pytest.mark.parametrize("module", SOURCES)
+def test_a_change_of_any_module_changes_the_key(copied: Path, module: str) -> None:
+    path = copied / "vidsal" / module
+    before = path.read_bytes()
+    assert sources_digest(copied) == truth_cache._SOURCES
+    path.write_bytes(before + b"\n")
+    assert sources_digest(copied) != truth_cache._SOURCES
+    path.write_bytes(before)
+
+
+def test_the_key_is_of_these_sources_libraries_and_this_machine(ds: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    first = truth_cache.find(ds, protocols.protocol("exact-1"), None).folder
+    for name, value in (
+        ("_SOURCES", "0" * 64),
+        ("version", lambda name: f"{name} of tomorrow"),
+        ("kernels", lambda: None),
+        ("platform", SimpleNamespace(machine=lambda: "abacus")),
+    ):
+        truth_cache._code.cache_clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(truth_cache, name, value)
+            assert truth_cache.find(ds, protocols.protocol("exact-1"), None).folder != first, name
+        truth_cache._code.cache_clear()
+    assert truth_cache.find(ds, protocols.protocol("exact-1"), None).folder == first
+
+
+SCRIPT = """
+import json, sys
+from pathlib import Path
+import numpy as np
+import vidsal
+from vidsal.benchmark import ModelInfo, Prediction, protocol
+from vidsal.benchmark.evaluation.run import ModelRecord, Settings, run
+from vidsal.benchmark.scoring import truth_cache
+
+class Ramp:
+    info = ModelInfo("ramp", needs_frames=False)
+    def predict(self, frames, stimulus):
+        for frame in frames:
+            yield Prediction(frame.index, np.linspace(1, 2, 12).reshape(3, 4))
+
+ds = vidsal.load(sys.argv[1])
+build = sys.argv[2] == "build"
+if build:
+    truth_cache.build(ds, protocol("exact-1"))
+found = []
+for where in ("auto", None):
+    settings = Settings(protocol("exact-1"), truth_cache=where)
+    result = run(Ramp, ModelRecord(Ramp.info), ds, settings, partial=Path(sys.argv[1]) / "partial")
+    found.append(result.scores["SIM"])
+files = sorted(getattr(m, "__file__", None) or "" for n, m in sys.modules.items() if n.split(".")[0] == "vidsal")
+print(json.dumps([*found, files]))
+"""
+
+
+def test_what_older_code_made_is_not_served(copied: Path, tmp_path: Path) -> None:
+    """A change in a module that a truth passes through: `auto` gives what is computed anew."""
+    root = gaze_only(tmp_path, videos=2)
+    environment = {**os.environ, "PYTHONPATH": str(copied), "NUMBA_DISABLE_JIT": "1"}
+
+    def scored(*arguments: str) -> tuple[float, float, list[str]]:
+        done = subprocess.run(
+            [sys.executable, "-c", SCRIPT, str(root), *arguments],
+            env=environment, cwd=tmp_path, capture_output=True, text=True, check=True,
+        )  # fmt: skip
+        stored, made, files = json.loads(done.stdout)
+        return stored, made, files
+
+    stored, made, files = scored("build")
+    assert stored == made
+    package = copied / "vidsal"
+    below = [Path(f).relative_to(package).parts[0] for f in files if f]
+    assert set(below) == {"__init__.py", "_version.py", "loaders", "benchmark"}
+
+    path = package / "benchmark" / "scoring" / "inputs.py"
+    before = path.read_text()
+    path.write_text(before.replace("        return values\n    scaled", "        return values**2\n    scaled"))
+    assert path.read_text() != before
+    changed, anew, _ = scored("use")
+    path.write_text(before)
+    assert changed == anew
+    assert abs(changed - stored) > 1e-3
 
 
 def test_what_is_there_is_not_made_again(tmp_path: Path, ds: Release) -> None:
@@ -142,7 +273,7 @@ def test_what_is_there_is_not_made_again(tmp_path: Path, ds: Release) -> None:
 
 @pytest.fixture
 def cached(tmp_path: Path, ds: Release) -> TruthCache:
-    return truth_cache.build(ds, protocols.DHF1K_1, None, tmp_path)
+    return truth_cache.build(ds, protocols.protocol("dhf1k-1"), None, tmp_path)
 
 
 @pytest.mark.parametrize("cut", [0, 5, 1000, -1])
@@ -237,11 +368,11 @@ def evaluated_with(model: Maps, ds: Release, cache: str | None, partial: Path) -
 def test_what_is_out_of_date_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     ds = vidsal.load(gaze_only(tmp_path / "data", videos=2))
     with monkeypatch.context() as patch:
-        patch.setattr(truth_cache, "_code", lambda: "of last year")
+        patch.setattr(truth_cache, "_code", lambda: {"sources": "of last year"})
         old = truth_cache.build(ds, protocols.protocol("exact-1"))
         aside = truth_cache.build(ds, protocols.protocol("exact-1"), None, tmp_path / "aside")
     (old.folder.parent / "notes").mkdir()
-    dhf1k = truth_cache.build(ds, protocols.DHF1K_1)
+    dhf1k = truth_cache.build(ds, protocols.protocol("dhf1k-1"))
     exact = truth_cache.build(ds, protocols.protocol("exact-1"))
     truth_cache.build(ds, protocols.protocol("exact-1"), None, tmp_path / "aside")
     assert not old.folder.exists()
