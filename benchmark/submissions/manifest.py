@@ -6,9 +6,7 @@ everything. Nothing in it is ever opened, followed or evaluated.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
-from dataclasses import asdict
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -18,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, m
 from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.io.files import canonical, sha256_text, write_json
 
+from ..model_card import Digest, ModelClaims, Text
 from ..predictor import ModelInfo
 from .safe_files import read_bounded
 
@@ -27,8 +26,6 @@ SUMS = "SHA256SUMS"
 MOST_BYTES = 64 << 20
 """Largest manifest that is read."""
 
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Text = Annotated[str, Field(max_length=4000)]
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")]
 Side = Annotated[int, Field(ge=1, le=1 << 16)]
 
@@ -45,27 +42,12 @@ class ReleaseRef(_Part):
     dataset: Word | None = None
 
 
-class ModelPart(_Part):
-    """The model, as a table names it; see `vidsal.benchmark.ModelInfo`. What is not said is not claimed."""
+class ModelPart(ModelClaims):
+    """The model, as a table names it; its name can be the name of a folder."""
+
+    model_config = ConfigDict(extra="forbid")
 
     name: Word
-    version: Text = "1"
-    kind: Text = "custom"
-    causal: bool = False
-    lookahead: int = Field(default=0, ge=0)
-    trained_on: tuple[Text, ...] = ()
-    licence: Text = ""
-    paper: Text = ""
-    checkpoint: Text | None = None
-    checkpoint_sha256: Digest | None = None
-    options: dict[str, JsonValue] = Field(default_factory=dict)
-    device: Text | None = None
-
-    @model_validator(mode="after")
-    def _looks_ahead(self) -> ModelPart:
-        if self.causal and self.lookahead:
-            raise ValueError(f"a causal model has lookahead 0, found {self.lookahead}")
-        return self
 
 
 class Encoding(_Part):
@@ -181,24 +163,7 @@ class Manifest(_Part):
     def info(self, name: str) -> ModelInfo:
         """Return what a run must know of the model; `name` where the manifest names none."""
         model = self.model or ModelPart(name=name)
-        return ModelInfo(
-            name=model.name,
-            version=model.version,
-            causal=model.causal,
-            lookahead=model.lookahead,
-            missing=self.prediction.missing,
-            output=self.prediction.kind,
-            trained_on=model.trained_on,
-            licence=model.licence,
-            paper=model.paper,
-            needs_frames=False,
-        )
-
-
-def model_part(info: ModelInfo, further: Mapping[str, Any]) -> ModelPart:
-    """Make the model's part from its own declaration and further fields."""
-    known = {k: v for k, v in asdict(info).items() if k in ModelPart.model_fields}
-    return ModelPart(**known | {k: v for k, v in further.items() if k in ModelPart.model_fields})
+        return model.info(missing=self.prediction.missing, output=self.prediction.kind, needs_frames=False)
 
 
 def content(manifest: Manifest) -> dict[str, Any]:
@@ -225,9 +190,14 @@ def read(folder: Path) -> Manifest | None:
     try:
         return Manifest.model_validate_json(text)
     except ValidationError as error:
-        faults = [_fault(f) for f in error.errors(include_url=False, include_input=False)]
-        more = [f"and {len(faults) - 10} more"] if len(faults) > 10 else []
-        raise BadData(f"{path}: no manifest of format 1: {'; '.join(faults[:10] + more)}") from error
+        found = faults(error)
+        more = [f"and {len(found) - 10} more"] if len(found) > 10 else []
+        raise BadData(f"{path}: no manifest of format 1: {'; '.join(found[:10] + more)}") from error
+
+
+def faults(error: ValidationError) -> list[str]:
+    """Return one sentence for each wrong field."""
+    return [_fault(fault) for fault in error.errors(include_url=False, include_input=False)]
 
 
 def _fault(error: Any) -> str:
@@ -262,14 +232,3 @@ def ranges(frames: list[int]) -> tuple[int, ...]:
         else:
             ends += [frame, frame]
     return tuple(ends)
-
-
-def log_range(nats: float, levels: int) -> tuple[float, float]:
-    """Return scale and offset that spread -nats..0 over the levels 0..levels - 1.
-
-    >>> log_range(51.0, 256)
-    (0.2, -51.0)
-    """
-    if not (math.isfinite(nats) and nats > 0):
-        raise ValueError(f"a range of {nats} nats")
-    return nats / (levels - 1), -nats

@@ -9,6 +9,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
 
+from pydantic import ValidationError
+
 from vidsal.loaders.errors import BadData, WrongUse
 from vidsal.loaders.records import Frame
 from vidsal.loaders.release.release import Release, Stimulus
@@ -210,8 +212,8 @@ def _manifest(root: Path, kind: str | None, first_frame: int | None, name: str |
             content["model"] = {"name": name}
         try:
             return Manifest.model_validate(content)
-        except ValueError as error:
-            raise WrongUse(f"--kind, --first-frame or --name: {_first(error)}") from error
+        except ValidationError as error:
+            raise WrongUse(f"--kind, --first-frame or --name: {manifests.faults(error)[0]}") from error
     for key, value in given.items():
         said = getattr(found.prediction, key)
         if said not in (None, value):
@@ -225,11 +227,6 @@ def _manifest(root: Path, kind: str | None, first_frame: int | None, name: str |
     if name is not None:
         found = found.model_copy(update={"model": manifests.ModelPart(name=_word(name))})
     return found
-
-
-def _first(error: ValueError) -> str:
-    faults: list[Any] = getattr(error, "errors", list)()
-    return f"{'.'.join(str(p) for p in faults[0]['loc'])}: {faults[0]['msg']}" if faults else str(error)
 
 
 def _word(text: str) -> str:

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
 from vidsal._version import __version__
@@ -32,7 +33,7 @@ from ..evaluation.pool import Job, Maker, Model, work
 from ..evaluation.run import ModelRecord
 from ..evaluation.stimulus import gap, info_of, predictions
 from ..human import HumanReference
-from ..predictor import Kind, Prediction, Predictor
+from ..predictor import Kind, ModelInfo, Prediction, Predictor
 from ..prefetch import iterate_ahead
 from . import manifest as manifests
 from .encoding import Files, encode, encoding, stored_kind
@@ -96,6 +97,7 @@ def write(
         MissingData: no frames. WrongUse: the folder holds something else, or the model can not do it.
         BadData: the model broke the protocol, or gave a map that is not finite.
     """
+    declared = _model_part(model)
     chosen, left_out = _choose(data, plan, needs_frames=model.info.needs_frames or plan.with_frames_only)
     key = _input_digest(model, data, plan, [s.id for s in chosen])
     finished = _claim(plan.out, key, fresh=fresh)
@@ -113,7 +115,7 @@ def write(
             if progress:
                 progress(done, len(jobs), stimulus_id)
     parts = [_Part.load(job.note) for job in jobs]
-    manifest = _manifest(parts, model, data, plan, key, left_out)
+    manifest = _manifest(parts, model.info, declared, data, plan, key, left_out)
     sums = "".join(f"{digest}  {name}\n" for part in parts for name, digest in part.sums.items())
     with whole(plan.out / SUMS) as temporary:
         temporary.write_text(sums, encoding="utf-8")
@@ -122,6 +124,23 @@ def write(
     manifests.write(plan.out, manifest)
     shutil.rmtree(plan.out / ".partial")
     return manifest
+
+
+def _model_part(model: ModelRecord) -> manifests.ModelPart:
+    """Return what the manifest says of the model."""
+    try:
+        return manifests.ModelPart.of(
+            model.info,
+            model.options,
+            kind=model.kind,
+            checkpoint=model.checkpoint,
+            checkpoint_sha256=model.checkpoint_sha256,
+            device=model.device,
+        )
+    except ValidationError as error:
+        raise WrongUse(
+            f"model {model.info.name!r} cannot be described in {NAME}: {manifests.faults(error)[0]}"
+        ) from error
 
 
 def _choose(data: Release, plan: Plan, *, needs_frames: bool) -> tuple[list[Stimulus], tuple[str, ...]]:
@@ -353,28 +372,31 @@ def _images(model: Predictor, stimulus: Stimulus, plan: Plan, tally: _Tally) -> 
 
 
 def _manifest(
-    parts: list[_Part], model: ModelRecord, data: Release, plan: Plan, key: str, left_out: tuple[str, ...]
+    parts: list[_Part],
+    info: ModelInfo,
+    model: manifests.ModelPart,
+    data: Release,
+    plan: Plan,
+    key: str,
+    left_out: tuple[str, ...],
 ) -> Manifest:
     kinds = {part.kind for part in parts if part.kind is not None}
     if len(kinds) > 1:
-        raise BadData(
-            f"{model.info.name}: predictions of several kinds, {', '.join(sorted(kinds))}; a submission has one"
-        )
-    kind: Any = kinds.pop() if kinds else model.info.output
+        raise BadData(f"{info.name}: predictions of several kinds, {', '.join(sorted(kinds))}; a submission has one")
+    kind: Any = kinds.pop() if kinds else info.output
     sizes = {shape for part in parts for shape in part.shapes}
     size = next(iter(sizes)) if len(sizes) == 1 else None
     said = encoding(kind, plan.files) if kind != "point" else manifests.Encoding(files="npz")
-    record = {**model.to_dict(), "trained_on": tuple(model.info.trained_on)}
     return Manifest(
         release=manifests.ReleaseRef(id=data.id, digest=data.digest, dataset=str(data.record["dataset"])),
         split=data.split or "all",
-        model=manifests.model_part(model.info, record),
+        model=model,
         prediction=manifests.PredictionPart(
             kind=kind,
             encoding=said,
             size=None if size is None else (size[1], size[0]),
             first_frame=0,
-            missing=model.info.missing,
+            missing=info.missing,
             as_published=plan.as_published,
         ),
         coverage=manifests.CoveragePart(predicted=len(parts), left_out=left_out),

@@ -1,0 +1,73 @@
+"""What a file says of a model: written once, for submission.json and run.json alike; see `ModelInfo`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from .predictor import Missing, ModelInfo
+
+Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+Text = Annotated[str, Field(max_length=4000)]
+
+_DECLARED = tuple(field.name for field in fields(ModelInfo))
+
+
+class ModelClaims(BaseModel):
+    """What every file says of a model, stored predictions included. What is not said is not claimed.
+
+    Attributes:
+        name, version, causal, lookahead, trained_on, licence, paper: the model's own declaration, see `ModelInfo`.
+        kind: `network`, `reference`, `human`, `custom` or `submission`.
+        checkpoint, checkpoint_sha256: file name and digest of the weights.
+        options: settings beyond the defaults.
+        device: where it ran, `cpu` or `cuda`.
+    """
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
+
+    name: Text
+    version: Text = "1"
+    kind: Text = "custom"
+    causal: bool = False
+    lookahead: int = Field(default=0, ge=0)
+    trained_on: tuple[Text, ...] = ()
+    licence: Text = ""
+    paper: Text = ""
+    checkpoint: Text | None = None
+    checkpoint_sha256: Digest | None = None
+    options: dict[str, JsonValue] = Field(default_factory=dict)
+    device: Text | None = None
+
+    @model_validator(mode="after")
+    def _looks_ahead(self) -> Self:
+        if self.causal and self.lookahead:
+            raise ValueError(f"a causal model has lookahead 0, found {self.lookahead}")
+        return self
+
+    @classmethod
+    def of(cls, info: ModelInfo, options: Mapping[str, Any] | None = None, **further: Any) -> Self:
+        """Describe a model by its own declaration, its options (a tuple becomes a list) and further fields."""
+        declared = {name: getattr(info, name) for name in _DECLARED if name in cls.model_fields}
+        plain = {k: list(v) if isinstance(v, tuple) else v for k, v in (options or {}).items()}
+        return cls(**declared, options=plain, **further)
+
+    def info(self, **further: Any) -> ModelInfo:
+        """Return the declaration; `further` gives what the file does not hold."""
+        held = {name: getattr(self, name) for name in _DECLARED if name in type(self).model_fields}
+        return ModelInfo(**held, **further)
+
+
+class ModelCard(ModelClaims):
+    """What a run says of the model that it scored: its whole declaration.
+
+    Attributes:
+        missing, output, needs_frames: see `ModelInfo`.
+    """
+
+    missing: Missing
+    output: Literal["density", "log_density", "saliency", "point"]
+    needs_frames: bool
