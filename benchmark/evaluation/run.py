@@ -23,6 +23,7 @@ from typing import Any, Literal
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+from pydantic import ValidationError
 from threadpoolctl import threadpool_limits
 
 from vidsal._version import __version__
@@ -38,7 +39,7 @@ from ..scoring import truth_cache
 from .coverage import cover
 from .pool import Job, Maker, Model as Model, work
 from .results.aggregate import summarize
-from .results.schema import CoverageRecord
+from .results.schema import CoverageRecord, ScoredModel
 from .results.store import Run, make_record, now, rows_digest
 from .split_negatives import GatheredNegatives, gather
 from .stimulus import GAZE_KEY, Judge, frames_schema, score_humans, score_stimulus
@@ -104,18 +105,28 @@ class ModelRecord:
             return cls(model.info, "human", points=model.truth, **details)
         return cls(model.info, kind, **details)
 
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for run.json."""
-        return {
-            **asdict(self.info),
-            "trained_on": list(self.info.trained_on),
-            "kind": self.kind,
-            "checkpoint": self.checkpoint,
-            "checkpoint_sha256": self.checkpoint_sha256,
-            "options": {k: list(v) if isinstance(v, tuple) else v for k, v in self.options.items()},
-            "device": self.device,
-            **({} if self.submission is None else {"submission": dict(self.submission)}),
-        }
+    def card(self) -> ScoredModel:
+        """Return what run.json says.
+
+        Raises:
+            WrongUse: the declaration cannot be stored.
+        """
+        try:
+            return ScoredModel.of(
+                self.info,
+                self.options,
+                kind=self.kind,
+                checkpoint=self.checkpoint,
+                checkpoint_sha256=self.checkpoint_sha256,
+                device=self.device,
+                submission=None if self.submission is None else dict(self.submission),
+            )
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            field = ".".join(str(part) for part in first["loc"])
+            raise WrongUse(
+                f"model {self.info.name!r} cannot be described in run.json: {field}: {first['msg']}"
+            ) from error
 
 
 def evaluate(
@@ -277,7 +288,7 @@ def _input_digest(model: ModelRecord, data: Release, settings: Settings, coverag
         "split": data.split or "all",
         "protocol": settings.protocol.digest,
         "recipe": settings.recipe or data.default_truth,
-        "model": model.to_dict(),
+        "model": model.card().model_dump(mode="json"),
         "scored": list(coverage.scored),
         "threads": settings.threads,
     }
@@ -319,7 +330,7 @@ def _finish(
             "release": {k: data.record[j] for k, j in _RELEASE.items()},
             "split": data.split or "all",
             "protocol": {**protocol.to_dict(), "digest": protocol.digest},
-            "model": model.to_dict(),
+            "model": model.card().model_dump(),
             "truth": {"recipe": recipe, **data.record["truth"]["recipes"][recipe], "points": model.points},
             "coverage": coverage.model_dump(),
             "counts": summary.counts.model_dump(),

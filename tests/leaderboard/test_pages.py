@@ -271,7 +271,7 @@ def test_fifty_models_fit_the_budget(tmp_path: Path, make_run: MakeRun) -> None:
     }  # fmt: skip
     for k in range(50):
         make_run(f"a_model_of_a_long_name_{k}", stimuli={"002": 2}, seed=k, info=info).save(tmp_path)
-    (board,) = make_boards(collect(tmp_path))
+    (board,) = make_boards(run.entry for run in collect(tmp_path))
     assert len(board.models) == 50
     assert len(index_page([board]).encode()) <= 150_000
 

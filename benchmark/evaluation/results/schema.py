@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_fie
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.io.files import canonical
 
+from ...model_card import ModelCard
 from ...protocols import SIX
 
 FORMAT = 1
@@ -90,24 +91,9 @@ class ProtocolRecord(_Part):
         return {k: extra[k] for k in sorted(extra)}
 
 
-class ModelRecord(_Part):
-    """What was scored, see `vidsal.benchmark.evaluation.run.ModelRecord`."""
+class ScoredModel(ModelCard):
+    """What was scored, and what stored predictions say of themselves, where they were scored."""
 
-    name: str
-    version: str
-    kind: str
-    causal: bool
-    lookahead: int
-    missing: str
-    output: str
-    trained_on: tuple[str, ...] = ()
-    licence: str = ""
-    paper: str = ""
-    needs_frames: bool
-    checkpoint: str | None = None
-    checkpoint_sha256: str | None = None
-    options: dict[str, Any] = Field(default_factory=dict)
-    device: str
     submission: dict[str, Any] | None = None
 
     @property
@@ -198,7 +184,7 @@ class RunRecord(_Part):
     release: ReleaseRecord
     split: str
     protocol: ProtocolRecord
-    model: ModelRecord
+    model: ScoredModel
     truth: TruthRecord
     coverage: CoverageRecord
     counts: CountsRecord

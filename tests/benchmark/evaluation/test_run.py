@@ -199,7 +199,7 @@ def test_gaze_points_become_densities(ds: Release) -> None:
 
 def test_coverage_says_what_is_left_out(root: Path, ds: Release, tmp_path: Path) -> None:
     made = vidsal.evaluate(Brightness(), ds, limit=1)
-    assert made.record["coverage"]["scored"] == (ds.ids[0],)
+    assert made.record["coverage"]["scored"] == [ds.ids[0]]
     assert made.record["coverage"]["left_out_by_limit"] == 2
     assert not made.record["coverage"]["complete"]
     nowhere = vidsal.load(root, frames=tmp_path)
