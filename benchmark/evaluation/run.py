@@ -28,7 +28,7 @@ from threadpoolctl import threadpool_limits
 
 from vidsal._version import __version__
 from vidsal.loaders.errors import WrongUse
-from vidsal.loaders.io.files import alone, canonical, sha256_text, whole
+from vidsal.loaders.io.files import atomic_write, canonical, lock_folder, sha256_text
 from vidsal.loaders.release.release import Release, Stimulus
 
 from .. import protocols
@@ -203,7 +203,7 @@ def run(
     )
     key = _input_digest(model, data, settings, coverage)
     folder = partial / key[:24]
-    with alone(folder):
+    with lock_folder(folder):
         for left in [p for p in folder.iterdir() if fresh and p.suffix in (".parquet", ".npz")]:
             left.unlink()
         annotated = [s for s in data if s.annotated]
@@ -269,7 +269,7 @@ class _Job(Job):
                 table = score_humans(model, stimulus, judge)
             else:
                 table = score_stimulus(model, stimulus, judge)
-        with whole(self.rows) as temporary:
+        with atomic_write(self.rows) as temporary:
             pq.write_table(table, temporary, compression="lz4")
 
 
@@ -303,7 +303,7 @@ def _gather_once(folder: Path, annotated: list[Stimulus], shape: tuple[int, int]
     path = _negatives_file(folder, shape)
     if not path.is_file():
         found = gather(annotated, shape, settings.protocol)
-        with whole(path) as temporary, temporary.open("wb") as file:
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
             np.savez(file, total=found.total, others=found.others, reason=found.reason)
 
 

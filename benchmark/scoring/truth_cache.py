@@ -35,7 +35,7 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from vidsal.loaders.errors import BadData, MachineFault
-from vidsal.loaders.io.files import canonical, sha256_text, whole, write_json
+from vidsal.loaders.io.files import atomic_write, canonical, sha256_text, write_json
 from vidsal.loaders.release.release import Release, Stimulus
 
 from ..prefetch import ahead
@@ -371,7 +371,7 @@ def _remove_stale(folder: Path, now: dict[str, Any]) -> None:
 def _make(stimulus: Stimulus, cache: TruthCache) -> str:
     path = cache.path(stimulus)
     if not path.is_file():
-        with whole(path) as temporary, temporary.open("wb") as file:
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
             _write(file, _truths(stimulus, cache))
     return stimulus.id
 

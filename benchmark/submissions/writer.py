@@ -26,7 +26,7 @@ from threadpoolctl import threadpool_limits
 
 from vidsal._version import __version__
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
-from vidsal.loaders.io.files import canonical, sha256_text, whole, write_json
+from vidsal.loaders.io.files import atomic_write, canonical, sha256_text, write_json
 from vidsal.loaders.release.release import Release, Stimulus
 
 from ..evaluation.pool import Job, Maker, Model, work
@@ -117,7 +117,7 @@ def write(
     parts = [_Part.load(job.note) for job in jobs]
     manifest = _manifest(parts, model.info, declared, data, plan, key, left_out)
     sums = "".join(f"{digest}  {name}\n" for part in parts for name, digest in part.sums.items())
-    with whole(plan.out / SUMS) as temporary:
+    with atomic_write(plan.out / SUMS) as temporary:
         temporary.write_text(sums, encoding="utf-8")
     for left in (plan.out / FOLDER).glob(".*.tmp"):  # of a call that was killed
         shutil.rmtree(left) if left.is_dir() else left.unlink()
@@ -328,7 +328,7 @@ def _numbers(
 def _store_npz(model: Predictor, stimulus: Stimulus, plan: Plan, path: Path) -> _Part:
     tally = _Tally(None, [], set())
     points: list[tuple[float, float]] = []
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         with NpzWriter(temporary) as file:
             for frame, numbers in _numbers(model, stimulus, plan, tally):
                 if isinstance(numbers, tuple):

@@ -19,7 +19,7 @@ from typing import Any
 
 from .. import registry
 from ..errors import MachineFault, MissingData, WrongUse
-from ..io.files import alone, canonical, sha256_text, write_json
+from ..io.files import canonical, lock_folder, sha256_text, write_json
 from ..io.workers import pool
 from ..records import Anomaly, DatasetInfo, Form, Report
 from ..schema import SCHEMA_VERSION
@@ -122,7 +122,7 @@ def convert(
     partial = out / ".partial" / key
     jobs = [Job(name, form.INFO.variant, source, partial, row) for row in rows]
     count = min(workers or os.cpu_count() or 1, len(jobs))
-    with alone(partial):
+    with lock_folder(partial):
         release, files, anomalies = _convert_and_join(form.INFO, jobs, count, partial, report, progress)
         _publish(release, files, source, out)
         shutil.rmtree(partial)

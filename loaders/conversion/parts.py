@@ -7,13 +7,13 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import ipc
 
-from ..io.files import whole
+from ..io.files import atomic_write
 
 
 def write(path: Path, table: pa.Table) -> None:
     """Write a table, whole or not at all."""
     with (
-        whole(path) as temporary,
+        atomic_write(path) as temporary,
         pa.OSFile(str(temporary), "wb") as file,
         ipc.new_file(file, table.schema, options=ipc.IpcWriteOptions(compression="lz4")) as writer,
     ):

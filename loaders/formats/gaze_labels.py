@@ -22,7 +22,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadData, MissingData, WrongUse
-from ..io.files import whole
+from ..io.files import atomic_write
 
 PHASES = ("noise", "fixation", "saccade", "pursuit")
 """The eye-movement phases; the index is the code."""
@@ -105,7 +105,7 @@ def write(path: Path, labels: FrameLabels) -> None:
     """Write one file, whole or not at all; frames are numbered from 0."""
     rows = zip(labels.phase.tolist(), labels.x.tolist(), labels.y.tolist(), strict=True)
     text = "".join(f"{frame} {phase} {x} {y}\n" for frame, (phase, x, y) in enumerate(rows))
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(text.encode())
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from ..io.files import whole
+from ..io.files import atomic_write
 from .stats import ONSET_BIN_MS, Histogram, Statistics
 
 SIZE_IN = (7.2, 4.2)
@@ -57,7 +57,7 @@ def save(statistics: Statistics, folder: Path) -> list[Path]:
                     buffer = io.BytesIO()
                     figure.savefig(buffer, format=kind, dpi=150, metadata=_METADATA[kind])
                     path = folder / f"{name}.{kind}"
-                    with whole(path) as temporary:
+                    with atomic_write(path) as temporary:
                         temporary.write_bytes(buffer.getvalue())
                     files.append(path)
     return files

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import WrongUse
-from ..io.files import whole
+from ..io.files import atomic_write
 from ..records import LOST, Frame, UInt8Image
 from ..release.release import Release, Stimulus
 from ..schema import flagged
@@ -268,7 +268,7 @@ def save_sheet(
         sheet.paste(painter.frame(index, rgb), (x, y + LINE_HEIGHT))
     buffer = io.BytesIO()
     sheet.save(buffer, "PNG")
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_bytes(buffer.getvalue())
     return painter.title
 
@@ -318,7 +318,7 @@ def save_video(
         draw.text((_MARGIN, _MARGIN + number * LINE_HEIGHT), line, fill=INK, font=font(15))
     draw_legend(draw, legend, _MARGIN, _MARGIN + LINE_HEIGHT * len(head))
     codec = next((c for c in VIDEO_CODECS[suffix] if c in av.codecs_available), "mpeg4")
-    with whole(path) as temporary, av.open(str(temporary), "w", format=_container(suffix)) as container:
+    with atomic_write(path) as temporary, av.open(str(temporary), "w", format=_container(suffix)) as container:
         stream: Any = container.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         stream.bit_rate = 4_000_000

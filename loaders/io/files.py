@@ -15,7 +15,7 @@ from ..errors import WrongUse
 
 
 @contextmanager
-def whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; it replaces `path` at the end, or vanishes if something fails."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
@@ -30,7 +30,7 @@ def whole(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def alone(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path) -> Iterator[None]:
     """Hold a folder of unfinished work for this process; the hold ends with the process, however it ends.
 
     Raises:
@@ -56,7 +56,7 @@ def canonical(value: Any) -> str:
 
 def write_json(path: Path, value: Any) -> None:
     """Write canonical JSON, whole or not at all."""
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text(canonical(value), encoding="utf-8")
 
 

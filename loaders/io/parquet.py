@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..schema import ROW_GROUP_ROWS
-from .files import whole
+from .files import atomic_write
 
 _LEVEL = 16
 
@@ -61,7 +61,7 @@ def write(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> int:
     stimulus is read without most of the rest.
     """
     rows = 0
-    with whole(path) as temporary, ExitStack() as stack:
+    with atomic_write(path) as temporary, ExitStack() as stack:
         writer: pq.ParquetWriter | None = None
         for group in _groups(tables):
             joined = group.replace_schema_metadata(schema.metadata)

@@ -15,7 +15,7 @@ from multiprocessing import active_children, get_context, parent_process
 def pool(count: int) -> Iterator[ProcessPoolExecutor]:
     """Give a pool of processes; if something fails or interrupts, what waits is dropped and what runs is ended.
 
-    A worker writes its results whole or not at all (`files.whole`), so ending it loses the stimulus in its hands only.
+    A worker writes each result atomically (`files.atomic_write`), so ending it loses only the stimulus in its hands.
     """
     others = set(active_children())
     with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_attend) as executor:

@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vidsal.loaders.errors import BadData, MissingData
-from vidsal.loaders.io.files import canonical, sha256_text, whole, write_json
+from vidsal.loaders.io.files import atomic_write, canonical, sha256_text, write_json
 
 from .aggregate import summarize
 from .schema import FORMAT, RunRecord, read_record
@@ -93,7 +93,7 @@ class Run:
         folder = Path(results).joinpath(*(_folder_name(part) for part in parts), name)
         made = Path(results) / ".partial" / f"{name}.saved"
         for table, file in ((self.frame_table, "frames.parquet"), (self.stimulus_table, "stimuli.parquet")):
-            with whole(made / file) as temporary:
+            with atomic_write(made / file) as temporary:
                 pq.write_table(table, temporary, compression="zstd")
         write_json(made / "run.json", r)
         folder.parent.mkdir(parents=True, exist_ok=True)

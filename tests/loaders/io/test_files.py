@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from vidsal.loaders.errors import WrongUse
-from vidsal.loaders.io.files import alone, canonical, whole, write_json
+from vidsal.loaders.io.files import atomic_write, canonical, lock_folder, write_json
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "a.txt"
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("new")
         assert not path.exists()
     assert path.read_text() == "new"
@@ -24,7 +24,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def _write_half(path: Path) -> None:
-    with whole(path) as temporary:
+    with atomic_write(path) as temporary:
         temporary.write_text("half")
         raise RuntimeError
 
@@ -37,13 +37,13 @@ def test_json_is_canonical_and_holds_no_nan(tmp_path: Path) -> None:
 
 
 def test_two_processes_do_not_share_unfinished_work(tmp_path: Path) -> None:
-    code = "import sys; from pathlib import Path; from vidsal.loaders.io.files import alone\nwith alone(Path(sys.argv[1])): pass"
+    code = "import sys; from pathlib import Path; from vidsal.loaders.io.files import lock_folder\nwith lock_folder(Path(sys.argv[1])): pass"
     command = [sys.executable, "-c", code, str(tmp_path)]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3] / "src")}
-    with alone(tmp_path):
+    with lock_folder(tmp_path):
         done = subprocess.run(command, env=env, capture_output=True, text=True)
         assert done.returncode == 1
         assert "another process is doing the same work" in done.stderr
-        with pytest.raises(WrongUse), alone(tmp_path):
+        with pytest.raises(WrongUse), lock_folder(tmp_path):
             pass
     assert subprocess.run(command, env=env).returncode == 0
