@@ -1,4 +1,4 @@
-"""Work done ahead in threads: results in order, at most so many waiting."""
+"""Work done in threads before its results are asked for: results in order, at most so many waiting."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+DEPTH = 8
+"""How many items of a generator wait for their reader, where nothing else is said."""
+
 _END = object()
 
 
-def ahead(calls: Iterable[Callable[[], T]], threads: int, depth: int) -> Iterator[T]:
+def prefetch_calls(calls: Iterable[Callable[[], T]], threads: int, depth: int) -> Iterator[T]:
     """Make calls in threads and yield their results in order.
 
     Args:
@@ -22,7 +25,7 @@ def ahead(calls: Iterable[Callable[[], T]], threads: int, depth: int) -> Iterato
         threads: how many work at once.
         depth: how many results may wait.
     """
-    with ThreadPoolExecutor(threads, "vidsal-ahead") as pool:
+    with ThreadPoolExecutor(threads, "vidsal-prefetch") as pool:
         waiting: deque[Future[T]] = deque()
         try:
             for call in calls:
@@ -36,11 +39,11 @@ def ahead(calls: Iterable[Callable[[], T]], threads: int, depth: int) -> Iterato
                 future.cancel()
 
 
-def iterate_ahead(source: Generator[T], depth: int) -> Iterator[T]:
-    """Run a generator in a thread, so many items ahead of its reader; errors come out where they happened."""
+def prefetch_items(source: Generator[T], depth: int = DEPTH) -> Iterator[T]:
+    """Run a generator in a thread, at most `depth` items before its reader; its errors are raised where they belong."""
     step: Callable[[], Any] = partial(next, source, _END)
     try:
-        for item in ahead(repeat(step), 1, depth):
+        for item in prefetch_calls(repeat(step), 1, depth):
             if item is _END:
                 return
             yield item

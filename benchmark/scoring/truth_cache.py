@@ -38,7 +38,7 @@ from vidsal.loaders.errors import BadData, MachineFault
 from vidsal.loaders.io.files import atomic_write, canonical, sha256_text, write_json
 from vidsal.loaders.release.release import Release, Stimulus
 
-from ..prefetch import ahead
+from ..prefetch import prefetch_calls
 from ..protocols import Protocol
 from .kernels.available import kernels
 from .negatives import Negatives
@@ -331,7 +331,7 @@ def build(
     calls = (partial(_make, s, cache) for s in stimuli)
     # One BLAS thread: sums must not depend on how many there are.
     with threadpool_limits(1, user_api="blas"):
-        for done, stimulus_id in enumerate(ahead(calls, threads, 2 * threads), 1):
+        for done, stimulus_id in enumerate(prefetch_calls(calls, threads, 2 * threads), 1):
             if progress:
                 progress(done, len(stimuli), stimulus_id)
     return cache

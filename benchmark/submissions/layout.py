@@ -20,7 +20,7 @@ from typing import Literal
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.release.release import Release, Stimulus
 
-from ..prefetch import ahead
+from ..prefetch import prefetch_calls
 from .formats.npz import NpzFile
 from .formats.stored import Inspection, Limits, PngFolder, Stored
 from .formats.video import CONTAINERS, VideoFile
@@ -200,7 +200,7 @@ def check(root: Path, layout: Layout, data: Release, expected: Expectation) -> t
         faults += [f"{i}: is listed in submission.json but not there" for i in listed if i not in layout.entries]
     calls = (partial(_inspect, root, layout.entries[s.id], s, expected.first_frame) for s in present)
     needed = {s.id for s in expected.stimuli}
-    for stimulus, inspection in zip(present, ahead(calls, _THREADS, 4 * _THREADS), strict=True):
+    for stimulus, inspection in zip(present, prefetch_calls(calls, _THREADS, 4 * _THREADS), strict=True):
         found = [*inspection.faults]
         found += _form_faults(inspection, manifest)
         if inspection.readable:

@@ -16,7 +16,7 @@ from vidsal.loaders.records import Frame
 from vidsal.loaders.release.release import Release, Stimulus
 
 from ..predictor import ModelInfo, Prediction, StimulusInfo
-from ..prefetch import ahead
+from ..prefetch import prefetch_calls
 from . import manifest as manifests
 from .encoding import decoder
 from .formats.stored import Limits, PngFolder, check_gaze
@@ -286,4 +286,4 @@ def _digests(root: Path, layout: Layout, data: Release, first_frame: int) -> dic
         return stimulus_id, stored(root, entry, limits).digest()
 
     calls = (partial(one, i, e) for i, e in layout.entries.items())
-    return dict(ahead(calls, _HASHING, 2 * _HASHING))
+    return dict(prefetch_calls(calls, _HASHING, 2 * _HASHING))

@@ -21,9 +21,9 @@ import numpy.typing as npt
 
 from vidsal.loaders.errors import BadData
 
-from ...prefetch import iterate_ahead
+from ...prefetch import prefetch_items
 from ..safe_files import file_digest, open_regular
-from .stored import AHEAD, MOST_FRAMES, Inspection, Limits, Read
+from .stored import MOST_FRAMES, Inspection, Limits, Read
 
 Map = npt.NDArray[Any]
 TYPES = frozenset({"uint8", "uint16", "float16", "float32", "float64"})
@@ -105,7 +105,7 @@ class NpzFile:
 
     def read(self, wanted: Collection[int], threads: int) -> Iterator[Read]:
         """Read the wanted maps one after another, in a thread."""
-        return iterate_ahead(self._iterate(frozenset(wanted)), AHEAD)
+        return prefetch_items(self._iterate(frozenset(wanted)))
 
     def _iterate(self, wanted: frozenset[int]) -> Generator[Read]:
         with self._open() as archive:

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from vidsal.loaders.errors import BadData
 
-from ...prefetch import ahead
+from ...prefetch import DEPTH, prefetch_calls
 from ..safe_files import folder_digest, open_regular, read_bounded
 from . import png
 
@@ -26,9 +26,6 @@ Read = tuple[int, Map | None]
 """A frame and its numbers: a map, or the x and y of a gaze point; None where it was only checked."""
 
 MOST_FRAMES = 10_000_000
-AHEAD = 8
-"""How many maps may wait for their reader."""
-
 _TOGETHER = 4  # files in one call of a thread: less to hand over
 
 
@@ -162,7 +159,7 @@ class PngFolder:
             if frame in wanted or self._digests is not None
         ]
         calls = (partial(self._read_some, needed[i : i + _TOGETHER]) for i in range(0, len(needed), _TOGETHER))
-        return chain.from_iterable(ahead(calls, threads, threads + AHEAD // _TOGETHER))
+        return chain.from_iterable(prefetch_calls(calls, threads, threads + DEPTH // _TOGETHER))
 
     def checked(self) -> PngFolder:
         """Take the digest of every file while it is read, for `digest`."""

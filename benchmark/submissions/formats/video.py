@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from vidsal.loaders.errors import BadData
 
-from ...prefetch import iterate_ahead
+from ...prefetch import prefetch_items
 from ..safe_files import file_digest, open_regular
-from .stored import AHEAD, Inspection, Limits, Read
+from .stored import Inspection, Limits, Read
 
 Map = npt.NDArray[Any]
 
@@ -82,7 +82,7 @@ class VideoFile:
 
     def read(self, wanted: Collection[int], threads: int) -> Iterator[Read]:
         """Decode one frame after another, in a thread."""
-        return iterate_ahead(self._iterate(frozenset(wanted)), AHEAD)
+        return prefetch_items(self._iterate(frozenset(wanted)))
 
     def _iterate(self, wanted: frozenset[int]) -> Generator[Read]:
         last = max(wanted, default=-1)
