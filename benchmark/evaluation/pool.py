@@ -2,25 +2,48 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import FIRST_COMPLETED, wait
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass
+from hashlib import sha256
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any, Self
 
 from threadpoolctl import threadpool_limits
 
 from vidsal.loaders.errors import MachineFault, WrongUse
 from vidsal.loaders.io.workers import pool
-from vidsal.loaders.release.release import Release, load
+from vidsal.loaders.release.release import Release, Stimulus, load
 
 from ..human import HumanReference
 from ..predictor import Predictor
 
 Model = Predictor | HumanReference
 Maker = Callable[[], Model]
+Progress = Callable[[int, int, str], None]
+"""Called with (done, total, stimulus id) after each stimulus."""
+
+
+def default_threads() -> int:
+    """Return how many threads torch gets where nothing else is said: half of the cores."""
+    return max(1, (os.cpu_count() or 1) // 2)
+
+
+def versions(*packages: str) -> dict[str, str]:
+    """Return the versions of those packages that are installed."""
+    found = {}
+    for package in packages:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
 
 
 @dataclass(frozen=True)
@@ -43,6 +66,18 @@ class Job(ABC):
     folder: Path
     threads: int
 
+    @classmethod
+    def each(
+        cls, stimuli: Iterable[Stimulus], data: Release, make: Maker, folder: Path, threads: int, **own: Any
+    ) -> list[Self]:
+        """Make the job of each stimulus; `own` holds the further fields."""
+        release = (str(data.root), data.split, data.frames_root())
+        return [cls(make, *release, s.id, folder, threads, **own) for s in stimuli]
+
+    def result(self, suffix: str) -> Path:
+        """Return a file of the folder that no other stimulus has."""
+        return self.folder / f"{sha256(self.stimulus_id.encode()).hexdigest()[:24]}{suffix}"
+
     @abstractmethod
     def done(self) -> bool:
         """Whether the result of this job is there already."""
@@ -52,19 +87,28 @@ class Job(ABC):
         """Do the work and leave the result whole."""
 
 
-def work(jobs: Sequence[Job], data: Release, workers: int) -> Generator[str]:
-    """Do the jobs that are not done, in any order; yield the id of each.
+def work(jobs: Sequence[Job], data: Release, workers: int, progress: Progress | None = None) -> None:
+    """Do the jobs that are not done, in any order.
 
     Where there are several processes, long stimuli come first, so that none is left for the end.
 
     Args:
         jobs: one for each stimulus.
         data: the release, for the jobs of this process.
-        workers: processes; 1 works here.
+        workers: number of processes; 1 works in this one.
+        progress: called after each job.
 
     Raises:
         MachineFault: a worker died; what the jobs raise comes out as it is.
     """
+    with closing(_finished(jobs, data, min(workers, len(jobs)))) as finished:
+        for done, stimulus_id in enumerate(finished, 1):
+            if progress:
+                progress(done, len(jobs), stimulus_id)
+
+
+def _finished(jobs: Sequence[Job], data: Release, workers: int) -> Generator[str]:
+    """Do the jobs that are not done; yield the id of each that is."""
     todo = []
     for job in jobs:
         if job.done():
@@ -107,7 +151,8 @@ def _do_in_worker(job: Job) -> None:
 
 def _do(job: Job, model: Model, data: Release) -> None:
     _limit_torch(job.threads)
-    job.do(model, data)
+    with threadpool_limits(1, user_api="blas"):  # sums must not depend on how many threads there are
+        job.do(model, data)
 
 
 def _made(job: Job, data: Release) -> Model:

@@ -7,15 +7,11 @@ run resumes there and ends equal to an unbroken one. The same code runs in this 
 from __future__ import annotations
 
 import json
-import os
 import platform
 import shutil
 import time
-from collections.abc import Callable, Mapping
-from contextlib import closing
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
-from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal
@@ -24,7 +20,6 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import ValidationError
-from threadpoolctl import threadpool_limits
 
 from vidsal._version import __version__
 from vidsal.loaders.errors import WrongUse
@@ -37,15 +32,15 @@ from ..metrics.gaze_path import GAZE_1, METRICS as GAZE_METRICS
 from ..predictor import ModelInfo, Predictor
 from ..scoring import truth_cache
 from .coverage import cover
-from .pool import Job, Maker, Model as Model, work
+from .pool import Job, Maker, Model as Model, Progress, default_threads, versions, work
 from .results.aggregate import summarize
 from .results.schema import CoverageRecord, ScoredModel
 from .results.store import Run, make_record, now, rows_digest
 from .split_negatives import GatheredNegatives, gather
 from .stimulus import GAZE_KEY, Judge, frames_schema, score_humans, score_stimulus
 
-Progress = Callable[[int, int, str], None]
 ENGINE = "1"
+_PACKAGES = ("numpy", "scipy", "torch", "av")  # whose versions move a number
 Kind = Literal["network", "reference", "human", "custom", "submission"]
 
 
@@ -70,7 +65,7 @@ class Settings:
     limit: int | None = None
     predicted: frozenset[str] | None = None
     truth_cache: str | Path | None = "auto"
-    threads: int = field(default_factory=lambda: max(1, (os.cpu_count() or 1) // 2))
+    threads: int = field(default_factory=default_threads)
 
 
 @dataclass(frozen=True)
@@ -209,14 +204,8 @@ def run(
         annotated = [s for s in data if s.annotated]
         for shape in sorted({(s.height, s.width) for s in chosen}):
             _gather_once(folder, annotated, shape, settings)
-        jobs = [
-            _Job(make, str(data.root), data.split, data.frames_root(), s.id, folder, settings.threads, settings)
-            for s in chosen
-        ]
-        with closing(work(jobs, data, min(workers, len(jobs)))) as finished:
-            for done, stimulus_id in enumerate(finished, 1):
-                if progress:
-                    progress(done, len(jobs), stimulus_id)
+        jobs = _Job.each(chosen, data, make, folder, settings.threads, settings=settings)
+        work(jobs, data, workers, progress)
         schema = frames_schema(settings.protocol.labels)
         tables = [pq.read_table(job.rows, schema=schema, use_threads=False) for job in jobs]
         rows = pa.concat_tables(tables)
@@ -250,7 +239,7 @@ class _Job(Job):
 
     @property
     def rows(self) -> Path:
-        return self.folder / f"{sha256(self.stimulus_id.encode()).hexdigest()[:24]}.parquet"
+        return self.result(".parquet")
 
     def done(self) -> bool:
         """Whether the rows are there, and whole: what a failing disk left is done again."""
@@ -263,12 +252,10 @@ class _Job(Job):
         stimulus = data[self.stimulus_id]
         negatives = _negatives(self.folder, (stimulus.height, stimulus.width))
         judge = Judge(self.settings.protocol, self.settings.recipe, negatives, _stored(stimulus, data, self.settings))
-        # One BLAS thread: sums must not depend on how many there are.
-        with threadpool_limits(1, user_api="blas"):
-            if isinstance(model, HumanReference):
-                table = score_humans(model, stimulus, judge)
-            else:
-                table = score_stimulus(model, stimulus, judge)
+        if isinstance(model, HumanReference):
+            table = score_humans(model, stimulus, judge)
+        else:
+            table = score_stimulus(model, stimulus, judge)
         with atomic_write(self.rows) as temporary:
             pq.write_table(table, temporary, compression="lz4")
 
@@ -338,7 +325,13 @@ def _finish(
             "gaze_points": _gaze_record(gaze),
             "input_digest": key,
             "frames_digest": rows_digest(rows),
-            "engine": {"vidsal": __version__, "engine": ENGINE, "threads": settings.threads, **_versions()},
+            "engine": {
+                "vidsal": __version__,
+                "engine": ENGINE,
+                "threads": settings.threads,
+                "python": platform.python_version(),
+                **versions(*_PACKAGES),
+            },
             "command": model.command,
             "time": now(),
             "duration_s": round(seconds, 3),
@@ -352,17 +345,6 @@ def _finish(
 
 
 _RELEASE = {"id": "release", "digest": "digest", "dataset": "dataset", "variant": "variant", "title": "title"}
-
-
-def _versions() -> dict[str, str]:
-    """Versions of what moves a number, where it is installed."""
-    found = {"python": platform.python_version()}
-    for package in ("numpy", "scipy", "torch", "av"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
 
 
 def with_threads(settings: Settings, threads: int | None) -> Settings:

@@ -11,30 +11,27 @@ import os
 import platform
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.metadata import PackageNotFoundError, version
 from io import BytesIO
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 from pydantic import ValidationError
-from threadpoolctl import threadpool_limits
 
 from vidsal._version import __version__
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.io.files import atomic_write, canonical, sha256_text, write_json
 from vidsal.loaders.release.release import Release, Stimulus
 
-from ..evaluation.pool import Job, Maker, Model, work
+from ..evaluation.pool import Job, Maker, Model, Progress, versions, work
 from ..evaluation.run import ModelRecord
 from ..evaluation.stimulus import gap, info_of, predictions
 from ..human import HumanReference
-from ..predictor import Kind, ModelInfo, Prediction, Predictor
-from ..prefetch import iterate_ahead
+from ..predictor import Kind, ModelInfo, Prediction, Predictor, StimulusInfo
+from ..prefetch import prefetch_items
 from . import manifest as manifests
 from .encoding import Files, encode, encoding, stored_kind
 from .formats.npz import NpzWriter
@@ -42,9 +39,7 @@ from .manifest import FOLDER, NAME, SUMS, Manifest
 from .safe_files import file_digest, folder_digest
 
 Map = npt.NDArray[Any]
-Progress = Callable[[int, int, str], None]
 
-_AHEAD = 8
 _PNG_LEVEL = 3  # of deflate: 4 % larger than the usual 6, twice as fast
 
 
@@ -67,6 +62,29 @@ class Plan:
     with_frames_only: bool = False
     limit: int | None = None
     threads: int = 1
+
+
+def predictor(model: Model) -> Predictor:
+    """Return the model, if it predicts.
+
+    Raises:
+        WrongUse: it is a human reference.
+    """
+    if isinstance(model, HumanReference):
+        raise WrongUse(f"{model.info.name} is handed the gaze itself and predicts nothing; score it with `vidsal run`")
+    return model
+
+
+def published_map(model: Predictor) -> Callable[[Any, StimulusInfo], Any]:
+    """Return the method that makes the 8-bit map which the model's authors would have written.
+
+    Raises:
+        WrongUse: the model has none.
+    """
+    found: Any = getattr(model, "published_map", None)
+    if not callable(found):
+        raise WrongUse(f"{model.info.name}: nobody published 8-bit maps of this model; leave out --as-published")
+    return cast("Callable[[Any, StimulusInfo], Any]", found)
 
 
 def write(
@@ -107,13 +125,8 @@ def write(
         return finished
     folder = plan.out / ".partial" / key[:24]
     folder.mkdir(parents=True, exist_ok=True)
-    jobs = [
-        _Job(make, str(data.root), data.split, data.frames_root(), s.id, folder, plan.threads, plan) for s in chosen
-    ]
-    with closing(work(jobs, data, min(workers, len(jobs)))) as written:
-        for done, stimulus_id in enumerate(written, 1):
-            if progress:
-                progress(done, len(jobs), stimulus_id)
+    jobs = _Job.each(chosen, data, make, folder, plan.threads, plan=plan)
+    work(jobs, data, workers, progress)
     parts = [_Part.load(job.note) for job in jobs]
     manifest = _manifest(parts, model.info, declared, data, plan, key, left_out)
     sums = "".join(f"{digest}  {name}\n" for part in parts for name, digest in part.sums.items())
@@ -173,13 +186,12 @@ def _input_digest(model: ModelRecord, data: Release, plan: Plan, ids: list[str])
 
 def _tool(plan: Plan) -> dict[str, str | int]:
     """What moves the bits of a prediction, where it is installed."""
-    found: dict[str, str | int] = {"vidsal": __version__, "python": platform.python_version(), "threads": plan.threads}
-    for package in ("numpy", "torch", "av"):
-        try:
-            found[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return found
+    return {
+        "vidsal": __version__,
+        "python": platform.python_version(),
+        "threads": plan.threads,
+        **versions("numpy", "torch", "av"),
+    }
 
 
 def _claim(out: Path, key: str, *, fresh: bool) -> Manifest | None:
@@ -240,7 +252,7 @@ class _Job(Job):
 
     @property
     def note(self) -> Path:
-        return self.folder / f"{sha256(self.stimulus_id.encode()).hexdigest()[:24]}.json"
+        return self.result(".json")
 
     def done(self) -> bool:
         return self.note.is_file() and any(p.exists() for p in (self._npz, self._images))
@@ -254,15 +266,9 @@ class _Job(Job):
         return self.plan.out / FOLDER / self.stimulus_id
 
     def do(self, model: Model, data: Release) -> None:
-        if isinstance(model, HumanReference):
-            raise WrongUse(
-                f"{model.info.name} is handed the gaze itself and predicts nothing; score it with `vidsal run`"
-            )
-        stimulus = data[self.stimulus_id]
-        with threadpool_limits(1, user_api="blas"):
-            store = _store_images if self.plan.files in ("png8", "png16") else _store_npz
-            part = store(model, stimulus, self.plan, self._images if store is _store_images else self._npz)
-        part.save(self.note)
+        store = _store_images if self.plan.files in ("png8", "png16") else _store_npz
+        path = self._images if store is _store_images else self._npz
+        store(predictor(model), data[self.stimulus_id], self.plan, path).save(self.note)
 
 
 @dataclass
@@ -307,9 +313,7 @@ def _numbers(
     model: Predictor, stimulus: Stimulus, plan: Plan, tally: _Tally
 ) -> Iterator[tuple[int, Map | tuple[float, float]]]:
     """Yield what is to be stored of each prediction."""
-    published: Any = getattr(model, "published_map", None) if plan.as_published else None
-    if plan.as_published and published is None:
-        raise WrongUse(f"{model.info.name}: nobody published 8-bit maps of this model; leave out --as-published")
+    published = published_map(model) if plan.as_published else None
     for prediction in _in_order(model, stimulus):
         where = f"{model.info.name}, {stimulus.id}, frame {prediction.frame}"
         if prediction.xy is not None:
@@ -349,7 +353,7 @@ def _store_images(model: Predictor, stimulus: Stimulus, plan: Plan, path: Path) 
     temporary.mkdir(parents=True)
     digests: dict[str, str] = {}
     try:
-        for frame, data in iterate_ahead(_images(model, stimulus, plan, tally), _AHEAD):
+        for frame, data in prefetch_items(_images(model, stimulus, plan, tally)):
             name = f"{frame:06d}.png"
             (temporary / name).write_bytes(data)
             digests[name] = sha256(data).hexdigest()

@@ -13,13 +13,14 @@ from ._version import __version__
 if TYPE_CHECKING:
     from vidsal.benchmark.evaluation.results.store import Run
     from vidsal.benchmark.evaluation.run import evaluate
-    from vidsal.benchmark.submissions.score import predict, score
+    from vidsal.benchmark.submissions.predict import predict
+    from vidsal.benchmark.submissions.score import score
     from vidsal.loaders.release.release import load
 
 _LAZY = {
     "load": "vidsal.loaders.release.release",
     "evaluate": "vidsal.benchmark.evaluation.run",
-    "predict": "vidsal.benchmark.submissions.score",
+    "predict": "vidsal.benchmark.submissions.predict",
     "score": "vidsal.benchmark.submissions.score",
     "Run": "vidsal.benchmark.evaluation.results.store",
 }

@@ -58,7 +58,7 @@ def predict(
     Stimuli without gaze are predicted too. The folder is scored with `vidsal score`.
     """
     from vidsal.benchmark.submissions.manifest import content
-    from vidsal.benchmark.submissions.score import predict as store
+    from vidsal.benchmark.submissions.predict import predict as store
     from vidsal.loaders.release.release import load
     from vidsal.models import parse_spec
 

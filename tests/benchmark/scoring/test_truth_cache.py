@@ -23,7 +23,8 @@ from vidsal.benchmark.protocols import Protocol
 from vidsal.benchmark.scoring import truth_cache
 from vidsal.benchmark.scoring.truth import TruthMap
 from vidsal.benchmark.scoring.truth_cache import StoredTruthMap, TruthCache
-from vidsal.benchmark.submissions.score import predict, score
+from vidsal.benchmark.submissions.predict import predict
+from vidsal.benchmark.submissions.score import score
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.loaders.errors import BadData, MachineFault

@@ -18,7 +18,8 @@ import vidsal
 from vidsal.benchmark.submissions.formats.npz import NpzFile
 from vidsal.benchmark.submissions.formats.stored import Limits
 from vidsal.benchmark.submissions.layout import scan
-from vidsal.benchmark.submissions.score import predict, score
+from vidsal.benchmark.submissions.predict import predict
+from vidsal.benchmark.submissions.score import score
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.release.release import Release
 

@@ -18,7 +18,8 @@ from vidsal.benchmark.evaluation.results.store import Run
 from vidsal.benchmark.human import OneVsRest
 from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
 from vidsal.benchmark.submissions import manifest as manifests, writer as submission_writing
-from vidsal.benchmark.submissions.score import predict, score
+from vidsal.benchmark.submissions.predict import predict
+from vidsal.benchmark.submissions.score import score
 from vidsal.loaders.errors import BadData, MissingData, NonFinite, UnknownName, WrongUse
 from vidsal.loaders.records import Frame
 from vidsal.loaders.release.release import Release

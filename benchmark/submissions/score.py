@@ -1,0 +1,125 @@
+"""`vidsal.score`: stored predictions are scored as `evaluate` scores a model."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from vidsal.loaders.release.release import Release
+
+from .. import protocols
+from ..evaluation.pool import Progress
+from ..evaluation.results.store import Run
+from ..evaluation.run import ModelRecord, Settings, run
+from ..scoring import truth_cache as truths
+from .reader import Opened, Reopen, open_submission
+
+_MOST_DECODERS = 4
+
+
+def score(
+    submission: str | Path,
+    data: Release,
+    protocol: str | protocols.Protocol = "exact-1",
+    *,
+    kind: str | None = None,
+    first_frame: int | None = None,
+    name: str | None = None,
+    recipe: str | None = None,
+    with_frames_only: bool = False,
+    limit: int | None = None,
+    workers: int = 1,
+    truth_cache: str | Path | None = "auto",
+    partial_folder: Path | None = None,
+    fresh: bool = False,
+    command: str | None = None,
+    progress: Progress | None = None,
+    building: Progress | None = None,
+    note: Callable[[str], None] | None = None,
+) -> Run:
+    """Score stored predictions.
+
+    Args:
+        submission: folder that `predict` wrote, or any of the layout `method/video/frame.png`.
+        data: from `vidsal.load`; its split is scored.
+        protocol: name or declaration.
+        kind, first_frame, name: for a folder without submission.json: kind of the maps, number of frame 0 in the
+            names of images (1 in the classic layout), name of the model.
+        recipe: truth recipe of the release; None = its default one.
+        with_frames_only: cover only stimuli whose frames are here.
+        limit: at most so many stimuli.
+        workers: processes; the result does not depend on it.
+        truth_cache: precomputed truth, see `scoring/truth_cache.py`: `auto` = the release's, where it was
+            made; `build` = make it there first; a folder = make and use it there; None or `off` = none.
+        partial_folder: where unfinished work lies, to be resumed; None = nowhere.
+        fresh: do not resume.
+        command: the command that repeats this.
+        progress: called with (done, total, stimulus id) after each stimulus.
+        building: the same for the truth cache, where it is made.
+        note: told what is odd and does not hinder; None = a warning.
+
+    Returns:
+        The run; `run.summary()`, `run.stimuli`, `run.frames`, `run.save("results/")`.
+
+    Raises:
+        BadData: the submission has faults, all of which the message names; or a map is not finite.
+        WrongUse: it is of other data, or does not say what it is. MissingData: it is not there.
+    """
+    rules = protocols.protocol(protocol)
+    threads = max(1, min(_MOST_DECODERS, (os.cpu_count() or 1) // workers - 1))  # one core is the scorer's
+    opened = open_submission(
+        submission,
+        data,
+        kind=kind,
+        first_frame=first_frame,
+        name=name,
+        with_frames_only=with_frames_only,
+        threads=threads,
+    )
+    for text in opened.notes:
+        if note is None:
+            warnings.warn(text, stacklevel=2)
+        else:
+            note(text)
+    cache: str | Path | None = None if truth_cache == "off" else truth_cache
+    if cache not in (None, "auto"):
+        cache = None if cache == "build" else cache
+        needed = opened.predicted
+        truths.build(data, rules, recipe, cache, only=needed, threads=max(workers, 2), progress=building)
+        cache = cache or "auto"
+    settings = Settings(
+        rules, recipe, with_frames_only, limit, predicted=opened.predicted, truth_cache=cache, threads=1
+    )
+    reopen = Reopen(Path(submission), data.root, data.split, kind, first_frame, name, threads)
+    with TemporaryDirectory(prefix="vidsal-") as temporary:
+        folder = Path(temporary) if partial_folder is None else partial_folder
+        if fresh and folder.is_dir():
+            shutil.rmtree(folder)
+        return run(
+            reopen if workers > 1 else (lambda: opened.reader),
+            _record(opened, command),
+            data,
+            settings,
+            partial=folder,
+            workers=workers,
+            progress=progress,
+        )
+
+
+def _record(opened: Opened, command: str | None) -> ModelRecord:
+    """What the result says of the model."""
+    model = opened.manifest.model
+    return ModelRecord(
+        opened.reader.info,
+        "submission",
+        checkpoint=model.checkpoint if model else None,
+        checkpoint_sha256=model.checkpoint_sha256 if model else None,
+        options=dict(model.options) if model else {},
+        device=(model.device if model else None) or "unknown",
+        command=command,
+        submission=opened.record(),
+    )
