@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import ast
+import re
 import subprocess
 import sys
 import tomllib
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
 FOLDERS = ("loaders", "benchmark", "baselines", "leaderboard")
-ALLOWED = {
-    "loaders": {"loaders"},
-    "benchmark": {"loaders", "benchmark"},
-    "baselines": {"loaders", "benchmark", "baselines"},
-    "leaderboard": {"loaders", "benchmark", "leaderboard"},
-}
+MOST_MODULES = {"loaders": 14, "benchmark": 12, "baselines": 12, "leaderboard": 14}
+PAGE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
 
 
 def _packages() -> dict[str, Path]:
@@ -49,26 +47,109 @@ def test_the_links_lead_to_the_four_folders() -> None:
         assert link.readlink() == Path(f"../../{folder}")
 
 
-def _imports(path: Path) -> set[str]:
-    """Top folders of the package that a module imports."""
-    found = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and not node.level and node.module:
-            names = [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-        for name in names:
-            parts = name.split(".")
-            if parts[0] == "vidsal" and len(parts) > 1 and not parts[1].startswith("_"):
-                found.add(parts[1])
+def _modules() -> dict[str, Path]:
+    """Every module of the package by its full name."""
+    found = {}
+    for base, prefix in ((ROOT, ["vidsal"]), (ROOT / "src", [])):
+        tops = [base / folder for folder in FOLDERS] if base == ROOT else [base / "vidsal"]
+        for path in (p for top in tops for p in top.rglob("*.py")):
+            parts = path.relative_to(base).with_suffix("").parts
+            if base != ROOT and len(parts) > 1 and parts[1] in FOLDERS:
+                continue
+            found[".".join([*prefix, *(parts[:-1] if parts[-1] == "__init__" else parts)])] = path
     return found
 
 
+MODULES = _modules()
+
+
+def _imports(name: str) -> set[str]:
+    """The modules of the package that a module imports, also inside a function or by a name in a string; not those that
+    only type checkers see."""
+    path = MODULES[name]
+    package = name.split(".") if path.name == "__init__.py" else name.split(".")[:-1]
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    unseen = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.If) and isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+        for statement in node.body
+        for inner in ast.walk(statement)
+    }
+    found: set[str] = set()
+    for node in ast.walk(tree):
+        if id(node) in unseen:
+            continue
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            above = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*above, *([node.module] if node.module else [])])
+            for alias in node.names:
+                found.add(f"{base}.{alias.name}" if f"{base}.{alias.name}" in MODULES else base)
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value.count("."):
+            found.add(node.value)
+    return (found & MODULES.keys()) - {name}
+
+
+IMPORTS = {name: _imports(name) for name in MODULES}
+
+
+def test_no_module_imports_itself_through_others() -> None:
+    try:
+        tuple(TopologicalSorter(IMPORTS).static_order())
+    except CycleError as error:
+        pytest.fail(f"a circle of imports: {' <- '.join(error.args[1])}")
+
+
+def _steps(folder: str) -> list[list[str]]:
+    """The rooms of a folder from left to right, as docs/architecture.md draws them."""
+    line = re.search(rf"^{folder}: +(.*)$", PAGE, re.MULTILINE)
+    assert line, f"docs/architecture.md draws no rooms of {folder}"
+    return [step.split() for step in line[1].split(" | ")]
+
+
 @pytest.mark.parametrize("folder", FOLDERS)
-def test_imports_point_one_way(folder: str) -> None:
-    for path in sorted((ROOT / folder).rglob("*.py")):
-        assert _imports(path) <= ALLOWED[folder], path.relative_to(ROOT)
+def test_rooms_import_only_rooms_to_their_left(folder: str) -> None:
+    place = {room: i for i, step in enumerate(_steps(folder)) for room in step}
+    assert set(place) == {m.split(".")[2] for m in MODULES if m.startswith(f"vidsal.{folder}.")}
+    for name, imported in IMPORTS.items():
+        if not name.startswith(f"vidsal.{folder}."):
+            continue
+        room = name.split(".")[2]
+        for other in (m.split(".")[2] for m in imported if m.startswith(f"vidsal.{folder}.")):
+            assert other == room or place[other] < place[room], f"{name} imports {other}"
+
+
+def test_folders_import_one_way() -> None:
+    arrows = set(re.findall(r"^(\w+)  <-  (\w+)  <-  (\w+)$", PAGE, re.MULTILINE))
+    assert arrows == {("loaders", "benchmark", "baselines"), ("loaders", "benchmark", "leaderboard")}
+    allowed = {(b, a) for chain in arrows for i, a in enumerate(chain) for b in chain[i + 1 :]}
+    for name, imported in IMPORTS.items():
+        folder = name.split(".")[1] if name.count(".") else ""
+        if folder not in FOLDERS:
+            continue
+        for other in {m.split(".")[1] for m in imported if m.count(".") and not m.startswith("vidsal._")} - {folder}:
+            assert (folder, other) in allowed, f"{name} imports vidsal.{other}"
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_a_folder_has_few_modules_at_its_top(folder: str) -> None:
+    assert len(list((ROOT / folder).glob("*.py"))) <= MOST_MODULES[folder]
+
+
+def test_the_picture_of_the_house_names_what_exists() -> None:
+    walk = re.findall(r"`([\w/]+\.py)::(\w+)`", PAGE)
+    assert len(walk) >= 20
+    for file, name in walk:
+        tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+        defined = {n.name for n in tree.body if isinstance(n, ast.FunctionDef | ast.ClassDef)}
+        for node in tree.body:
+            targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+            defined |= {target.id for target in targets if isinstance(target, ast.Name)}
+        assert name in defined, f"{file} has no {name}"
+    for path in re.findall(rf"`((?:src|{'|'.join(FOLDERS)})/[\w/]+)`", PAGE):
+        assert (ROOT / path).exists(), path
 
 
 def test_light_imports_stay_light() -> None:
