@@ -70,7 +70,7 @@ def collect(results: Path) -> list[Loaded]:
         except BadData as error:
             faults.append(str(error))
     if faults:
-        raise BadData("\n".join([f"{results}: {len(faults)} of its runs can not be shown:", *faults]))
+        raise BadData("\n".join([f"{results}: {len(faults)} of its runs cannot be shown:", *faults]))
     if not found:
         raise MissingData(
             f"{results}: no run is here (no run.json below it); "

@@ -167,7 +167,7 @@ def badges(record: RunRecord) -> list[str]:
 
 
 def qualifiers(entry: Entry, rivals: Sequence[Entry]) -> list[str]:
-    """Return what tells a run's model from others of its name: version, options, and weights where needed."""
+    """Return what distinguishes a run's model from others of its name: version, options, and weights where needed."""
     model = entry.record.model
     out = [f"version {model.version}"]
     out += [f"{name} = {_brief(model.options[name])}" for name in sorted(model.options)]

@@ -14,7 +14,7 @@ _ADDRESS = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:\d+)?([/?#][!-~]*)?")
 
 
 def visible(text: str) -> str:
-    """Replace every character that can not be seen, or that reorders others, by U+FFFD.
+    """Replace every character that cannot be seen, or that reorders others, by U+FFFD.
 
     >>> visible("a\\x00b")
     'a\\ufffdb'
@@ -25,7 +25,7 @@ def visible(text: str) -> str:
 def slug(text: str, longest: int = 40) -> str:
     """Return a piece of a file name or an anchor: only a-z, 0-9 and single hyphens, never empty.
 
-    Different texts may give one slug; a digest beside it tells them apart.
+    Different texts may give one slug; a digest beside it distinguishes them.
 
     >>> slug("../TinyHD_S <b>"), slug("眼")
     ('tinyhd-s-b', 'x')

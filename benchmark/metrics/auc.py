@@ -151,7 +151,7 @@ def _port_auc_judd(saliency: Float32Map, fixated: Map) -> float:
 @metric(
     AUC_JUDD,
     "trapz;jitter=expected;float32;scale=255",
-    degenerate="a constant map that the jitter can not move 1 + n/(2(N-n)); nothing to compare NaN",
+    degenerate="a constant map that the jitter cannot move 1 + n/(2(N-n)); nothing to compare NaN",
     source="Linardos et al., SalEMA, `evaluation/salience_metrics.py`",
     chance="depends on the map's scale",
     value_range=(-float("inf"), float("inf")),
@@ -164,7 +164,7 @@ def auc_judd_salema(saliency: Map, fixated: Map) -> float:
 @metric(
     AUC_JUDD,
     "trapz;jitter=expected;float32;scale=1",
-    degenerate="a constant map that the jitter can not move 1 + n/(2(N-n)); nothing to compare NaN",
+    degenerate="a constant map that the jitter cannot move 1 + n/(2(N-n)); nothing to compare NaN",
     source="Hu et al., tinyHD, `src/metrics/metrics.py`",
     chance="depends on the map's scale",
     value_range=(-float("inf"), float("inf")),

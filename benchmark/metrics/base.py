@@ -52,7 +52,7 @@ class Family(_Shared):
 
 @dataclass(frozen=True, kw_only=True)
 class Metric(_Shared):
-    """What a metric declares about itself, so that no table has to know it by heart.
+    """What a metric declares about itself, so that no table repeats it.
 
     Attributes:
         name: family, as in the papers (`auc_judd`); several variants share it.

@@ -39,7 +39,7 @@ def float32_jittered_area(s: Float32Map, fixated: Map) -> float:
     """Expected area of the MIT code when its jitter is rounded to float32.
 
     Pixels of one level fall into a few numbers. Two of them tie with probability q, and a tie counts against the
-    prediction; a level that the jitter can not move (q = 1) stays one tie.
+    prediction; a level that the jitter cannot move (q = 1) stays one tie.
     """
     looked_at = np.asarray(fixated) > 0
     n, unfixated = int(looked_at.sum()), int((~looked_at).sum())

@@ -96,7 +96,7 @@ class Viewing:
         return np.array(raster or (self.width, self.height)) / (self.width, self.height)
 
     def degrees(self, positions: npt.ArrayLike) -> Path | None:
-        """Return positions (..., 2) in degrees from the centre, x to the right, y up; None if nothing tells."""
+        """Return positions (..., 2) in degrees from the center, x right, y up; None where the geometry is unknown."""
         screen = self.screen
         centred = (np.asarray(positions, np.float64) / (self.width, self.height) - 0.5) * (1.0, -1.0)
         if screen.px_per_degree:
@@ -126,7 +126,7 @@ class GazeScores:
     """Scores of one stimulus.
 
     Attributes:
-        values: by the names of `METRICS`; NaN where one can not be.
+        values: by the names of `METRICS`; NaN where one cannot be computed.
         reasons: why, by name.
         frames: angular error and scanpath NSS of each frame, NaN where there is none.
     """
@@ -155,7 +155,7 @@ def score_gaze(
     path = _checked(predicted, viewing, "predicted")
     paths = [_checked(p, viewing, f"observer {n}") for n, p in enumerate(observers)]
     if not paths:
-        raise WrongUse("gaze points can not be scored without an observer")
+        raise WrongUse("gaze points cannot be scored without an observer")
     nss = scanpath_nss(path, paths, viewing, protocol)
     labels = [_as_published(p, viewing, protocol) for p in paths]
     error = angular_errors(path, labels, viewing)
@@ -304,14 +304,14 @@ def observer_paths(stimulus: Stimulus) -> dict[str, Path]:
     """Return each observer's path through a stimulus: the mean of his points of each frame, NaN without.
 
     Args:
-        stimulus: of a release that tells its observers apart.
+        stimulus: of a release that keeps its observers apart.
 
     Raises:
         WrongUse: the source pooled its observers.
     """
     points = stimulus.gaze_points
     if not points.observers or (points.observer < 0).any():
-        raise WrongUse(f"{stimulus.id}: its points are not told apart by observer, so there are no paths to compare")
+        raise WrongUse(f"{stimulus.id}: its points are pooled over observers, so there are no paths to compare")
     paths = np.full((len(points.observers), stimulus.n_frames, 2), nan)
     for frame in range(stimulus.n_frames):
         chosen = points.at(frame)

@@ -1,4 +1,4 @@
-"""Scoring one frame: maps are checked at the door, brought to the truth's grid, and handed to the metrics.
+"""Scoring one frame: maps are checked, brought to the truth's grid, and handed to the metrics.
 
 `prepare_truth` does once what does not depend on the prediction, `score` the rest; `score_frame` is both for one call.
 """
@@ -26,7 +26,7 @@ from ..predictor import Kind
 from ..protocols import Protocol, protocol as find_protocol
 from .center_prior import center_prior_density
 from .degenerate import convention, facts_of, impossible_fixations, missing_part
-from .inputs import as_map, check_is_density, tame, value_range
+from .inputs import as_map, check_is_density, rescale_extremes, value_range
 from .kernels.available import kernels
 from .negatives import Negatives, points_inside
 from .quantize import prediction_to_uint8
@@ -121,7 +121,7 @@ def score_frame(
         protocol: name or declaration.
         kind: `saliency`, `density` or `log_density`.
         truth: recipe of the density, or the id of a release whose recipe is meant.
-        shape: (H, W) of the truth's grid where `density` does not tell it; else the prediction's own.
+        shape: (H, W) of the truth's grid where `density` does not give it; else the prediction's own.
 
     Raises:
         NonFinite: the prediction holds NaN or +inf.
@@ -226,7 +226,7 @@ def _prepare_prediction(
         else:
             if kind == "density":
                 check_is_density(array, low, where)
-            linear = tame(array, low, high)
+            linear = rescale_extremes(array, low, high)
             if linear is not array:
                 known, ranks = None, array if rules.log_ranks else None
     changed = linear
@@ -240,7 +240,7 @@ def _prepare_prediction(
         changed = _resized(changed, truth.full_shape, rules)
         if changed.dtype != np.uint8 and rules.stretch == "none":
             # The pixels that set the scale may be gone.
-            changed = tame(changed, float(changed.min()), float(changed.max()))
+            changed = rescale_extremes(changed, float(changed.min()), float(changed.max()))
     if encode and rules.halved:
         changed = half_uint8(changed)
     if changed is not linear:

@@ -1,4 +1,4 @@
-"""The door of scoring: maps of any library and type come in as NumPy arrays, or are refused with a reason."""
+"""Checking inputs: maps of any library and type become NumPy arrays, or are refused with a reason."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def check_is_density(array: Map, low: float, where: str) -> None:
         )
 
 
-def tame(values: Map, low: float, high: float) -> Map:
+def rescale_extremes(values: Map, low: float, high: float) -> Map:
     """Bring extreme magnitudes near 1 by a power of two, so that sums and squares neither overflow nor vanish,
     not even in the float32 of published code.
 

@@ -1,4 +1,4 @@
-"""The truth of one frame, made ready once: what does not depend on the prediction."""
+"""The truth of one frame, prepared once: what does not depend on the prediction."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from vidsal.loaders.errors import BadData, WrongUse
 
 from ..metrics.maps import stretch_eps32
 from ..protocols import Protocol, protocol as find_protocol
-from .inputs import as_map, tame, value_range
+from .inputs import as_map, rescale_extremes, value_range
 from .kernels.available import kernels
 from .negatives import Negatives, pixel_indices
 from .quantize import truth_to_uint8
@@ -235,8 +235,8 @@ def _checked(density: Any, shape: tuple[int, int], where: str) -> Map:
         return array
     low, high = value_range(array, where)
     if low < 0:
-        raise BadData(f"{where}: the density has a lowest value of {low}; it can not be negative")
-    return tame(array.astype(np.float32) if array.dtype == np.float16 else array, low, high)
+        raise BadData(f"{where}: the density has a lowest value of {low}; it cannot be negative")
+    return rescale_extremes(array.astype(np.float32) if array.dtype == np.float16 else array, low, high)
 
 
 def _halve(

@@ -160,7 +160,7 @@ def test_every_damaged_run_is_named(results: Path, tmp_path: Path, make_run: Mak
     record = json.loads((second.folder / "run.json").read_text())
     record["metrics"]["NSS"]["mean"] = 9.9
     (second.folder / "run.json").write_text(json.dumps(record))
-    with pytest.raises(BadData, match="2 of its runs can not be shown") as caught:
+    with pytest.raises(BadData, match="2 of its runs cannot be shown") as caught:
         build(results, tmp_path / "site")
     assert str(first.folder) in str(caught.value)
     assert str(second.folder) in str(caught.value)

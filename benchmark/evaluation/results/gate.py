@@ -109,7 +109,7 @@ def compare(baseline: Run, candidate: Run, tolerances: Mapping[str, Tolerance] |
     """
     differences = list(_differences(baseline.record, candidate.record))
     if differences:
-        raise WrongUse(f"the two runs can not be compared: {'; '.join(differences)}")
+        raise WrongUse(f"the two runs cannot be compared: {'; '.join(differences)}")
     allowed = tolerances or {}
     moved: list[Moved] = []
     compared = 0
@@ -290,7 +290,7 @@ def read_tolerances(path: str | Path) -> dict[str, Tolerance]:
         absolute = 1e-6
 
     Raises:
-        MissingData: there is no such file. BadData: it can not be read. WrongUse: a name or number is wrong.
+        MissingData: there is no such file. BadData: it cannot be read. WrongUse: a name or number is wrong.
     """
     path = Path(path)
     if not path.is_file():

@@ -106,7 +106,7 @@ class Run:
 
 
 def _folder_name(text: str) -> str:
-    """A name as one tame folder: letters, digits, `. _ + -`, no dot first; anything else becomes `_`."""
+    """A name as one plain folder: letters, digits, `. _ + -`, no dot first; anything else becomes `_`."""
     return re.sub(r"[^A-Za-z0-9._+-]", "_", re.sub(r"^[.]", "_", text)) or "_"
 
 
