@@ -14,11 +14,20 @@ SPLIT = "val"
 
 
 @click.command()
-@click.option("-o", "--out", type=folder_out, default=Path("vidsal-demo"), show_default=True)
-@click.option("--videos", type=click.IntRange(3), default=6, show_default=True)
-@click.option("--frames", type=click.IntRange(2), default=90, show_default=True)
-@click.option("--observers", type=click.IntRange(2), default=10, show_default=True)
-@click.option("--seed", type=click.IntRange(0), default=0, show_default=True)
+@click.option(
+    "-o",
+    "--out",
+    type=folder_out,
+    default=Path("vidsal-demo"),
+    show_default=True,
+    help="Folder for everything that the demo makes.",
+)
+@click.option("--videos", type=click.IntRange(3), default=6, show_default=True, help="Videos to make.")
+@click.option("--frames", type=click.IntRange(2), default=90, show_default=True, help="Frames of each video.")
+@click.option("--observers", type=click.IntRange(2), default=10, show_default=True, help="Simulated observers.")
+@click.option(
+    "--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed makes other videos and gaze."
+)
 @json_option
 def demo(out: Path, videos: int, frames: int, observers: int, seed: int, as_json: bool) -> None:
     """Make a synthetic data set, convert it, run predictors, score them, build the site; about a minute."""

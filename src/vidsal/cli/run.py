@@ -15,21 +15,38 @@ from .output import any_path, folder_out, json_option, print_json, print_table, 
 @click.command()
 @click.argument("model")
 @click.option("--data", "folder", required=True, type=any_path, help="Converted release.")
-@click.option("--split", default="all", show_default=True, help="Official split; all = every stimulus.")
-@click.option("--protocol", "protocol_name", default="exact-1", show_default=True)
-@click.option("-o", "--out", required=True, type=folder_out, help="Results folder.")
-@click.option("--checkpoint", type=any_path, help="Weights of a network.")
+@click.option("--split", default="all", show_default=True, help="Official split to score; all = every stimulus.")
+@click.option(
+    "--protocol",
+    "protocol_name",
+    default="exact-1",
+    show_default=True,
+    help="Definitions of the scores; see `vidsal protocol list`.",
+)
+@click.option(
+    "-o", "--out", required=True, type=folder_out, help="Results folder; the run gets a folder of its own in it."
+)
+@click.option(
+    "--checkpoint", type=any_path, help="Weight file of a network; default: looked for in VIDSAL_CHECKPOINTS."
+)
 @click.option("--option", "options", multiple=True, metavar="K=V", help="A setting of the model; repeatable.")
 @click.option("--frames", type=any_path, help="Folder of the frames, where it is not the converted one.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
-@click.option("--recipe", help="Truth recipe of the release; default: its own.")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="Where a network runs: auto (a GPU where there is one), cpu, cuda, cuda:1.",
+)
+@click.option(
+    "--recipe", help="How densities are made from gaze, a name in release.json; default: the release's first."
+)
 @click.option(
     "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes; scores do not change."
 )
 @click.option("--threads", type=click.IntRange(1), help="torch threads in each process; default: half of the cores.")
 @click.option("--limit", type=click.IntRange(1), help="Score at most so many stimuli.")
 @click.option("--with-frames-only", is_flag=True, help="Cover only stimuli whose frames are here.")
-@click.option("--fresh", is_flag=True, help="Do not resume unfinished work.")
+@click.option("--fresh", is_flag=True, help="Forget the unfinished work of an earlier call instead of resuming it.")
 @json_option
 def run(
     model: str,
