@@ -131,11 +131,6 @@ def points_inside(points: npt.ArrayLike, shape: tuple[int, int]) -> tuple[Float6
     return xy, (xy[:, 0] >= 0) & (xy[:, 0] < shape[1]) & (xy[:, 1] >= 0) & (xy[:, 1] < shape[0])
 
 
-def count_map(points: npt.ArrayLike, shape: tuple[int, int], weight: npt.ArrayLike | None = None) -> Float64Map:
-    """Sum the weights (1 each) of the points on every pixel: float64, shape (H, W)."""
-    return Negatives.from_points(points, shape, distinct=False, weight=weight).weights
-
-
 def union_probability(frame_counts: npt.NDArray[Any], n_frames: int, k: int = 10) -> Float64Map:
     """Probability of each pixel to be fixated in at least one of k frames drawn without replacement.
 
