@@ -12,7 +12,7 @@ from scipy import stats
 
 from vidsal.benchmark import FrameScores, Negatives, NonFinite, prepare_truth, score_frame
 from vidsal.benchmark.scoring.frame import score
-from vidsal.benchmark.scoring.negatives import Negatives, pixel_indices, union_probability
+from vidsal.benchmark.scoring.negatives import pixel_indices, union_probability
 from vidsal.benchmark.scoring.quantize import prediction_to_uint8, truth_to_uint8
 from vidsal.loaders.errors import BadData, UnknownName, WrongUse
 
