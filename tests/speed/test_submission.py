@@ -1,4 +1,4 @@
-"""What scoring a stored submission costs, against only decoding its PNG files with Pillow; one run, the same cores.
+"""What scoring a stored submission costs, against only decoding its PNG files; one run, the same cores.
 
 `pytest tests/speed/test_submission.py --benchmark-enable -s` prints the table; the same figures are in `extra_info`.
 Both sides get two threads. Wall time is the least of interleaved repeats; processor time, which other programs on the
@@ -16,11 +16,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
 
 from vidsal.benchmark import protocols
 from vidsal.benchmark.scoring import truth_cache
-from vidsal.benchmark.submissions.formats import png as submission_png
+from vidsal.benchmark.submissions.formats import png
 from vidsal.benchmark.submissions.score import score
 from vidsal.loaders.release.release import Release
 
@@ -28,18 +27,13 @@ pytestmark = pytest.mark.slow
 THREADS = 2
 
 
-def by_pillow(path: str) -> None:
-    with Image.open(path) as image:
-        image.load()
+def decode_file(path: str) -> None:
+    png.decode(Path(path).read_bytes(), path)
 
 
-def by_us(path: str) -> None:
-    submission_png.decode(Path(path).read_bytes(), path)
-
-
-def decode(how: Callable[[str], None], files: list[str]) -> None:
+def decode(files: list[str]) -> None:
     with ThreadPoolExecutor(THREADS) as pool:
-        for _ in pool.map(how, files):
+        for _ in pool.map(decode_file, files):
             pass
 
 
@@ -64,8 +58,7 @@ def test_scoring_a_submission(
         building[name] = timed(lambda name=name: truth_cache.build(data, protocols.protocol(name)))
         assert plain.record["frames_digest"] == scored(name, "auto", 1).record["frames_digest"]
     works: dict[str, Callable[[], Any]] = {
-        "only decoding, Pillow": lambda: decode(by_pillow, files),
-        "only decoding, ours": lambda: decode(by_us, files),
+        "only decoding": lambda: decode(files),
         "scored, dhf1k-1 (8-bit truth)": lambda: scored("dhf1k-1"),
         "scored, exact-1 (float32 truth)": lambda: scored("exact-1"),
     }
@@ -76,7 +69,7 @@ def test_scoring_a_submission(
             best[name] = min(best[name][0], wall), min(best[name][1], cpu)
     benchmark.pedantic(works["scored, dhf1k-1 (8-bit truth)"], rounds=1)
     n = len(files) / 1e3
-    base = best["only decoding, Pillow"]
+    base = best["only decoding"]
     lines = [f"{len(files)} maps of 640 x 360, {THREADS} threads          wall ms    ratio   processor ms    ratio"]
     for name, (wall, cpu) in best.items():
         benchmark.extra_info[name] = {"wall_ms": wall / n, "cpu_ms": cpu / n, "ratio": wall / base[0]}
