@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 DEPTH = 8
-"""How many items of a generator wait for their reader, where nothing else is said."""
+"""How many items of a generator wait for their reader, by default."""
 
 _END = object()
 

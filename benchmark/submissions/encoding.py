@@ -8,7 +8,7 @@ score.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +25,7 @@ Files = Literal["npz", "npz16", "png8", "png16"]
 FILES: dict[str, str] = {
     "npz": "the numbers as the model gives them",
     "npz16": "float16; densities as logarithms",
-    "png8": "256 levels; densities as logarithms, 0.1 nat a level; a model's own 8-bit maps as they are",
+    "png8": "256 levels; densities as logarithms, 0.1 nat a level; a model's own 8-bit maps unchanged",
     "png16": "65,536 levels; densities as logarithms, 0.001 nat a level",
 }
 """What `vidsal predict --encoding` offers."""
@@ -37,12 +37,11 @@ def files(name: str) -> Files:
     """Return the name of an encoding.
 
     Raises:
-        UnknownName: there is none of this name.
+        UnknownName: there is no encoding of this name.
     """
-    for known in ("npz", "npz16", "png8", "png16"):
-        if name == known:
-            return known
-    raise UnknownName("encoding", name, FILES)
+    if name not in FILES:
+        raise UnknownName("encoding", name, FILES)
+    return cast("Files", name)
 
 
 def stored_kind(kind: Kind, name: Files) -> Kind:
@@ -71,8 +70,8 @@ def encode(values: Any, kind: Kind, name: Files, where: str) -> Map:
         uint8 or uint16 for PNG files, a float type or uint8 for npz, shape (h, w).
 
     Raises:
-        NonFinite: a value is NaN or +inf, or -inf outside a log density; BadData: a density that is none.
-        WrongUse: no map of numbers.
+        NonFinite: a value is NaN or +inf, or -inf outside a log density; BadData: a density that does not sum to 1.
+        WrongUse: the prediction is not a map of numbers.
     """
     array = as_map(values, where)
     low, high = value_range(array, where, log=kind == "log_density")

@@ -4,7 +4,7 @@
     predictions/<stimulus_id>/<frame, six digits, from 0>.png     or  predictions/<stimulus_id>.npz  or  .mkv .avi .mp4
     or the classic  <method>/<video>/<frame, from 1>.png          video: the stimulus id, its digits padded in any way
 
-Every fault is found before anything is scored, and all are told at once.
+All faults are found before anything is scored, and are reported together.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ from .formats.stored import Inspection, Limits, PngFolder, Stored
 from .formats.video import CONTAINERS, VideoFile
 from .manifest import FOLDER, NAME, SUMS, FilePart, Manifest
 
-_MOST_TOLD = 30
+_MOST_REPORTED = 30
 _THREADS = 4
 _BESIDE = re.compile(r"(readme|licen[cs]e|citation)(\..*)?$|.*\.(txt|md|log)$", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Where the predictions of a stimulus lie.
+    """Where the predictions of a stimulus are.
 
     Attributes:
         form: a folder of PNG files, one PNG file, an npz file or a video.
@@ -46,12 +46,12 @@ class Entry:
 
 @dataclass(frozen=True)
 class Layout:
-    """What lies in a submission's folder.
+    """The content of a submission's folder.
 
     Attributes:
         entries: by stimulus id, in the order of the release.
-        classic: whether the videos lie in the folder itself, and images are numbered from 1.
-        faults: links, strangers, doubles.
+        classic: whether the videos are in the folder itself and images are numbered from 1.
+        faults: links, unknown files, duplicates.
     """
 
     entries: Mapping[str, Entry]
@@ -77,7 +77,7 @@ def scan(root: Path, ids: Iterable[str]) -> Layout:
     base = root / FOLDER
     classic = not os.path.lexists(base)
     if not classic and (base.is_symlink() or not base.is_dir()):
-        raise BadData(f"{base}: a link or a file; the predictions lie in a folder of this name")
+        raise BadData(f"{base}: a link or a file; the predictions belong into a folder of this name")
     base = root if classic else base
     order = {stimulus_id: n for n, stimulus_id in enumerate(ids)}
     padded = _by_number(order)
@@ -116,7 +116,7 @@ def _form(entry: os.DirEntry[str]) -> tuple[str, Literal["folder", "image", "npz
     if not entry.is_file(follow_symlinks=False):
         return "is neither a file nor a folder"
     if suffix.lower() in (".jpg", ".jpeg"):
-        return "is a JPEG file, which loses detail; store PNG, npz or lossless video"
+        return "is a JPEG file, which is lossy; store PNG, npz or lossless video"
     if suffix.lower() == ".png":
         return stem, "image"
     if suffix.lower() == ".npz":
@@ -131,7 +131,7 @@ def _digits(text: str) -> bool:
 
 
 def _by_number(ids: Iterable[str]) -> dict[int, str]:
-    """Stimuli by number, where the number tells which is meant."""
+    """Return stimuli by number, where the number is unique."""
     numbers: dict[int, list[str]] = {}
     for stimulus_id in ids:
         if _digits(stimulus_id):
@@ -141,7 +141,7 @@ def _by_number(ids: Iterable[str]) -> dict[int, str]:
 
 def _empty(root: Path) -> str:
     if (root / ".partial").is_dir():
-        return f"{root}: unfinished; start the same `vidsal predict` again, it goes on from there"
+        return f"{root}: unfinished; start the same `vidsal predict` again, it resumes there"
     return (
         f"{root}: no predictions are here; expected {FOLDER}/STIMULUS/000000.png, {FOLDER}/STIMULUS.npz, or the "
         "classic STIMULUS/0001.png"
@@ -174,10 +174,10 @@ class Expectation:
 
 
 def check(root: Path, layout: Layout, data: Release, expected: Expectation) -> tuple[str, ...]:
-    """Compare what is there with what must be there; look at every name and header.
+    """Compare the files with what must be there; look at every name and header.
 
     Returns:
-        Notes: what is odd and does not hinder.
+        Notes: what is unusual but not a fault.
 
     Raises:
         BadData: with every fault.
@@ -192,7 +192,7 @@ def check(root: Path, layout: Layout, data: Release, expected: Expectation) -> t
     if others and manifest.split not in (None, "all"):
         faults += [f"{i}: is not in split {manifest.split}, which submission.json names" for i in others]
     elif others and manifest.split is None:
-        notes.append(f"{len(others)} stimuli of other splits are left aside: {', '.join(others[:3])} ...")
+        notes.append(f"{len(others)} stimuli of other splits are ignored: {', '.join(others[:3])} ...")
     left_out = set(manifest.coverage.left_out) if manifest.coverage else set()
     faults += [f"{s.id}: is predicted, though submission.json leaves it out" for s in present if s.id in left_out]
     faults += [f"{s.id}: no predictions" for s in expected.stimuli if s.id not in layout.entries]
@@ -208,13 +208,13 @@ def check(root: Path, layout: Layout, data: Release, expected: Expectation) -> t
             found += [] if listed is None else _listed_faults(stimulus, inspection, listed.get(stimulus.id))
         faults += [f"{stimulus.id}: {text}" for text in found]
     if faults:
-        raise BadData(_told(root, faults))
+        raise BadData(_report(root, faults))
     return tuple(notes)
 
 
-def _told(root: Path, faults: list[str]) -> str:
-    more = [f"and {len(faults) - _MOST_TOLD} more"] if len(faults) > _MOST_TOLD else []
-    lines = "".join(f"\n  {line}" for line in faults[:_MOST_TOLD] + more)
+def _report(root: Path, faults: list[str]) -> str:
+    more = [f"and {len(faults) - _MOST_REPORTED} more"] if len(faults) > _MOST_REPORTED else []
+    lines = "".join(f"\n  {line}" for line in faults[:_MOST_REPORTED] + more)
     return f"{root}: {len(faults)} fault{'s' if len(faults) > 1 else ''}; nothing was scored{lines}"
 
 
@@ -276,15 +276,15 @@ def _number_faults(numbers: str, manifest: Manifest) -> list[str]:
     files = {"png8": "png8", "png16": "png16", "video8": "video", "video16": "video"}.get(numbers, "npz")
     wanted = said.encoding.files
     if (numbers == "points") != (said.kind == "point"):
-        return [f"holds {numbers}, the kind is said to be {said.kind}"]
+        return [f"holds {numbers}, submission.json says kind {said.kind}"]
     if wanted is not None and files != wanted and not (files == "npz" and wanted == "npz16"):
         return [f"is {files}, submission.json says {wanted}"]
     levels = numbers in ("png8", "png16", "video8", "video16", "uint8", "uint16")
     if said.kind == "density" and said.encoding.transform == "linear" and levels:
-        return ["holds levels, which do not sum to 1 as a density does: say transform log, or kind saliency"]
+        return ["holds levels, which do not sum to 1 as a density does: set transform log, or kind saliency"]
     plain = said.encoding.scale == 1 and said.encoding.offset == 0
     if said.kind == "log_density" and said.encoding.transform == "linear" and plain and files != "npz":
-        return ["holds levels from 0 up, which are no logarithms: say scale and offset, or kind saliency"]
+        return ["holds levels from 0 up, which are no logarithms: set scale and offset, or kind saliency"]
     return []
 
 

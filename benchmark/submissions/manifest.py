@@ -54,7 +54,7 @@ class Encoding(_Part):
     """How a stored number becomes a value: offset + scale * number.
 
     Attributes:
-        files: what the files are; None = whatever they are.
+        files: what the files are; None = any.
         transform: `log`: the value is the natural logarithm of the prediction (of `kind` density or saliency).
         scale, offset: of all files.
     """
@@ -104,7 +104,7 @@ class FilePart(_Part):
     Attributes:
         stimulus: its id.
         frames: first, last, first, last ... of the predicted frames, inclusive, from 0.
-        shape: height and width of the maps; None for points or where they differ.
+        shape: height and width of the maps; None for points, or if they differ.
         sha256: of the file; of a folder, of its lines `name sha256`, sorted by name.
     """
 
@@ -128,14 +128,14 @@ class Manifest(_Part):
 
     Attributes:
         format: 1.
-        release, split: what was predicted; None = whatever it is scored on.
+        release, split: what was predicted; None = that on which it is scored.
         model: None = named after the folder.
         prediction: what the maps are.
         coverage: None = every annotated stimulus of the split.
-        files: one entry a stimulus; None = not listed.
+        files: one entry for each stimulus; None = not listed.
         tool: what wrote it, with versions.
         input_digest: of everything that `vidsal predict` was asked for.
-        authors, licence, declarations, run: further words of the authors, kept as they are.
+        authors, licence, declarations, run: further statements of the authors, kept unchanged.
     """
 
     format: Literal[1] = 1
@@ -161,13 +161,13 @@ class Manifest(_Part):
         return self
 
     def info(self, name: str) -> ModelInfo:
-        """Return what a run must know of the model; `name` where the manifest names none."""
+        """Return what a run must know of the model; `name` is used if the manifest names none."""
         model = self.model or ModelPart(name=name)
         return model.info(missing=self.prediction.missing, output=self.prediction.kind, needs_frames=False)
 
 
 def content(manifest: Manifest) -> dict[str, Any]:
-    """Return the manifest as plain data, without what is not said."""
+    """Return the manifest as plain data, without absent fields."""
     return manifest.model_dump(mode="json", exclude_none=True)
 
 
@@ -177,10 +177,10 @@ def write(folder: Path, manifest: Manifest) -> None:
 
 
 def read(folder: Path) -> Manifest | None:
-    """Read submission.json; None where there is none.
+    """Read submission.json; None if there is none.
 
     Raises:
-        BadData: it is no manifest; every wrong field is named.
+        BadData: it is not a manifest; every wrong field is named.
     """
     path = folder / NAME
     try:

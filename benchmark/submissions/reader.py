@@ -1,4 +1,4 @@
-"""Stored predictions as a predictor: a run reads them as if a model made them now."""
+"""Stored predictions as a predictor: a run reads them as if a model computed them now."""
 
 from __future__ import annotations
 
@@ -28,21 +28,21 @@ _HASHING = 4
 
 @dataclass
 class StoredPredictions:
-    """A predictor that reads; it never looks at the frames.
+    """A predictor that reads stored predictions; it never looks at the frames.
 
     Attributes:
         info: of the model that made the predictions, as the manifest has it.
         root: folder of the submission.
         prediction: what the maps are.
         first_frame: number of frame 0 in the names of images.
-        entries: where the predictions of each stimulus lie.
+        entries: where the predictions of each stimulus are.
         wanted: first, last, first, last ... of the frames to read, by stimulus.
-        digests: what the files of a stimulus must add up to; empty where the manifest does not list them.
-        threads: how many decode at once.
+        digests: SHA-256 of the files of each stimulus; empty if the manifest does not list them.
+        threads: number of decoding threads.
     """
 
     fresh_maps: ClassVar[bool] = True
-    """Each map is the reader's to keep, so none is copied."""
+    """Each map is a new array, so the scorer need not copy it."""
 
     info: ModelInfo
     root: Path
@@ -54,7 +54,7 @@ class StoredPredictions:
     threads: int = 1
 
     def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
-        """Yield the stored predictions of the wanted frames, decoded some ahead of their reader.
+        """Yield the stored predictions of the wanted frames, prefetched in threads.
 
         Raises:
             BadData: a file is damaged, or not the one that the manifest lists.
@@ -84,13 +84,13 @@ class StoredPredictions:
 
 @dataclass(frozen=True)
 class Opened:
-    """A submission that was found fit to be scored.
+    """A submission that passed all checks before scoring.
 
     Attributes:
         reader: its predictions.
-        manifest: its own, or the one that stands in for it.
+        manifest: its own, or one made from the options.
         digest: of its content.
-        notes: what is odd and does not hinder.
+        notes: what is unusual but not a fault.
     """
 
     reader: StoredPredictions
@@ -104,7 +104,7 @@ class Opened:
         return frozenset(self.reader.entries)
 
     def record(self) -> dict[str, Any]:
-        """What run.json says of it."""
+        """Return what run.json says of it."""
         manifest = self.manifest
         return {
             "digest": self.digest,
@@ -125,14 +125,14 @@ def open_submission(
     with_frames_only: bool = False,
     threads: int = 1,
 ) -> Opened:
-    """Check a submission against a release and get ready to read it.
+    """Check a submission against a release and prepare to read it.
 
     Args:
         root: its folder.
         data: release and split on which it is to be scored.
-        kind, first_frame, name: what a folder without submission.json would say there.
-        with_frames_only: expect only stimuli whose frames are here.
-        threads: how many decode at once.
+        kind, first_frame, name: what submission.json would say, for a folder without one.
+        with_frames_only: expect only stimuli whose frames are present.
+        threads: number of decoding threads.
 
     Raises:
         BadData: with every fault; WrongUse: it is of another data set or split, or an option contradicts it.
@@ -158,7 +158,7 @@ class Reopen:
         root: folder of the submission.
         data_root, split: the release.
         kind, first_frame, name: as for `open_submission`.
-        threads: how many decode at once.
+        threads: number of decoding threads.
     """
 
     root: Path
@@ -201,11 +201,12 @@ def _manifest(root: Path, kind: str | None, first_frame: int | None, name: str |
     found = manifests.read(root)
     if found is None:
         if (root / ".partial").is_dir():
-            raise BadData(f"{root}: unfinished; start the same `vidsal predict` again, it goes on from there")
+            raise BadData(f"{root}: unfinished; start the same `vidsal predict` again, it resumes there")
         if kind is None:
             raise WrongUse(
-                f"{root}: no {manifests.NAME} is here to say what the maps are; say --kind saliency, density or "
-                f'log_density, or write {{"prediction": {{"kind": "saliency"}}}} into {root / manifests.NAME}'
+                f"{root}: there is no {manifests.NAME}, so the kind of the maps is unknown; give --kind saliency, "
+                f'density or log_density, or write {{"prediction": {{"kind": "saliency"}}}} into '
+                f"{root / manifests.NAME}"
             )
         content: dict[str, Any] = {"prediction": given}
         if name is not None:
@@ -271,7 +272,7 @@ def _expected(data: Release, manifest: Manifest, with_frames_only: bool) -> tupl
 
 
 def _wanted(stimulus: Stimulus, manifest: Manifest) -> tuple[int, ...]:
-    """Frames to read: the annotated ones; all where the first one there stands in for those before it."""
+    """Frames to read: the annotated ones; all if the first prediction stands in for earlier frames."""
     if manifest.prediction.missing == "first-available":
         return (0, stimulus.n_frames - 1)
     return manifests.ranges(stimulus.annotated_indices().tolist())

@@ -17,7 +17,7 @@ def open_regular(path: str | Path) -> int:
     """Open a file and return its descriptor.
 
     Raises:
-        MissingData: there is none.
+        MissingData: there is no such file.
         BadData: a link, a folder, a pipe or a device.
     """
     try:

@@ -50,24 +50,24 @@ def score(
         kind, first_frame, name: for a folder without submission.json: kind of the maps, number of frame 0 in the
             names of images (1 in the classic layout), name of the model.
         recipe: truth recipe of the release; None = its default one.
-        with_frames_only: cover only stimuli whose frames are here.
-        limit: at most so many stimuli.
-        workers: processes; the result does not depend on it.
-        truth_cache: precomputed truth, see `scoring/truth_cache.py`: `auto` = the release's, where it was
-            made; `build` = make it there first; a folder = make and use it there; None or `off` = none.
-        partial_folder: where unfinished work lies, to be resumed; None = nowhere.
-        fresh: do not resume.
-        command: the command that repeats this.
+        with_frames_only: cover only stimuli whose frames are present.
+        limit: score at most this number of stimuli.
+        workers: number of processes; the result does not depend on it.
+        truth_cache: precomputed truth, see `scoring/truth_cache.py`: `auto` = the release's own, if it was
+            computed; `build` = compute it there first; a folder = compute and use it there; None or `off` = none.
+        partial_folder: where unfinished work is kept, to be resumed; None = nowhere.
+        fresh: start again instead of resuming.
+        command: the command that repeats this run, for run.json.
         progress: called with (done, total, stimulus id) after each stimulus.
-        building: the same for the truth cache, where it is made.
-        note: told what is odd and does not hinder; None = a warning.
+        building: the same for the truth cache, while it is computed.
+        note: called with what is unusual but not a fault; None = a warning.
 
     Returns:
         The run; `run.summary()`, `run.stimuli`, `run.frames`, `run.save("results/")`.
 
     Raises:
         BadData: the submission has faults, all of which the message names; or a map is not finite.
-        WrongUse: it is of other data, or does not say what it is. MissingData: it is not there.
+        WrongUse: it is of other data, or its kind is not known. MissingData: there is no such folder.
     """
     rules = protocols.protocol(protocol)
     threads = max(1, min(_MOST_DECODERS, (os.cpu_count() or 1) // workers - 1))  # one core is the scorer's

@@ -1,6 +1,6 @@
-"""Writing predictions into a submission's folder: whole stimulus by whole stimulus, resumed after a kill.
+"""Writing predictions into a submission's folder, one whole stimulus after another, resumed after a kill.
 
-A finished stimulus lies under its final name, with a note of what it is in `.partial/<input digest>/`;
+A finished stimulus has its final name, and a note of what it is in `.partial/<input digest>/`;
 `submission.json` is written last.
 """
 
@@ -51,8 +51,8 @@ class Plan:
         out: its folder.
         files: name of the encoding.
         as_published: write the model's own 8-bit maps.
-        with_frames_only: only stimuli whose frames are here, whatever the model needs.
-        limit: at most so many stimuli.
+        with_frames_only: only stimuli whose frames are present, whatever the model needs.
+        limit: at most this number of stimuli.
         threads: of torch in each process; recorded, because a network's bits may depend on it.
     """
 
@@ -97,14 +97,14 @@ def write(
     fresh: bool = False,
     progress: Progress | None = None,
 ) -> Manifest:
-    """Predict and store every stimulus of the split whose frames are here, annotated or not.
+    """Predict and store every stimulus of the split whose frames are present, annotated or not.
 
     Args:
         make: makes the model; called once in each process (so it must be picklable for more than one worker).
         model: what the manifest says of it.
         data: the release and split.
-        plan: what is asked for.
-        workers: processes; the files do not depend on it.
+        plan: what was asked for.
+        workers: number of processes; the files do not depend on it.
         fresh: remove what an earlier call left in the folder.
         progress: called with (done, total, stimulus id) after each stimulus.
 
@@ -112,7 +112,7 @@ def write(
         The manifest, as written.
 
     Raises:
-        MissingData: no frames. WrongUse: the folder holds something else, or the model can not do it.
+        MissingData: no frames. WrongUse: the folder holds something else, or the model cannot be stored this way.
         BadData: the model broke the protocol, or gave a map that is not finite.
     """
     declared = _model_part(model)
@@ -167,7 +167,7 @@ def _choose(data: Release, plan: Plan, *, needs_frames: bool) -> tuple[list[Stim
     ids = {s.id for s in chosen}
     strange = [i for i in ids if i != Path(i).name or i.startswith(".")]
     if strange:
-        raise BadData(f"stimulus id {strange[0]!r} can not be the name of a file; convert the data set again")
+        raise BadData(f"stimulus id {strange[0]!r} cannot be the name of a file; convert the data set again")
     return chosen, tuple(s.id for s in every if s.id not in ids)
 
 
@@ -185,7 +185,7 @@ def _input_digest(model: ModelRecord, data: Release, plan: Plan, ids: list[str])
 
 
 def _tool(plan: Plan) -> dict[str, str | int]:
-    """What moves the bits of a prediction, where it is installed."""
+    """Return the versions of what moves the bits of a prediction, where it is installed."""
     return {
         "vidsal": __version__,
         "python": platform.python_version(),
@@ -195,9 +195,9 @@ def _tool(plan: Plan) -> dict[str, str | int]:
 
 
 def _claim(out: Path, key: str, *, fresh: bool) -> Manifest | None:
-    """Make the folder ours; return the manifest if all is done already."""
+    """Check that the folder is free or ours; return the manifest if the work is finished."""
     if out.exists() and not out.is_dir():
-        raise WrongUse(f"{out}: a file of this name is in the way; name another folder")
+        raise WrongUse(f"{out}: a file has this name; name another folder")
     names = {p.name for p in out.iterdir()} if out.is_dir() else set()
     ours = {NAME, SUMS, FOLDER, ".partial"}
     if names and not names & {NAME, ".partial"}:
@@ -225,7 +225,7 @@ def _claim(out: Path, key: str, *, fresh: bool) -> Manifest | None:
 
 @dataclass(frozen=True)
 class _Part:
-    """What is noted of a finished stimulus."""
+    """The note of a finished stimulus."""
 
     stimulus: str
     kind: str | None
@@ -273,7 +273,7 @@ class _Job(Job):
 
 @dataclass
 class _Tally:
-    """What was stored so far."""
+    """What was stored so far of a stimulus."""
 
     kind: str | None
     frames: list[int]

@@ -188,7 +188,7 @@ def test_stimuli_of_other_splits_are_a_note(tmp_path: Path, release: Path, capsy
     assert vidsal("score", folder, "--split", "val", *arguments) == 0
     out, err = capsys.readouterr()
     assert "green-channel on synthetic" in out
-    assert "note: 1 stimuli of other splits are left aside: scene_001" in err
+    assert "note: 1 stimuli of other splits are ignored: scene_001" in err
 
 
 def test_the_truth_cache_by_name(tmp_path: Path, release: Path, submission: Path) -> None:
@@ -202,7 +202,7 @@ def test_the_truth_cache_by_name(tmp_path: Path, release: Path, submission: Path
     assert list((release / ".cache").rglob("*.truth"))
 
 
-def test_predictions_of_another_data_set_are_told_before_their_split(
+def test_predictions_of_another_data_set_are_reported_before_their_split(
     tmp_path: Path, release: Path, submission: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     other = shutil.copytree(submission, tmp_path / "other")

@@ -1,4 +1,4 @@
-"""Predictions in one npz file a stimulus, written and read frame by frame.
+"""Predictions in one npz file for each stimulus, written and read frame by frame.
 
 Written: an array for each frame, named by its number: `numpy.load("002.npz")["000012"]`; or `frames` and `xy` of gaze
 points. Read as well: one array (n, h, w) of any name, with or without an array `frames`. Pickled objects are refused.
@@ -29,7 +29,7 @@ Map = npt.NDArray[Any]
 TYPES = frozenset({"uint8", "uint16", "float16", "float32", "float64"})
 
 _MOST_HEADER = 4096
-_MOST_RATIO = 1040  # deflate can not do better
+_MOST_RATIO = 1040  # the highest ratio that deflate reaches
 
 
 class NpzWriter:
@@ -174,7 +174,7 @@ class NpzFile:
                 shape, fortran, dtype = _read_header(member)
                 begun = member.tell()
         except (ValueError, EOFError, OSError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
-            raise BadData(f"{where} can not be read ({error})") from error
+            raise BadData(f"{where} cannot be read ({error})") from error
         if dtype.hasobject:
             raise BadData(f"{where} holds pickled objects, which are never read; store plain numbers")
         if dtype.name not in TYPES and not (entry.filename == "frames.npy" and dtype.kind in "iu"):
@@ -227,7 +227,7 @@ class NpzFile:
             while len(data) < size and (more := member.read(size - len(data))):
                 data += more
         except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-            raise BadData(f"{self.path}: array {array.member} can not be read ({error}); write it again") from error
+            raise BadData(f"{self.path}: array {array.member} cannot be read ({error}); write it again") from error
         if len(data) != size:
             raise BadData(f"{self.path}: array {array.member} is cut short; write it again")
         values = np.frombuffer(data, array.dtype).reshape(shape)

@@ -1,4 +1,4 @@
-"""Reading grey PNG files of 8 and 16 bits that others made.
+"""Reading gray PNG files of 8 and 16 bits that others made.
 
 Pillow alone accepts files with too few pixels, surplus data or a wrong checksum. So the chunks are checked and the
 pixels inflated here, to exactly the size that the header says; Pillow undoes the filters and sees nothing else of the
@@ -22,10 +22,10 @@ from ...metrics.maps import Map
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER_BYTES = 33
-"""Where the header ends: all that `read_header` looks at."""
+"""Length of the signature and the header, which is all that `read_header` needs."""
 
-_GREY = 0
-_COLORS = {2: "three colors (RGB)", 3: "a palette", 4: "grey and alpha", 6: "three colors and alpha (RGBA)"}
+_GRAY = 0
+_COLORS = {2: "three colors (RGB)", 3: "a palette", 4: "gray and alpha", 6: "three colors and alpha (RGBA)"}
 _PLAIN = ((0, 0, 1, 1),)
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """Passes over an interlaced image: first column, first row, step of columns, step of rows."""
@@ -51,7 +51,7 @@ class Header:
 
 
 def read_header(data: bytes, where: str) -> Header:
-    """Read the header of a grey PNG of 8 or 16 bits.
+    """Read the header of a gray PNG of 8 or 16 bits.
 
     Args:
         data: at least the first `HEADER_BYTES` of the file.
@@ -67,14 +67,14 @@ def read_header(data: bytes, where: str) -> Header:
     width, height, bits, color, _, _, interlace = struct.unpack(">IIBBBBB", data[16:29])
     if width == 0 or height == 0:
         raise BadData(f"{where}: a PNG of {width} x {height} pixels")
-    if color != _GREY or bits not in (8, 16):
-        found = _COLORS.get(color, f"color type {color}") if color != _GREY else f"{bits} bits a pixel"
-        raise BadData(f"{where}: the PNG holds {found}; a map is one grey channel of 8 or 16 bits")
+    if color != _GRAY or bits not in (8, 16):
+        found = _COLORS.get(color, f"color type {color}") if color != _GRAY else f"{bits} bits a pixel"
+        raise BadData(f"{where}: the PNG holds {found}; a map is one gray channel of 8 or 16 bits")
     return Header(width, height, bits, interlace != 0)
 
 
 def decode(data: bytes, where: str) -> Map:
-    """Decode a grey PNG.
+    """Decode a gray PNG.
 
     Args:
         data: the file; its size is the caller's to limit, by `read_header`, before this call.
@@ -110,12 +110,12 @@ def _image_data(data: bytes, where: str) -> bytes:
         kind = head[4:]
         if kind == b"IDAT":
             if zlib.crc32(view[position + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-                raise BadData(f"{where}: a checksum of the PNG does not fit; write the file again")
+                raise BadData(f"{where}: a checksum of the PNG is wrong; write the file again")
             parts.append(view[position + 8 : end - 4])
         elif kind == b"IEND":
             return b"".join(parts)
         elif kind[0] & 0x20 == 0 and kind != b"IHDR":
-            raise BadData(f"{where}: the PNG holds a chunk {kind!r}, which a grey map does not need")
+            raise BadData(f"{where}: the PNG holds a chunk {kind!r}, which a gray map does not need")
         position = end
 
 

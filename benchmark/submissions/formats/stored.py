@@ -26,7 +26,7 @@ Read = tuple[int, Map | None]
 """A frame and its numbers: a map, or the x and y of a gaze point; None where it was only checked."""
 
 MOST_FRAMES = 10_000_000
-_TOGETHER = 4  # files in one call of a thread: less to hand over
+_TOGETHER = 4  # files in one call of a thread: fewer calls
 
 
 @dataclass(frozen=True)
@@ -62,14 +62,14 @@ class Limits:
 
 @dataclass
 class Inspection:
-    """What is known of stored predictions without decoding them.
+    """What names and headers show of stored predictions, without decoding them.
 
     Attributes:
         frames: predicted frames, ascending, from 0.
         sizes: (width, height) of the maps, each with the first file or frame that has it.
         numbers: of what type: `png8`, `png16`, `float16`, `uint8`, `points` ..., each with its first file or frame.
         faults: what is wrong, one sentence each.
-        readable: False where the file could not be looked into, so that nothing is known of its frames.
+        readable: False if the file could not be opened, so that nothing is known of its frames.
     """
 
     frames: list[int] = field(default_factory=list)
@@ -96,7 +96,7 @@ class Stored(Protocol):
 
 
 class PngFolder:
-    """A folder of numbered grey PNG files, one a frame; or a single file for an image."""
+    """A folder of numbered gray PNG files, one a frame; or a single file for an image."""
 
     def __init__(self, path: Path, limits: Limits, *, single: bool = False) -> None:
         self.path = path
@@ -116,7 +116,7 @@ class PngFolder:
                 if entry.name.startswith("."):
                     continue
                 if entry.is_symlink() or not entry.is_file(follow_symlinks=False):
-                    self._faults.append(f"{entry.name} is a link or a folder; here lie PNG files only")
+                    self._faults.append(f"{entry.name} is a link or a folder; this folder holds PNG files only")
                     continue
                 stem, suffix = os.path.splitext(entry.name)
                 digits = re.findall(r"\d+", stem)

@@ -1,4 +1,4 @@
-"""Predictions in one lossless grey video a stimulus: FFV1, or H.264 without loss."""
+"""Predictions in one lossless gray video a stimulus: FFV1 or lossless H.264."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .stored import Inspection, Limits, Read
 Map = npt.NDArray[Any]
 
 CONTAINERS = {".mkv": "matroska", ".avi": "avi", ".mp4": "mov", ".mov": "mov"}
-"""Container by suffix: named to the decoder, so that no file chooses another reader for itself."""
+"""Container by suffix. The decoder is given its name, so that the content of a file cannot choose another demuxer."""
 
 _PIXELS = ("gray", "gray16le")
 _LOSSLESS_H264 = ("High 4:4:4 Predictive", "High 4:4:4 Intra")
@@ -51,15 +51,15 @@ class VideoFile:
     def _check(self, stream: Any, found: Inspection) -> None:
         context = stream.codec_context
         name, pixels = context.name, context.pix_fmt
-        if name == "h264" and pixels == "yuv420p" and _is_grey(context.extradata or b""):
-            pixels = "gray"  # how the decoder hands over a stream without colour planes
+        if name == "h264" and pixels == "yuv420p" and _is_gray(context.extradata or b""):
+            pixels = "gray"  # how the decoder returns a stream without color planes
         if name not in ("ffv1", "h264") or (name == "h264" and context.profile not in _LOSSLESS_H264):
             raise BadData(
                 f"{self.path}: {name} ({context.profile or 'no profile'}) loses detail; store FFV1, or H.264 with -qp 0"
             )
         if pixels not in _PIXELS:
             raise BadData(
-                f"{self.path}: pixels are {pixels}; expected one grey channel, -pix_fmt {' or '.join(_PIXELS)}"
+                f"{self.path}: pixels are {pixels}; expected one gray channel, -pix_fmt {' or '.join(_PIXELS)}"
             )
         self._limits.check(context.width, context.height, str(self.path))
         found.sizes[(context.width, context.height)] = self.path.name
@@ -109,7 +109,7 @@ class VideoFile:
                         raise BadData(f"{self.path}: a frame has another size or other pixels than the first")
                     yield _luma(picture, kind)
             except av.error.FFmpegError as error:
-                raise BadData(f"{self.path}: a frame can not be decoded ({error}); write the video again") from error
+                raise BadData(f"{self.path}: a frame cannot be decoded ({error}); write the video again") from error
 
     def digest(self) -> str:
         """Digest of the file."""
@@ -117,15 +117,15 @@ class VideoFile:
 
 
 def _luma(picture: Any, kind: np.dtype[Any]) -> Map:
-    """Copy the first plane as it lies there: a conversion might stretch its range."""
+    """Copy the first plane byte by byte: a conversion might stretch its range."""
     plane = picture.planes[0]
     lines: Map = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
     pixels: Map = np.ascontiguousarray(lines[: picture.height, : picture.width * kind.itemsize]).view(kind)
     return pixels.astype(kind.newbyteorder("="), copy=False)
 
 
-def _is_grey(extradata: bytes) -> bool:
-    """Tell whether the parameters of an H.264 stream (ITU-T H.264, 7.3.2.1.1) say that it has no colour planes."""
+def _is_gray(extradata: bytes) -> bool:
+    """Return whether the parameters of an H.264 stream (ITU-T H.264, 7.3.2.1.1) say that it has no color planes."""
     if extradata[:1] == b"\x01":  # in a container: version, profile, ..., number of sets, length, the set
         parameters = extradata[8:]
     else:

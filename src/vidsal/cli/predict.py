@@ -14,26 +14,49 @@ from .output import any_path, folder_out, json_option, print_json, progress
 
 @click.command()
 @click.argument("model")
-@click.option("--data", "folder", required=True, type=any_path, help="Converted release.")
-@click.option("--split", default="all", show_default=True, help="Official split; all = every stimulus.")
-@click.option("-o", "--out", required=True, type=folder_out, help="Folder of the submission.")
-@click.option("--checkpoint", type=any_path, help="Weights of a network.")
-@click.option("--option", "options", multiple=True, metavar="K=V", help="A setting of the model; repeatable.")
-@click.option("--frames", type=any_path, help="Folder of the frames, where it is not the converted one.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:1.")
+@click.option(
+    "--data", "folder", required=True, type=any_path, help="Folder of the converted release whose frames are predicted."
+)
+@click.option("--split", default="all", show_default=True, help="Official split to predict; all = every stimulus.")
+@click.option("-o", "--out", required=True, type=folder_out, help="Folder to write the predictions to.")
+@click.option("--checkpoint", type=any_path, help="File with the weights of a network.")
+@click.option("--option", "options", multiple=True, metavar="K=V", help="Set option K of the model to V; repeatable.")
+@click.option("--frames", type=any_path, help="Folder to read the frames from, instead of the one that was converted.")
+@click.option(
+    "--device",
+    default="auto",
+    show_default=True,
+    help="Where a network runs: cpu, cuda, cuda:1; auto = a GPU if there is one.",
+)
 @click.option(
     "--encoding",
     type=click.Choice(list(FILES)),
     default="npz",
     show_default=True,
-    help="; ".join(f"{name}: {what}" for name, what in FILES.items()),
+    help="Form of the stored maps. " + "; ".join(f"{name}: {what}" for name, what in FILES.items()) + ".",
 )
-@click.option("--as-published", is_flag=True, help="Write the 8-bit PNG maps that the model's authors would write.")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes; files do not change.")
-@click.option("--threads", type=click.IntRange(1), help="torch threads in each process; default: half of the cores.")
-@click.option("--limit", type=click.IntRange(1), help="Predict at most so many stimuli.")
-@click.option("--with-frames-only", is_flag=True, help="Only stimuli whose frames are here, whatever the model needs.")
-@click.option("--fresh", is_flag=True, help="Replace what an earlier command left in the folder.")
+@click.option(
+    "--as-published", is_flag=True, help="Store the 8-bit PNG maps that the model's authors would have written."
+)
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Number of processes that predict; the files do not depend on it.",
+)
+@click.option(
+    "--threads", type=click.IntRange(1), help="Number of torch threads in each process.  [default: half of the cores]"
+)
+@click.option("--limit", type=click.IntRange(1), help="Predict only the first N stimuli.", metavar="N")
+@click.option(
+    "--with-frames-only",
+    is_flag=True,
+    help="Predict only stimuli whose frames are present, even if the model does not need frames.",
+)
+@click.option(
+    "--fresh", is_flag=True, help="Replace what an earlier command left in the folder, instead of resuming it."
+)
 @json_option
 def predict(
     model: str,

@@ -1,4 +1,4 @@
-"""`vidsal score`: judge stored predictions as `vidsal run` judges a model."""
+"""`vidsal score`: score stored predictions as `vidsal run` scores a model."""
 
 from __future__ import annotations
 
@@ -13,36 +13,51 @@ from .run import report
 
 @click.command()
 @click.argument("submission", type=any_path)
-@click.option("--data", "folder", required=True, type=any_path, help="Converted release.")
-@click.option("--split", help="Official split; default: the submission's own, else all.")
-@click.option("--protocol", "protocol_name", default="exact-1", show_default=True)
-@click.option("-o", "--out", required=True, type=folder_out, help="Results folder.")
+@click.option("--data", "folder", required=True, type=any_path, help="Folder of the converted release with the gaze.")
+@click.option("--split", help="Official split to score.  [default: that of the submission, else all]")
+@click.option(
+    "--protocol",
+    "protocol_name",
+    default="exact-1",
+    show_default=True,
+    help="Rules of scoring: which metrics, computed how; `vidsal protocol list` lists them.",
+)
+@click.option("-o", "--out", required=True, type=folder_out, help="Folder to write the results to.")
 @click.option(
     "--kind",
     type=click.Choice(["saliency", "density", "log_density", "point"]),
-    help="Of the maps, where no submission.json says it.",
+    help="What the maps are; needed if there is no submission.json.",
 )
 @click.option(
     "--first-frame",
     type=click.IntRange(0),
-    help="Number of the first frame in the names of images; default: 1 in the layout method/video/frame.png.",
+    help="Number of the first frame in the names of images.  [default: 1 in the layout method/video/frame.png]",
 )
-@click.option("--name", help="Name of the model, where no submission.json says it; default: the folder's.")
-@click.option("--frames", type=any_path, help="Folder of the frames, for --with-frames-only.")
-@click.option("--recipe", help="Truth recipe of the release; default: its own.")
+@click.option("--name", help="Name of the model, if there is no submission.json.  [default: name of the folder]")
 @click.option(
-    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes; scores do not change."
+    "--frames",
+    type=any_path,
+    help="Folder in which --with-frames-only looks for frames, instead of the one that was converted.",
+)
+@click.option("--recipe", help="Truth recipe: how densities are made from fixations.  [default: that of the release]")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Number of processes that score; scores do not depend on it.",
 )
 @click.option(
     "--truth-cache",
     default="auto",
     show_default=True,
     metavar="auto|build|off|DIR",
-    help="Truth made ready once: use the release's where it is; build it there; none; or use and build it in DIR.",
+    help="Use of precomputed truth: auto = that of the release, if it was built; build = build it there first; "
+    "off = none; DIR = build and use it in this folder. Scores do not depend on it.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Score at most so many stimuli.")
-@click.option("--with-frames-only", is_flag=True, help="Cover only stimuli whose frames are here.")
-@click.option("--fresh", is_flag=True, help="Do not resume unfinished work.")
+@click.option("--limit", type=click.IntRange(1), help="Score only the first N stimuli.", metavar="N")
+@click.option("--with-frames-only", is_flag=True, help="Score only stimuli whose frames are present.")
+@click.option("--fresh", is_flag=True, help="Start again instead of resuming unfinished work.")
 @json_option
 def score(
     submission: Path,
@@ -62,7 +77,7 @@ def score(
     fresh: bool,
     as_json: bool,
 ) -> None:
-    """Score the predictions in SUBMISSION, a folder of 8- or 16-bit PNG, npz or lossless grey video."""
+    """Score the predictions in SUBMISSION, a folder of 8- or 16-bit gray PNG, npz or lossless gray video."""
     from vidsal.benchmark import protocols
     from vidsal.benchmark.submissions.manifest import read
     from vidsal.benchmark.submissions.reader import check_data_set

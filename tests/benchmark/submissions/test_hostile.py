@@ -170,7 +170,7 @@ def faults(path: Path) -> str:
         ({"0.npy": npy(np.zeros((2, 2), "U3"))}, "of type"),
         ({"0.npy": npy(np.asfortranarray(np.zeros((2, 3))))}, "Fortran order"),
         ({"0.npy": npy(np.zeros((2, 2)))[:-3]}, "its header says otherwise"),
-        ({"0.npy": b"\x93NUMPY\x01\x00v\x00{'shape': (__import__('os'),)}" + b" " * 90}, "can not be read"),
+        ({"0.npy": b"\x93NUMPY\x01\x00v\x00{'shape': (__import__('os'),)}" + b" " * 90}, "cannot be read"),
         ({"0.npy": b"\x93NUMPY\x09\x00" + bytes(90)}, "npy version"),
         ({"0.npy": npy(np.zeros((2, 2, 2, 2)))}, "has shape"),
         ({"0.npy": npy(np.zeros((0, 2)))}, "has shape"),
@@ -230,7 +230,7 @@ def test_damage_inside_an_array_is_found_when_it_is_read(tmp_path: Path) -> None
     data[5000] ^= 1
     path.write_bytes(bytes(data))
     assert NpzFile(path, LIMITS).inspect().faults == []
-    with pytest.raises(BadData, match="can not be read"):
+    with pytest.raises(BadData, match="cannot be read"):
         list(NpzFile(path, LIMITS).read({0}, 1))
 
 

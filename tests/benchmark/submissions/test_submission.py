@@ -525,7 +525,7 @@ def test_a_video_that_loses_detail_is_refused(tmp_path: Path, ds: Release) -> No
         score(tmp_path / "m", ds, kind="saliency")
     text = str(caught.value)
     assert "loses detail" in text
-    assert "pixels are yuv420p; expected one grey channel" in text
+    assert "pixels are yuv420p; expected one gray channel" in text
     assert "2 of 7 frames have no prediction; the first gap is frame 5" in text
 
 
@@ -533,7 +533,7 @@ def test_a_video_that_loses_detail_is_refused(tmp_path: Path, ds: Release) -> No
 # Exactly the right frames, all faults at once
 
 
-def test_all_faults_are_told_before_anything_is_scored(classic: Path, ds: Release) -> None:
+def test_all_faults_are_reported_before_anything_is_scored(classic: Path, ds: Release) -> None:
     a, b, c = ds.ids
     (classic / a / "0003.png").unlink()
     (classic / a / "0006.png").unlink()
@@ -586,7 +586,7 @@ def test_sizes_kinds_and_files_that_the_manifest_does_not_say(tmp_path: Path, ds
     with pytest.raises(BadData, match="are no logarithms"):
         score(tmp_path / "sub", ds)
     rewrite(tmp_path / "sub", lambda m: m["prediction"].update(kind="point"))
-    with pytest.raises(BadData, match="holds png8, the kind is said to be point"):
+    with pytest.raises(BadData, match="holds png8, submission.json says kind point"):
         score(tmp_path / "sub", ds)
 
 
