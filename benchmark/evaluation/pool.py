@@ -150,13 +150,13 @@ def _do_in_worker(job: Job) -> None:
 
 
 def _do(job: Job, model: Model, data: Release) -> None:
-    _limit_torch(job.threads)
+    limit_torch(job.threads)
     with threadpool_limits(1, user_api="blas"):  # sums must not depend on how many threads there are
         job.do(model, data)
 
 
 def _made(job: Job, data: Release) -> Model:
-    _limit_torch(job.threads)
+    limit_torch(job.threads)
     model = job.make()
     fit = getattr(model, "fit", None)
     if callable(fit):
@@ -169,7 +169,7 @@ def _made(job: Job, data: Release) -> Model:
     return model
 
 
-def _limit_torch(threads: int) -> None:
+def limit_torch(threads: int) -> None:
     """Fix torch's threads, if torch is in use at all."""
     if "torch" in sys.modules:
         sys.modules["torch"].set_num_threads(threads)

@@ -10,11 +10,11 @@ import json
 import platform
 import shutil
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from vidsal._version import __version__
-from vidsal.loaders.errors import WrongUse
+from vidsal.loaders.errors import UnknownName, WrongUse
 from vidsal.loaders.io.files import atomic_write, canonical, lock_folder, sha256_text
 from vidsal.loaders.release.release import Release, Stimulus
 
@@ -32,16 +32,17 @@ from ..metrics.gaze_path import GAZE_1, METRICS as GAZE_METRICS
 from ..predictor import ModelInfo, Predictor
 from ..scoring import truth_cache
 from .coverage import cover
-from .pool import Job, Maker, Model as Model, Progress, default_threads, versions, work
+from .pool import Job, Maker, Model as Model, Progress, default_threads, limit_torch, versions, work
 from .results.aggregate import summarize
 from .results.schema import CoverageRecord, ScoredModel
 from .results.store import Run, make_record, now, rows_digest
 from .split_negatives import GatheredNegatives, gather
-from .stimulus import GAZE_KEY, Judge, frames_schema, score_humans, score_stimulus
+from .stimulus import DEVICES_KEY, GAZE_KEY, Judge, frames_schema, score_humans, score_stimulus
 
 ENGINE = "1"
 _PACKAGES = ("numpy", "scipy", "torch", "av")  # whose versions move a number
 Kind = Literal["network", "reference", "human", "custom", "submission"]
+ScoreOn = Literal["host", "device"]
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Settings:
         truth_cache: where precomputed truths lie, see `scoring/truth_cache.py`; `auto` = with the
             release; None = use none. Scores are the same.
         threads: of torch in each process; recorded, because a network's bits may depend on it.
+        score_on: `host`, or `device`: predictions are scored in batches where they are, to 1e-6 the same.
     """
 
     protocol: protocols.Protocol
@@ -66,6 +68,11 @@ class Settings:
     predicted: frozenset[str] | None = None
     truth_cache: str | Path | None = "auto"
     threads: int = field(default_factory=default_threads)
+    score_on: ScoreOn = "host"
+
+    def __post_init__(self) -> None:
+        if self.score_on not in get_args(ScoreOn):
+            raise UnknownName("place to score on", self.score_on, get_args(ScoreOn))
 
 
 @dataclass(frozen=True)
@@ -132,6 +139,7 @@ def evaluate(
     recipe: str | None = None,
     with_frames_only: bool = False,
     limit: int | None = None,
+    score_on: ScoreOn = "host",
     progress: Progress | None = None,
 ) -> Run:
     """Score a predictor as it predicts; nothing is written.
@@ -143,6 +151,8 @@ def evaluate(
         recipe: truth recipe of the release; None = its default one.
         with_frames_only: cover only stimuli whose frames are here.
         limit: at most so many stimuli.
+        score_on: `host`, or `device`: predictions are scored in batches on the device where they are; the scores are
+            equal to 1e-6. Not for every protocol.
         progress: called with (done, total, stimulus id) after each stimulus.
 
     Returns:
@@ -154,7 +164,7 @@ def evaluate(
     """
     if not isinstance(model, (Predictor, HumanReference)) or not isinstance(model.info, ModelInfo):
         raise WrongUse(f"{type(model).__name__} is no predictor: it needs `info` and `predict(frames, stimulus)`")
-    settings = Settings(protocols.protocol(protocol), recipe, with_frames_only, limit)
+    settings = Settings(protocols.protocol(protocol), recipe, with_frames_only, limit, score_on=score_on)
     with TemporaryDirectory(prefix="vidsal-") as partial:
         return run(
             lambda: model, ModelRecord.of(model), data, settings, partial=Path(partial), progress=progress, workers=1
@@ -189,6 +199,8 @@ def run(
         MachineFault: a worker died.
     """
     begun = time.monotonic()
+    if settings.score_on == "device":
+        _check_device(model, settings.protocol)
     coverage, chosen = cover(
         data,
         needs_frames=model.info.needs_frames,
@@ -209,14 +221,27 @@ def run(
         schema = frames_schema(settings.protocol.labels)
         tables = [pq.read_table(job.rows, schema=schema, use_threads=False) for job in jobs]
         rows = pa.concat_tables(tables)
-        gaze = {job.stimulus_id: _gaze_of(job.rows) for job in jobs}
+        notes = {job.stimulus_id: pq.read_schema(job.rows).metadata or {} for job in jobs}
         shutil.rmtree(folder)
-    return _finish(rows, gaze, model, data, settings, coverage, key, time.monotonic() - begun)
+    return _finish(rows, notes, model, data, settings, coverage, key, time.monotonic() - begun)
 
 
-def _gaze_of(path: Path) -> dict[str, float | None]:
+def _check_device(model: ModelRecord, protocol: protocols.Protocol) -> None:
+    """Refuse what the batch engine cannot score.
+
+    Raises:
+        WrongUse: a protocol that it does not know, or a human reference.
+    """
+    from ..scoring.device.batch import check_covered
+
+    check_covered(protocol)
+    if model.kind == "human":
+        raise WrongUse(f"{model.info.name} predicts nothing that lies on a device; score on the host")
+
+
+def _gaze_of(notes: Mapping[bytes, bytes]) -> dict[str, float | None]:
     """Scores of predicted positions as positions, where a model predicts them."""
-    text = (pq.read_schema(path).metadata or {}).get(GAZE_KEY)
+    text = notes.get(GAZE_KEY)
     return {} if text is None else dict(json.loads(text))
 
 
@@ -254,6 +279,11 @@ class _Job(Job):
         judge = Judge(self.settings.protocol, self.settings.recipe, negatives, _stored(stimulus, data, self.settings))
         if isinstance(model, HumanReference):
             table = score_humans(model, stimulus, judge)
+        elif self.settings.score_on == "device":
+            from .batches import score_in_batches
+
+            limit_torch(self.threads)  # it may have been imported just now
+            table = score_in_batches(model, stimulus, judge)
         else:
             table = score_stimulus(model, stimulus, judge)
         with atomic_write(self.rows) as temporary:
@@ -278,6 +308,7 @@ def _input_digest(model: ModelRecord, data: Release, settings: Settings, coverag
         "model": model.card().model_dump(mode="json"),
         "scored": list(coverage.scored),
         "threads": settings.threads,
+        **({} if settings.score_on == "host" else {"score_on": settings.score_on}),
     }
     return sha256_text(canonical(content))
 
@@ -301,7 +332,7 @@ def _negatives(folder: Path, shape: tuple[int, int]) -> GatheredNegatives:
 
 def _finish(
     rows: pa.Table,
-    gaze: Mapping[str, Mapping[str, float | None]],
+    notes: Mapping[str, Mapping[bytes, bytes]],
     model: ModelRecord,
     data: Release,
     settings: Settings,
@@ -322,13 +353,14 @@ def _finish(
             "coverage": coverage.model_dump(),
             "counts": summary.counts.model_dump(),
             "metrics": {label: metric.model_dump() for label, metric in summary.metrics.items()},
-            "gaze_points": _gaze_record(gaze),
+            "gaze_points": _gaze_record({stimulus_id: _gaze_of(n) for stimulus_id, n in notes.items()}),
             "input_digest": key,
             "frames_digest": rows_digest(rows),
             "engine": {
                 "vidsal": __version__,
                 "engine": ENGINE,
                 "threads": settings.threads,
+                **_place(settings, notes.values()),
                 "python": platform.python_version(),
                 **versions(*_PACKAGES),
             },
@@ -345,6 +377,14 @@ def _finish(
 
 
 _RELEASE = {"id": "release", "digest": "digest", "dataset": "dataset", "variant": "variant", "title": "title"}
+
+
+def _place(settings: Settings, notes: Iterable[Mapping[bytes, bytes]]) -> dict[str, str]:
+    """Where predictions were scored, and for batches by which kinds of devices."""
+    if settings.score_on == "host":
+        return {"score_on": "host"}
+    devices = {device for n in notes for device in n.get(DEVICES_KEY, b"").decode().split()}
+    return {"score_on": "device", "scored_by": " ".join(["torch", *sorted(devices)])}
 
 
 def with_threads(settings: Settings, threads: int | None) -> Settings:

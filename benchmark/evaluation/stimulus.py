@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +21,8 @@ from vidsal.loaders.release.truth import density as make_density
 
 from ..human import HumanReference
 from ..metrics.gaze_path import METRICS as GAZE_METRICS, Viewing, observer_paths, score_gaze
-from ..predictor import ModelInfo, Prediction, Predictor, StimulusInfo
+from ..predictor import Kind, ModelInfo, Prediction, Predictor, StimulusInfo
+from ..prefetch import prefetch_calls
 from ..protocols import Protocol
 from ..scoring.frame import FrameScores, FrameTruth, prepare_truth, score
 from ..scoring.inputs import as_map, value_range
@@ -30,6 +32,7 @@ from .split_negatives import GatheredNegatives
 
 SCORED, NO_FIXATION, NO_PREDICTION = "scored", "no_fixation", "no_prediction"
 GAZE_KEY = b"vidsal.gaze_points"
+DEVICES_KEY = b"vidsal.devices"
 _AHEAD = 8
 CENTER_SD = (0.15, 0.194)
 """Standard deviations of the centre prior in frame widths and heights."""
@@ -238,8 +241,16 @@ def gap(info: ModelInfo, stimulus: Stimulus, index: int) -> BadData:
     )
 
 
-def score_stimulus(predictor: Predictor, stimulus: Stimulus, judge: Judge) -> pa.Table:
-    """Run a predictor over one stimulus and score each prediction as it comes, in a second thread.
+def score_stimulus(
+    predictor: Predictor, stimulus: Stimulus, judge: Judge, score_all: ScoreAll | None = None
+) -> pa.Table:
+    """Run a predictor over one stimulus and score its predictions.
+
+    Args:
+        predictor: the model.
+        stimulus: what it is shown.
+        judge: everything else that scoring needs.
+        score_all: makes rows of predictions; None = one by one as they come, in a second thread.
 
     Returns:
         One row for every annotated frame, `frames_schema`. Where positions were predicted, the table's metadata hold
@@ -249,18 +260,16 @@ def score_stimulus(predictor: Predictor, stimulus: Stimulus, judge: Judge) -> pa
         BadData: see `complete`; NonFinite: a map that is not finite, naming stimulus and frame.
     """
     rows = FrameRows(stimulus.id, judge.protocol.labels)
-    negatives = judge.negatives.of(stimulus)
     path = np.full((stimulus.n_frames, 2), np.nan)
-    with ThreadPoolExecutor(1, "vidsal-score") as pool:
-        waiting: list[Future[_Row]] = []
+
+    def items() -> Iterator[Item]:
         for item in complete(predictor, stimulus):
             if isinstance(item, Prediction) and item.xy is not None:
                 path[item.frame] = item.xy
-            waiting.append(pool.submit(_score_item, item, stimulus, judge, negatives))
-            if len(waiting) > _AHEAD:
-                rows.add(*waiting.pop(0).result())
-        for future in waiting:
-            rows.add(*future.result())
+            yield item
+
+    for row in (score_all or _one_by_one)(items(), stimulus, judge):
+        rows.add(*row)
     if np.isnan(path).all():
         return rows.table()
     return rows.table().replace_schema_metadata({GAZE_KEY: json.dumps(_gaze_scores(path, stimulus))})
@@ -277,26 +286,74 @@ def _gaze_scores(path: npt.NDArray[np.float64], stimulus: Stimulus) -> dict[str,
     return {name: None if np.isnan(values[name]) else float(values[name]) for name in GAZE_METRICS}
 
 
-_Row = tuple[int, int, FrameScores | None, str, str | None]
+@dataclass(frozen=True)
+class Case:
+    """A frame, and what is to be scored of it.
+
+    Attributes:
+        frame: its index.
+        truth: its truth.
+        values: the predicted map, or the density of a predicted position; None where there is none.
+        kind: of the map.
+        where: stimulus and frame, named in errors.
+    """
+
+    frame: int
+    truth: FrameTruth
+    values: Any
+    kind: Kind
+    where: str
 
 
-def _score_item(item: Prediction | int, stimulus: Stimulus, judge: Judge, negatives: Negatives | None) -> _Row:
+Item = Prediction | int
+"""A prediction, or the index of a frame that is left without; see `complete`."""
+
+Row = tuple[int, int, FrameScores | None, str, str | None]
+"""The arguments of `FrameRows.add`."""
+
+ScoreAll = Callable[[Iterator[Item], Stimulus, Judge], Iterator[Row]]
+
+
+def case_of(item: Item, stimulus: Stimulus, judge: Judge, negatives: Negatives | None) -> Case:
+    """Bring a prediction and its frame's truth together."""
     frame = item if isinstance(item, int) else item.frame
-    truth = judge.truth(stimulus, frame, negatives)
     where = f"{stimulus.id}, frame {frame}"
-    if truth.n_fixated == 0:
-        if isinstance(item, Prediction) and item.xy is None:
-            value_range(as_map(item.values, where), where, log=item.kind == "log_density")
-        return frame, 0, None, NO_FIXATION, None
+    truth = judge.truth(stimulus, frame, negatives)
     if isinstance(item, int):
-        return frame, truth.n_fixated, None, NO_PREDICTION, "the model gives no prediction of this frame"
+        return Case(frame, truth, None, "saliency", where)
     if item.xy is None:
-        scores = score(item.values, item.kind, truth, judge.protocol, encode=True, where=where)
-    else:
-        scores = score(
-            _density_at(item.xy, stimulus, judge), "density", truth, judge.protocol, encode=True, where=where
-        )
-    return frame, truth.n_fixated, scores, SCORED, _reason(scores)
+        return Case(frame, truth, item.values, item.kind, where)
+    density = _density_at(item.xy, stimulus, judge) if truth.n_fixated else None
+    return Case(frame, truth, density, "density", where)
+
+
+def row_of(case: Case, score_case: Callable[[Case], FrameScores]) -> Row:
+    """Make the row of a frame; it is scored where there is something to score.
+
+    Raises:
+        NonFinite: the map is not finite, even if nobody looked.
+    """
+    n_fixated = case.truth.n_fixated
+    if n_fixated == 0:
+        if case.values is not None:
+            value_range(as_map(case.values, case.where), case.where, log=case.kind == "log_density")
+        return case.frame, 0, None, NO_FIXATION, None
+    if case.values is None:
+        return case.frame, n_fixated, None, NO_PREDICTION, "the model gives no prediction of this frame"
+    scores = score_case(case)
+    return case.frame, n_fixated, scores, SCORED, _reason(scores)
+
+
+def _one_by_one(items: Iterator[Item], stimulus: Stimulus, judge: Judge) -> Iterator[Row]:
+    negatives = judge.negatives.of(stimulus)
+
+    def score_case(case: Case) -> FrameScores:
+        return score(case.values, case.kind, case.truth, judge.protocol, encode=True, where=case.where)
+
+    def row(item: Item) -> Row:
+        return row_of(case_of(item, stimulus, judge, negatives), score_case)
+
+    return prefetch_calls((partial(row, item) for item in items), 1, _AHEAD)
 
 
 def _density_at(xy: tuple[float, float], stimulus: Stimulus, judge: Judge) -> npt.NDArray[np.float32]:

@@ -1,8 +1,8 @@
 """The gate: two runs of the same thing, and every score that moved.
 
 A gate compares what may be compared: one release, split, protocol, truth recipe and coverage. Means of the run and of
-every stimulus are held against a tolerance, 1e-9 or 1e-9 of their size unless a file says otherwise; numbers of frames
-and statuses must be equal. NaN on both sides is equal.
+every stimulus are held against a tolerance, 1e-9 or 1e-9 of their size unless a file says otherwise (1e-6 where the
+two runs were scored by different engines); numbers of frames and statuses must be equal. NaN on both sides is equal.
 """
 
 from __future__ import annotations
@@ -26,6 +26,9 @@ from .store import Run, find_runs, load_run
 
 SMALLEST = 1e-9
 """Largest change of a score, in its unit or as a share of its size, that is no change."""
+
+BETWEEN_ENGINES = 1e-6
+"""The same between scores of the host and scores of batches on a device, which agree so far."""
 
 _MEANS = ("mean", "mean_stimuli", "mean_frames")
 _ALL = "default"
@@ -102,7 +105,7 @@ def compare(baseline: Run, candidate: Run, tolerances: Mapping[str, Tolerance] |
     Args:
         baseline: how it was.
         candidate: how it is.
-        tolerances: by short name of the metric; `default` for the others.
+        tolerances: by short name of the metric; `default` for the others, without it `default_tolerance`.
 
     Raises:
         WrongUse: they may not be compared; the message names every difference.
@@ -110,18 +113,31 @@ def compare(baseline: Run, candidate: Run, tolerances: Mapping[str, Tolerance] |
     differences = list(_differences(baseline.record, candidate.record))
     if differences:
         raise WrongUse(f"the two runs cannot be compared: {'; '.join(differences)}")
-    allowed = tolerances or {}
+    allowed = {_ALL: default_tolerance(baseline.record, candidate.record), **(tolerances or {})}
     moved: list[Moved] = []
     compared = 0
     for where, what, metric, a, b in chain(
         *(values(baseline, candidate) for values in (_of_run, _of_stimuli, _of_gaze))
     ):
         compared += 1
-        tolerance = allowed.get(metric, allowed.get(_ALL, Tolerance())) if metric else Tolerance(0.0, 0.0)
+        tolerance = allowed.get(metric, allowed[_ALL]) if metric else Tolerance(0.0, 0.0)
         if not _same(a, b, tolerance):
             moved.append(Moved(where, what, a, b, b - a, tolerance.of(a, b)))
     moved.sort(key=lambda m: (m.where != "run", -_size(m)))
     return Verdict(baseline, candidate, tuple(moved), compared, tuple(_notes(baseline.record, candidate.record)))
+
+
+def default_tolerance(a: Mapping[str, Any], b: Mapping[str, Any]) -> Tolerance:
+    """Return how far scores of two runs may lie apart, by where they were scored."""
+    if _engine(a) == _engine(b):
+        return Tolerance()
+    return Tolerance(BETWEEN_ENGINES, BETWEEN_ENGINES)
+
+
+def _engine(record: Mapping[str, Any]) -> tuple[str, str]:
+    """Where predictions were scored, and by what; runs that do not say were scored on the host."""
+    engine = record["engine"]
+    return engine.get("score_on", "host"), engine.get("scored_by", "")
 
 
 def _differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
@@ -234,6 +250,8 @@ def _notes(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
     for key in ("name", "version", "checkpoint_sha256", "options"):
         if a["model"].get(key) != b["model"].get(key):
             yield f"model, {key}: {a['model'].get(key)} in the baseline, {b['model'].get(key)} in the candidate"
+    if _engine(a) != _engine(b):
+        yield f"scored by different engines: the default tolerance is {BETWEEN_ENGINES:g} instead of {SMALLEST:g}"
     for key in sorted({*a["engine"], *b["engine"]}):
         if a["engine"].get(key) != b["engine"].get(key):
             yield f"{key}: {a['engine'].get(key)} in the baseline, {b['engine'].get(key)} in the candidate"
@@ -305,7 +323,7 @@ def read_tolerances(path: str | Path) -> dict[str, Tolerance]:
     if not isinstance(tables, dict):
         raise WrongUse(f'{path}: expected a table for each metric, as {{"KLD": {{"absolute": 1e-6}}}}')
     base = _tolerance(path, _ALL, tables.get(_ALL, {}), Tolerance())
-    found = {_ALL: base}
+    found = {}
     known = {_ALL, *GAZE_METRICS, *(entry.short for entry in REGISTRY.values())}
     for name, table in tables.items():
         if name not in known:

@@ -1,9 +1,9 @@
-"""Frames scored by torch in batches, where a predictor left them: CUDA, or the CPU as its test.
+"""Frames scored by torch in batches, where a predictor left them: on a GPU, or on the CPU.
 
 The arithmetic is float64, as in the definitions; for float32 predictions the scores agree with them to 1e-6 and
 better. Sums are taken in a fixed order (atomic additions of integers only), so a batch scored twice on one device
-gives the same bytes. Frames that are not ordinary (constant maps, truths without mass or nearly constant) and protocols
-without formulas here are scored by `scoring.score`.
+gives the same bytes. Frames that are not ordinary (constant maps, truths without mass or nearly constant) are scored by
+`scoring.frame.score`.
 
 Memory traffic decides the speed on a GPU, then waiting for it. So there is no sort of pixels: they are counted between
 the fixated values by a binary search in these few; maps are read as they come and widened on the way; SIM is
@@ -14,160 +14,116 @@ reasons and errors need comes back with its scores, once for a batch.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from vidsal.loaders.errors import NonFinite, WrongUse
+from vidsal.loaders.errors import WrongUse
 
 from ...metrics import find
 from ...metrics.maps import EPS, EPS_MIT
 from ...predictor import Kind
-from ...protocols import Protocol, protocol as find_protocol
+from ...protocols import PROTOCOLS, Protocol
 from ..degenerate import convention, facts_of, missing_part
 from ..frame import FrameScores, score
 from ..inputs import SUM_TOLERANCE
 from ..resize import cubic_taps, linear_taps
 from ..truth import FrameTruth
-from .truths import TruthBatch, upload
-
-__all__ = ["MOST_PIXELS", "TruthBatch", "covers", "score_batch", "score_columns", "upload"]
+from .truths import TruthBatch
 
 _TAPS = {"bilinear-halfpixel": linear_taps, "bicubic-antialias": cubic_taps}
 
 _NARROW = 1e-6
 
-MOST_PIXELS = 1 << 24
-"""Pixels that are worked on at a time; a batch of more is cut."""
-
 
 def score_batch(
-    values: Tensor,
-    truths: TruthBatch | Sequence[FrameTruth],
-    protocol: Protocol | str = "exact-1",
-    *,
-    kind: Kind = "saliency",
-    encode: bool = False,
-    where: Sequence[str] | None = None,
-) -> list[FrameScores]:
-    """Score a batch of predictions where they are.
+    values: Tensor, truths: TruthBatch, rules: Protocol, kind: Kind, where: Sequence[str]
+) -> Iterator[FrameScores]:
+    """Score a batch of predictions where they are, as a run does: through the protocol's 8-bit stage.
 
     Args:
-        values: (B, h, w) uint8, float16, bfloat16, float32 or float64, on any device.
-        truths: one prepared truth a frame (with the same protocol and `encode`), or what `upload` made of them.
-        protocol: name or declaration.
+        values: (B, h, w) uint8, float16, float32 or float64, on the device of the truths.
+        truths: one for each frame, prepared with this protocol.
+        rules: a protocol that `covers` accepts.
         kind: of the predictions.
-        encode: True passes predictions through the protocol's 8-bit stage, as a run does.
         where: stimulus and frame of each prediction, named in errors.
 
-    Returns:
-        The scores of each frame, in order; equal to `scoring.score` to 1e-6 for float32 predictions.
+    Yields:
+        The scores of each frame, in order; equal to `score` to 1e-6 for float32 predictions.
 
     Raises:
-        NonFinite, BadData, WrongUse: as `scoring.score`.
+        NonFinite, BadData: as `score`, where it is the frame's turn.
     """
-    rules = find_protocol(protocol)
-    batch = _checked(values, truths)
-    names = list(where) if where is not None else [f"prediction {i}" for i in range(len(values))]
+    rows = score_columns(values, truths, rules, kind).tolist()
+    for i, (row, truth) in enumerate(zip(rows, truths.truths, strict=True)):
+        if _ordinary(row, truth, rules):
+            yield _explained(row, kind, truth, rules)
+        else:
+            yield score(values[i], kind, truth, rules, encode=True, where=where[i])
 
-    def alone(i: int) -> FrameScores:
-        return score(values[i], kind, batch.truths[i], rules, encode=encode, where=names[i])
 
+def covers(rules: Protocol) -> bool:
+    """Whether the batch engine can score under a protocol."""
+    known = set(rules.metrics.values()) <= FORMULAS.keys()
+    return known and rules.resize in _TAPS and rules.stretch == "none" and not rules.halved
+
+
+def check_covered(rules: Protocol) -> None:
+    """Refuse a protocol that the batch engine cannot score under.
+
+    Raises:
+        WrongUse: the message names the protocols that it knows.
+    """
     if not covers(rules):
-        return [alone(i) for i in range(len(values))]
-    lacking = _lacking(batch, rules, kind)
-    rows = score_columns(values, batch, rules, kind=kind, encode=encode).tolist()
-    for i, row in enumerate(rows):
-        if not row[-1]:
-            alone(i)  # raises with the words of the CPU's door
-            raise NonFinite(f"{names[i]}: the prediction can not be scored")
-    return [_explained(i, row, lacking[i], batch.truths[i], rules, alone) for i, row in enumerate(rows)]
+        raise WrongUse(
+            f"{rules.name} cannot be scored on the device; score on the host, or under "
+            f"{', '.join(p.name for p in PROTOCOLS.values() if covers(p))}"
+        )
 
 
-def covers(protocol: Protocol | str) -> bool:
-    """Tell whether every score of a protocol has a formula here; else its frames are scored one by one."""
-    rules = find_protocol(protocol)
-    resizes = rules.resize in _TAPS
-    return set(rules.metrics.values()) <= FORMULAS.keys() and resizes and rules.stretch == "none" and not rules.halved
-
-
-def score_columns(
-    values: Tensor,
-    truths: TruthBatch | Sequence[FrameTruth],
-    protocol: Protocol | str = "exact-1",
-    *,
-    kind: Kind = "saliency",
-    encode: bool = False,
-) -> Tensor:
+def score_columns(values: Tensor, truths: TruthBatch, rules: Protocol, kind: Kind) -> Tensor:
     """Score a batch without waiting for the device; arguments as `score_batch`.
 
     Returns:
-        (B, scores + 3) float64 on the device: the scores (NaN where the truth lacks what one needs), the lowest and
-        highest value of the map that is scored (resized, of extreme magnitude brought near 1), and 1 if it passes the
-        door. The scores of constant maps and truths have no meaning here.
-
-    Raises:
-        WrongUse: wrong shapes, or a protocol that is not covered.
+        (B, n + 3) float64 on the device: the protocol's n scores (NaN where the truth lacks what one needs), the lowest
+        and highest value of the map that is scored (resized, rescaled where its values are extreme), and 1 if the map
+        is valid. The scores of constant maps and truths have no meaning here.
     """
-    rules = find_protocol(protocol)
-    if not covers(rules):
-        raise WrongUse(f"{rules.name} has scores that are not computed in batches; use score_batch")
-    batch = _checked(values, truths)
-    step = max(1, MOST_PIXELS // (batch.shape[0] * batch.shape[1]))
     with torch.no_grad():
-        parts = [
-            _Batch(values[i : i + step], batch.part(i, i + step), rules, kind, encode).columns()
-            for i in range(0, len(values), step)
-        ]
-    return torch.cat(parts)
+        return _Batch(values, truths, rules, kind).columns()
 
 
-def _checked(values: Tensor, truths: TruthBatch | Sequence[FrameTruth]) -> TruthBatch:
-    if values.ndim != 3:
-        raise WrongUse(f"a batch of predictions has shape (B, h, w); found {tuple(values.shape)}")
-    batch = truths if isinstance(truths, TruthBatch) else upload(truths, values.device)
-    if len(values) != len(batch.truths):
-        raise WrongUse(f"{len(values)} predictions for {len(batch.truths)} truths")
-    return batch
-
-
-def _lacking(batch: TruthBatch, rules: Protocol, kind: Kind) -> list[list[str]]:
-    entries = [find(m) for m in rules.metrics.values()]
-    return [[missing_part(entry, truth, kind) for entry in entries] for truth in batch.truths]
-
-
-def _explained(
-    i: int,
-    row: list[float],
-    lacking: list[str],
-    truth: FrameTruth,
-    rules: Protocol,
-    alone: Callable[[int], FrameScores],
-) -> FrameScores:
-    """Give a row of `score_columns` its reasons; a frame that is not ordinary is scored on the CPU."""
-    low, high = row[-3], row[-2]
+def _ordinary(row: list[float], truth: FrameTruth, rules: Protocol) -> bool:
+    """Whether a row of `score_columns` holds a frame's scores; others follow conventions, or are refused."""
+    low, high, valid = row[-3:]
     facts = facts_of(truth, constant=low == high, negative=low < 0)
-    undivided = any("zero_sum=undivided" in m for m in rules.metrics.values())
     g = truth.truth_map
     narrow = g is not None and g.high - g.low < _NARROW * g.high  # its density has lost the digits of its range
-    if facts.constant_prediction or facts.constant_truth or narrow or (low < 0 and undivided):
-        return alone(i)
+    undivided = low < 0 and any("zero_sum=undivided" in metric_id for metric_id in rules.metrics.values())
+    return bool(valid) and not (facts.constant_prediction or facts.constant_truth or narrow or undivided)
+
+
+def _explained(row: list[float], kind: Kind, truth: FrameTruth, rules: Protocol) -> FrameScores:
+    """Name the scores of an ordinary row, and give their reasons."""
+    facts = facts_of(truth, constant=False, negative=row[-3] < 0)
     scores, reasons = {}, {}
-    for (label, metric_id), value, lack in zip(rules.metrics.items(), row, lacking, strict=False):
-        scores[label] = math.nan if lack else value
-        reason = lack or convention(find(metric_id), scores[label], facts)
+    for (label, metric_id), value in zip(rules.metrics.items(), row, strict=False):
+        entry = find(metric_id)
+        missing = missing_part(entry, truth, kind)
+        scores[label] = math.nan if missing else value
+        reason = missing or convention(entry, scores[label], facts)
         if reason:
             reasons[label] = reason
     return FrameScores(scores, reasons, truth.n_out_of_bounds)
 
 
 class _Batch:
-    """The visit of some frames: what `fast.Visit` is to one."""
+    """Some frames and what several scores need of them: what `cpu.frame_stats` is to one frame."""
 
-    def __init__(self, values: Tensor, truths: TruthBatch, rules: Protocol, kind: Kind, encode: bool) -> None:
+    def __init__(self, values: Tensor, truths: TruthBatch, rules: Protocol, kind: Kind) -> None:
         self.truths = truths
         self.rules = rules
         size = values.shape[1:]
@@ -175,21 +131,21 @@ class _Batch:
         if p.dtype != torch.float64:
             p = p.to(torch.float32)  # exact: wider, or as wide
         low, high = torch.aminmax(p, dim=1)
-        self.fine = self._passes(p, low, high, kind)
+        self.valid = self._valid(p, low, high, kind)
         ranks = p
         if kind == "log_density":
             p = torch.exp(p.to(torch.float64) - high[:, None].to(torch.float64))
             low, high = torch.aminmax(p, dim=1)
         elif p.dtype == torch.float64:
-            p, low, high = self._tame(p, low, high)
+            p, low, high = self._rescale_extremes(p, low, high)
         ranks = ranks if rules.log_ranks else p
         changed = p
-        if encode and rules.encoding == "uint8" and values.dtype != torch.uint8:
+        if rules.encoding == "uint8" and (values.dtype != torch.uint8 or kind == "log_density"):
             changed = self._levels(changed, low, high)
         if tuple(size) != truths.shape:
             changed = self._resized(changed.reshape(len(p), *size))
             low, high = torch.aminmax(changed, dim=1)
-            changed, low, high = self._tame(changed, low, high)
+            changed, low, high = self._rescale_extremes(changed, low, high)
         elif changed is not p:
             low, high = torch.aminmax(changed, dim=1)
         self.linear = changed
@@ -198,29 +154,27 @@ class _Batch:
         self.size = self.linear.shape[1]
 
     def columns(self) -> Tensor:
-        """Return the scores, the range, and whether the prediction passes the door."""
-        present = {"density": self.truths.density is not None}
-        present["negatives"] = self.truths.others is not None or self.truths.weights is not None
-        missing = torch.full_like(self.low, math.nan)
+        """Return the scores, the range, and whether the prediction is valid."""
+        unscored = torch.full_like(self.low, math.nan)
         columns = [
-            FORMULAS[m](self) if all(present.get(need, True) for need in find(m).needs) else missing
+            unscored if "negatives" in find(m).needs and self.truths.negatives is None else FORMULAS[m](self)
             for m in self.rules.metrics.values()
         ]
-        return torch.stack([*columns, self.low, self.high, self.fine.to(torch.float64)], 1)
+        return torch.stack([*columns, self.low, self.high, self.valid.to(torch.float64)], 1)
 
     @staticmethod
-    def _passes(p: Tensor, low: Tensor, high: Tensor, kind: Kind) -> Tensor:
+    def _valid(p: Tensor, low: Tensor, high: Tensor, kind: Kind) -> Tensor:
         # A NaN is the lowest and the highest value of its map.
         if kind == "log_density":
             return torch.isfinite(high) & ~torch.isnan(low)
-        fine = torch.isfinite(high) & torch.isfinite(low)
+        valid = torch.isfinite(high) & torch.isfinite(low)
         if kind == "density":
-            fine &= (low >= 0) & ((p.sum(1, dtype=torch.float64) - 1).abs() <= SUM_TOLERANCE)
-        return fine
+            valid &= (low >= 0) & ((p.sum(1, dtype=torch.float64) - 1).abs() <= SUM_TOLERANCE)
+        return valid
 
     @staticmethod
-    def _tame(p: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """As `door.tame`, for float64 (float32 values are squared in float64): the maps, their lowest and highest."""
+    def _rescale_extremes(p: Tensor, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As in `scoring.inputs`, for float64 (float32 values are squared in float64): the maps, and their range."""
         largest = torch.maximum(low.abs(), high.abs())
         extreme = (largest > 0) & ((largest <= 1e-30) | (largest >= 1e30))
         power = (torch.frexp(largest)[0] / largest).clamp(max=2.0**1020)
@@ -248,17 +202,6 @@ class _Batch:
                 total += p.index_select(axis + 1, at[tap]).sub_(nearest).mul_(share)
             p = total
         return p.flatten(1)
-
-    @cached_property
-    def q(self) -> Tensor:
-        """The truth's density."""
-        assert self.truths.density is not None
-        return self.truths.density
-
-    def fact(self, column: int) -> Tensor:
-        """One of the truth's facts."""
-        assert self.truths.facts is not None
-        return self.truths.facts[:, column]
 
     # Areas ---------------------------------------------------------------------------------------------------------
 
@@ -322,21 +265,26 @@ class _Batch:
         """Exact area against the weighted negatives."""
         at, once, twice = self._thresholds
         weights = twice if repeated else once
-        if self.truths.weights is not None:
+        if isinstance(self.truths.negatives, Tensor):
             cuts, place, _ = self._regions
-            reaching = _reaching(place, self.truths.weights, cuts.shape[1] + 1)
+            reaching = _reaching(place, self.truths.negatives, cuts.shape[1] + 1)
             total = reaching[:, 0].to(torch.float64)
             reached, exceeded = self._at_and_above(reaching)
             won = (weights * (total[:, None] - (reached + exceeded) / 2)).sum(1)
             return won / (weights.sum(1) * total)
-        assert self.truths.others is not None
-        index, weight = self.truths.others
+        index, weight = self._listed
         values, order = torch.sort(self.ranks.gather(1, index), dim=1)
         below = weight.gather(1, order).cumsum(1)
         below = torch.nn.functional.pad(below, (1, 0))
         left, right = (torch.searchsorted(values, at, right=r) for r in (False, True))
         won = (weights * (below.gather(1, left) + below.gather(1, right)) / 2).sum(1)
         return won / (weights.sum(1) * below[:, -1])
+
+    @property
+    def _listed(self) -> tuple[Tensor, Tensor]:
+        """Pixels and weights of negatives that are kept as a list."""
+        assert isinstance(self.truths.negatives, tuple)
+        return self.truths.negatives
 
     def steps(self) -> Tensor:
         """Area at steps of 0.1 of the stretched map."""
@@ -345,13 +293,12 @@ class _Batch:
         at, once = (self.ranks.gather(1, self.truths.fixated) - low) / span, self.truths.once
         steps = torch.arange(11, dtype=torch.float64, device=low.device) * 0.1
         tp = torch.stack([((at >= t) * once).sum(1) for t in steps], 1) / once.sum(1, keepdim=True)
-        if self.truths.weights is not None:
+        if isinstance(self.truths.negatives, Tensor):
             place = torch.searchsorted(steps, (self.ranks - low).div_(span), right=True)
-            reaching = _reaching(place, self.truths.weights, 12).to(torch.float64)
+            reaching = _reaching(place, self.truths.negatives, 12).to(torch.float64)
             fp = reaching[:, 1:] / reaching[:, :1]
         else:
-            assert self.truths.others is not None
-            index, weight = self.truths.others
+            index, weight = self._listed
             values = (self.ranks.gather(1, index) - low) / span
             fp = torch.stack([((values >= t) * weight).sum(1) for t in steps], 1) / weight.sum(1, keepdim=True)
         tp, fp = (torch.nn.functional.pad(x.flip(1), (1, 0)) for x in (tp, fp))
@@ -402,8 +349,8 @@ class _Batch:
 
     def correlation(self) -> Tensor:
         """Pearson's correlation with the truth."""
-        products = self._dot(self.above, self.q) - self._total / self.size
-        return products / ((self._variance * self.size).sqrt() * self.fact(0))
+        products = self._dot(self.above, self.truths.density) - self._total / self.size
+        return products / ((self._variance * self.size).sqrt() * self.truths.spread)
 
     def _dot(self, a: Tensor, b: Tensor) -> Tensor:
         """Sum of products of each frame, row by row first."""
@@ -414,7 +361,7 @@ class _Batch:
     def overlap(self) -> Tensor:
         """Shared mass of the densities."""
         scale = 1 / self._mass
-        apart = torch.addcmul(self.q, self.above, -scale[:, None])
+        apart = torch.addcmul(self.truths.density, self.above, -scale[:, None])
         if self.linear.dtype == torch.float64:  # else the floor is 0
             apart.sub_((self._floor * scale)[:, None])
         shared: Tensor = 1 - torch.linalg.vector_norm(apart, 1, dim=1) / 2
@@ -422,11 +369,11 @@ class _Batch:
 
     def stretched_overlap(self) -> Tensor:
         """Shared mass after both maps were stretched to 0..1."""
-        stretch = self.fact(2)
+        stretch = self.truths.stretch
         lowest = self.low - self._origin
         scale = 1 / (self._total - self.size * lowest) / stretch
         floor = lowest * scale - (1 - 1 / stretch) / self.size
-        apart = torch.addcmul(self.q, self.above, -scale[:, None]).add_(floor[:, None])
+        apart = torch.addcmul(self.truths.density, self.above, -scale[:, None]).add_(floor[:, None])
         shared: Tensor = 1 - stretch * torch.linalg.vector_norm(apart, 1, dim=1) / 2
         return shared
 
@@ -435,7 +382,7 @@ class _Batch:
         scale = 1 / self._mass
         floor = self._floor * scale + eps
         logs = torch.addcmul(floor[:, None], self.above, scale[:, None]).log_()
-        return self.fact(1) - self._dot(logs, self.q)
+        return self.truths.negentropy - self._dot(logs, self.truths.density)
 
 
 def _reaching(place: Tensor, weight: Tensor, regions: int) -> Tensor:

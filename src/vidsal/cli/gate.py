@@ -15,7 +15,11 @@ _MOST_ROWS = 60
 @click.command()
 @click.option("--baseline", required=True, type=any_path, help="Run folder, or results folder with one such run.")
 @click.option("--candidate", required=True, type=any_path, help="The same, as it is now.")
-@click.option("--tolerances", type=any_path, help="TOML or JSON: for each metric absolute, relative; default: 1e-9.")
+@click.option(
+    "--tolerances",
+    type=any_path,
+    help="TOML or JSON: for each metric absolute, relative; default: 1e-9, between host and device 1e-6.",
+)
 @json_option
 def gate(baseline: Path, candidate: Path, tolerances: Path | None, as_json: bool) -> int:
     """Compare two runs; exit code 1 if a score moved, with a table of what moved."""

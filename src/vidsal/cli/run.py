@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from vidsal.benchmark.evaluation.results.store import Run
-
 from .output import any_path, folder_out, json_option, print_json, print_table, progress
+
+if TYPE_CHECKING:
+    from vidsal.benchmark.evaluation.results.store import Run
+    from vidsal.benchmark.evaluation.run import ScoreOn
 
 
 @click.command()
@@ -38,6 +41,13 @@ from .output import any_path, folder_out, json_option, print_json, print_table, 
     help="Where a network runs: auto (a GPU where there is one), cpu, cuda, cuda:1.",
 )
 @click.option(
+    "--score-on",
+    type=click.Choice(["host", "device"]),
+    default="host",
+    show_default=True,
+    help="Where predictions are scored: device = in batches on the device where the model leaves them; equal to 1e-6.",
+)
+@click.option(
     "--recipe", help="How densities are made from gaze, a name in release.json; default: the release's first."
 )
 @click.option(
@@ -58,6 +68,7 @@ def run(
     options: tuple[str, ...],
     frames: Path | None,
     device: str,
+    score_on: ScoreOn,
     recipe: str | None,
     workers: int,
     threads: int | None,
@@ -72,12 +83,14 @@ def run(
     from vidsal.loaders.release.release import load
     from vidsal.models import parse_spec
 
-    settings = Settings(protocols.protocol(protocol_name), recipe, with_frames_only, limit)
+    settings = Settings(protocols.protocol(protocol_name), recipe, with_frames_only, limit, score_on=score_on)
     settings = with_threads(settings, threads)
     release = load(folder, None if split == "all" else split, frames=frames)
     spec = parse_spec(model, checkpoint, device, options)
     made = spec()
-    command = _command(model, folder, split, protocol_name, out, checkpoint, options, recipe, limit, with_frames_only)
+    command = _command(
+        model, folder, split, protocol_name, out, checkpoint, options, score_on, recipe, limit, with_frames_only
+    )
     record = spec.record(made, command)
     partial = out / ".partial"
     with progress(f"{model} on {release.id}", "stimulus") as step:
@@ -102,6 +115,7 @@ def _command(
     out: Path,
     checkpoint: Path | None,
     options: tuple[str, ...],
+    score_on: ScoreOn,
     recipe: str | None,
     limit: int | None,
     with_frames_only: bool,
@@ -112,6 +126,7 @@ def _command(
     words += ["--checkpoint", checkpoint.name] if checkpoint else []
     for option in options:
         words += ["--option", option]
+    words += [] if score_on == "host" else ["--score-on", score_on]
     words += ["--recipe", recipe] if recipe else []
     words += ["--limit", str(limit)] if limit else []
     words += ["--with-frames-only"] if with_frames_only else []

@@ -87,6 +87,25 @@ def test_the_default_tolerance(base: Run, by: float, passed: bool) -> None:
     assert compare(base, shifted(base, 0, "AUC-J", by)).passed is passed
 
 
+@pytest.mark.parametrize(("by", "passed"), [(9e-7, True), (2e-6, False)])
+def test_the_default_tolerance_between_engines(base: Run, ds: Release, by: float, passed: bool) -> None:
+    moved = shifted(base, 0, "AUC-J", by)
+    engine = {**moved.record["engine"], "score_on": "device", "scored_by": "torch cuda"}
+    device = replace(moved, record={**moved.record, "engine": engine})
+    for verdict in (compare(base, device), compare(device, base)):
+        assert verdict.passed is passed
+        assert "scored by different engines: the default tolerance is 1e-06 instead of 1e-09" in verdict.notes
+    assert compare(base, device, {"NSS": Tolerance()}).passed is passed
+    assert not compare(base, device, {"default": Tolerance()}).passed
+    # One engine: as ever; and a run that does not say where it was scored was scored on the host.
+    other = replace(base, record={**base.record, "engine": engine})
+    assert not compare(other, device).passed
+    silent = {k: v for k, v in base.record["engine"].items() if k != "score_on"}
+    verdict = compare(replace(base, record={**base.record, "engine": silent}), moved)
+    assert not verdict.passed
+    assert not any("engines" in note for note in verdict.notes)
+
+
 def test_moves_that_cancel_in_the_mean_are_found(base: Run, ds: Release) -> None:
     moved = compare(base, shifted(shifted(base, 0, "CC", 0.01), 1, "CC", -0.01)).moved
     assert {m.where for m in moved} >= {ds.ids[0], ds.ids[1]}
@@ -190,7 +209,7 @@ def test_a_file_of_tolerances(tmp_path: Path) -> None:
     }
     path = tmp_path / "t.json"
     path.write_text('{"NSS": {"absolute": 1}}')
-    assert read_tolerances(path) == {"default": Tolerance(), "NSS": Tolerance(1.0, 1e-9)}
+    assert read_tolerances(path) == {"NSS": Tolerance(1.0, 1e-9)}
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,35 @@ import pytest
 import torch
 from hypothesis import given, settings, strategies as st
 
-from vidsal.benchmark import FrameScores, FrameTruth, Negatives, NonFinite, prepare_truth
-from vidsal.benchmark.scoring.device import batch as device
-from vidsal.benchmark.scoring.device.batch import score_batch, score_columns, upload
+from vidsal.benchmark import (
+    PROTOCOLS as EVERY,
+    FrameScores,
+    FrameTruth,
+    Negatives,
+    NonFinite,
+    prepare_truth,
+    protocol as find,
+)
+from vidsal.benchmark.predictor import Kind
+from vidsal.benchmark.scoring.device.batch import check_covered, covers, score_batch, score_columns
+from vidsal.benchmark.scoring.device.truths import upload
 from vidsal.benchmark.scoring.frame import score
 from vidsal.loaders.errors import BadData, WrongUse
 
 PROTOCOLS = ("exact-1", "dhf1k-1", "tuebingen-1")
+
+
+def batch_scores(
+    p: torch.Tensor, prepared: list[FrameTruth], protocol: str = "exact-1", kind: Kind = "saliency", first: int = 0
+) -> list[FrameScores]:
+    where = [f"0601, frame {first + i}" for i in range(len(p))]
+    return list(score_batch(p, upload(prepared, p.device), find(protocol), kind, where))
+
+
+def one_by_one(
+    p: torch.Tensor, prepared: list[FrameTruth], protocol: str = "exact-1", kind: Kind = "saliency"
+) -> list[FrameScores]:
+    return [score(v, kind, t, protocol, encode=True) for v, t in zip(p, prepared, strict=True)]
 
 
 def agree(found: list[FrameScores], expected: list[FrameScores], tolerance: float = 1e-6) -> None:
@@ -29,22 +52,17 @@ def agree(found: list[FrameScores], expected: list[FrameScores], tolerance: floa
 
 
 def truths(
-    rng: np.random.Generator, frames: int, protocol: str, *, many: bool = False, shared: bool = False, shape: Any = (18, 25)
-) -> list[FrameTruth]:  # fmt: skip
+    rng: np.random.Generator, frames: int, protocol: str, *, many: bool = False, shape: Any = (18, 25)
+) -> list[FrameTruth]:
     h, w = shape
-    one = Negatives(rng.poisson(1.0, shape))
+    points = rng.random((rng.integers(1, 40), 2)) * (w, h)
+    listed = Negatives.from_points(points, shape, distinct=protocol == "dhf1k-1")
+    negatives = Negatives(rng.random(shape)) if many else listed
     out = []
     for _ in range(frames):
         xy = rng.random((rng.integers(1, 25), 2)) * (w * 1.1, h)
-        if shared:
-            negatives = one
-        elif many:
-            negatives = Negatives(rng.random(shape))
-        else:
-            points = rng.random((rng.integers(1, 40), 2)) * (w, h)
-            negatives = Negatives.from_points(points, shape, distinct=protocol == "dhf1k-1")
         g = (rng.random(shape) ** 4).astype(np.float32)
-        out.append(prepare_truth(np.concatenate([xy, xy[:4]]), shape, g, negatives, protocol, encode=False))
+        out.append(prepare_truth(np.concatenate([xy, xy[:4]]), shape, g, negatives, protocol, encode=True))
     return out
 
 
@@ -65,8 +83,7 @@ def test_a_batch_agrees_with_one_frame_after_the_other(
     prepared = truths(rng, 3, protocol, many=many)
     p = torch.from_numpy(rng.integers(0, levels + 1, (3, *size)) / levels)
     p = (p * 255).round().to(dtype) if dtype == torch.uint8 else (p + shift).to(dtype)
-    expected = [score(v, "saliency", t, protocol, encode=False) for v, t in zip(p, prepared, strict=True)]
-    agree(score_batch(p, prepared, protocol), expected)
+    agree(batch_scores(p, prepared, protocol), one_by_one(p, prepared, protocol))
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -77,8 +94,7 @@ def test_log_densities(protocol: str, holes: bool) -> None:
     logs = torch.from_numpy(-40 * rng.random((4, 18, 25)))
     if holes:
         logs[:, :3] = -math.inf
-    expected = [score(v, "log_density", t, protocol, encode=False) for v, t in zip(logs, prepared, strict=True)]
-    agree(score_batch(logs, prepared, protocol, kind="log_density"), expected)
+    agree(batch_scores(logs, prepared, protocol, "log_density"), one_by_one(logs, prepared, protocol, "log_density"))
 
 
 @pytest.mark.parametrize("size", [(18, 25), (9, 13), (36, 50)])
@@ -88,38 +104,46 @@ def test_resized_maps_agree(size: tuple[int, int]) -> None:
     p = torch.nn.functional.interpolate(torch.rand(3, 1, 4, 5), size=size, mode="bicubic")[:, 0]
     for protocol in PROTOCOLS:
         prepared = truths(rng, 3, protocol)
-        expected = [score(v, "saliency", t, protocol, encode=False) for v, t in zip(p, prepared, strict=True)]
-        agree(score_batch(p, prepared, protocol), expected)
+        agree(batch_scores(p, prepared, protocol), one_by_one(p, prepared, protocol))
 
 
-@pytest.mark.parametrize("protocol", [*PROTOCOLS, "salema-1", "unisal-1", "msu-1"])
-def test_the_8_bit_stage_of_a_run(protocol: str) -> None:
+@pytest.mark.parametrize("kind", ["saliency", "density", "log_density"])
+def test_8_bit_maps_of_every_kind(kind: Kind) -> None:
+    """A run leaves a stored 8-bit saliency map as it is; one that is exponentiated is a new map."""
     rng = np.random.default_rng(3)
-    shape = (18, 24)
-    prepared = [
-        prepare_truth(rng.random((9, 2)) * (24, 18), shape, rng.random(shape), Negatives(rng.random(shape)), protocol,
-                      encode=True)
-        for _ in range(3)
-    ]  # fmt: skip
-    p = torch.rand(3, 18, 24)
-    expected = [score(v, "saliency", t, protocol, encode=True) for v, t in zip(p, prepared, strict=True)]
-    if protocol == "salema-1":
-        with pytest.raises(WrongUse, match="full resolution"):
-            score_batch(p, prepared, protocol, encode=True)
+    p = torch.zeros(3, 18, 25, dtype=torch.uint8)
+    if kind == "density":
+        p[:, 4, 7] = 1
     else:
-        agree(score_batch(p, prepared, protocol, encode=True), expected)
+        p[:] = torch.from_numpy(rng.integers(0, 9, (3, 18, 25)))
+    for protocol in PROTOCOLS:
+        prepared = truths(rng, 3, protocol)
+        agree(batch_scores(p, prepared, protocol, kind), one_by_one(p, prepared, protocol, kind))
 
 
-def test_shared_negatives_are_uploaded_once() -> None:
-    prepared = truths(np.random.default_rng(4), 5, "exact-1", shared=True)
+def test_protocols_without_formulas_are_refused_and_the_others_named() -> None:
+    covered = {name for name, rules in EVERY.items() if covers(rules)}
+    assert covered == set(PROTOCOLS)
+    for name in EVERY:
+        if name in covered:
+            check_covered(find(name))
+        else:
+            with pytest.raises(WrongUse, match=f"{name} cannot be scored .* under exact-1, dhf1k-1, tuebingen-1"):
+                check_covered(find(name))
+
+
+@pytest.mark.parametrize("counts", [False, True])
+def test_negatives_are_uploaded_once(counts: bool) -> None:
+    rng = np.random.default_rng(4)
+    prepared = truths(rng, 5, "exact-1", many=True)
+    if counts:
+        shared = Negatives(rng.poisson(1.0, (18, 25)))
+        prepared = [replace(truth, negatives=shared) for truth in prepared]
     batch = upload(prepared, "cpu")
-    assert batch.weights is not None
-    assert batch.weights.stride(0) == 0
+    assert isinstance(batch.negatives, torch.Tensor)
+    assert batch.negatives.stride(0) == 0
     p = torch.rand(5, 18, 25)
-    agree(
-        score_batch(p, batch),
-        [score(v, "saliency", t, "exact-1", encode=False) for v, t in zip(p, prepared, strict=True)],
-    )
+    agree(batch_scores(p, prepared), one_by_one(p, prepared))
 
 
 def test_frames_that_are_not_ordinary_keep_their_conventions() -> None:
@@ -137,18 +161,18 @@ def test_frames_that_are_not_ordinary_keep_their_conventions() -> None:
         (rng.random(shape), [(1, 1)], rng.random(shape)),
     ]
     p = torch.from_numpy(np.stack([c[0] for c in cases]))
+    shared = Negatives(np.ones(shape))
     for protocol in PROTOCOLS:
-        prepared = [
-            prepare_truth(xy, shape, g, Negatives(np.ones(shape)), protocol, encode=False) for _, xy, g in cases
-        ]
-        expected = [score(v, "saliency", t, protocol, encode=False) for v, t in zip(p, prepared, strict=True)]
-        agree(score_batch(p, prepared, protocol), expected)
+        prepared = [prepare_truth(xy, shape, g, shared, protocol, encode=True) for _, xy, g in cases]
+        agree(batch_scores(p, prepared, protocol), one_by_one(p, prepared, protocol))
 
 
-def test_without_density_or_negatives_the_reason_is_given() -> None:
-    prepared = [prepare_truth([(1, 1)], (4, 5), None, None, "exact-1", encode=False) for _ in range(2)]
-    found = score_batch(torch.rand(2, 4, 5), prepared)
-    assert found[0].reasons == {"sAUC": "no negatives"} | dict.fromkeys(("CC", "SIM", "KLD"), "no density")
+def test_without_negatives_the_reason_is_given() -> None:
+    g = np.random.default_rng(4).random((4, 5))
+    prepared = [prepare_truth([(1, 1)], (4, 5), g, None, "exact-1", encode=True) for _ in range(2)]
+    found = batch_scores(torch.rand(2, 4, 5), prepared)
+    assert [f.reasons for f in found] == [{"sAUC": "no negatives"}] * 2
+    assert math.isnan(found[0]["sAUC"])
 
 
 def test_bad_maps_are_named() -> None:
@@ -156,36 +180,22 @@ def test_bad_maps_are_named() -> None:
     p = torch.rand(3, 18, 25)
     p[1, 2, 3] = math.nan
     with pytest.raises(NonFinite, match="0601, frame 4: .* 1 NaN"):
-        score_batch(p, prepared, where=["0601, frame 3", "0601, frame 4", "0601, frame 5"])
-    with pytest.raises(BadData, match="prediction 0: a density"):
-        score_batch(torch.rand(3, 18, 25), prepared, kind="density")
+        batch_scores(p, prepared, first=3)
+    with pytest.raises(BadData, match="0601, frame 0: a density"):
+        batch_scores(torch.rand(3, 18, 25), prepared, kind="density")
     with pytest.raises(NonFinite, match="not everywhere"):
-        score_batch(torch.full((3, 18, 25), -math.inf), prepared, kind="log_density")
+        batch_scores(torch.full((3, 18, 25), -math.inf), prepared, kind="log_density")
 
 
-def test_wrong_batches_are_refused() -> None:
-    rng = np.random.default_rng(7)
-    prepared = truths(rng, 2, "exact-1")
-    with pytest.raises(WrongUse, match="2 predictions|3 predictions"):
-        score_batch(torch.rand(3, 18, 25), prepared)
-    with pytest.raises(WrongUse, match=r"\(B, h, w\)"):
-        score_batch(torch.rand(18, 25), prepared)
-    with pytest.raises(WrongUse, match="at least one frame"):
-        upload([], "cpu")
-    with pytest.raises(WrongUse, match="one size"):
-        upload([*prepared, *truths(rng, 1, "exact-1", shape=(9, 9))], "cpu")
-    bare = prepare_truth([(1, 1)], (18, 25), None, None, "exact-1", encode=False)
-    with pytest.raises(WrongUse, match="or none has"):
-        upload([*prepared, bare], "cpu")
-
-
-def test_a_large_batch_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    prepared = truths(np.random.default_rng(8), 7, "exact-1")
-    p = torch.rand(7, 18, 25)
-    whole = score_batch(p, prepared)
-    monkeypatch.setattr(device, "MOST_PIXELS", 18 * 25 * 3)
-    for a, b in zip(score_batch(p, prepared), whole, strict=True):
-        assert dict(a) == pytest.approx(dict(b), abs=1e-12)
+def test_a_fault_is_raised_at_its_frame() -> None:
+    prepared = truths(np.random.default_rng(6), 3, "exact-1")
+    p = torch.rand(3, 18, 25)
+    expected = one_by_one(p, prepared)
+    p[1, 2, 3] = math.inf
+    scores = score_batch(p, upload(prepared, "cpu"), find("exact-1"), "saliency", ["a", "b", "c"])
+    agree([next(scores)], expected[:1])
+    with pytest.raises(NonFinite, match="b: .* 1 .inf"):
+        next(scores)
 
 
 @pytest.mark.parametrize("protocol", PROTOCOLS)
@@ -198,28 +208,26 @@ def test_columns_never_wait_for_the_device(protocol: str, many: bool, kind: Any)
     for dtype in (torch.uint8, torch.float16, torch.float32, torch.float64):
         for size in ((18, 25), (9, 31)):
             p = torch.empty(3, *size, dtype=dtype, device="meta")
-            assert score_columns(p, batch, protocol, kind=kind, encode=True).shape == (3, 9)
+            assert score_columns(p, batch, find(protocol), kind).shape == (3, 9)
 
 
-def test_columns_are_the_scores_the_range_and_the_door() -> None:
+def test_columns_are_the_scores_the_range_and_whether_it_is_valid() -> None:
     prepared = truths(np.random.default_rng(12), 3, "exact-1")
     p = torch.rand(3, 18, 25) + 1
     p[1, 0, 0] = math.nan
-    found = score_columns(p, prepared, "exact-1")
+    found = score_columns(p, upload(prepared, "cpu"), find("exact-1"), "saliency")
     for i in (0, 2):
-        expected = score(p[i], "saliency", prepared[i], "exact-1", encode=False, fast=False)
+        expected = score(p[i], "saliency", prepared[i], "exact-1", encode=True, fast=False)
         assert found[i, :6].tolist() == pytest.approx(list(expected.values()), abs=1e-9)
         assert found[i, 6:].tolist() == [float(p[i].min()), float(p[i].max()), 1.0]
     assert found[1, 8] == 0
-    with pytest.raises(WrongUse, match="msu-1 has scores"):
-        score_columns(p, prepared, "msu-1")
 
 
 def test_the_input_is_left_alone_and_twice_gives_the_same_bytes() -> None:
     prepared = truths(np.random.default_rng(9), 3, "exact-1")
     p = torch.rand(3, 18, 25, requires_grad=True)
     before = p.detach().clone()
-    first, second = score_batch(p, prepared), score_batch(p, prepared)
+    first, second = batch_scores(p, prepared), batch_scores(p, prepared)
     assert [list(s.values()) for s in first] == [list(s.values()) for s in second]
     assert torch.equal(p.detach(), before)
 
@@ -233,9 +241,7 @@ def test_cuda_agrees() -> None:
         for many in (False, True):
             prepared = truths(rng, 16, protocol, many=many, shape=(90, 160))
             p = torch.rand(16, 90, 160)
-            expected = [score(v, "saliency", t, protocol, encode=False) for v, t in zip(p, prepared, strict=True)]
-            batch = upload(prepared, "cuda")
-            found = score_batch(p.cuda(), batch, protocol)
-            agree(found, expected)
-            again = score_batch(p.cuda(), batch, protocol)
+            found = batch_scores(p.cuda(), prepared, protocol)
+            agree(found, one_by_one(p, prepared, protocol))
+            again = batch_scores(p.cuda(), prepared, protocol)
             assert [list(s.values()) for s in found] == [list(s.values()) for s in again]
