@@ -19,7 +19,7 @@ from ..scoring.device.batch import score_batch
 from ..scoring.device.truths import upload
 from ..scoring.frame import FrameScores
 from ..scoring.inputs import as_map
-from .stimulus import DEVICES_KEY, Case, Item, Judge, Row, case_of, row_of, score_stimulus
+from .stimulus import DEVICES_KEY, Case, FrameScorer, Item, Row, case_of, row_of, score_stimulus
 
 _MOST_FRAMES = 64
 _MOST_PIXELS = 1 << 23
@@ -28,14 +28,14 @@ _MOST_PIXELS = 1 << 23
 _AS_THEY_ARE = (torch.uint8, torch.float16, torch.float32, torch.float64)
 
 
-def score_in_batches(predictor: Predictor, stimulus: Stimulus, judge: Judge) -> pa.Table:
+def score_in_batches(predictor: Predictor, stimulus: Stimulus, scorer: FrameScorer) -> pa.Table:
     """Run a predictor over one stimulus and score its predictions in batches on the device where they are.
 
     Returns, raises: as `score_stimulus`; the table's metadata name the kinds of devices under `DEVICES_KEY`.
     """
-    scorer = _BatchScorer(predictor)
-    table = score_stimulus(predictor, stimulus, judge, scorer)
-    devices = " ".join(sorted(scorer.devices)).encode()
+    batches = _BatchScorer(predictor)
+    table = score_stimulus(predictor, stimulus, scorer, batches)
+    devices = " ".join(sorted(batches.devices)).encode()
     return table.replace_schema_metadata({**(table.schema.metadata or {}), DEVICES_KEY: devices})
 
 
@@ -50,21 +50,21 @@ class _BatchScorer:
         self._home = _device_of(predictor)
         self.devices: set[str] = set()
 
-    def __call__(self, items: Iterator[Item], stimulus: Stimulus, judge: Judge) -> Iterator[Row]:
-        negatives = judge.negatives.of(stimulus)
+    def __call__(self, items: Iterator[Item], stimulus: Stimulus, scorer: FrameScorer) -> Iterator[Row]:
+        negatives = scorer.negatives.of(stimulus)
         with ThreadPoolExecutor(1, "vidsal-truth") as pool:
             waiting: list[Future[Case]] = []
             pixels = 0
             for item in items:
                 new = stimulus.width * stimulus.height + _pixels(item)
                 if len(waiting) == _MOST_FRAMES or pixels + new > _MOST_PIXELS:
-                    yield from self._rows([case.result() for case in waiting], judge)
+                    yield from self._rows([case.result() for case in waiting], scorer)
                     waiting, pixels = [], 0
-                waiting.append(pool.submit(case_of, item, stimulus, judge, negatives))
+                waiting.append(pool.submit(case_of, item, stimulus, scorer, negatives))
                 pixels += new
-            yield from self._rows([case.result() for case in waiting], judge)
+            yield from self._rows([case.result() for case in waiting], scorer)
 
-    def _rows(self, cases: Sequence[Case], judge: Judge) -> Iterator[Row]:
+    def _rows(self, cases: Sequence[Case], scorer: FrameScorer) -> Iterator[Row]:
         """Yield the rows of the frames that wait, in order; maps of one form are one batch."""
         batches: dict[Any, tuple[list[Case], list[Tensor]]] = {}
         form: dict[int, Any] = {}
@@ -79,7 +79,7 @@ class _BatchScorer:
             key: score_batch(
                 torch.stack(maps),
                 upload([case.truth for case in chosen], maps[0].device),
-                judge.protocol,
+                scorer.protocol,
                 chosen[0].kind,
                 [case.where for case in chosen],
             )

@@ -36,8 +36,8 @@ from .pool import Job, Maker, Model as Model, Progress, default_threads, limit_t
 from .results.aggregate import summarize
 from .results.schema import CoverageRecord, ScoredModel
 from .results.store import Run, make_record, now, rows_digest
-from .split_negatives import GatheredNegatives, gather
-from .stimulus import DEVICES_KEY, GAZE_KEY, Judge, frames_schema, score_humans, score_stimulus
+from .split_negatives import SplitNegatives, split_negatives
+from .stimulus import DEVICES_KEY, GAZE_KEY, FrameScorer, frames_schema, score_humans, score_stimulus
 
 ENGINE = "1"
 _PACKAGES = ("numpy", "scipy", "torch", "av")  # whose versions move a number
@@ -215,7 +215,7 @@ def run(
             left.unlink()
         annotated = [s for s in data if s.annotated]
         for shape in sorted({(s.height, s.width) for s in chosen}):
-            _gather_once(folder, annotated, shape, settings)
+            _store_negatives(folder, annotated, shape, settings)
         jobs = _Job.each(chosen, data, make, folder, settings.threads, settings=settings)
         work(jobs, data, workers, progress)
         schema = frames_schema(settings.protocol.labels)
@@ -276,16 +276,18 @@ class _Job(Job):
     def do(self, model: Model, data: Release) -> None:
         stimulus = data[self.stimulus_id]
         negatives = _negatives(self.folder, (stimulus.height, stimulus.width))
-        judge = Judge(self.settings.protocol, self.settings.recipe, negatives, _stored(stimulus, data, self.settings))
+        scorer = FrameScorer(
+            self.settings.protocol, self.settings.recipe, negatives, _stored(stimulus, data, self.settings)
+        )
         if isinstance(model, HumanReference):
-            table = score_humans(model, stimulus, judge)
+            table = score_humans(model, stimulus, scorer)
         elif self.settings.score_on == "device":
             from .batches import score_in_batches
 
             limit_torch(self.threads)  # it may have been imported just now
-            table = score_in_batches(model, stimulus, judge)
+            table = score_in_batches(model, stimulus, scorer)
         else:
-            table = score_stimulus(model, stimulus, judge)
+            table = score_stimulus(model, stimulus, scorer)
         with atomic_write(self.rows) as temporary:
             pq.write_table(table, temporary, compression="lz4")
 
@@ -317,17 +319,17 @@ def _negatives_file(folder: Path, shape: tuple[int, ...]) -> Path:
     return folder / f"negatives-{shape[1]}x{shape[0]}.npz"
 
 
-def _gather_once(folder: Path, annotated: list[Stimulus], shape: tuple[int, int], settings: Settings) -> None:
+def _store_negatives(folder: Path, annotated: list[Stimulus], shape: tuple[int, int], settings: Settings) -> None:
     path = _negatives_file(folder, shape)
     if not path.is_file():
-        found = gather(annotated, shape, settings.protocol)
+        found = split_negatives(annotated, shape, settings.protocol)
         with atomic_write(path) as temporary, temporary.open("wb") as file:
             np.savez(file, total=found.total, others=found.others, reason=found.reason)
 
 
-def _negatives(folder: Path, shape: tuple[int, int]) -> GatheredNegatives:
+def _negatives(folder: Path, shape: tuple[int, int]) -> SplitNegatives:
     with np.load(_negatives_file(folder, shape), allow_pickle=False) as data:
-        return GatheredNegatives(data["total"], bool(data["others"]), str(data["reason"]))
+        return SplitNegatives(data["total"], bool(data["others"]), str(data["reason"]))
 
 
 def _finish(

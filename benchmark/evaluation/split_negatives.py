@@ -22,7 +22,7 @@ DRAWN = {"ten-stimulus-union": 10, "forty-other-union": 40}
 
 
 @dataclass(frozen=True)
-class GatheredNegatives:
+class SplitNegatives:
     """The negatives for the frames of one size.
 
     Attributes:
@@ -50,8 +50,8 @@ class GatheredNegatives:
         return Negatives(rest) if rest.any() else None
 
 
-def gather(stimuli: Sequence[Stimulus], shape: tuple[int, int], protocol: Protocol) -> GatheredNegatives:
-    """Gather the negatives of a split for frames of one size.
+def split_negatives(stimuli: Sequence[Stimulus], shape: tuple[int, int], protocol: Protocol) -> SplitNegatives:
+    """Collect the negatives of a split for frames of one size.
 
     Args:
         stimuli: all annotated stimuli of the release and split, whatever part of them is scored.
@@ -60,9 +60,9 @@ def gather(stimuli: Sequence[Stimulus], shape: tuple[int, int], protocol: Protoc
     """
     others = protocol.negatives in ("others-list", "forty-other-union")
     if protocol.negatives == "none":
-        return GatheredNegatives(np.zeros(shape), others, NOT_WANTED)
+        return SplitNegatives(np.zeros(shape), others, NOT_WANTED)
     if others and len(stimuli) < 2:
-        return GatheredNegatives(np.zeros(shape), others, ONE_STIMULUS)
+        return SplitNegatives(np.zeros(shape), others, ONE_STIMULUS)
     total = np.zeros(shape)
     if protocol.negatives == "forty-other-union":
         total = np.stack([_share(stimulus, shape) for stimulus in stimuli])
@@ -79,7 +79,7 @@ def gather(stimuli: Sequence[Stimulus], shape: tuple[int, int], protocol: Protoc
             total += _frame_counts(stimulus, shape)
         frames = sum(len(s.annotated_indices()) for s in stimuli)
         total = union_probability(np.rint(total).astype(np.int64), frames)
-    return GatheredNegatives(total, others, "" if total.any() else NO_OTHERS)
+    return SplitNegatives(total, others, "" if total.any() else NO_OTHERS)
 
 
 def _union_without(shares: FloatMap, own: FloatMap) -> FloatMap:

@@ -28,7 +28,7 @@ from ..scoring.frame import FrameScores, FrameTruth, prepare_truth, score
 from ..scoring.inputs import as_map, value_range
 from ..scoring.negatives import Negatives
 from ..scoring.truth_cache import StimulusTruth
-from .split_negatives import GatheredNegatives
+from .split_negatives import SplitNegatives
 
 SCORED, NO_FIXATION, NO_PREDICTION = "scored", "no_fixation", "no_prediction"
 GAZE_KEY = b"vidsal.gaze_points"
@@ -87,7 +87,7 @@ class FrameRows:
 
 
 @dataclass(frozen=True)
-class Judge:
+class FrameScorer:
     """Everything that scoring a stimulus needs beside the predictions.
 
     Attributes:
@@ -99,7 +99,7 @@ class Judge:
 
     protocol: Protocol
     recipe: str | None
-    negatives: GatheredNegatives
+    negatives: SplitNegatives
     stored: StimulusTruth | None = None
 
     def truth(self, stimulus: Stimulus, frame: int, negatives: Negatives | None) -> FrameTruth:
@@ -242,14 +242,14 @@ def gap(info: ModelInfo, stimulus: Stimulus, index: int) -> BadData:
 
 
 def score_stimulus(
-    predictor: Predictor, stimulus: Stimulus, judge: Judge, score_all: ScoreAll | None = None
+    predictor: Predictor, stimulus: Stimulus, scorer: FrameScorer, score_all: ScoreAll | None = None
 ) -> pa.Table:
     """Run a predictor over one stimulus and score its predictions.
 
     Args:
         predictor: the model.
         stimulus: what it is shown.
-        judge: everything else that scoring needs.
+        scorer: everything else that scoring needs.
         score_all: makes rows of predictions; None = one by one as they come, in a second thread.
 
     Returns:
@@ -259,7 +259,7 @@ def score_stimulus(
     Raises:
         BadData: see `complete`; NonFinite: a map that is not finite, naming stimulus and frame.
     """
-    rows = FrameRows(stimulus.id, judge.protocol.labels)
+    rows = FrameRows(stimulus.id, scorer.protocol.labels)
     path = np.full((stimulus.n_frames, 2), np.nan)
 
     def items() -> Iterator[Item]:
@@ -268,7 +268,7 @@ def score_stimulus(
                 path[item.frame] = item.xy
             yield item
 
-    for row in (score_all or _one_by_one)(items(), stimulus, judge):
+    for row in (score_all or _one_by_one)(items(), stimulus, scorer):
         rows.add(*row)
     if np.isnan(path).all():
         return rows.table()
@@ -311,19 +311,19 @@ Item = Prediction | int
 Row = tuple[int, int, FrameScores | None, str, str | None]
 """The arguments of `FrameRows.add`."""
 
-ScoreAll = Callable[[Iterator[Item], Stimulus, Judge], Iterator[Row]]
+ScoreAll = Callable[[Iterator[Item], Stimulus, FrameScorer], Iterator[Row]]
 
 
-def case_of(item: Item, stimulus: Stimulus, judge: Judge, negatives: Negatives | None) -> Case:
+def case_of(item: Item, stimulus: Stimulus, scorer: FrameScorer, negatives: Negatives | None) -> Case:
     """Bring a prediction and its frame's truth together."""
     frame = item if isinstance(item, int) else item.frame
     where = f"{stimulus.id}, frame {frame}"
-    truth = judge.truth(stimulus, frame, negatives)
+    truth = scorer.truth(stimulus, frame, negatives)
     if isinstance(item, int):
         return Case(frame, truth, None, "saliency", where)
     if item.xy is None:
         return Case(frame, truth, item.values, item.kind, where)
-    density = _density_at(item.xy, stimulus, judge) if truth.n_fixated else None
+    density = _density_at(item.xy, stimulus, scorer) if truth.n_fixated else None
     return Case(frame, truth, density, "density", where)
 
 
@@ -344,22 +344,22 @@ def row_of(case: Case, score_case: Callable[[Case], FrameScores]) -> Row:
     return case.frame, n_fixated, scores, SCORED, _reason(scores)
 
 
-def _one_by_one(items: Iterator[Item], stimulus: Stimulus, judge: Judge) -> Iterator[Row]:
-    negatives = judge.negatives.of(stimulus)
+def _one_by_one(items: Iterator[Item], stimulus: Stimulus, scorer: FrameScorer) -> Iterator[Row]:
+    negatives = scorer.negatives.of(stimulus)
 
     def score_case(case: Case) -> FrameScores:
-        return score(case.values, case.kind, case.truth, judge.protocol, encode=True, where=case.where)
+        return score(case.values, case.kind, case.truth, scorer.protocol, encode=True, where=case.where)
 
     def row(item: Item) -> Row:
-        return row_of(case_of(item, stimulus, judge, negatives), score_case)
+        return row_of(case_of(item, stimulus, scorer, negatives), score_case)
 
     return prefetch_calls((partial(row, item) for item in items), 1, _AHEAD)
 
 
-def _density_at(xy: tuple[float, float], stimulus: Stimulus, judge: Judge) -> npt.NDArray[np.float32]:
+def _density_at(xy: tuple[float, float], stimulus: Stimulus, scorer: FrameScorer) -> npt.NDArray[np.float32]:
     """Make a density from a predicted gaze position with the kernel of the truth."""
     shape = (stimulus.height, stimulus.width)
-    kernel = replace(stimulus.truth(judge.recipe), per="row", orders=None)
+    kernel = replace(stimulus.truth(scorer.recipe), per="row", orders=None)
     values = make_density(np.array([xy], np.float32), shape, kernel)
     return values if values.any() else np.full(shape, 1 / (shape[0] * shape[1]), np.float32)
 
@@ -372,10 +372,10 @@ def _reason(scores: FrameScores) -> str | None:
     return "; ".join(f"{', '.join(names)}: {text}" for text, names in by_text.items()) or None
 
 
-def score_humans(reference: HumanReference, stimulus: Stimulus, judge: Judge) -> pa.Table:
+def score_humans(reference: HumanReference, stimulus: Stimulus, scorer: FrameScorer) -> pa.Table:
     """Score a human reference over one stimulus; a row is the mean over its comparisons."""
-    rows = FrameRows(stimulus.id, judge.protocol.labels)
-    negatives = judge.negatives.of(stimulus)
+    rows = FrameRows(stimulus.id, scorer.protocol.labels)
+    negatives = scorer.negatives.of(stimulus)
     for frame in stimulus.annotated_indices().tolist():
         everybody = stimulus.gaze_points.at(frame)
         pixels = np.stack([stimulus.gaze_points.x[everybody], stimulus.gaze_points.y[everybody]], axis=1)
@@ -384,14 +384,14 @@ def score_humans(reference: HumanReference, stimulus: Stimulus, judge: Judge) ->
             rows.add(frame, 0, None, NO_FIXATION, None)
             continue
         scores = []
-        for comparison in reference.compare(stimulus, frame, judge.recipe):
+        for comparison in reference.compare(stimulus, frame, scorer.recipe):
             where = f"{stimulus.id}, frame {frame}"
-            truth = judge.truth_of(stimulus, comparison.truth, negatives, where)
-            scores.append(score(comparison.values, "density", truth, judge.protocol, encode=True, where=where))
+            truth = scorer.truth_of(stimulus, comparison.truth, negatives, where)
+            scores.append(score(comparison.values, "density", truth, scorer.protocol, encode=True, where=where))
         if not scores:
             rows.add(frame, n_fixated, None, NO_PREDICTION, "only one observer looked")
             continue
-        mean = FrameScores({n: _mean([s[n] for s in scores]) for n in judge.protocol.labels}, scores[0].reasons)
+        mean = FrameScores({n: _mean([s[n] for s in scores]) for n in scorer.protocol.labels}, scores[0].reasons)
         rows.add(frame, n_fixated, mean, SCORED, _reason(mean))
     return rows.table()
 

@@ -20,7 +20,7 @@ from synthetic_predictions import Stored, make_release, predict_once
 import vidsal
 from vidsal.benchmark import metrics
 from vidsal.benchmark.evaluation.results.store import Run
-from vidsal.benchmark.evaluation.split_negatives import gather
+from vidsal.benchmark.evaluation.split_negatives import split_negatives
 from vidsal.benchmark.protocols import PROTOCOLS, SIX, protocol
 from vidsal.benchmark.scoring.frame import score
 from vidsal.benchmark.scoring.negatives import Negatives
@@ -275,8 +275,8 @@ def by_negatives(release: Release, stored: Stored, sets: Sequence[str] = NEGATIV
     stimuli = list(release)
     shape = (stimuli[0].height, stimuli[0].width)
     weights = {"all pixels": lambda s: np.ones(shape)}
-    others = gather(stimuli, shape, protocol("exact-1"))
-    ten = gather(stimuli, shape, protocol("dhf1k-1"))
+    others = split_negatives(stimuli, shape, protocol("exact-1"))
+    ten = split_negatives(stimuli, shape, protocol("dhf1k-1"))
     weights["others, list"] = lambda s: _weights(others.of(s))
     weights["others, union"] = lambda s: (_weights(others.of(s)) > 0).astype(float)
     weights["ten frames, expected"] = lambda s: _weights(ten.of(s))

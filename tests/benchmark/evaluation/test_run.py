@@ -15,7 +15,7 @@ import vidsal
 from vidsal.benchmark import protocols, score_frame
 from vidsal.benchmark.evaluation.results import store as results
 from vidsal.benchmark.evaluation.run import ModelRecord, Settings, run
-from vidsal.benchmark.evaluation.split_negatives import gather
+from vidsal.benchmark.evaluation.split_negatives import split_negatives
 from vidsal.benchmark.evaluation.stimulus import centre_density
 from vidsal.benchmark.human import GoldStandard, OneVsRest
 from vidsal.benchmark.predictor import Prediction
@@ -225,7 +225,7 @@ def test_one_annotated_stimulus_has_no_negatives(tmp_path: Path) -> None:
 
 
 def test_negatives_of_other_sizes_are_scaled(ds: Release) -> None:
-    found = gather(list(ds), (24, 32), protocols.protocol("exact-1"))
+    found = split_negatives(list(ds), (24, 32), protocols.protocol("exact-1"))
     stimulus = ds[ds.ids[0]]
     expected = np.zeros((24, 32))
     for other in ds:
@@ -239,7 +239,7 @@ def test_negatives_of_other_sizes_are_scaled(ds: Release) -> None:
 
 
 def test_union_probability_of_a_split_by_counting(ds: Release) -> None:
-    found = gather(list(ds), (48, 64), protocols.protocol("dhf1k-1"))
+    found = split_negatives(list(ds), (48, 64), protocols.protocol("dhf1k-1"))
     counts = np.zeros((48, 64))
     for stimulus in ds:
         for frame in range(stimulus.n_frames):

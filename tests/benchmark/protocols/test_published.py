@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from vidsal.benchmark import Negatives, prepare_truth, protocol, score_frame
-from vidsal.benchmark.evaluation.split_negatives import gather
+from vidsal.benchmark.evaluation.split_negatives import split_negatives
 from vidsal.benchmark.metrics import find
 from vidsal.benchmark.metrics.float32 import float32_groups
 from vidsal.benchmark.metrics.maps import stretch_eps32
@@ -258,7 +258,7 @@ def test_the_union_over_few_stimuli_draws_all_of_them() -> None:
 
 
 def stimulus(rng: np.random.Generator, n_frames: int) -> Any:
-    """What `gather` reads of a stimulus of 8 x 6 pixels."""
+    """What `split_negatives` reads of a stimulus of 8 x 6 pixels."""
     n = 5 * n_frames
     frame = rng.integers(0, n_frames, n)
     points = SimpleNamespace(
@@ -280,7 +280,7 @@ def fixated(s: Any, frame: int) -> np.ndarray:
 def test_a_run_gathers_the_union_that_its_protocol_draws(name: str, k: int, own: bool) -> None:
     rng = np.random.default_rng(10)
     stimuli = [stimulus(rng, int(rng.integers(2, 9))) for _ in range(14 if own else 45)]
-    found = gather(stimuli, (6, 8), protocol(name)).of(stimuli[3]).weights
+    found = split_negatives(stimuli, (6, 8), protocol(name)).of(stimuli[3]).weights
     pool = [i for i in range(len(stimuli)) if own or i != 3]
     maps = {i: [fixated(stimuli[i], f) for f in range(stimuli[i].n_frames)] for i in pool}
     drawn = np.mean(
