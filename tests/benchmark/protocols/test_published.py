@@ -292,6 +292,6 @@ def test_a_run_gathers_the_union_that_its_protocol_draws(name: str, k: int, own:
 
 def test_a_protocol_without_shuffled_area_gathers_nothing() -> None:
     rng = np.random.default_rng(11)
-    found = gather([stimulus(rng, 3), stimulus(rng, 4)], (6, 8), protocol("msu-1"))
+    found = split_negatives([stimulus(rng, 3), stimulus(rng, 4)], (6, 8), protocol("msu-1"))
     assert found.of(stimulus(rng, 3)) is None
     assert found.reason == "not reported by this protocol"
