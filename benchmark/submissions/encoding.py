@@ -11,15 +11,14 @@ from collections.abc import Callable
 from typing import Any, Literal, cast
 
 import numpy as np
-import numpy.typing as npt
 
 from vidsal.loaders.errors import UnknownName
 
+from ..metrics.maps import Map
 from ..predictor import Kind
 from ..scoring.inputs import as_map, check_is_density, value_range
 from .manifest import Encoding, PredictionPart
 
-Map = npt.NDArray[Any]
 Files = Literal["npz", "npz16", "png8", "png16"]
 
 FILES: dict[str, str] = {

@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import numpy.typing as npt
 from pydantic import ValidationError
 
 from vidsal._version import __version__
@@ -30,15 +29,14 @@ from ..evaluation.pool import Job, Maker, Model, Progress, versions, work
 from ..evaluation.run import ModelRecord
 from ..evaluation.stimulus import gap, info_of, predictions
 from ..human import HumanReference
+from ..metrics.maps import Map
 from ..predictor import Kind, ModelInfo, Prediction, Predictor, StimulusInfo
 from ..prefetch import prefetch_items
 from . import manifest as manifests
 from .encoding import Files, encode, encoding, stored_kind
 from .formats.npz import NpzWriter
-from .manifest import FOLDER, NAME, SUMS, Manifest
+from .manifest import FOLDER, NAME, SUMS, Manifest, ModelPart
 from .safe_files import file_digest, folder_digest
-
-Map = npt.NDArray[Any]
 
 _PNG_LEVEL = 3  # of deflate: 4 % larger than the usual 6, twice as fast
 
@@ -139,17 +137,10 @@ def write(
     return manifest
 
 
-def _model_part(model: ModelRecord) -> manifests.ModelPart:
+def _model_part(model: ModelRecord) -> ModelPart:
     """Return what the manifest says of the model."""
     try:
-        return manifests.ModelPart.of(
-            model.info,
-            model.options,
-            kind=model.kind,
-            checkpoint=model.checkpoint,
-            checkpoint_sha256=model.checkpoint_sha256,
-            device=model.device,
-        )
+        return ModelPart.model_validate(model.card().model_dump(include=set(ModelPart.model_fields)))
     except ValidationError as error:
         raise WrongUse(
             f"model {model.info.name!r} cannot be described in {NAME}: {manifests.faults(error)[0]}"
@@ -378,7 +369,7 @@ def _images(model: Predictor, stimulus: Stimulus, plan: Plan, tally: _Tally) -> 
 def _manifest(
     parts: list[_Part],
     info: ModelInfo,
-    model: manifests.ModelPart,
+    model: ModelPart,
     data: Release,
     plan: Plan,
     key: str,

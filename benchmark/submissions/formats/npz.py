@@ -17,15 +17,14 @@ from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from vidsal.loaders.errors import BadData
 
+from ...metrics.maps import Map
 from ...prefetch import prefetch_items
 from ..safe_files import file_digest, open_regular
 from .stored import MOST_FRAMES, Inspection, Limits, Read
 
-Map = npt.NDArray[Any]
 TYPES = frozenset({"uint8", "uint16", "float16", "float32", "float64"})
 
 _MOST_HEADER = 4096

@@ -10,18 +10,17 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
-import numpy.typing as npt
 
 from vidsal.loaders.errors import BadData
 
+from ...metrics.maps import Map
 from ...prefetch import DEPTH, prefetch_calls
 from ..safe_files import folder_digest, open_regular, read_bounded
 from . import png
 
-Map = npt.NDArray[Any]
 Read = tuple[int, Map | None]
 """A frame and its numbers: a map, or the x and y of a gaze point; None where it was only checked."""
 

@@ -8,15 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from vidsal.loaders.errors import BadData
 
+from ...metrics.maps import Map
 from ...prefetch import prefetch_items
 from ..safe_files import file_digest, open_regular
 from .stored import Inspection, Limits, Read
-
-Map = npt.NDArray[Any]
 
 CONTAINERS = {".mkv": "matroska", ".avi": "avi", ".mp4": "mov", ".mov": "mov"}
 """Container by suffix. The decoder is given its name, so that the content of a file cannot choose another demuxer."""

@@ -700,3 +700,13 @@ def test_the_tool_says_what_wrote_it(tmp_path: Path, ds: Release) -> None:
     assert made.manifest.tool["vidsal"] == vidsal.__version__
     assert submission_writing.FOLDER == "predictions"
     assert os.listdir(tmp_path / "sub" / "predictions") != []
+
+
+def test_a_declaration_that_cannot_be_stored_is_reported_before_the_work(tmp_path: Path, ds: Release) -> None:
+    log: list[str] = []
+    model = Breaks(None, log)
+    model.info = ModelInfo(name="deep thing", needs_frames=False)
+    with pytest.raises(WrongUse, match=r"model 'deep thing' cannot be described in submission\.json: name: "):
+        predict(model, ds, tmp_path / "sub")
+    assert log == []
+    assert not (tmp_path / "sub").exists()
