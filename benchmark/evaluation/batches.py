@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +15,7 @@ from torch import Tensor
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.release.release import Stimulus
 
-from ..predictor import Predictor
+from ..predictor import Prediction, Predictor
 from ..scoring.device.batch import score_batch
 from ..scoring.device.truths import upload
 from ..scoring.frame import FrameScores
@@ -56,6 +57,8 @@ class _BatchScorer:
             waiting: list[Future[Case]] = []
             pixels = 0
             for item in items:
+                if isinstance(item, Prediction) and isinstance(item.values, Tensor):
+                    item = replace(item, values=item.values.detach())  # lets go of the graph of a model that kept it
                 new = stimulus.width * stimulus.height + _pixels(item)
                 if len(waiting) == _MOST_FRAMES or pixels + new > _MOST_PIXELS:
                     yield from self._rows([case.result() for case in waiting], scorer)
@@ -93,7 +96,7 @@ class _BatchScorer:
 
     def _tensor(self, case: Case) -> Tensor:
         """Return the map as a tensor of a type that is scored, on its own device; arrays go to the model's."""
-        values = case.values.detach() if isinstance(case.values, Tensor) else case.values
+        values = case.values
         device = values.device if isinstance(values, Tensor) else self._home
         if device.type not in ("cpu", "cuda"):
             raise WrongUse(f"{case.where}: predicted on {device.type}; only cpu and cuda score, so score on the host")

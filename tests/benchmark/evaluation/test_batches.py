@@ -130,6 +130,17 @@ def test_every_type_of_map(ds: Release, protocol: str) -> None:
     assert made.loc[made["frame"] == 6, "reason"].str.contains("constant prediction").all()
 
 
+def test_kinds_may_change_within_a_video(ds: Release) -> None:
+    class Changing(Tensors):
+        def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
+            kinds: tuple[Kind, ...] = ("saliency", "density", "log_density")
+            models = [Tensors(kind).predict(frames, stimulus) for kind in kinds]
+            for index in range(stimulus.n_frames):
+                yield next(models[index % 3])
+
+    agree(Changing(), ds)
+
+
 class Lazy(Tensors):
     """Skips frames, among them some at which nobody looks; may write into one buffer."""
 
