@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
-from vidsal.benchmark.predictor import ModelInfo, Predictor
+from vidsal.benchmark.predictor import ModelInfo, Predictor, check_trained_on
 from vidsal.loaders.errors import WrongUse
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class KnownCheckpoint:
         git_blob_sha1: what `git hash-object FILE` prints, where known.
         n_bytes: size, where known.
         options: settings that belong to these weights.
-        trained_on: data sets whose gaze the weights have seen.
+        trained_on: data sets whose gaze the weights have seen, as in `ModelInfo`.
         note: anything else worth knowing.
     """
 
@@ -146,6 +146,9 @@ class KnownCheckpoint:
     options: Mapping[str, Any] = field(default_factory=dict)
     trained_on: tuple[str, ...] = ()
     note: str = ""
+
+    def __post_init__(self) -> None:
+        check_trained_on(f"{self.model}, {self.file}", self.trained_on)
 
 
 class Build(Protocol):

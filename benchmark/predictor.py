@@ -6,17 +6,21 @@ fixations or densities.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
 
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import Frame
+from vidsal.loaders.registry import DATASETS
 
 Kind = Literal["density", "log_density", "saliency"]
 Missing = Literal["error", "first-available", "center-bias", "exclude"]
+OTHER = "other:"
+"""What the name of a data set that is not registered begins with in `ModelInfo.trained_on`."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +34,8 @@ class ModelInfo:
         lookahead: largest number of later frames used; 0 for a causal model.
         missing: what a frame without prediction means: `error`, or a declared rule.
         output: kind of the predictions; `point` for gaze positions.
-        trained_on: data sets whose gaze the weights have seen, pre-training on images included.
+        trained_on: ids of the data sets whose gaze the weights have seen, pre-training on images included; one that is
+            not registered as `other:<name>`. A board marks the runs on them.
         licence: licence of the weights.
         paper: citation of the paper.
         needs_frames: False for a predictor that never looks at the pixels.
@@ -52,6 +57,30 @@ class ModelInfo:
             raise WrongUse(f"ModelInfo.missing is {self.missing!r}; it is one of {', '.join(get_args(Missing))}")
         if self.lookahead < 0 or (self.causal and self.lookahead):
             raise WrongUse(f"model {self.name}: a causal model has lookahead 0, found {self.lookahead}")
+        check_trained_on(self.name, self.trained_on)
+
+
+def check_trained_on(model: str, trained_on: Iterable[str]) -> None:
+    """Refuse what a board could not compare with the data set of a run.
+
+    Args:
+        model: name, for the message.
+        trained_on: as in `ModelInfo`.
+
+    Raises:
+        WrongUse: an entry is neither the id of a registered data set nor `other:<name>`; the message names the nearest.
+    """
+    if isinstance(trained_on, str):
+        raise WrongUse(f"model {model}: trained_on is the text {trained_on!r}; write a tuple, ({trained_on!r},)")
+    for entry in trained_on:
+        if entry in DATASETS or (entry.startswith(OTHER) and entry.removeprefix(OTHER).strip()):
+            continue
+        near = get_close_matches(entry.casefold(), DATASETS, n=1, cutoff=0.4)
+        raise WrongUse(
+            f"model {model}: trained_on holds {entry!r}, which is no id of a registered data set"
+            f"{f'; did you mean {near[0]!r}?' if near else '.'} Known: {', '.join(sorted(DATASETS))}; "
+            f"write any other as {OTHER}<name>"
+        )
 
 
 @dataclass(frozen=True)

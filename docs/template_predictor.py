@@ -32,7 +32,7 @@ class MyModel:
         causal=True,  # False if the prediction of frame t needs frames after t ...
         lookahead=0,  # ... and then how many, at most
         output="saliency",  # or "density" (sums to 1), "log_density" (natural logarithm of one), "point"
-        trained_on=(),  # data sets whose gaze your weights have seen, e.g. ("dhf1k",); pre-training counts
+        trained_on=(),  # whose gaze your weights have seen, by id: ("dhf1k", "other:my_lab"); pre-training counts
         licence="Apache-2.0",  # of the weights
         paper="",
     )

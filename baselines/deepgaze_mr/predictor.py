@@ -53,7 +53,7 @@ INFO = ModelInfo(
     causal=True,
     missing="exclude",
     output="log_density",
-    trained_on=("LEDOV",),
+    trained_on=("ledov",),
     licence="MIT",
     paper="Tangemann, Kümmerer, Wallis & Bethge, Measuring the importance of temporal features in video saliency, "
     "ECCV 2020",
@@ -67,7 +67,7 @@ CHECKPOINTS = (
         source=_SOURCE,
         licence="MIT",
         git_blob_sha1="c871bf5f68425c596f90dc8e9cc6fbca6e9d9b8b",
-        trained_on=("LEDOV",),
+        trained_on=("ledov",),
         note="about 80 MB",
     ),
 )

@@ -57,7 +57,7 @@ BACKBONE_NAMES = (
 INFO = ModelInfo(
     name=NAME,
     output="point",
-    trained_on=("GazeCom",),
+    trained_on=("gazecom",),
     licence="none published",
     paper="Spreen-Ledebur, Gaze prediction in natural videos using end-to-end deep learning, master's thesis; "
     "https://github.com/spreeni/thesis_gaze_prediction",

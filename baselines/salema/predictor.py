@@ -47,7 +47,7 @@ GROUP = {"cpu": 1}
 GROUP_ELSEWHERE = 8
 
 FILES = "https://imatge.upc.edu/web/sites/default/files/projects/saliency/public/VideoSalGAN-II/"
-DATA_SETS = ("SALICON", "DHF1K")
+DATA_SETS = ("salicon", "dhf1k")
 PAPER = "Linardos et al., Simple vs complex temporal recurrences for video saliency prediction, BMVC 2019"
 LICENCE = "none stated"
 

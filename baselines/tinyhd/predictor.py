@@ -57,7 +57,7 @@ _PAPER = (
     "Hu et al., TinyHD: Efficient Video Saliency Prediction with Heterogeneous Decoders using Hierarchical Maps "
     "Distillation, WACV 2023"
 )
-_INFO = ModelInfo(name=S, trained_on=("DHF1K",), licence="none stated", paper=_PAPER)
+_INFO = ModelInfo(name=S, trained_on=("dhf1k",), licence="none stated", paper=_PAPER)
 INFOS = {S: _INFO, M: replace(_INFO, name=M, causal=False, lookahead=WINDOW - 1)}
 
 
@@ -70,7 +70,7 @@ def _known(
     sha256: str | None = None,
     n_bytes: int | None = None,
     d1_last: bool = False,
-    trained_on: str = "DHF1K",
+    trained_on: str = "dhf1k",
 ) -> KnownCheckpoint:
     return KnownCheckpoint(
         model=model,
@@ -97,7 +97,7 @@ CHECKPOINTS = (
         sha256="939f818117dda22faa1232127f479c107e7932398c2b1901a963c6fe93b3413c",
         n_bytes=2473113,
     ),
-    _known(S, "full", "ucf_d123s.pth", "2f87a75612d95e100cc24f842629371261f69b03", trained_on="UCF Sports"),
+    _known(S, "full", "ucf_d123s.pth", "2f87a75612d95e100cc24f842629371261f69b03", trained_on="ucf-sports"),
     _known(M, "full", "d1d2d3_M_lt.pth", "6e77140078bdff6fb1828174a4051c2c35d92e97", d1_last=True),
     _known(M, "half the channels", "d123m_rc2_rc1T.pth", "272f30ebc7e7e667105b5147aa1ebb57827451f6"),
     _known(
@@ -108,7 +108,7 @@ CHECKPOINTS = (
         sha256="53e8a306d3e260f6c236e99694bec5852ee208b21d816d93a2918c1828771958",
         n_bytes=2481689,
     ),
-    _known(M, "full", "ucf_d123m.pth", "45a2e28bcfb546aa4825485ca37bb5836b01729a", trained_on="UCF Sports"),
+    _known(M, "full", "ucf_d123m.pth", "45a2e28bcfb546aa4825485ca37bb5836b01729a", trained_on="ucf-sports"),
 )
 
 OPTIONS = {

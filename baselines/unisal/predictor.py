@@ -50,7 +50,7 @@ VIDEO_SIZES = {"DHF1K": (224, 384), "Hollywood": (224, 416), "UCFSports": (256, 
 DHF1K_SIZE = (360, 640)
 
 REPOSITORY = "https://github.com/rdroste/unisal/tree/master/training_runs/pretrained_unisal"
-DATA_SETS = ("DHF1K", "Hollywood-2", "UCF Sports", "SALICON")
+DATA_SETS = ("dhf1k", "hollywood2", "ucf-sports", "salicon")
 
 INFO = ModelInfo(
     name="unisal",
@@ -89,7 +89,7 @@ CHECKPOINTS = (
         licence="Apache-2.0",
         git_blob_sha1="2a14bf648bf090a771152bb0f9da2da311c1cbef",
         options={"source": "SALICON"},
-        trained_on=(*DATA_SETS, "MIT1003"),
+        trained_on=(*DATA_SETS, "mit1003"),
     ),
 )
 

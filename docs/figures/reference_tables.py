@@ -13,11 +13,11 @@ from generated_blocks import plain, put, table
 
 from vidsal.baselines import registry as models
 from vidsal.baselines.base import Baseline
-from vidsal.benchmark.human import HUMANS
 from vidsal.benchmark.predictor import ModelInfo
 from vidsal.benchmark.protocols import PROTOCOLS, describe as protocol_words
 from vidsal.loaders import registry as data_sets
 from vidsal.loaders.records import DatasetInfo
+from vidsal.models import declared
 
 DOCS = Path(__file__).resolve().parents[1]
 
@@ -78,7 +78,7 @@ def model_blocks() -> dict[str, str]:
     rows: list[tuple[str, ...]] = []
     sections: list[str] = []
     for name, entry in models.TABLE.items():
-        info = HUMANS[name].info if entry.kind == "human" else models.baseline(name).info
+        info = declared(name)
         rows.append((f"`{name}`", entry.kind, entry.summary, info.output, _looks(info), ", ".join(info.trained_on)))
         if entry.kind == "network":
             sections += _network(name, models.baseline(name))

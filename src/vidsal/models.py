@@ -69,6 +69,15 @@ class ModelSpec:
         )
 
 
+def declared(name: str) -> ModelInfo:
+    """Return what a registered model says of itself, without its weights.
+
+    Raises:
+        UnknownName: no such model.
+    """
+    return HUMANS[name].info if name in HUMANS else registry.baseline(name).info
+
+
 def choose_device(asked: str) -> str:
     """Return the device to use; `auto` is a GPU where there is one.
 

@@ -205,7 +205,7 @@ def read_page() -> Callable[[Path], Element]:
     return parse_page
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_run() -> MakeRun:
     """`build_run`."""
     return build_run

@@ -22,12 +22,18 @@ def model() -> None:
 def list_(as_json: bool) -> None:
     """List the models."""
     from vidsal.baselines import registry
+    from vidsal.models import declared
 
-    rows = [(name, entry.kind, entry.summary) for name, entry in registry.TABLE.items()]
+    lines = registry.TABLE.items()
     if as_json:
-        print_json([{"name": n, "kind": k, "summary": s} for n, k, s in rows])
+        print_json(
+            [
+                {"name": n, "kind": m.kind, "summary": m.summary, "trained_on": list(declared(n).trained_on)}
+                for n, m in lines
+            ]
+        )
     else:
-        print_table(rows, ("name", "kind", "summary"))
+        print_table([(n, m.kind, m.summary) for n, m in lines], ("name", "kind", "summary"))
 
 
 @model.command()
@@ -36,18 +42,16 @@ def list_(as_json: bool) -> None:
 def info(name: str, as_json: bool) -> None:
     """Say what a model is: paper, licence, options, published checkpoints."""
     from vidsal.baselines import registry
-    from vidsal.benchmark.human import HUMANS
+    from vidsal.models import declared
 
-    entry = registry.entry(name)
-    if name in HUMANS:
-        found = {"name": name, "kind": entry.kind, "summary": entry.summary, **asdict(HUMANS[name].info)}
-        options: dict[str, object] = {}
-        checkpoints: list[dict[str, object]] = []
-    else:
-        line = registry.baseline(name)
-        found = {"kind": entry.kind, "summary": entry.summary, **asdict(line.info)}
-        options = {k: {"default": o.default, "help": o.help, "values": o.expected()} for k, o in line.options.items()}
-        checkpoints = [asdict(c) for c in line.checkpoints]
+    line = registry.entry(name)
+    found = {"kind": line.kind, "summary": line.summary, **asdict(declared(name))}
+    options: dict[str, object] = {}
+    checkpoints: list[dict[str, object]] = []
+    if line.kind != "human":
+        model = registry.baseline(name)
+        options = {k: {"default": o.default, "help": o.help, "values": o.expected()} for k, o in model.options.items()}
+        checkpoints = [asdict(c) for c in model.checkpoints]
     if as_json:
         print_json({**found, "options": options, "checkpoints": checkpoints})
         return

@@ -298,7 +298,7 @@ def test_real_weights_on_the_real_video(
     letter = name[-1]
     model = load_model(name, samples / "tinyhd" / f"d123{letter}_rc4_rc1T.pth", threads=1)
     assert isinstance(model, TinyHDPredictor)
-    assert model.info.trained_on == ("DHF1K",)
+    assert model.info.trained_on == ("dhf1k",)
     frames = _video(samples, n)
     stimulus = _info(frames)
     maps = _maps(model, frames)

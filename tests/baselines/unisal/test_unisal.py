@@ -306,7 +306,7 @@ def test_fine_tuned_weights_bring_their_domain(
     assert isinstance(model, UNISALPredictor)
     assert model.checkpoint == path
     assert model.source == "SALICON"
-    assert "MIT1003" in model.info.trained_on
+    assert "mit1003" in model.info.trained_on
     given = load_model("unisal", checkpoint=path, source="DHF1K")
     assert isinstance(given, UNISALPredictor)
     assert given.source == "DHF1K"

@@ -657,13 +657,15 @@ def test_faults_of_a_manifest_are_named(classic: Path, ds: Release) -> None:
 
 
 def test_a_manifest_survives_its_file(tmp_path: Path, ds: Release) -> None:
-    made = predict(Maps("log_density", lookahead=2, causal=False, trained_on=("a", "b")), ds, tmp_path / "sub")
+    made = predict(
+        Maps("log_density", lookahead=2, causal=False, trained_on=("dhf1k", "other:b")), ds, tmp_path / "sub"
+    )
     assert manifests.read(tmp_path / "sub") == made.manifest
     text = (tmp_path / "sub" / "submission.json").read_text()
     manifests.write(tmp_path, made.manifest)
     assert (tmp_path / "submission.json").read_text() == text
     info = made.manifest.info("x")
-    assert (info.lookahead, info.trained_on, info.needs_frames) == (2, ("a", "b"), False)
+    assert (info.lookahead, info.trained_on, info.needs_frames) == (2, ("dhf1k", "other:b"), False)
 
 
 def test_reading_runs_ahead_but_not_far(tmp_path: Path, classic: Path, ds: Release, monkeypatch: Any) -> None:
