@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
@@ -13,6 +13,9 @@ from vidsal.loaders.errors import WrongUse
 
 if TYPE_CHECKING:
     import torch
+
+LICENCE = "Apache-2.0"
+"""Of the predictors that are this package's own."""
 
 OptionKind = Literal["flag", "int", "float", "text", "ints"]
 
@@ -203,3 +206,19 @@ class Baseline:
     checkpoints: tuple[KnownCheckpoint, ...] = ()
     signature: Mapping[str, int] = field(default_factory=dict)
     inputs: Mapping[str, str] = field(default_factory=dict)
+
+
+def without_weights(*models: Callable[..., Predictor]) -> dict[str, Baseline]:
+    """Return the `MODELS` of a module whose predictors have neither weights nor options.
+
+    Args:
+        models: classes with an `info`, made without arguments.
+    """
+    return {model.info.name: Baseline(model.info, _load_without_weights(model)) for model in models}
+
+
+def _load_without_weights(make: Callable[[], Predictor]) -> Load:
+    def load(checkpoint: Path | None, device: str, **options: Any) -> Predictor:
+        return make()
+
+    return load

@@ -1,6 +1,6 @@
-"""The register of models: name to module, imported when asked for.
+"""The registry of models: name to module, imported when asked for.
 
-A module of models offers `MODELS: Mapping[str, Baseline]` (see `records.py`) under the names that it has.
+A registered module offers `MODELS: Mapping[str, Baseline]` (see `base.py`), by the names of the models in it.
 To add a model: its module, its test, one line in `TABLE`.
 """
 
@@ -24,8 +24,8 @@ ModelKind = Literal["network", "reference", "human"]
 
 
 @dataclass(frozen=True)
-class Entry:
-    """A line of the register.
+class ModelEntry:
+    """What is known of a model before it is imported.
 
     Attributes:
         module: below `vidsal.baselines`; empty for a human reference, which the benchmark itself provides
@@ -39,28 +39,34 @@ class Entry:
     summary: str
 
 
-TABLE: dict[str, Entry] = {
-    "salema": Entry("salema.predictor", "network", "VGG-16 encoder and decoder, exponential average at the bottleneck"),
-    "salclstm": Entry("salema.predictor", "network", "VGG-16 encoder and decoder, ConvLSTM at the bottleneck"),
-    "unisal": Entry("unisal.predictor", "network", "MobileNetV2 and a ConvGRU; four domains, images and videos"),
-    "uniform": Entry("reference.priors", "reference", "every pixel alike"),
-    "center_prior": Entry("reference.priors", "reference", "a Gaussian at the centre, of fixed size"),
-    "center_prior_fitted": Entry(
+TABLE: dict[str, ModelEntry] = {
+    "salema": ModelEntry(
+        "salema.predictor", "network", "VGG-16 encoder and decoder, exponential average at the bottleneck"
+    ),
+    "salclstm": ModelEntry("salema.predictor", "network", "VGG-16 encoder and decoder, ConvLSTM at the bottleneck"),
+    "unisal": ModelEntry("unisal.predictor", "network", "MobileNetV2 and a ConvGRU; four domains, images and videos"),
+    "uniform": ModelEntry("reference.priors", "reference", "every pixel alike"),
+    "center_prior": ModelEntry("reference.priors", "reference", "a Gaussian at the centre, of fixed size"),
+    "center_prior_fitted": ModelEntry(
         "reference.priors", "reference", "a Gaussian with mean and size of the gaze in the split train"
     ),
-    "shuffled_prior": Entry("reference.priors", "reference", "where people looked in the other stimuli of the split"),
-    "motion_energy": Entry("reference.priors", "reference", "where luminance changes from frame to frame"),
-    "itti_koch": Entry(
-        "reference.priors", "reference", "intensity, colour and orientation against their surround; static"
+    "shuffled_prior": ModelEntry(
+        "reference.shuffled_prior", "reference", "where people looked in the other stimuli of the split"
     ),
-    "deepgaze_mr": Entry("deepgaze_mr.predictor", "network", "VGG-19 features averaged over 16 frames; log densities"),
-    "fpn_rim": Entry(
+    "motion_energy": ModelEntry("reference.motion_energy", "reference", "where luminance changes from frame to frame"),
+    "itti_koch": ModelEntry(
+        "reference.itti_koch", "reference", "intensity, colour and orientation against their surround; static"
+    ),
+    "deepgaze_mr": ModelEntry(
+        "deepgaze_mr.predictor", "network", "VGG-19 features averaged over 16 frames; log densities"
+    ),
+    "fpn_rim": ModelEntry(
         "fpn_rim.predictor", "network", "recurrent units over image features; a gaze position for each frame"
     ),
-    "tinyhd_s": Entry("tinyhd.predictor", "network", "a small 3-D MobileNetV2; the last of 16 frames"),
-    "tinyhd_m": Entry("tinyhd.predictor", "network", "a small 3-D MobileNetV2; 16 frames at once, not causal"),
-    "one_vs_rest": Entry("", "human", "each observer against the truth recipe on all others"),
-    "gold_standard": Entry("", "human", "the truth against its own fixations"),
+    "tinyhd_s": ModelEntry("tinyhd.predictor", "network", "a small 3-D MobileNetV2; the last of 16 frames"),
+    "tinyhd_m": ModelEntry("tinyhd.predictor", "network", "a small 3-D MobileNetV2; 16 frames at once, not causal"),
+    "one_vs_rest": ModelEntry("", "human", "each observer against the truth recipe on all others"),
+    "gold_standard": ModelEntry("", "human", "the truth against its own fixations"),
 }
 
 
@@ -69,7 +75,7 @@ def names(kind: ModelKind | None = None) -> tuple[str, ...]:
     return tuple(name for name, entry in TABLE.items() if kind is None or entry.kind == kind)
 
 
-def entry(name: str) -> Entry:
+def entry(name: str) -> ModelEntry:
     """Return the line of one model without importing it.
 
     Raises:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from ..salema.inference import compile_layers, run
+from ..nn.compiled_layers import compile_layers, run
 from .network import Backbone
 
 

@@ -29,6 +29,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from vidsal.benchmark.predictor import Missing, ModelInfo, Prediction, Predictor, StimulusInfo
+from vidsal.benchmark.scoring.center_prior import center_prior_density
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.records import Frame
 
@@ -188,11 +189,9 @@ class DeepGazeMRPredictor:
     def _log_center_bias(self, stimulus: StimulusInfo) -> torch.Tensor:
         import torch
 
-        from ..reference.priors import center_gaussian
-
         density = self.center_bias
         if density is None:
-            density = torch.from_numpy(center_gaussian(stimulus.width, stimulus.height))
+            density = torch.tensor(center_prior_density(stimulus.height, stimulus.width))
         bias = self.module.log_center_bias((stimulus.height, stimulus.width), density)
         return bias.to(self.device, torch.float32)
 

@@ -21,9 +21,12 @@ from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
 from vidsal.benchmark.scoring.resize import bilinear_half_pixel
 from vidsal.loaders.records import Float64Array, Frame, UInt8Image
 
+from ..base import LICENCE, without_weights
+from ..densities import normalized
+
 LONGEST = 512
 LEVELS = 9
-CENTRES = (2, 3, 4)
+CENTERS = (2, 3, 4)
 STEPS = (3, 4)  # the surround is so many levels coarser than the centre
 ANGLES = (0.0, 45.0, 90.0, 135.0)
 MAP_LEVEL = 4  # of the conspicuity maps
@@ -37,17 +40,15 @@ class IttiKoch:
     info = ModelInfo(
         name="itti_koch",
         output="density",
-        licence="Apache-2.0",
+        licence=LICENCE,
         paper="Itti, Koch & Niebur, IEEE TPAMI 20 (1998) 1254-1259",
     )
 
     def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
         """Yield one density a frame."""
-        from .priors import normalised
-
         for frame in frames:
             values = bilinear_half_pixel(saliency(frame.rgb), frame.rgb.shape[:2])
-            yield Prediction(frame.index, normalised(values), "density")
+            yield Prediction(frame.index, normalized(values), "density")
 
 
 def saliency(rgb: UInt8Image) -> Float64Array:
@@ -59,24 +60,24 @@ def saliency(rgb: UInt8Image) -> Float64Array:
     image = _working_size(rgb)
     intensity = image.mean(axis=2)
     light = pyramid(intensity)
-    red, green, blue, yellow = (pyramid(plane) for plane in broad_colours(image, intensity))
+    red, green, blue, yellow = (pyramid(plane) for plane in broad_colors(image, intensity))
     shape = light[MAP_LEVEL].shape
 
     by_intensity = _gather([across(light, light, c, c + d) for c, d in _pairs()], shape)
     red_green = [r - g for r, g in zip(red, green, strict=True)]
     blue_yellow = [b - y for b, y in zip(blue, yellow, strict=True)]
-    by_colour = _gather(
+    by_color = _gather(
         [across(opponent, opponent, c, c + d) for opponent in (red_green, blue_yellow) for c, d in _pairs()], shape
     )
     by_orientation = np.zeros(shape)
     for angle in ANGLES:
-        edges = light[: CENTRES[0]] + [oriented(plane, angle) for plane in light[CENTRES[0] :]]  # the finest are unused
+        edges = light[: CENTERS[0]] + [oriented(plane, angle) for plane in light[CENTERS[0] :]]  # the finest are unused
         by_orientation += promote(_gather([across(edges, edges, c, c + d) for c, d in _pairs()], shape))
-    return (promote(by_intensity) + promote(by_colour) + promote(by_orientation)) / 3.0
+    return (promote(by_intensity) + promote(by_color) + promote(by_orientation)) / 3.0
 
 
 def _pairs() -> list[tuple[int, int]]:
-    return [(c, d) for c in CENTRES for d in STEPS]
+    return [(c, d) for c in CENTERS for d in STEPS]
 
 
 def _working_size(rgb: UInt8Image) -> Float64Array:
@@ -106,7 +107,7 @@ def pyramid(plane: Float64Array) -> Pyramid:
     return levels
 
 
-def broad_colours(
+def broad_colors(
     image: Float64Array, intensity: Float64Array
 ) -> tuple[Float64Array, Float64Array, Float64Array, Float64Array]:
     """Return red, green, blue and yellow, each non-negative and zero for grey; hue counts only where there is light.
@@ -148,9 +149,9 @@ def _gabor_pair(angle_deg: float) -> tuple[Float64Array, Float64Array]:
     return even, window * np.sin(2 * np.pi * along / 5.0)
 
 
-def across(centre: Pyramid, surround: Pyramid, c: int, s: int) -> Float64Array:
+def across(center: Pyramid, surround: Pyramid, c: int, s: int) -> Float64Array:
     """Return the difference between a fine level and a coarse one, at the fine one's size."""
-    return np.abs(centre[c] - bilinear_half_pixel(surround[s], centre[c].shape))
+    return np.abs(center[c] - bilinear_half_pixel(surround[s], center[c].shape))
 
 
 def promote(plane: Float64Array) -> Float64Array:
@@ -180,3 +181,6 @@ def _to_shape(plane: Float64Array, shape: tuple[int, int]) -> Float64Array:
     while plane.shape[0] > shape[0] or plane.shape[1] > shape[1]:
         plane = _halve(plane)
     return plane if plane.shape == shape else bilinear_half_pixel(plane, shape)
+
+
+MODELS = without_weights(IttiKoch)

@@ -7,15 +7,12 @@ On a CPU the convolutions after an enlargement take 9 products in place of 36 an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-
 import torch
 from torch import Tensor, nn
 
-from ..nn.fast_convolutions import WINOGRAD_FROM, DirectConvolution, DoublingConvolution, WinogradConvolution
+from ..nn.compiled_layers import bias_of, compile_layers, run
+from ..nn.fast_convolutions import DirectConvolution, WinogradConvolution
 from .network import DECODER_START, SalCLSTM, SalEMA, lstm_step
-
-Step = Callable[[Tensor], Tensor]
 
 
 class FastSalEMA:
@@ -62,7 +59,7 @@ class FastSalCLSTM:
             self.decoder = compile_layers(list(network.salgan)[DECODER_START:], rewrite)
             channels = network.Gates.in_channels // 2
             weight, make = network.Gates.weight.detach(), WinogradConvolution if rewrite else DirectConvolution
-            self.of_input = make(weight[:, :channels], _bias(network.Gates))
+            self.of_input = make(weight[:, :channels], bias_of(network.Gates))
             self.of_hidden = make(weight[:, channels:], None)
         self.residual = network.residual
 
@@ -82,50 +79,5 @@ class FastSalCLSTM:
         return run(self.decoder, cell + encoded if self.residual else cell), state
 
 
-def compile_layers(layers: Iterable[nn.Module], rewrite: bool) -> list[Step]:
-    """Return callables that together do what the layers do, in evaluation, on channels-last memory.
-
-    Args:
-        layers: convolutions, ReLUs, poolings, enlargements, sigmoid.
-        rewrite: use the convolutions with fewer products.
-    """
-    pending = list(layers)
-    steps: list[Step] = []
-    while pending:
-        layer = pending.pop(0)
-        doubles = isinstance(layer, nn.Upsample) and rewrite and bool(pending) and _is_3x3(pending[0])
-        conv = pending.pop(0) if doubles else layer
-        if not isinstance(conv, nn.Conv2d):
-            steps.append(conv)
-            continue
-        rectify = bool(pending) and isinstance(pending[0], nn.ReLU)
-        if rectify:
-            pending.pop(0)
-        weight, bias = conv.weight.detach(), _bias(conv)
-        wide = min(conv.in_channels, conv.out_channels) >= WINOGRAD_FROM
-        if doubles:
-            steps.append(DoublingConvolution(weight, bias, rectify=rectify))
-        elif rewrite and wide and _is_3x3(conv):
-            steps.append(WinogradConvolution(weight, bias, rectify=rectify))
-        else:
-            steps.append(DirectConvolution(weight, bias, rectify=rectify))
-    return steps
-
-
-def run(steps: Sequence[Step], x: Tensor) -> Tensor:
-    """Apply the steps one after the other."""
-    for step in steps:
-        x = step(x)
-    return x
-
-
-def _is_3x3(layer: nn.Module) -> bool:
-    return isinstance(layer, nn.Conv2d) and layer.kernel_size == (3, 3)
-
-
 def _rewrites(network: nn.Module) -> bool:
     return next(network.parameters()).device.type == "cpu"
-
-
-def _bias(conv: nn.Conv2d) -> Tensor | None:
-    return None if conv.bias is None else conv.bias.detach()

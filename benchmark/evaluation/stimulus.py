@@ -24,6 +24,7 @@ from ..metrics.gaze_path import METRICS as GAZE_METRICS, Viewing, observer_paths
 from ..predictor import Kind, ModelInfo, Prediction, Predictor, StimulusInfo
 from ..prefetch import prefetch_calls
 from ..protocols import Protocol
+from ..scoring.center_prior import center_prior_density
 from ..scoring.frame import FrameScores, FrameTruth, prepare_truth, score
 from ..scoring.inputs import as_map, value_range
 from ..scoring.negatives import Negatives
@@ -34,8 +35,6 @@ SCORED, NO_FIXATION, NO_PREDICTION = "scored", "no_fixation", "no_prediction"
 GAZE_KEY = b"vidsal.gaze_points"
 DEVICES_KEY = b"vidsal.devices"
 _AHEAD = 8
-CENTER_SD = (0.15, 0.194)
-"""Standard deviations of the centre prior in frame widths and heights."""
 
 
 def frames_schema(labels: Iterable[str]) -> pa.Schema:
@@ -149,15 +148,6 @@ def frames_for(info: ModelInfo, stimulus: Stimulus) -> Iterator[Frame]:
     return (Frame(i, i * step, blank) for i in range(stimulus.n_frames))
 
 
-def centre_density(height: int, width: int) -> npt.NDArray[np.float32]:
-    """Return the centre prior of the reference predictors: a Gaussian, sd 0.15 W and 0.194 H, sum 1."""
-    y = (np.arange(height) + 0.5 - height / 2) / (CENTER_SD[1] * height)
-    x = (np.arange(width) + 0.5 - width / 2) / (CENTER_SD[0] * width)
-    values = np.exp(-0.5 * (y[:, None] ** 2 + x[None, :] ** 2))
-    density: npt.NDArray[np.float32] = (values / values.sum()).astype(np.float32)
-    return density
-
-
 def complete(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction | int]:
     """Run a predictor over one stimulus; yield a prediction for each annotated frame in order, or the frame's bare
     index where the model's declared rule leaves it without.
@@ -224,7 +214,7 @@ def _absent(info: ModelInfo, stimulus: Stimulus, index: int) -> Prediction | int
     if info.missing == "exclude":
         return index
     if info.missing == "center-bias":
-        return Prediction(index, centre_density(stimulus.height, stimulus.width), "density")
+        return Prediction(index, center_prior_density(stimulus.height, stimulus.width), "density")
     raise gap(info, stimulus, index)
 
 

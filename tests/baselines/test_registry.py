@@ -1,4 +1,4 @@
-"""The register of models: lazy, strict about names and options."""
+"""The registry of models: lazy, strict about names and options."""
 
 from __future__ import annotations
 
@@ -155,6 +155,6 @@ def test_a_new_model_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     module = type(sys)("vidsal.baselines.constant_for_test")
     module.MODELS = {"constant": Baseline(Constant.info, load, {"level": Option("float", 0.5, "")})}  # type: ignore[attr-defined, arg-type]
     monkeypatch.setitem(sys.modules, "vidsal.baselines.constant_for_test", module)
-    monkeypatch.setitem(registry.TABLE, "constant", registry.Entry("constant_for_test", "reference", "constant"))
+    monkeypatch.setitem(registry.TABLE, "constant", registry.ModelEntry("constant_for_test", "reference", "constant"))
     assert isinstance(load_model("constant", level=1, device="cuda"), Constant)
     assert seen == {"level": 1.0, "checkpoint": None, "device": "cuda"}

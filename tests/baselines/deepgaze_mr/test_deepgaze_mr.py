@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from vidsal.baselines import build_module, load_model, registry
 from vidsal.baselines.deepgaze_mr.network import DeepGazeMR, FeatureMean, GaussianTaps
 from vidsal.baselines.deepgaze_mr.predictor import CENTER_BIAS_FILE, DeepGazeMRPredictor, read_center_bias
-from vidsal.baselines.reference.priors import center_gaussian
 from vidsal.benchmark.predictor import Prediction, Predictor, StimulusInfo
+from vidsal.benchmark.scoring.center_prior import center_prior_density
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 from vidsal.loaders.records import Frame
 
@@ -354,7 +354,7 @@ def test_without_a_centre_bias_a_gaussian_stands_in_and_is_announced(
     assert CENTER_BIAS_FILE in record.getMessage()
     frames = video(recipe, 16, 16, 48, 80)
     (found,) = run(predictor, frames)
-    gaussian = torch.from_numpy(center_gaussian(80, 48))
+    gaussian = torch.tensor(center_prior_density(48, 80))
     torch.testing.assert_close(found.values, network(clip_of(frames), gaussian), rtol=1e-5, atol=1e-5)
 
 

@@ -15,16 +15,14 @@ from scipy.stats import norm
 
 import vidsal
 from vidsal.baselines import registry
-from vidsal.baselines.reference.itti_koch import broad_colours, oriented, promote, saliency
-from vidsal.baselines.reference.priors import (
-    CenterPriorFitted,
-    MotionEnergy,
-    ShuffledPrior,
-    center_gaussian,
-    coarse_luminance,
-)
+from vidsal.baselines.densities import normalized
+from vidsal.baselines.reference.itti_koch import broad_colors, oriented, promote, saliency
+from vidsal.baselines.reference.motion_energy import MotionEnergy, coarse_luminance
+from vidsal.baselines.reference.priors import CenterPriorFitted
+from vidsal.baselines.reference.shuffled_prior import ShuffledPrior
 from vidsal.benchmark.conformance import check
 from vidsal.benchmark.predictor import Predictor, StimulusInfo
+from vidsal.benchmark.scoring.center_prior import gaussian
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.datasets.synthetic import generate
 from vidsal.loaders.errors import UnknownName, WrongUse
@@ -364,9 +362,9 @@ def test_saliency_means_the_same_part_of_the_frame_at_any_resolution() -> None:
     assert np.corrcoef(a.ravel(), b.ravel())[0, 1] > 0.95
 
 
-def test_broad_colours_by_hand() -> None:
+def test_broad_colors_by_hand() -> None:
     image = np.array([[[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0.5, 0.5, 0.5], [0.02, 0, 0]]], float)
-    planes = np.stack(broad_colours(image, image.mean(axis=2)), axis=-1)[0]
+    planes = np.stack(broad_colors(image, image.mean(axis=2)), axis=-1)[0]
     red, green, blue, yellow, grey, dark = planes
     np.testing.assert_allclose(red, [3, 0, 0, 0])
     np.testing.assert_allclose(green, [0, 3, 0, 0])
@@ -396,7 +394,7 @@ def test_oriented_tells_directions_apart() -> None:
 
 
 def test_a_gaussian_far_off_is_still_a_density() -> None:
-    values = center_gaussian(20, 10, mean=(0.5, 0.5), sd=(1e-6, 1e-6))
+    values = normalized(gaussian(10, 20, sd=(1e-6, 1e-6)))
     assert abs(values.sum(dtype=np.float64) - 1) < 1e-6
 
 

@@ -16,9 +16,9 @@ from vidsal.benchmark import protocols, score_frame
 from vidsal.benchmark.evaluation.results import store as results
 from vidsal.benchmark.evaluation.run import ModelRecord, Settings, run
 from vidsal.benchmark.evaluation.split_negatives import split_negatives
-from vidsal.benchmark.evaluation.stimulus import centre_density
 from vidsal.benchmark.human import GoldStandard, OneVsRest
 from vidsal.benchmark.predictor import Prediction
+from vidsal.benchmark.scoring.center_prior import center_prior_density
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.errors import BadData, MissingData, NonFinite, WrongUse
 from vidsal.loaders.release.release import Release
@@ -166,7 +166,7 @@ def test_a_missing_prediction_is_an_error_unless_declared(ds: Release) -> None:
     centred = vidsal.evaluate(Scripted(late, missing="center-bias"), ds).frames
     stimulus = ds[ds.ids[0]]
     row = centred[(centred["stimulus_id"] == stimulus.id) & (centred["n_fixations"] > 0)].iloc[0]
-    prior = score_frame(centre_density(48, 64), stimulus.points(row["frame"]), kind="density")
+    prior = score_frame(center_prior_density(48, 64), stimulus.points(row["frame"]), kind="density")
     assert row["frame"] < 5
     assert row["NSS"] == pytest.approx(prior["NSS"], abs=1e-9)
 
