@@ -108,7 +108,9 @@ class DatasetInfo:
         obtain: how a user gets the data; printed when files are missing.
         layout: the expected tree, a line each.
         observers: how many and what they did.
-        splits: official splits with their numbers of stimuli.
+        splits: official splits with their numbers of stimuli, in words.
+        register: file of `registers/` (without suffix) that lists the stimuli, their sizes and splits; None = none.
+        split_names: the official splits where there is no register.
         verified: facts checked on real files.
         unverified: facts taken from documentation or other people's readers only.
         release: id where it is not `name-variant`.
@@ -126,6 +128,8 @@ class DatasetInfo:
     screen: Screen = field(default_factory=Screen)
     observers: str = ""
     splits: str = ""
+    register: str | None = None
+    split_names: tuple[str, ...] = ()
     verified: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
     release: str | None = None

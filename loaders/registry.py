@@ -1,13 +1,13 @@
-"""The register of data sets: name and variant to module, imported when asked for."""
+"""The registry of data sets: name and variant to module, imported when asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from importlib import import_module
 from typing import cast
 
 from .errors import UnknownName
-from .io.registers import rows
+from .io import registers
 from .records import Form
 
 # data set -> variant -> module; the variant None is a data set with one form.
@@ -27,36 +27,6 @@ DATASETS: dict[str, dict[str | None, str]] = {
     "xu-hevc": {None: "xu_hevc"},
     "synthetic": {None: "synthetic.form"},
 }
-
-
-REGISTERS: dict[str, str] = {
-    "dhf1k": "dhf1k",
-    "hollywood2": "hollywood2_shots",
-    "ucf-sports": "ucf_sports",
-    "ledov": "ledov",
-    "gazecom": "gazecom",
-    "mit1003": "mit1003",
-    "xu-hevc": "xu_hevc",
-}
-"""data set -> register of its stimuli, where there is one."""
-
-_SPLITS_OF = {"salicon": ("salicon.images", "COUNTS"), "synthetic": ("synthetic.form", "SPLITS")}
-"""data set without a register -> module, and what names the splits in it."""
-
-
-def official_splits(name: str) -> tuple[str, ...]:
-    """Return the official splits of a data set, whether or not a copy holds them; else the one split `all`.
-
-    >>> official_splits("dhf1k"), official_splits("xu-hevc")
-    (('train', 'val', 'test'), ('all',))
-    """
-    named: Iterable[str] = ()
-    if name in REGISTERS:
-        named = (line["split"] for line in rows(REGISTERS[name]))
-    elif name in _SPLITS_OF:
-        module, constant = _SPLITS_OF[name]
-        named = getattr(import_module(f"vidsal.loaders.datasets.{module}"), constant)
-    return tuple(dict.fromkeys(split for split in named if split)) or ("all",)
 
 
 def variants(name: str) -> tuple[str | None, ...]:
@@ -79,7 +49,25 @@ def form(name: str, variant: str | None = None) -> Form:
 
 
 def forms() -> Iterator[Form]:
-    """Import every form, in the order of the register."""
+    """Import every form, in the order of the registry."""
     for name, modules in DATASETS.items():
         for variant in modules:
             yield form(name, variant)
+
+
+def register(name: str) -> tuple[dict[str, str], ...]:
+    """Return the lines of a data set's register; empty where it has none, or the data set is not one of ours."""
+    info = form(name, variants(name)[0]).INFO if name in DATASETS else None
+    return registers.rows(info.register) if info and info.register else ()
+
+
+def official_splits(name: str) -> tuple[str, ...]:
+    """Return the official splits of a data set, whether or not a copy holds them; else the one split `all`.
+
+    >>> official_splits("dhf1k"), official_splits("xu-hevc")
+    (('train', 'val', 'test'), ('all',))
+    """
+    if name not in DATASETS:
+        return ("all",)
+    listed = [line["split"] for line in register(name)] or form(name, variants(name)[0]).INFO.split_names
+    return tuple(dict.fromkeys(split for split in listed if split)) or ("all",)

@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 from ..errors import MissingData
 from ..io import parquet
 from ..io.files import canonical, sha256, sha256_text
+from ..io.names import shortlist
 from ..records import POINT_EVENTS, Anomaly, DatasetInfo, Report
 from ..schema import FIXATIONS, GAZE, SCHEMA_VERSION, STIMULI, with_metadata
 from . import parts
@@ -180,7 +181,7 @@ def _frames_missing(stimuli: list[dict[str, Any]]) -> list[Anomaly]:
     missing = [s["stimulus_id"] for s in stimuli if s["source_sha256"] is None and s["annotated"]]
     if not missing:
         return []
-    message = f"no frames for {len(missing)} of {len(stimuli)} stimuli: {_first(missing)}"
+    message = f"no frames for {len(missing)} of {len(stimuli)} stimuli: {shortlist(missing, 10)}"
     return [Anomaly("missing", "frames", message, len(missing))]
 
 
@@ -190,7 +191,7 @@ def _outside(records: list[dict[str, Any]]) -> list[Anomaly]:
     for kind, where, what in (("events", "fixations", "fixations"), ("samples", "samples", "gaze samples")):
         counts = {r["stimulus"]["stimulus_id"]: r["outside"][kind] for r in records if r["outside"][kind]}
         if counts:
-            names = _first([f"{name} ({count})" for name, count in counts.items()])
+            names = shortlist([f"{name} ({count})" for name, count in counts.items()], 10)
             message = f"{what} lie outside the frame in {len(counts)} stimuli: {names}; kept, but no points"
             found.append(Anomaly("out-of-range", where, message, sum(counts.values()), fatal=kind == "events"))
     return found
@@ -200,10 +201,6 @@ def first_reason(anomalies: Sequence[Anomaly]) -> str:
     """Name the first anomaly, an unreadable file before all others; empty without one."""
     why = next((a for a in anomalies if a.kind == "unreadable"), next(iter(anomalies), None))
     return f": {why.where}: {why.message}" if why else ""
-
-
-def _first(names: list[str]) -> str:
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 def release_digest(release: dict[str, Any]) -> str:

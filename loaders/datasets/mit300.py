@@ -16,7 +16,7 @@ import numpy as np
 
 from ..errors import BadData, MissingData
 from ..formats import matlab
-from ..io import registers as register
+from ..io.names import natural_key, shortlist
 from ..records import DatasetInfo, Gaze, Report, Screen, StimulusRow, Truth
 
 COUNT = 300
@@ -72,9 +72,9 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
     numbers = {int(name[1:]) for name in found}
     missing = [f"i{n}" for n in range(1, COUNT + 1) if n not in numbers]
     if missing:
-        shown = ", ".join(missing[:3]) + (" ..." if len(missing) > 3 else "")
+        shown = shortlist(missing, 3, counted=False)
         report.add("missing", "BenchmarkIMAGES", f"{len(missing)} of {COUNT} images: {shown}", count=len(missing))
-    for name in sorted(found, key=register.natural_key):
+    for name in sorted(found, key=natural_key):
         if not 1 <= int(name[1:]) <= COUNT:
             report.add("surplus", found[name], f"the benchmark's images are i1 to i{COUNT}")
         yield StimulusRow(

@@ -23,7 +23,8 @@ from ..errors import BadData, MissingData
 from ..formats import matlab
 from ..formats.frame_spans import frame_span, order_within
 from ..formats.frames import VIDEO_SUFFIXES
-from ..io import registers as register
+from ..io import registers
+from ..io.names import natural_key
 from ..records import DatasetInfo, Float64Array, Gaze, Report, Screen, StimulusRow, Truth
 
 GAZE_FILE = "video_database.mat"
@@ -57,6 +58,7 @@ INFO = DatasetInfo(
     screen=Screen(note="the file does not tell the display; positions are in pixels of the stimulus"),
     observers="32, free viewing; numbered as in the file, whose names and persons' data are left out",
     splits="none official",
+    register="xu_hevc",
     verified=(
         "26,914 rows; every observer has fixations on every video",
         "positions whole, inside the frame; origin top left by agreement with the picture on nine videos",
@@ -108,14 +110,14 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
     for kind, message, count in database.rejected:
         report.add(kind, GAZE_FILE, message, count=count)
     videos = _videos(source)
-    known = register.rows("xu_hevc")
+    known = registers.rows("xu_hevc")
     for line in known:
         if line["video"] in database.names or _plain(line["video"]) in videos:
             yield _registered(line, database, videos, report)
     registered = {line["video"] for line in known}
     used = {_plain(name) for name in (*database.names, *registered)}
     unknown = {Path(videos[name]).stem: videos[name] for name in videos if name not in used}
-    for name in sorted((set(database.names) - registered) | unknown.keys(), key=register.natural_key):
+    for name in sorted((set(database.names) - registered) | unknown.keys(), key=natural_key):
         if name in unknown:
             report.add("surplus", unknown[name], "a video of which neither the register nor the gaze file knows")
             yield StimulusRow(name, "all", unknown[name], None, None, None)

@@ -27,8 +27,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadData, MissingData
+from ..io.names import shortlist
 from ..records import DatasetInfo, Float64Array, Gaze, Report, Screen, StimulusRow, Truth
-from .pooled import some
 from .text_table import line_of, number, read_rows, without_mark
 
 SCREEN_PX = (1280, 1024)
@@ -164,7 +164,7 @@ def stimuli(source: Path, clips: Clips, report: Report) -> Iterator[StimulusRow]
             f"{source}: no raw gaze of {info.title.split(':')[0]} is here; expected {info.layout[-1]}. {info.obtain}"
         )
     if absent:
-        message = f"{len(absent)} of {len(known)} clips have neither gaze nor video: {some(absent)}"
+        message = f"{len(absent)} of {len(known)} clips have neither gaze nor video: {shortlist(absent)}"
         report.add("missing", ".", message, count=len(absent))
 
 
@@ -197,7 +197,7 @@ def recordings(
         else:
             found.setdefault(stimulus, []).append((observer, video, file))
     if foreign:
-        shown = ", ".join(foreign[:5]) + (" ..." if len(foreign) > 5 else "")
+        shown = shortlist(foreign, 5, counted=False)
         message = f"left out {shown}: not <observer>_<video>.avi.txt of this data set"
         report.add("surplus", (folder / "samples").relative_to(source).as_posix(), message, count=len(foreign))
     return {stimulus: tuple(files) for stimulus, files in found.items()}

@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadData, MissingData
+from ..io.names import shortlist
 from ..records import Float32Array, Gaze, Report
 from . import matlab
 
@@ -128,9 +129,9 @@ def numbered_files(
             twice.append(path.name)
     if report is not None and foreign:
         expected = f"expected names are {prefix}<number>{suffix}"
-        report.add("surplus", where, f"left out {some(foreign)}; {expected}", count=len(foreign))
+        report.add("surplus", where, f"left out {shortlist(foreign)}; {expected}", count=len(foreign))
     if report is not None and twice:
-        report.add("surplus", where, f"left out second files of a number: {some(twice)}", count=len(twice))
+        report.add("surplus", where, f"left out second files of a number: {shortlist(twice)}", count=len(twice))
     return dict(sorted(files.items()))
 
 
@@ -180,7 +181,7 @@ def read_maps(
             else:
                 break
     if early:
-        message = f"left out {some(early)}; the first frame is number {first_number}"
+        message = f"left out {shortlist(early)}; the first frame is number {first_number}"
         report.add("out-of-range", where, message, count=len(early))
     if size is None and read:
         size = Counter(map_size for *_, map_size in read.values()).most_common(1)[0][0]
@@ -189,7 +190,7 @@ def read_maps(
         raise BadData(f"{where}: none of the {len(png.keys() | mat.keys())} fixation maps can be used")
     gaps = sorted(set(range(first_number, max(read) + 1)) - read.keys())
     if gaps:
-        report.add("missing", where, f"no readable map of {some(gaps)}", count=len(gaps))
+        report.add("missing", where, f"no readable map of {shortlist(gaps)}", count=len(gaps))
     return replace(_joined(read, first_number, size, source), folders=(where, f"{where}/maps"))
 
 
@@ -208,17 +209,6 @@ def ranges(frames: Iterable[int]) -> tuple[int, ...]:
     return tuple(bounds)
 
 
-def some(items: Iterable[Any], most: int = 5) -> str:
-    """Return the first items as text, and how many more there are.
-
-    >>> some([1, 2, 3], most=2)
-    '1, 2 and 1 more'
-    """
-    listed = [str(item) for item in items]
-    more = f" and {len(listed) - most} more" if len(listed) > most else ""
-    return ", ".join(listed[:most]) + more
-
-
 def _report_lacking(png: Mapping[int, Path], mat: Mapping[int, Path], where: str, report: Report) -> None:
     """A copy may have one form only; in a copy with both, a file without its twin is odd."""
     if not png or not mat:
@@ -226,7 +216,7 @@ def _report_lacking(png: Mapping[int, Path], mat: Mapping[int, Path], where: str
     for kind, here, other in (("PNG", png, mat), ("MAT", mat, png)):
         lacking = sorted(other.keys() - here.keys())
         if lacking:
-            message = f"no {kind} of {some(lacking)}, the other form is there"
+            message = f"no {kind} of {shortlist(lacking)}, the other form is there"
             report.add("missing", where, message, count=len(lacking))
 
 
@@ -269,7 +259,7 @@ def _points(path: Path, pixels: npt.NDArray[Any]) -> tuple[Float32Array, Float32
     levels = np.unique(memory[at])
     if len(levels) > 1 or (len(levels) == 1 and levels[0] not in (1, 255)):
         raise BadData(
-            f"{path}: holds the values {some(levels)} beside 0; a fixation map has one, 255 or 1. "
+            f"{path}: holds the values {shortlist(levels)} beside 0; a fixation map has one, 255 or 1. "
             "Is it a density map, or was it resized?"
         )
     if by_column:

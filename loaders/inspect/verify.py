@@ -13,8 +13,8 @@ import pyarrow.parquet as pq
 from .. import schema
 from ..conversion.join import release_digest
 from ..io.files import sha256
-from ..io.registers import rows
-from ..registry import REGISTERS
+from ..io.names import shortlist
+from ..registry import register
 from ..release.release import Release
 from .verify_rows import MOST_NAMED, Finding, Fixations, Gaze, Stimuli, fault_of
 
@@ -81,7 +81,9 @@ def _schemas(release: Release) -> Iterator[Finding]:
         yield Finding("row-groups", most <= schema.ROW_GROUP_ROWS, f"{name}: largest row group {most} rows")
         nulls = _nulls(groups, [f.name for f in expected if not f.nullable])
         yield Finding(
-            "nulls", not nulls, f"{name}: " + (f"nulls where there are never any: {_some(nulls)}" if nulls else "none")
+            "nulls",
+            not nulls,
+            f"{name}: " + (f"nulls where there are never any: {_listed(nulls)}" if nulls else "none"),
         )
 
 
@@ -169,10 +171,11 @@ def _fault_of_size(line: Mapping[str, Any]) -> str | None:
 def _register(release: Release, lines: list[dict[str, Any]]) -> Iterator[Finding]:
     """Compare frame counts, sizes and splits with the register of the data set."""
     name = release.record["dataset"]
-    if name not in REGISTERS:
+    registered = register(name)
+    if not registered:
         yield Finding("register", True, f"{name} has no register of frame counts")
         return
-    known = {line["video"].removesuffix(".jpeg"): line for line in rows(REGISTERS[name])}
+    known = {line["video"].removesuffix(".jpeg"): line for line in registered}
     pairs = [(line, known[line["stimulus_id"]]) for line in lines if line["stimulus_id"] in known]
     absent = len(known) - len(pairs)
     for what, columns in (("frame counts", ("n_frames",)), ("sizes", ("width", "height")), ("splits", ("split",))):
@@ -191,9 +194,9 @@ def _register(release: Release, lines: list[dict[str, Any]]) -> Iterator[Finding
         more = f", {absent} of its lines are not here" if absent else ""
         message = f"{len(compared)} {what} equal the register{more}"
         if far:
-            message = f"{len(far)} of {len(compared)} {what} differ: {_some(far)}"
+            message = f"{len(far)} of {len(compared)} {what} differ: {_listed(far)}"
         elif different:
-            texts = _some([text for _, text in different])
+            texts = _listed([text for _, text in different])
             message = f"{len(compared)} {what} equal the register but for one frame in {len(different)}: {texts}{more}"
         yield Finding("register", not far, message)
 
@@ -204,9 +207,8 @@ def _is_near(here: list[str], there: list[str], most: int) -> bool:
 
 
 def _finding(rule: str, holds: str, faults: list[str]) -> Finding:
-    return Finding(rule, not faults, f"{len(faults)} stimuli differ: {_some(faults)}" if faults else holds)
+    return Finding(rule, not faults, f"{len(faults)} stimuli differ: {_listed(faults)}" if faults else holds)
 
 
-def _some(items: list[str]) -> str:
-    more = len(items) - MOST_NAMED
-    return "; ".join(items[:MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+def _listed(faults: list[str]) -> str:
+    return shortlist(faults, MOST_NAMED, between="; ")

@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from vidsal.loaders.conversion.convert import convert
-from vidsal.loaders.io.registers import rows
+from vidsal.loaders.io import registers
 
 
 def main() -> None:
@@ -47,7 +47,7 @@ def _tree(source: Path) -> int:
     variants = [_map(seed) for seed in range(16)]
     first: dict[int, Path] = {}
     total = 0
-    for line in rows("dhf1k"):
+    for line in registers.rows("dhf1k"):
         if line["split"] == "test":
             continue
         folder = source / "annotation" / f"{int(line['video']):04d}" / "fixation"

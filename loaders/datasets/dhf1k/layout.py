@@ -14,8 +14,8 @@ from typing import Any
 
 from ...errors import MissingData
 from ...formats.frames import VIDEO_SUFFIXES, exists
-from ...formats.pooled import some
-from ...io.registers import natural_key, rows
+from ...io import registers
+from ...io.names import natural_key, shortlist
 from ...records import DatasetInfo, Report, Screen, StimulusRow, Truth
 
 _WITHHELD = "test"
@@ -42,6 +42,7 @@ BASE = DatasetInfo(
     screen=Screen(1440, 900, px_per_degree=18.6, note="19 inch at 68 cm, from memory of the paper"),
     observers="17, free viewing, sound off, SMI RED 250 Hz",
     splits="train 600, val 100, test 300 (gaze withheld)",
+    register="dhf1k",
 )
 
 
@@ -105,7 +106,7 @@ def stimuli(
     found = False
     absent: list[str] = []
     videos = _videos(source)
-    known = rows("dhf1k")
+    known = registers.rows("dhf1k")
     for line in known:
         video = line["video"]
         file = _frames_of(source, video, videos)
@@ -141,7 +142,7 @@ def stimuli(
     if absent:
         annotated = sum(line["split"] != _WITHHELD for line in known)
         message = f"{len(absent)} of the {annotated} videos with public gaze have neither gaze nor frames here"
-        report.add("missing", ".", f"{message}: {some(absent)}", count=len(absent))
+        report.add("missing", ".", f"{message}: {shortlist(absent)}", count=len(absent))
 
 
 def note_missing_gaze(stimulus: StimulusRow, expected: str, report: Report) -> None:

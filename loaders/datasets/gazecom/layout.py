@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ...errors import MissingData
 from ...formats.frames import find_video
-from ...io.registers import rows
+from ...io import registers
+from ...io.names import shortlist
 from ...records import DatasetInfo, Report, Screen, StimulusRow, Truth
 from . import arff
 
@@ -68,6 +69,7 @@ BASE = DatasetInfo(
     ),
     observers="54 (37 to 52 a clip), free viewing, EyeLink II 250 Hz",
     splits="none official (all); leave-one-clip-out is usual",
+    register="gazecom",
 )
 
 Recordings = dict[str, dict[str, str]]
@@ -109,7 +111,7 @@ def recordings(folder: Path | None, suffix: str, source: Path, report: Report) -
 
     The observer's code is what stands before the first underscore; `welpen` is the old name of `puppies`.
     """
-    clips = [line["video"] for line in rows("gazecom")]
+    clips = [line["video"] for line in registers.rows("gazecom")]
     found: Recordings = {}
     foreign: list[str] = []
     for path in [] if folder is None else _files(folder, suffix):
@@ -125,7 +127,7 @@ def recordings(folder: Path | None, suffix: str, source: Path, report: Report) -
         else:
             found.setdefault(clip, {})[observer] = file
     if foreign and folder is not None:
-        message = f"left out {', '.join(foreign[:5])}{' ...' if len(foreign) > 5 else ''}: no clip of these names"
+        message = f"left out {shortlist(foreign, counted=False)}: no clip of these names"
         report.add("surplus", folder.relative_to(source).as_posix(), message, count=len(foreign))
     return found
 
@@ -149,7 +151,7 @@ def stimuli(source: Path, found: Recordings, info: DatasetInfo, report: Report) 
     """
     absent: list[str] = []
     present = 0
-    for line in rows("gazecom"):
+    for line in registers.rows("gazecom"):
         clip = line["video"]
         video = _video(source, clip)
         here = found.get(clip, {})
@@ -234,7 +236,7 @@ def _video(source: Path, clip: str) -> str | None:
 def _compare_observers(clip: str, here: Mapping[str, str], expected: list[str], report: Report) -> None:
     missing = [o for o in expected if o not in here]
     if missing:
-        shown = ", ".join(missing[:8]) + (" ..." if len(missing) > 8 else "")
+        shown = shortlist(missing, 8, counted=False)
         message = f"no recording of {len(missing)} of {len(expected)} observers: {shown}"
         report.add("missing", clip, message, count=len(missing))
     unknown = sorted(here.keys() - set(expected))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from functools import lru_cache
 
 from ...formats import actions_in_the_eye
-from ...io.registers import rows
+from ...io import registers
 
 BASE = replace(
     actions_in_the_eye.BASE,
@@ -30,6 +30,7 @@ BASE = replace(
         "AVIClips/actioncliptrain00001.avi",
     ),
     splits="released: train 3,099 shots, test 3,558 shots; raw: train 823 clips, test 884 clips",
+    register="hollywood2_shots",
 )
 
 
@@ -37,7 +38,7 @@ BASE = replace(
 def clips() -> dict[str, tuple[str, int | None, int | None]]:
     """Return split, width and height of each clip, in the order of the register; None where no shot tells."""
     found: dict[str, tuple[str, int | None, int | None]] = {}
-    for line in rows("hollywood2_shots"):
+    for line in registers.rows("hollywood2_shots"):
         if found.get(line["clip"], (None, None))[1] is None:
             found[line["clip"]] = (line["split"], integer(line["width"]), integer(line["height"]))
     return found

@@ -16,8 +16,9 @@ from pathlib import Path
 from ...errors import MissingData
 from ...formats.actions_in_the_eye import SPLIT_FOLDERS
 from ...formats.frames import exists, numbered_images
-from ...formats.pooled import numbered_files, read_maps, size_of_png, some
-from ...io.registers import natural_key, rows
+from ...formats.pooled import numbered_files, read_maps, size_of_png
+from ...io import registers
+from ...io.names import natural_key, shortlist
 from ...records import Gaze, Report, StimulusRow
 from . import layout
 
@@ -55,7 +56,7 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
             folders[name] = (split, folder)
     absent: list[str] = []
     found = 0
-    for line in rows("hollywood2_shots"):
+    for line in registers.rows("hollywood2_shots"):
         if line["video"] not in folders:
             absent.append(line["video"])
             continue
@@ -79,7 +80,7 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
             f"{source}: no shots of Hollywood-2 are here; expected {'; '.join(INFO.layout)}. {INFO.obtain}"
         )
     if absent:
-        message = f"{len(absent)} of {len(rows('hollywood2_shots'))} shots are not here: {some(absent)}"
+        message = f"{len(absent)} of {len(registers.rows('hollywood2_shots'))} shots are not here: {shortlist(absent)}"
         report.add("missing", ".", message, count=len(absent))
 
 

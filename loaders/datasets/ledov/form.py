@@ -21,7 +21,8 @@ from ...errors import BadData, MissingData
 from ...formats import matlab
 from ...formats.frame_spans import frame_span, order_within, starts_past
 from ...formats.frames import VIDEO_SUFFIXES
-from ...io import registers as register
+from ...io import registers
+from ...io.names import natural_key, shortlist
 from ...records import FORCED_START, DatasetInfo, Float64Array, Gaze, Report, Screen, StimulusRow, Truth
 from . import meta_benchmark as ledov_meta_benchmark
 
@@ -61,6 +62,7 @@ INFO = DatasetInfo(
     ),
     observers="32 (18 men, 14 women), free viewing; numbered as in the files",
     splits="train 461, val 36, test 41 (namelist.mat; one index occurs twice in its list of 462)",
+    register="ledov",
     verified=(
         "names, splits, frame counts, sizes and rates of the 538 videos, after nine conflicts of the authors' two "
         "tables were resolved; 179,336 frames in all, as the authors state",
@@ -107,15 +109,15 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
     folders = _folders(source)
     if not folders:
         raise MissingData(f"{source}: no <video>/{GAZE_FILE}; expected {'; '.join(INFO.layout)}. {INFO.obtain}")
-    known = register.rows("ledov")
+    known = registers.rows("ledov")
     absent = [line["video"] for line in known if line["video"] not in folders]
     if absent:
-        shown = ", ".join(absent[:3]) + (" ..." if len(absent) > 3 else "")
+        shown = shortlist(absent, 3, counted=False)
         report.add("missing", ".", f"{len(absent)} of {len(known)} videos: {shown}", count=len(absent))
     for line in known:
         if line["video"] in folders:
             yield _registered(line, source, folders[line["video"]])
-    for name in sorted(set(folders) - {line["video"] for line in known}, key=register.natural_key):
+    for name in sorted(set(folders) - {line["video"] for line in known}, key=natural_key):
         file = _gaze_file(folders[name])
         where = folders[name].relative_to(source).as_posix()
         report.add("surplus", where, "a video that the register does not know")
@@ -263,7 +265,7 @@ def _sorted(rows: Float64Array, where: str, report: Report) -> Float64Array:
 def _check_name(data: Recordings, stimulus: StimulusRow, file: Path, where: str, report: Report) -> None:
     if data.name == stimulus.stimulus_id:
         return
-    if data.name in {line["video"] for line in register.rows("ledov")}:
+    if data.name in {line["video"] for line in registers.rows("ledov")}:
         raise BadData(f"{file}: belongs to {data.name} by its content; was it moved?")
     report.add("assumption", where, f"calls its video {data.name!r}; taken by its folder", fatal=False)
 
@@ -314,7 +316,7 @@ def _gaze_file(folder: Path) -> Path | None:
 
 def _folders(source: Path) -> dict[str, Path]:
     """The folders of videos by name: those with gaze, and registered ones with a video."""
-    known = {line["video"] for line in register.rows("ledov")}
+    known = {line["video"] for line in registers.rows("ledov")}
     for root in (source, source / "LEDOV"):
         found: dict[str, Path] = {}
         for folder in sorted(root.iterdir()) if root.is_dir() else ():

@@ -13,7 +13,7 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from ...io import registers as register
+from ...io import registers
 
 NAME = "meta-benchmark-30hz"
 """Name of the subset, and the attribute of the stimuli that have frames in it."""
@@ -25,7 +25,7 @@ RATE = Fraction(30)
 def selected() -> dict[str, npt.NDArray[np.bool_]]:
     """Return for each of the 36 + 41 videos of val and test its mask at 30 Hz, shape (frames at 30 Hz,)."""
     masks = {}
-    for line in register.rows("ledov_meta_benchmark_30hz"):
+    for line in registers.rows("ledov_meta_benchmark_30hz"):
         mask = np.zeros(int(line["n_frames"]), dtype=bool)
         for part in line["selected"].split():
             first, last = part.split("-")

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 
-from ...io import registers as register
+from ...io import registers
+from ...io.names import natural_key, shortlist
 from ...records import DatasetInfo, Report, Screen, StimulusRow, Truth
 
 OBSERVERS = ("CNG", "ajs", "emb", "ems", "ff", "hp", "jcw", "jw", "kae", "krl", "po", "tmj", "tu", "ya", "zb")
@@ -68,6 +69,7 @@ def info(
         observers="15, free viewing, 3 seconds an image, a memory test afterwards; each trial began with a "
         "fixated cross, so the first fixation is forced (flag `forced_start`)",
         splits="none official",
+        register="mit1003",
         verified=verified,
         unverified=unverified,
     )
@@ -85,7 +87,7 @@ def rows(source: Path, folder: Path, gazed: Mapping[str, Any], report: Report) -
     pictures = {stem: file.relative_to(source).as_posix() for stem, file in pictures_in(folder).items()}
     absent = []
     registered = set()
-    for line in register.rows("mit1003"):
+    for line in registers.rows("mit1003"):
         stem = Path(line["video"]).stem
         registered.add(stem)
         if stem not in pictures and stem not in gazed:
@@ -94,13 +96,13 @@ def rows(source: Path, folder: Path, gazed: Mapping[str, Any], report: Report) -
         expected = (folder / line["video"]).relative_to(source).as_posix()
         yield _row(stem, pictures.get(stem, expected), int(line["width"]), int(line["height"]), gazed.get(stem))
     if absent:
-        shown = ", ".join(absent[:3]) + (" ..." if len(absent) > 3 else "")
+        shown = shortlist(absent, 3, counted=False)
         message = f"{len(absent)} of {len(registered)} images have neither a picture nor gaze here: {shown}"
         report.add("missing", folder.name, message, count=len(absent))
-    for stem in sorted(set(pictures) - registered, key=register.natural_key):
+    for stem in sorted(set(pictures) - registered, key=natural_key):
         report.add("surplus", pictures[stem], "a picture that the register does not know")
         yield _row(stem, pictures[stem], None, None, gazed.get(stem))
-    for stem in sorted(gazed.keys() - registered - set(pictures), key=register.natural_key):
+    for stem in sorted(gazed.keys() - registered - set(pictures), key=natural_key):
         report.add("surplus", stem, "gaze on an image that neither the register nor the folder knows; left out")
 
 

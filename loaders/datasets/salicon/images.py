@@ -46,6 +46,7 @@ def info(
         layout=layout,
         observers=observers,
         splits="train 10,000; val 5,000; test 5,000 (withheld)",
+        split_names=tuple(COUNTS),
         verified=verified,
         unverified=unverified,
     )

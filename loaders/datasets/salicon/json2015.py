@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import BadData, MissingData
-from ...io import registers as register
+from ...io.names import natural_key
 from ...records import Column, Float64Array, Gaze, Report, StimulusRow, Truth
 from . import flat_json, images
 
@@ -91,12 +91,12 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
             message = f"lists images that a file before lists too, {again[0]} first; the first is taken"
             report.add("surplus", file.relative_to(source).as_posix(), message, count=len(again))
         rows = {**{row.stimulus_id: row for row in found}, **rows}
-    for name in sorted(set(photographs) - set(rows), key=register.natural_key):
+    for name in sorted(set(photographs) - set(rows), key=natural_key):
         split = images.split_of(name, Path(photographs[name]).parent.name)
         if split is not None:
             rows[name] = _row(name, split, photographs[name], images.WIDTH, images.HEIGHT, None)
     images.tell_counts((row.split for row in rows.values()), report)
-    yield from (rows[name] for name in sorted(rows, key=register.natural_key))
+    yield from (rows[name] for name in sorted(rows, key=natural_key))
 
 
 def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:

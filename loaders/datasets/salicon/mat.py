@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ...errors import BadData, MissingData
 from ...formats import matlab
-from ...io import registers as register
+from ...io.names import natural_key
 from ...records import Column, DatasetInfo, Float64Array, Gaze, Report, StimulusRow, Truth
 from . import images
 
@@ -84,7 +84,7 @@ def stimuli(source: Path, info: DatasetInfo, report: Report) -> Iterator[Stimulu
     _tell_edition(list(mats.values()), info.variant or "", report)
     photographs = images.find(source)
     rows = []
-    for name in sorted({*mats, *photographs}, key=register.natural_key):
+    for name in sorted({*mats, *photographs}, key=natural_key):
         holder = mats[name].parent.name if name in mats else Path(photographs[name]).parent.name
         split = images.split_of(name, holder)
         if split is None:

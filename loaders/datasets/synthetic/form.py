@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import BadData, MissingData
-from ...io.registers import natural_key
+from ...io.names import natural_key
 from ...records import DatasetInfo, Gaze, Report, Screen, StimulusRow, Truth
 from .observers import PX_PER_DEGREE, RATE_HZ
 from .write import DISTANCE_MM, MAGIC, PITCH_MM
@@ -49,6 +49,7 @@ INFO = DatasetInfo(
     ),
     observers="10 unless asked otherwise; simulated",
     splits="train, and val: a third of the videos unless asked otherwise",
+    split_names=SPLITS,
     verified=("frame counts, sizes and time stamps after decoding; the gaze text to its last digit",),
 )
 

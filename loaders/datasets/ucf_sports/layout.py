@@ -15,7 +15,8 @@ from pathlib import Path
 from ...formats import actions_in_the_eye
 from ...formats.actions_in_the_eye import SPLIT_FOLDERS
 from ...formats.pooled import numbered_files
-from ...io.registers import natural_key, rows
+from ...io import registers
+from ...io.names import natural_key
 
 BASE = replace(
     actions_in_the_eye.BASE,
@@ -32,6 +33,7 @@ BASE = replace(
         "videos/Diving-Side/001/<any name>.avi",
     ),
     splits="train 103, test 47",
+    register="ucf_sports",
 )
 
 _MAT_YEAR = re.compile(rb"Created on: [^,]{0,24}?((?:19|20)[0-9]{2})")
@@ -66,7 +68,7 @@ def underscored(stimulus_id: str) -> str:
 @lru_cache(maxsize=1)
 def ids() -> dict[str, str]:
     """Return the registered stimuli by their name in lower case with hyphens only."""
-    return {line["video"].lower(): line["video"] for line in rows("ucf_sports")}
+    return {line["video"].lower(): line["video"] for line in registers.rows("ucf_sports")}
 
 
 def roots(source: Path) -> list[Path]:

@@ -12,8 +12,9 @@ from pathlib import Path
 
 from ...errors import MissingData
 from ...formats.frames import exists
-from ...formats.pooled import read_maps, size_of_png, some
-from ...io.registers import rows
+from ...formats.pooled import read_maps, size_of_png
+from ...io import registers
+from ...io.names import shortlist
 from ...records import DatasetInfo, Gaze, Report, StimulusRow
 from . import layout
 
@@ -22,7 +23,7 @@ def present(source: Path, revision: str) -> bool:
     """Tell whether a video with maps of this revision is here."""
     return any(
         found.revision == revision
-        for line in rows("ucf_sports")
+        for line in registers.rows("ucf_sports")
         for folder in layout.folders_of(source, line["video"], line["split"])
         if (found := layout.annotation(folder, line["video"])) is not None
     )
@@ -37,7 +38,7 @@ def stimuli(source: Path, info: DatasetInfo, report: Report) -> Iterator[Stimulu
     absent: list[str] = []
     by_name: list[str] = []
     others = 0
-    for line in rows("ucf_sports"):
+    for line in registers.rows("ucf_sports"):
         video = line["video"]
         folders = list(layout.folders_of(source, video, line["split"]))
         found = [a for folder in folders if (a := layout.annotation(folder, video)) is not None]
@@ -65,7 +66,7 @@ def stimuli(source: Path, info: DatasetInfo, report: Report) -> Iterator[Stimulu
         )
     unregistered = list(_unregistered(source, info, report))
     yield from unregistered
-    if len(absent) == len(rows("ucf_sports")) and not unregistered:
+    if len(absent) == len(registers.rows("ucf_sports")) and not unregistered:
         raise MissingData(
             f"{source}: no maps of UCF Sports, revision {info.variant}, are here; "
             f"expected {'; '.join(info.layout)}. {info.obtain}"
@@ -118,11 +119,13 @@ def _unregistered(source: Path, info: DatasetInfo, report: Report) -> Iterator[S
 
 def _report(absent: list[str], by_name: list[str], others: int, info: DatasetInfo, report: Report) -> None:
     if absent:
-        total = len(rows("ucf_sports"))
-        message = f"{len(absent)} of {total} videos have no maps of revision {info.variant} here: {some(absent)}"
+        total = len(registers.rows("ucf_sports"))
+        message = f"{len(absent)} of {total} videos have no maps of revision {info.variant} here: {shortlist(absent)}"
         report.add("missing", ".", message, count=len(absent))
     if by_name:
-        message = f"no MAT file tells the revision; taken as {info.variant} by the names of the files: {some(by_name)}"
+        message = (
+            f"no MAT file tells the revision; taken as {info.variant} by the names of the files: {shortlist(by_name)}"
+        )
         report.add("assumption", ".", message, count=len(by_name), fatal=False)
     if others:
         message = "videos have maps of the other revision here, not converted: name that variant to have it"

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ...formats import actions_in_the_eye
 from ...formats.frames import VIDEO_SUFFIXES, find_video
-from ...io.registers import rows
+from ...io import registers
 from ...records import Gaze, Report, StimulusRow
 from . import layout
 
@@ -43,7 +43,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
 
 
 def _known() -> Iterator[StimulusRow]:
-    for line in rows("ucf_sports"):
+    for line in registers.rows("ucf_sports"):
         name = line["video"]
         yield StimulusRow(
             stimulus_id=name,

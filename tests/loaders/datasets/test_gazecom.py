@@ -17,7 +17,7 @@ from vidsal.loaders.datasets.gazecom import arff, coord, labels, layout, samples
 from vidsal.loaders.datasets.gazecom.recording import in_metres
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.formats.text_table import number
-from vidsal.loaders.io.registers import rows
+from vidsal.loaders.io import registers
 from vidsal.loaders.records import Report
 
 FUZZ = settings(
@@ -605,7 +605,7 @@ def test_real_release(real, tmp_path):
     made = convert("gazecom", real, tmp_path / "out", variant="samples", workers=1)
     table = pd.read_parquet(tmp_path / "out" / "fixations.parquet")
     stimuli = pd.read_parquet(tmp_path / "out" / "stimuli.parquet").set_index("stimulus_id")
-    assert list(stimuli.index) == [line["video"] for line in rows("gazecom")]
+    assert list(stimuli.index) == [line["video"] for line in registers.rows("gazecom")]
     assert stimuli.n_observers.sum() == 79
     assert stimuli.n_frames.to_dict() == {c: 570 if c == "koenigstrasse" else 600 for c in stimuli.index}
     expected = lost = 0

@@ -14,10 +14,10 @@ from vidsal.loaders import registry
 from vidsal.loaders.conversion.convert import choose_form, convert
 from vidsal.loaders.datasets.hollywood2 import layout, raw, released
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
-from vidsal.loaders.io.registers import rows
+from vidsal.loaders.io import registers
 from vidsal.loaders.records import Report
 
-REGISTER = {line["video"]: line for line in rows("hollywood2_shots")}
+REGISTER = {line["video"]: line for line in registers.rows("hollywood2_shots")}
 
 
 def png(array):

@@ -16,7 +16,7 @@ from scipy.io import savemat
 from vidsal.loaders.datasets.ledov import form as ledov, meta_benchmark as ledov_meta_benchmark
 from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.formats import matlab
-from vidsal.loaders.io import registers as register
+from vidsal.loaders.io import registers
 from vidsal.loaders.records import FORCED_START, Report, StimulusRow
 
 NAN = float("nan")
@@ -270,7 +270,7 @@ def test_splits_are_those_of_the_name_list(samples):
     split = {}
     for ours, theirs in (("train", "trainlist"), ("val", "vaildlist"), ("test", "testlist")):
         split.update({listed[int(i) - 1]: ours for i in lists[theirs].ravel()})
-    lines = register.rows("ledov")
+    lines = registers.rows("ledov")
     assert [line["video"] for line in lines] == listed
     assert {line["video"]: line["split"] for line in lines} == split
     assert [list(split.values()).count(s) for s in ("train", "val", "test")] == [461, 36, 41]
@@ -290,7 +290,7 @@ def test_masks_are_those_of_the_meta_benchmark(samples):
                 own.append(line["mask"] == "True")
                 split[line["video"]] = part
     assert {name: mask.tolist() for name, mask in masks.items()} == seen
-    assert {line["video"]: line["split"] for line in register.rows("ledov_meta_benchmark_30hz")} == split
+    assert {line["video"]: line["split"] for line in registers.rows("ledov_meta_benchmark_30hz")} == split
     assert len(masks) == 77
     assert sum(mask.sum() for mask in masks.values()) == 2_506 + 2_674
 

@@ -11,7 +11,7 @@ from scipy.io import savemat
 
 from vidsal.loaders.datasets.mit1003 import detection, fixatons, images, mat
 from vidsal.loaders.errors import BadData, MissingData
-from vidsal.loaders.io import registers as register
+from vidsal.loaders.io import registers
 from vidsal.loaders.records import FORCED_START, Report, StimulusRow
 
 IMAGE = "i05june05_static_street_boston_p1010764"
@@ -189,7 +189,7 @@ def test_all_scanpaths_give_the_known_totals(samples):
     import pandas as pd
 
     table = pd.read_parquet(samples / "mit1003/derived/fixatons_all_fixations.parquet")
-    size = {Path(r["video"]).stem: (int(r["width"]), int(r["height"])) for r in register.rows("mit1003")}
+    size = {Path(r["video"]).stem: (int(r["width"]), int(r["height"])) for r in registers.rows("mit1003")}
     total = free = inside = 0
     values = table[["x", "y", "t_start_s", "t_end_s"]].to_numpy(float)
     scanpaths: dict[str, list] = {}

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from vidsal.loaders.datasets import xu_hevc
 from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.formats.frame_spans import frame_span
-from vidsal.loaders.io import registers as register
+from vidsal.loaders.io import registers
 from vidsal.loaders.records import Report, StimulusRow
 
 NAN = float("nan")
@@ -249,7 +249,7 @@ def test_the_real_database_converts_to_the_facts(samples):
         data = file["video_database/fixdata"][()].T
     report = Report()
     rows = list(xu_hevc.stimuli(source, report))
-    lines = register.rows("xu_hevc")
+    lines = registers.rows("xu_hevc")
     assert [r.stimulus_id for r in rows] == [line["video"] for line in lines]
     assert Counter(a.kind for a in report if a.fatal) == {"mismatch": 1}
     assert [(a.where, a.fatal) for a in report if not a.fatal] == [("BQTerrace", False)]

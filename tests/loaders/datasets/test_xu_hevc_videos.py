@@ -11,13 +11,13 @@ import pytest
 
 from vidsal.loaders.conversion.convert import Conversion, convert
 from vidsal.loaders.errors import MissingData
-from vidsal.loaders.io import registers as register
+from vidsal.loaders.io import registers
 from vidsal.loaders.release.release import load
 
 from .test_xu_hevc import write_database
 
 NAME = "BasketballPass"  # 500 frames of 416 x 240 at 50 a second by the register
-LINE = next(line for line in register.rows("xu_hevc") if line["video"] == NAME)
+LINE = next(line for line in registers.rows("xu_hevc") if line["video"] == NAME)
 FRAMES, SIZE = int(LINE["n_frames"]), (int(LINE["width"]), int(LINE["height"]))
 ROWS = [(1, 1, 0, 400, 100, 100), (1, 1, 9_700, 400, 5, 6), (2, 1, 9_990, 5, 415, 239)]
 

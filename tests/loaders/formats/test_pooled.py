@@ -15,7 +15,8 @@ from PIL import Image
 from scipy.io import loadmat, savemat
 
 from vidsal.loaders.errors import BadData
-from vidsal.loaders.formats.pooled import numbered_files, points_of_map, read_maps, size_of_png, some
+from vidsal.loaders.formats.pooled import numbered_files, points_of_map, read_maps, size_of_png
+from vidsal.loaders.io.names import shortlist
 from vidsal.loaders.records import Report
 
 MASK = np.zeros((20, 30), np.uint8)
@@ -337,7 +338,7 @@ def test_size_of_png(tmp_path):
     assert size_of_png(write(tmp_path / "a.png", png_bytes(MASK))) == (20, 30)
     assert size_of_png(write(tmp_path / "b.png", b"oops")) is None
     assert size_of_png(tmp_path / "c.png") is None
-    assert some(range(7)) == "0, 1, 2, 3, 4 and 2 more"
+    assert shortlist(range(7)) == "0, 1, 2, 3, 4 and 2 more"
 
 
 @pytest.mark.data
