@@ -24,13 +24,15 @@ from ...formats.frames import VIDEO_SUFFIXES
 from ...io import registers
 from ...io.names import natural_key, shortlist
 from ...records import FORCED_START, DatasetInfo, Float64Array, Gaze, Report, Screen, StimulusRow, Truth
-from . import meta_benchmark as ledov_meta_benchmark
 
 GAZE_FILE = "Data.mat"
 OBSERVERS = 32
 SIGMA_PX = 80 / (2 * np.sqrt(2 * np.log(2)))
 CENTRE = 20
 """The observer is at the centre as long as he is within a twentieth of the height of it, across or down."""
+META_BENCHMARK = "meta-benchmark-30hz"
+"""Attribute of the 77 videos of val and test: Tangemann et al. (ECCV 2020) chose frames of each of them on which motion
+matters; their masks number the frames at 30 a second (https://github.com/mtangemann/deepgazemr)."""
 
 INFO = DatasetInfo(
     name="ledov",
@@ -289,7 +291,7 @@ def _compare(data: Recordings, stimulus: StimulusRow, where: str, report: Report
 
 
 def _registered(line: dict[str, str], source: Path, folder: Path) -> StimulusRow:
-    subset = (ledov_meta_benchmark.NAME,) if line["video"] in ledov_meta_benchmark.selected() else ()
+    subset = (META_BENCHMARK,) if line["split"] in ("val", "test") else ()
     return StimulusRow(
         stimulus_id=line["video"],
         split=line["split"],

@@ -1,4 +1,4 @@
-"""LEDOV: the register and masks against the authors' files, and trees built as their code reads them."""
+"""LEDOV: the register against the authors' files, and trees built as their code reads them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from scipy.io import savemat
 
-from vidsal.loaders.datasets.ledov import form as ledov, meta_benchmark as ledov_meta_benchmark
+from vidsal.loaders.datasets.ledov import form as ledov
 from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.formats import matlab
 from vidsal.loaders.io import registers
@@ -227,7 +227,7 @@ def test_stimuli_are_the_registers_then_strangers(tmp_path, below):
     assert (alpaca.split, alpaca.n_frames, alpaca.width, alpaca.height) == ("train", 360, 1280, 720)
     assert alpaca.fps == Fraction("23.976043")
     assert alpaca.attributes == ("animal",)
-    assert rows[BEAR].attributes == ("animal", ledov_meta_benchmark.NAME)
+    assert rows[BEAR].attributes == ("animal", ledov.META_BENCHMARK)
     assert (rows["clip9"].width, rows["clip9"].n_frames, rows["clip9"].fps) == (64, 20, 25)
     report = Report()
     assert not ledov.gaze(tmp_path, rows["animal_bat01"], report).annotated
@@ -278,29 +278,10 @@ def test_splits_are_those_of_the_name_list(samples):
 
 
 @pytest.mark.data
-def test_masks_are_those_of_the_meta_benchmark(samples):
-    masks = ledov_meta_benchmark.selected()
-    seen: dict[str, list[bool]] = {}
-    split = {}
+def test_the_meta_benchmark_has_masks_of_every_video_of_val_and_test(samples):
+    masked = {}
     for part in ("val", "test"):
         with (samples / f"ledov/thirdparty/mask-ledov-{part}-30hz.csv").open() as file:
-            for line in csv.DictReader(file):
-                own = seen.setdefault(line["video"], [])
-                assert int(line["frame"]) == len(own)
-                own.append(line["mask"] == "True")
-                split[line["video"]] = part
-    assert {name: mask.tolist() for name, mask in masks.items()} == seen
-    assert {line["video"]: line["split"] for line in registers.rows("ledov_meta_benchmark_30hz")} == split
-    assert len(masks) == 77
-    assert sum(mask.sum() for mask in masks.values()) == 2_506 + 2_674
-
-
-def test_ticks_to_the_videos_own_frames():
-    mask = ledov_meta_benchmark.selected()[BEAR]  # 179-181 and 185-187 of 392
-    assert np.flatnonzero(mask).tolist() == [179, 180, 181, 185, 186, 187]
-    frames = ledov_meta_benchmark.native_frames
-    assert frames(BEAR, Fraction(30), 392).tolist() == [179, 180, 181, 185, 186, 187]
-    assert frames(BEAR, Fraction(15), 196).tolist() == [89, 90, 92, 93]
-    assert frames(BEAR, Fraction(60), 784).tolist() == [358, 360, 362, 370, 372, 374]
-    assert frames(BEAR, Fraction(30000, 1001), 181).tolist() == [178, 179, 180]
-    assert frames(ALPACA, Fraction(30), 400).tolist() == []
+            masked |= {line["video"]: part for line in csv.DictReader(file)}
+    assert len(masked) == 77
+    assert masked == {r["video"]: r["split"] for r in registers.rows("ledov") if r["split"] in ("val", "test")}
