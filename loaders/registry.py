@@ -20,7 +20,7 @@ DATASETS: dict[str, dict[str | None, str]] = {
         "raw": "ucf_sports.raw",
     },
     "gazecom": {"labels": "gazecom.labels", "samples": "gazecom.samples"},
-    "ledov": {None: "ledov.form"},
+    "ledov": {None: "ledov"},
     "mit1003": {"mat": "mit1003.mat", "fixatons": "mit1003.fixatons"},
     "mit300": {None: "mit300"},
     "salicon": {"2015-json": "salicon.json2015", "2015": "salicon.mat2015", "2017": "salicon.mat2017"},

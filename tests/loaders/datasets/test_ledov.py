@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from scipy.io import savemat
 
-from vidsal.loaders.datasets.ledov import form as ledov
+from vidsal.loaders.datasets import ledov
 from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.formats import matlab
 from vidsal.loaders.io import registers

@@ -17,13 +17,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from ...errors import BadData, MissingData
-from ...formats import matlab
-from ...formats.frame_spans import frame_span, order_within, starts_past
-from ...formats.frames import VIDEO_SUFFIXES
-from ...io import registers
-from ...io.names import natural_key, shortlist
-from ...records import FORCED_START, DatasetInfo, Float64Array, Gaze, Report, Screen, StimulusRow, Truth
+from ..errors import BadData, MissingData
+from ..formats import matlab
+from ..formats.frame_spans import frame_span, order_within, starts_past
+from ..formats.frames import VIDEO_SUFFIXES
+from ..io import registers
+from ..io.names import natural_key, shortlist
+from ..records import FORCED_START, DatasetInfo, Float64Array, Gaze, Report, Screen, StimulusRow, Truth
 
 GAZE_FILE = "Data.mat"
 OBSERVERS = 32
