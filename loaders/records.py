@@ -25,6 +25,8 @@ LOST = "lost"
 UInt8Image = npt.NDArray[np.uint8]
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
+Int64Array = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -206,10 +208,23 @@ class Report(list[Anomaly]):
         self.append(Anomaly(kind, where, message, count, fatal))
 
 
-Mask = npt.NDArray[np.bool_]
 Column: TypeAlias = "npt.NDArray[Any] | list[Any] | pa.DictionaryArray | Mapping[str, Mask] | str | int | float | None"
 """A column of a table: an array of its length, a list, words by number (`schema.words`), or one value for all rows;
 of flags, a list of words a row, or which rows have each."""
+
+
+@dataclass(frozen=True)
+class Samples:
+    """The samples of one observer on one stimulus; what else a source tells of them, its own record adds.
+
+    Attributes:
+        t_us: (n,), microseconds, from wherever the source counts.
+        x, y: (n,), pixels of the stimulus, or of the screen where the record says so.
+    """
+
+    t_us: Int64Array
+    x: Float64Array
+    y: Float64Array
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .errors import BadData
-from .records import EVENTS, Column
+from .records import EVENTS, Column, Mask
 
 SCHEMA_VERSION = 1
 ROW_GROUP_ROWS = 131_072
@@ -157,7 +157,7 @@ def _flags(values: Column, rows: int) -> pa.ListArray:
     return pa.ListArray.from_arrays(pa.array(offsets), flat)
 
 
-def flagged(flags: pa.Array | pa.ChunkedArray, word: str) -> npt.NDArray[np.bool_]:
+def flagged(flags: pa.Array | pa.ChunkedArray, word: str) -> Mask:
     """Tell which rows carry a flag.
 
     Args:

@@ -15,7 +15,6 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import BadData, MissingData
 from ..formats import matlab
@@ -23,7 +22,7 @@ from ..formats.frame_spans import frame_span, order_within, starts_past
 from ..formats.frames import VIDEO_SUFFIXES
 from ..io import registers
 from ..io.names import natural_key, shortlist
-from ..records import FORCED_START, DatasetInfo, Float64Array, Gaze, Report, Screen, StimulusRow, Truth
+from ..records import FORCED_START, DatasetInfo, Float64Array, Gaze, Mask, Report, Screen, StimulusRow, Truth
 
 GAZE_FILE = "Data.mat"
 OBSERVERS = 32
@@ -76,11 +75,9 @@ INFO = DatasetInfo(
     ),
 )
 
-Bool = npt.NDArray[np.bool_]
-
 
 @dataclass(frozen=True)
-class Recordings:
+class GazeFile:
     """One Data.mat.
 
     Attributes:
@@ -180,7 +177,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     )
 
 
-def at_centre(rows: Float64Array, width: int, height: int) -> Bool:
+def at_centre(rows: Float64Array, width: int, height: int) -> Mask:
     """Tell for each fixation whether its observer has not yet left the centre.
 
     He leaves it with the first fixation inside the frame that is more than a twentieth of the height away from
@@ -200,7 +197,7 @@ def at_centre(rows: Float64Array, width: int, height: int) -> Bool:
     return out
 
 
-def read(path: Path) -> Recordings:
+def read(path: Path) -> GazeFile:
     """Read one Data.mat.
 
     Raises:
@@ -222,7 +219,7 @@ def read(path: Path) -> Recordings:
             raise BadData(f"{path}: {what} should be whole and positive, found {values.tolist()}")
     if not 1 <= fps <= 1000:
         raise BadData(f"{path}: Data.VideoFrameRate is {fps}")
-    return Recordings(
+    return GazeFile(
         name=Path(matlab.text(matlab.variable(fields, "VideoName", path), path, "Data.VideoName")).stem,
         width=int(size[0, 0]),
         height=int(size[0, 1]),
@@ -236,7 +233,7 @@ def _row(value: matlab.Value) -> matlab.Value:
     return value.reshape(1, -1) if isinstance(value, np.ndarray) else value
 
 
-def _usable(rows: Float64Array, where: str, report: Report) -> Bool:
+def _usable(rows: Float64Array, where: str, report: Report) -> Mask:
     """Tell which rows can be used; report the others, each counted once."""
     observer = rows[:, 0]
     tests = (
@@ -264,7 +261,7 @@ def _sorted(rows: Float64Array, where: str, report: Report) -> Float64Array:
     return grouped[np.lexsort((np.arange(len(grouped)), grouped[:, 1], grouped[:, 0]))]
 
 
-def _check_name(data: Recordings, stimulus: StimulusRow, file: Path, where: str, report: Report) -> None:
+def _check_name(data: GazeFile, stimulus: StimulusRow, file: Path, where: str, report: Report) -> None:
     if data.name == stimulus.stimulus_id:
         return
     if data.name in {line["video"] for line in registers.rows("ledov")}:
@@ -272,7 +269,7 @@ def _check_name(data: Recordings, stimulus: StimulusRow, file: Path, where: str,
     report.add("assumption", where, f"calls its video {data.name!r}; taken by its folder", fatal=False)
 
 
-def _compare(data: Recordings, stimulus: StimulusRow, where: str, report: Report) -> None:
+def _compare(data: GazeFile, stimulus: StimulusRow, where: str, report: Report) -> None:
     """Report where the file and the video (or the register) differ."""
     if stimulus.n_frames and abs(data.n_frames - stimulus.n_frames) > 1:
         report.add("mismatch", where, f"says {data.n_frames} frames, the video or the register {stimulus.n_frames}")

@@ -17,7 +17,6 @@ from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from ..errors import BadData, MissingData
 from ..formats import matlab
@@ -25,7 +24,7 @@ from ..formats.frame_spans import frame_span, order_within
 from ..formats.frames import VIDEO_SUFFIXES
 from ..io import registers
 from ..io.names import natural_key
-from ..records import DatasetInfo, Float64Array, Gaze, Report, Screen, StimulusRow, Truth
+from ..records import DatasetInfo, Float64Array, Gaze, Mask, Report, Screen, StimulusRow, Truth
 
 GAZE_FILE = "video_database.mat"
 # The same scene in two sizes, or with and without a line of text: never on two sides of a split.
@@ -68,8 +67,6 @@ INFO = DatasetInfo(
     ),
     unverified=("time 0 of the gaze is the first frame",),
 )
-
-Bool = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -214,7 +211,7 @@ def _load(path: Path, _mtime_ns: int, _size: int) -> Database:
     return Database(kept[order], names, _listed(info, path), rejected)
 
 
-def _sift(rows: Float64Array, observers: int, videos: int) -> tuple[Bool, tuple[tuple[str, str, int], ...]]:
+def _sift(rows: Float64Array, observers: int, videos: int) -> tuple[Mask, tuple[tuple[str, str, int], ...]]:
     """Tell which rows can be used, and for the others why not, each row counted once."""
     tests = (
         (_index(rows[:, 1], videos), "mismatch", f"rows without a video (1 to {videos}); left out"),
@@ -241,7 +238,7 @@ def _sift(rows: Float64Array, observers: int, videos: int) -> tuple[Bool, tuple[
     return good, tuple(rejected)
 
 
-def _index(values: Float64Array, largest: int) -> Bool:
+def _index(values: Float64Array, largest: int) -> Mask:
     return np.asarray(matlab.whole(values) & (values >= 1) & (values <= largest))
 
 
@@ -305,7 +302,7 @@ def _clip_ms(stimulus: StimulusRow) -> float:
     return float(1000 * stimulus.n_frames / stimulus.fps)
 
 
-def _at_or_after_end(start_ms: Float64Array, fps: Fraction, n_frames: int) -> Bool:
+def _at_or_after_end(start_ms: Float64Array, fps: Fraction, n_frames: int) -> Mask:
     return np.asarray(start_ms * fps.numerator >= 1000 * n_frames * fps.denominator)
 
 

@@ -36,7 +36,7 @@ from ..records import Float64Array, Screen
 from ..release.release import Release, Stimulus
 from . import Options, Progress
 from .bids_sidecars import EVENTS, PARTICIPANTS, RUNS, TASK, description, physio, physioevents, presentation, readme
-from .sample_streams import Recording, by_stimulus
+from .sample_streams import SampleStream, by_stimulus
 
 TITLE = "BIDS 1.11 eye tracking: physio.tsv.gz, events, sidecars"
 OPTIONS: frozenset[str] = frozenset()
@@ -96,15 +96,15 @@ def write(release: Release, out: Path, options: Options, step: Progress) -> list
 
 
 def _by_trial(
-    fixations: pa.Table, samples: list[Recording]
-) -> dict[tuple[str, int], tuple[pa.Table, Recording | None]]:
+    fixations: pa.Table, samples: list[SampleStream]
+) -> dict[tuple[str, int], tuple[pa.Table, SampleStream | None]]:
     """Group what belongs to one observer and trial; trials are ranked within the observer."""
     known = fixations.filter(pc.is_valid(fixations["observer_id"]))
     pairs = {(r.observer, r.trial or ""): r for r in samples}
     observer = np.array(known["observer_id"].cast(pa.string()).to_pylist(), object)
     trial = np.array([t or "" for t in known["trial_id"].to_pylist()], object)
     keys = sorted({*pairs, *zip(observer.tolist(), trial.tolist(), strict=True)})
-    found: dict[tuple[str, int], tuple[pa.Table, Recording | None]] = {}
+    found: dict[tuple[str, int], tuple[pa.Table, SampleStream | None]] = {}
     for one, other in keys:
         rank = sum(1 for o, _ in found if o == one)
         rows = known.filter(pa.array((observer == one) & (trial == other)))
@@ -124,7 +124,7 @@ def _subject(observer: str, known: dict[str, str]) -> str:
     return known[observer]
 
 
-def _write_run(stem: Path, stimulus: Stimulus, rows: pa.Table, recording: Recording | None, tally: _Tally) -> None:
+def _write_run(stem: Path, stimulus: Stimulus, rows: pa.Table, recording: SampleStream | None, tally: _Tally) -> None:
     timed = rows.filter(pc.is_valid(rows["onset_ms"]))
     tally.timeless += rows.num_rows - timed.num_rows
     if recording is None and not timed.num_rows:
@@ -153,7 +153,7 @@ def _events(rows: pa.Table, stimulus_id: str) -> list[list[_Cell]]:
 _EVENT_COLUMNS = ("frame", "frame_end", "x_px", "y_px", "in_bounds")
 
 
-def _write_samples(stem: Path, stimulus: Stimulus, rows: pa.Table, recording: Recording, tally: _Tally) -> None:
+def _write_samples(stem: Path, stimulus: Stimulus, rows: pa.Table, recording: SampleStream, tally: _Tally) -> None:
     on_screen = _on_screen(recording, stimulus.screen)
     x, y = (recording.x_screen, recording.y_screen) if on_screen else (recording.x, recording.y)
     columns: dict[str, Any] = {"timestamp": recording.t_us, "x_coordinate": x, "y_coordinate": y}
@@ -184,7 +184,7 @@ def _write_samples(stem: Path, stimulus: Stimulus, rows: pa.Table, recording: Re
         write_json(Path(f"{base}_physioevents.json"), physioevents())
 
 
-def _on_screen(recording: Recording, screen: Screen) -> bool:
+def _on_screen(recording: SampleStream, screen: Screen) -> bool:
     geometry = (screen.width_px, screen.height_px, screen.width_mm, screen.height_mm, screen.distance_mm)
     return None not in geometry and bool(np.isfinite(recording.x_screen).all())
 

@@ -10,7 +10,7 @@ import numpy as np
 from vidsal._version import __version__
 
 from ..records import Screen
-from .sample_streams import Recording
+from .sample_streams import SampleStream
 
 BIDS_VERSION = "1.11.1"
 TASK = "viewing"
@@ -102,7 +102,7 @@ def presentation(screen: Screen) -> dict[str, Any]:
     return known
 
 
-def physio(columns: list[str], recording: Recording, on_screen: bool) -> dict[str, Any]:
+def physio(columns: list[str], recording: SampleStream, on_screen: bool) -> dict[str, Any]:
     """Return the sidecar of a recording's samples."""
     where = _SCREEN_PX if on_screen else _STIMULUS_PX
     about: dict[str, Any] = {
@@ -139,7 +139,7 @@ def physio(columns: list[str], recording: Recording, on_screen: bool) -> dict[st
     return sidecar
 
 
-def _rate_hz(recording: Recording) -> float:
+def _rate_hz(recording: SampleStream) -> float:
     """The usual rate: from the median step; 0 where there is one sample only."""
     steps = np.diff(recording.t_us)
     steps = steps[steps > 0]

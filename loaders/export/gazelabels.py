@@ -24,10 +24,10 @@ import pyarrow.compute as pc
 
 from ..errors import WrongUse
 from ..formats.gaze_labels import PHASES, FrameLabels, place, write as write_labels
-from ..records import Float64Array
+from ..records import Float64Array, Int64Array, Mask
 from ..release.release import Release, Stimulus
 from . import Options, Progress
-from .sample_streams import Recording, by_stimulus
+from .sample_streams import SampleStream, by_stimulus
 
 TITLE = "a line a frame and observer: frame_id em_phase x y (FPN+RIM)"
 OPTIONS = frozenset({"size"})
@@ -97,7 +97,7 @@ def file_names(observers: list[str]) -> list[str]:
 _Labels = tuple[npt.NDArray[np.int8], Float64Array, Float64Array]
 
 
-def _labels(stimulus: Stimulus, fixations: pa.Table, samples: list[Recording]) -> Iterator[tuple[str, _Labels]]:
+def _labels(stimulus: Stimulus, fixations: pa.Table, samples: list[SampleStream]) -> Iterator[tuple[str, _Labels]]:
     """Yield observer, and phase and position of every frame."""
     fps = stimulus.fps
     if fps is None:
@@ -117,7 +117,7 @@ def _labels(stimulus: Stimulus, fixations: pa.Table, samples: list[Recording]) -
 _COLUMNS = ["observer_id", "trial_id", "event", "onset_ms", "duration_ms", "frame", "frame_end", "x_px", "y_px"]
 
 
-def of_samples(recording: Recording, n_frames: int, fps: Fraction) -> _Labels:
+def of_samples(recording: SampleStream, n_frames: int, fps: Fraction) -> _Labels:
     """Reduce samples to frames; frame i holds i <= t fps < i + 1.
 
     Returns:
@@ -163,9 +163,7 @@ def of_rows(rows: list[dict[str, Any]], n_frames: int, fps: Fraction) -> _Labels
     return _held(phase, xy, known)
 
 
-def _covered(
-    onset_ms: float | None, duration_ms: float | None, frames: npt.NDArray[np.int64], length: float
-) -> Float64Array:
+def _covered(onset_ms: float | None, duration_ms: float | None, frames: Int64Array, length: float) -> Float64Array:
     """How much of each frame an event fills, in ms; all of it where the event's time is not known."""
     if onset_ms is None or duration_ms is None:
         return np.full(len(frames), length)
@@ -174,7 +172,7 @@ def _covered(
     return np.asarray(np.maximum(end - start, 0.0))
 
 
-def _held(phase: npt.NDArray[np.int64], xy: Float64Array, known: npt.NDArray[np.bool_]) -> _Labels:
+def _held(phase: Int64Array, xy: Float64Array, known: Mask) -> _Labels:
     """Give frames without a position the last one before them, the first ones the first after them."""
     if known.any():
         source = np.maximum.accumulate(np.where(known, np.arange(len(known)), -1))

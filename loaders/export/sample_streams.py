@@ -14,7 +14,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..records import Float64Array
+from ..records import Float64Array, Samples
 from ..release.release import Release, Stimulus
 from ..release.walk import walk
 
@@ -22,7 +22,7 @@ SAMPLE_EVENTS = ("point", "noise")
 
 
 @dataclass(frozen=True)
-class Recording:
+class SampleStream(Samples):
     """What one observer's eye did during one trial; arrays of length n, by time.
 
     Attributes:
@@ -36,9 +36,6 @@ class Recording:
 
     observer: str
     trial: str | None
-    t_us: npt.NDArray[np.int64]
-    x: Float64Array
-    y: Float64Array
     x_screen: Float64Array
     y_screen: Float64Array
     pupil: Float64Array
@@ -47,7 +44,7 @@ class Recording:
     eye: str | None
 
 
-def recordings(fixations: pa.Table, gaze: pa.Table) -> list[Recording]:
+def recordings(fixations: pa.Table, gaze: pa.Table) -> list[SampleStream]:
     """Put the samples of one stimulus together, by observer and trial.
 
     Args:
@@ -65,7 +62,7 @@ def recordings(fixations: pa.Table, gaze: pa.Table) -> list[Recording]:
     return [_recording(together.slice(a, b - a)) for a, b in zip([0, *borders], [*borders, rows], strict=True)]
 
 
-def by_stimulus(release: Release) -> Iterator[tuple[Stimulus, pa.Table, list[Recording]]]:
+def by_stimulus(release: Release) -> Iterator[tuple[Stimulus, pa.Table, list[SampleStream]]]:
     """Yield every stimulus of the split with its fixations and its recordings, in the release's order."""
     for (stimulus, fixations), (_, gaze) in zip(walk(release), walk(release, "gaze"), strict=True):
         yield stimulus, fixations, recordings(fixations, gaze)
@@ -104,10 +101,10 @@ def _table(
     return pa.table({**columns, "t_us": t_us})
 
 
-def _recording(rows: pa.Table) -> Recording:
+def _recording(rows: pa.Table) -> SampleStream:
     numbers = {k: rows[k].to_numpy(zero_copy_only=False) for k in _NUMBERS}
     eyes = set(rows["eye"].drop_null().to_pylist())
-    return Recording(
+    return SampleStream(
         observer=rows["observer"][0].as_py(),
         trial=rows["trial"][0].as_py(),
         t_us=rows["t_us"].to_numpy(),

@@ -28,7 +28,7 @@ import numpy.typing as npt
 
 from ..errors import BadData, MissingData
 from ..io.names import shortlist
-from ..records import DatasetInfo, Float64Array, Gaze, Report, Screen, StimulusRow, Truth
+from ..records import DatasetInfo, Float64Array, Gaze, Int64Array, Mask, Report, Samples, Screen, StimulusRow, Truth
 from .text_table import line_of, number, read_rows, without_mark
 
 SCREEN_PX = (1280, 1024)
@@ -101,18 +101,15 @@ class Setup:
 
 
 @dataclass(frozen=True)
-class Recording:
-    """One observer's samples: microseconds from the start of the video, screen pixels, event letters (code points)."""
+class LetteredSamples(Samples):
+    """One file: time from the start of the video, screen pixels; beside them event letters (code points)."""
 
-    t_us: npt.NDArray[np.int64]
-    x: Float64Array
-    y: Float64Array
     event: npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class Clips:
-    """What differs between the two data sets.
+    """What differs between the two data sets, and what their modules offer as a form.
 
     Attributes:
         info: of the form.
@@ -130,42 +127,42 @@ class Clips:
     video_of: Callable[[Path, str], str | None]
     usual_fps: Fraction
 
+    def present(self, source: Path) -> bool:
+        """Tell whether the observers' text files are here."""
+        files = _sample_files(root(source, self.folder))
+        return any(self.clip_of(p.name.removesuffix(".txt").partition("_")[2]) for p in files)
 
-def present(source: Path, clips: Clips) -> bool:
-    """Tell whether the observers' text files are here."""
-    files = _sample_files(root(source, clips.folder))
-    return any(clips.clip_of(p.name.removesuffix(".txt").partition("_")[2]) for p in files)
+    def stimuli(self, source: Path, report: Report) -> Iterator[StimulusRow]:
+        """Yield the clips that have gaze, or a video, in the order of the register.
 
+        Raises:
+            MissingData: there are neither.
+            BadData: `geometry.txt` or `resolution.txt` cannot be read.
+        """
+        folder = root(source, self.folder)
+        found = recordings(folder, source, self.clip_of, report)
+        setup = read_setup(folder, report) if found else Setup(SCREEN_PX, {})
+        known = list(self.known())
+        absent: list[str] = []
+        for row in known:
+            video = self.video_of(source, row.stimulus_id)
+            files = found.get(row.stimulus_id, ())
+            if not files and video is None:
+                absent.append(row.stimulus_id)
+                continue
+            width, height = setup.sizes.get(files[0][1] if files else "", (row.width, row.height))
+            file = video or row.source_file
+            yield replace(row, source_file=file, width=width, height=height, extra=(setup.screen, files))
+        if len(absent) == len(known):
+            title, layout, obtain = self.info.title.split(":")[0], self.info.layout[-1], self.info.obtain
+            raise MissingData(f"{source}: no raw gaze of {title} is here; expected {layout}. {obtain}")
+        if absent:
+            message = f"{len(absent)} of {len(known)} clips have neither gaze nor video: {shortlist(absent)}"
+            report.add("missing", ".", message, count=len(absent))
 
-def stimuli(source: Path, clips: Clips, report: Report) -> Iterator[StimulusRow]:
-    """Yield the clips that have gaze, or a video, in the order of the register.
-
-    Raises:
-        MissingData: there are neither.
-        BadData: `geometry.txt` or `resolution.txt` can not be read.
-    """
-    folder = root(source, clips.folder)
-    found = recordings(folder, source, clips.clip_of, report)
-    setup = read_setup(folder, report) if found else Setup(SCREEN_PX, {})
-    known = list(clips.known())
-    absent: list[str] = []
-    for row in known:
-        video = clips.video_of(source, row.stimulus_id)
-        files = found.get(row.stimulus_id, ())
-        if not files and video is None:
-            absent.append(row.stimulus_id)
-            continue
-        width, height = setup.sizes.get(files[0][1] if files else "", (row.width, row.height))
-        file = video or row.source_file
-        yield replace(row, source_file=file, width=width, height=height, extra=(setup.screen, files))
-    if len(absent) == len(known):
-        info = clips.info
-        raise MissingData(
-            f"{source}: no raw gaze of {info.title.split(':')[0]} is here; expected {info.layout[-1]}. {info.obtain}"
-        )
-    if absent:
-        message = f"{len(absent)} of {len(known)} clips have neither gaze nor video: {shortlist(absent)}"
-        report.add("missing", ".", message, count=len(absent))
+    def gaze(self, source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
+        """Read all observers of one clip; see `gaze` of this module."""
+        return gaze(source, stimulus, report, usual_fps=self.usual_fps)
 
 
 def root(source: Path, name: str) -> Path:
@@ -225,7 +222,7 @@ def read_setup(folder: Path, report: Report) -> Setup:
     return Setup(screen, sizes)
 
 
-def parse(file: Path) -> Recording:
+def parse(file: Path) -> LetteredSamples:
     """Read one recording.
 
     Raises:
@@ -246,7 +243,7 @@ def parse(file: Path) -> Recording:
     for fault, message in faults:
         if fault.any():
             raise BadData(f"{file.name}, line {line_of(data, 0, int(fault.argmax()))}: {message}")
-    return Recording(t.astype(np.int64), x, y, event.astype(np.uint8))
+    return LetteredSamples(t.astype(np.int64), x, y, event.astype(np.uint8))
 
 
 def to_video(
@@ -262,7 +259,7 @@ def to_video(
     return scale * x, scale * (y - bar)
 
 
-def frame_of(t_us: npt.NDArray[np.int64], fps: Fraction) -> npt.NDArray[np.int64]:
+def frame_of(t_us: Int64Array, fps: Fraction) -> Int64Array:
     """Return the 0-based frame of each time: round(n t / duration), halves upwards, in integers.
 
     >>> frame_of(np.array([0, 19_999, 20_000, 60_000]), Fraction(25)).tolist()
@@ -322,12 +319,12 @@ _Columns = dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]
 
 def _columns(
     observer: str,
-    recording: Recording,
+    recording: LetteredSamples,
     size: tuple[int, int],
     screen: tuple[int, int],
     fps: Fraction,
     n_frames: int | None,
-) -> tuple[_Columns, npt.NDArray[np.bool_]]:
+) -> tuple[_Columns, Mask]:
     """Return the columns of all samples, and which of them are points."""
     x, y = to_video(recording.x, recording.y, size, screen)
     frame = frame_of(recording.t_us, fps)

@@ -7,7 +7,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from ..records import Float64Array
+from ..records import Float64Array, Int64Array, Mask
 
 Int32Array = npt.NDArray[np.int32]
 
@@ -34,12 +34,12 @@ def frame_span(
     return first.astype(np.int32), last.astype(np.int32)
 
 
-def starts_past(start_ms: Float64Array, fps: Fraction, n_frames: int) -> npt.NDArray[np.bool_]:
+def starts_past(start_ms: Float64Array, fps: Fraction, n_frames: int) -> Mask:
     """Tell for each start whether its first frame lies after the last one of the clip."""
     return np.asarray(ceil_frames(start_ms, fps) > n_frames)
 
 
-def ceil_frames(time_ms: Float64Array, fps: Fraction) -> npt.NDArray[np.int64]:
+def ceil_frames(time_ms: Float64Array, fps: Fraction) -> Int64Array:
     """Return ceil(time / frame duration), multiplied out so that whole milliseconds have no rounding."""
     return np.ceil(time_ms * fps.numerator / (1000 * fps.denominator)).astype(np.int64)
 

@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from ..errors import BadData, MissingData, WrongUse
 from ..io.files import atomic_write
+from ..records import Int64Array
 
 PHASES = ("noise", "fixation", "saccade", "pursuit")
 """The eye-movement phases; the index is the code."""
@@ -42,8 +43,8 @@ class FrameLabels:
     """
 
     phase: npt.NDArray[np.int8]
-    x: npt.NDArray[np.int64]
-    y: npt.NDArray[np.int64]
+    x: Int64Array
+    y: Int64Array
 
     def __len__(self) -> int:
         return len(self.phase)

@@ -21,10 +21,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from ..errors import BadData, MissingData
-from ..records import Float64Array
+from ..records import Float64Array, Mask
 from . import matlab5
 
-Bool: TypeAlias = np.ndarray[Any, np.dtype[np.bool_]]
 Value: TypeAlias = Any
 """One of the values in the table above."""
 
@@ -163,14 +162,14 @@ def texts(value: Value, path: Path, what: str) -> list[str]:
     return [text(v, path, f"{what}{{{i}}}") for i, v in enumerate(value.ravel(order="F"), start=1)]
 
 
-def plausible(values: Float64Array) -> Bool:
+def plausible(values: Float64Array) -> Mask:
     """Tell for each row of numbers whether all of them are finite and below 1e9 in size."""
     with np.errstate(invalid="ignore"):
         good = np.abs(values) < PLAUSIBLE
     return np.asarray(good.all(axis=1) if values.ndim == 2 else good)
 
 
-def whole(values: Float64Array) -> Bool:
+def whole(values: Float64Array) -> Mask:
     """Tell for each number whether it is a plausible whole number."""
     good = plausible(values)
     return np.asarray(good & (np.where(good, values, 0.5) % 1 == 0))

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..records import EVENTS, Float64Array
+from ..records import EVENTS, Float64Array, Int64Array
 from ..release.release import Release, Stimulus
 from ..release.walk import point_rows, walk
 
@@ -205,8 +204,8 @@ class _Work:
 
     observers: set[str] = field(default_factory=set)
     series: Float64Array = field(default_factory=lambda: np.zeros(0))
-    covered: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    onsets: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros(200, np.int64))
+    covered: Int64Array = field(default_factory=lambda: np.zeros(0, np.int64))
+    onsets: Int64Array = field(default_factory=lambda: np.zeros(200, np.int64))
     grid: Float64Array = field(default_factory=lambda: np.zeros(GRID))
     sums: Float64Array = field(default_factory=lambda: np.zeros(2))
     squares: Float64Array = field(default_factory=lambda: np.zeros(2))
@@ -252,7 +251,7 @@ def _count(found: Statistics, work: _Work, stimulus: Stimulus, rows: pa.Table) -
     _how_far(found, work, stimulus, rows, events)
 
 
-def _over_time(work: _Work, stimulus: Stimulus, points: pa.Table, annotated: npt.NDArray[np.int64]) -> int:
+def _over_time(work: _Work, stimulus: Stimulus, points: pa.Table, annotated: Int64Array) -> int:
     """Count the points on each frame; return their sum over the annotated frames."""
     first = points["frame"].to_numpy().astype(np.int64)
     last = pc.coalesce(points["frame_end"], points["frame"]).to_numpy().astype(np.int64)

@@ -13,10 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from ..records import EVENTS, POINT_EVENTS
+from ..records import EVENTS, POINT_EVENTS, Int64Array, Mask
 from ..schema import ROW_GROUP_ROWS
 
-Mask = npt.NDArray[np.bool_]
 Numbers = npt.NDArray[Any]
 MOST_NAMED = 5
 _LAST = np.iinfo(np.int64).max
@@ -267,13 +266,13 @@ class Gaze(Rows):
     keys = ("observer_id", "trial_id", "t_us")
 
 
-def _coded(column: pa.Array) -> tuple[npt.NDArray[np.int64], list[Any]]:
+def _coded(column: pa.Array) -> tuple[Int64Array, list[Any]]:
     """Return the numbers of words, -1 for a null, and the words."""
     words = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     return pc.fill_null(words.indices.cast(pa.int64()), -1).to_numpy(), words.dictionary.to_pylist()
 
 
-def _sortable(column: pa.Array, before: Any) -> npt.NDArray[np.int64]:
+def _sortable(column: pa.Array, before: Any) -> Int64Array:
     """Return numbers that sort as the values do, nulls last; one more in front, of the value before the first."""
     if pa.types.is_integer(column.type):
         numbers = pc.fill_null(column.cast(pa.int64()), _LAST).to_numpy()

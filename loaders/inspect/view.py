@@ -22,7 +22,7 @@ import pyarrow.compute as pc
 
 from ..errors import WrongUse
 from ..io.files import atomic_write
-from ..records import LOST, Frame, UInt8Image
+from ..records import LOST, Float32Array, Float64Array, Frame, Int64Array, Mask, UInt8Image
 from ..release.release import Release, Stimulus
 from ..schema import flagged
 from .marks import INK, LINE_HEIGHT, PAPER, draw_legend, draw_mark, event_of, font, legend_rows
@@ -51,13 +51,13 @@ class Gaze:
         lost: whether the tracker had lost the eye; the position means nothing then.
     """
 
-    xy: npt.NDArray[np.float64]
-    first: npt.NDArray[np.int64]
-    last: npt.NDArray[np.int64]
+    xy: Float64Array
+    first: Int64Array
+    last: Int64Array
     event: list[str]
-    sample: npt.NDArray[np.bool_]
+    sample: Mask
     observer: list[str | None]
-    lost: npt.NDArray[np.bool_]
+    lost: Mask
 
     def on(self, frame: int) -> npt.NDArray[np.intp]:
         """Indices of what covers a frame."""
@@ -103,7 +103,7 @@ def gaze_of(release: Release, stimulus: Stimulus, samples: bool = True) -> Gaze:
     )
 
 
-def _frame_of(stimulus: Stimulus, t_us: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+def _frame_of(stimulus: Stimulus, t_us: Int64Array) -> Int64Array:
     """Frame of each sample, -1 for one before or after the stimulus; an image has one frame."""
     fps = stimulus.fps
     if fps is None:
@@ -190,12 +190,12 @@ class Painter:
         drawn = self._inside(self.gaze.xy) & ~self.gaze.lost
         return {self.gaze.event[i] for f in frames for i in self.gaze.on(f) if drawn[i]}
 
-    def _inside(self, xy: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
+    def _inside(self, xy: Float64Array) -> Mask:
         low = (xy >= 0).all(axis=1)
         return np.asarray(low & (xy[:, 0] < self.stimulus.width) & (xy[:, 1] < self.stimulus.height))
 
 
-def overlay(rgb: UInt8Image, density: npt.NDArray[np.float32]) -> UInt8Image:
+def overlay(rgb: UInt8Image, density: Float32Array) -> UInt8Image:
     """Lay a density over a frame: matplotlib's `inferno`, the more opaque the denser.
 
     Args:

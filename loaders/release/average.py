@@ -8,13 +8,10 @@ pixels, within half a pixel for the others.
 from __future__ import annotations
 
 import numpy as np
-import numpy.typing as npt
 
-from ..records import Float64Array, Truth
+from ..records import Float64Array, Int64Array, Truth
 from .release import Stimulus
 from .truth import kernels
-
-Index = npt.NDArray[np.int64]
 
 
 def mean_density(stimulus: Stimulus, truth: Truth) -> Float64Array | None:
@@ -43,7 +40,7 @@ def mean_density(stimulus: Stimulus, truth: Truth) -> Float64Array | None:
     return np.asarray(values / values.sum())
 
 
-def looks(stimulus: Stimulus, truth: Truth) -> tuple[Index, Index, Float64Array]:
+def looks(stimulus: Stimulus, truth: Truth) -> tuple[Int64Array, Int64Array, Float64Array]:
     """List who looked where and when: frame, flat pixel and weight of each point in each frame it covers.
 
     A recipe that sets pixels counts each pixel of a frame once, with weight 1.

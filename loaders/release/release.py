@@ -27,7 +27,7 @@ import pyarrow.parquet as pq
 
 from ..errors import BadData, MissingData, UnknownName, VidsalError, WrongUse
 from ..formats import frames as frame_files
-from ..records import FORCED_START, POINT_EVENTS, Float32Array, Float64Array, Frame, Screen, Truth
+from ..records import FORCED_START, POINT_EVENTS, Float32Array, Float64Array, Frame, Int64Array, Screen, Truth
 from ..registry import official_splits
 from ..schema import GAZE, SCHEMA_VERSION, flagged
 from . import truth as truths
@@ -49,7 +49,7 @@ class Points:
     frame: npt.NDArray[np.int32]
     frame_end: npt.NDArray[np.int32]
     weight: Float64Array
-    order: npt.NDArray[np.int64]
+    order: Int64Array
     observer: npt.NDArray[np.int32]
     observers: tuple[str, ...]
 
@@ -121,7 +121,7 @@ class Stimulus:
         """The display on which the stimulus was shown."""
         return Screen(**self._release.record["screen"])
 
-    def annotated_indices(self) -> npt.NDArray[np.int64]:
+    def annotated_indices(self) -> Int64Array:
         """Return the annotated frames, ascending, 0-based."""
         if not self.annotated:
             return np.empty(0, np.int64)

@@ -9,17 +9,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
 from ..errors import BadData, MissingData, WrongUse
-from ..records import Frame
+from ..records import Frame, UInt8Image
 
 if TYPE_CHECKING:
     from .release import Release
-
-Pixels = npt.NDArray[np.uint8]
 
 
 class Clips(Dataset[dict[str, Any]]):
@@ -88,7 +85,7 @@ class Clips(Dataset[dict[str, Any]]):
             "valid": torch.from_numpy((numbers < stimulus.n_frames) & annotated),
         }
 
-    def _read(self, which: int, start: int, stop: int) -> list[Pixels]:
+    def _read(self, which: int, start: int, stop: int) -> list[UInt8Image]:
         """Decode frames start to stop; the decoder goes on where the last clip ended, if it can."""
         reader = self._reader
         # A forked worker inherits the reader, but not the thread that decodes for it.
@@ -112,7 +109,7 @@ class _Reader:
 
     which: int
     frames: Iterator[Frame]
-    recent: deque[Pixels]
+    recent: deque[UInt8Image]
     position: int = 0
     process: int = field(default_factory=os.getpid)
 

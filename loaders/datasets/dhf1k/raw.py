@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from ...errors import BadData
-from ...records import Float64Array, Gaze, Report, StimulusRow
+from ...records import Float64Array, Gaze, Report, Samples, StimulusRow
 from . import layout
 
 INFO = replace(
@@ -45,12 +45,9 @@ _ENDLESS = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True)
-class Recording:
-    """One observer's samples: time in microseconds from the first, screen pixels, pupil pixels, event words."""
+class TrackerText(Samples):
+    """One file: time from its first sample, screen pixels; beside them pupil pixels and event words."""
 
-    t_us: npt.NDArray[np.int64]
-    x: Float64Array
-    y: Float64Array
     pupil: Float64Array
     event: npt.NDArray[np.str_]
 
@@ -186,7 +183,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
 _COLUMNS = ("observer_id", "t_us", "x_px", "y_px", "x_screen_px", "y_screen_px", "pupil")
 
 
-def _columns(observer: str, recording: Recording) -> dict[str, npt.NDArray[np.generic]]:
+def _columns(observer: str, recording: TrackerText) -> dict[str, npt.NDArray[np.generic]]:
     values = (
         np.full(len(recording.t_us), observer),
         recording.t_us,
@@ -199,7 +196,7 @@ def _columns(observer: str, recording: Recording) -> dict[str, npt.NDArray[np.ge
     return dict(zip(_COLUMNS, values, strict=True))
 
 
-def parse(file: Path) -> Recording:
+def parse(file: Path) -> TrackerText:
     """Read one recording.
 
     Raises:
@@ -235,7 +232,7 @@ def parse(file: Path) -> Recording:
     if not known.all():
         line = int((~known).argmax())
         raise BadData(f"{file.name}, line {line + 2}: unknown event {str(events[line])!r}")
-    return Recording(time - time[0], x, y, pupil, events)
+    return TrackerText(time - time[0], x, y, pupil, events)
 
 
 def _bad_line(name: str, data: bytes, header: list[str]) -> str | None:

@@ -7,10 +7,9 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from ...errors import BadData
-from ...records import Report, StimulusRow
+from ...records import Int64Array, Mask, Report, StimulusRow
 from . import arff, coord
 from .recording import Recording
 
@@ -47,7 +46,7 @@ def read(
         yield observer, file, recording
 
 
-def frame_of(t_us: npt.NDArray[np.int64], fps: Fraction) -> npt.NDArray[np.int64]:
+def frame_of(t_us: Int64Array, fps: Fraction) -> Int64Array:
     """Return the 0-based frame that is shown at each time: floor(t fps), in integers, so exact.
 
     >>> frame_of(np.array([0, 33366, 33367, 20_000_000]), Fraction(30000, 1001)).tolist()
@@ -56,7 +55,7 @@ def frame_of(t_us: npt.NDArray[np.int64], fps: Fraction) -> npt.NDArray[np.int64
     return t_us * fps.numerator // (fps.denominator * 1_000_000)
 
 
-def before(t_us: npt.NDArray[np.int64], length_s: Fraction) -> npt.NDArray[np.bool_]:
+def before(t_us: Int64Array, length_s: Fraction) -> Mask:
     """Tell which times lie before the end of the clip."""
     return t_us * length_s.denominator < length_s.numerator * 1_000_000
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from ...errors import BadData
 from ...io.compiled import compiled
-from ...records import Float64Array
+from ...records import Float64Array, Int64Array, Samples
 
 LARGEST_PX = 1e6
 """Positions farther out are a damaged file; a tracker that loses the eye has given some 3,000 px."""
@@ -21,12 +21,12 @@ _NEAREST_M, _FARTHEST_M = 0.2, 2.0
 
 
 @dataclass(frozen=True)
-class Recording:
+class Recording(Samples):
     """The samples of one observer on one clip.
 
     Attributes:
-        t_us: int64 (n,), microseconds from the start of the clip, strictly ascending.
-        x, y: float64 (n,), pixels of the clip; may lie outside of it.
+        t_us: (n,), microseconds from the start of the clip, strictly ascending.
+        x, y: (n,), pixels of the clip; may lie outside of it.
         confidence: float64 (n,), 0 = the eye was lost, 1 = seen.
         size: (width, height) that the file states, in pixels; None if it does not.
         geometry_m: distance, width and height of the picture in metres; None if the file does not say.
@@ -34,9 +34,6 @@ class Recording:
         notes: what is odd but does no harm.
     """
 
-    t_us: npt.NDArray[np.int64]
-    x: Float64Array
-    y: Float64Array
     confidence: Float64Array
     size: tuple[int, int] | None
     geometry_m: tuple[float, float, float] | None
@@ -51,7 +48,7 @@ def checked(
     y: Float64Array,
     confidence: Float64Array,
     line: Callable[[int], int],
-) -> npt.NDArray[np.int64]:
+) -> Int64Array:
     """Check the columns of a recording and return its time as integers.
 
     Args:
@@ -77,7 +74,7 @@ def _sound(
     y: Float64Array,
     confidence: Float64Array,
     largest: float,
-    whole_us: npt.NDArray[np.int64],
+    whole_us: Int64Array,
 ) -> bool:
     """Fill `whole_us`; tell whether all is as `checked` wants it. One pass where NumPy would take a dozen."""
     before = np.int64(-1)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from ...formats import actions_in_the_eye
 from ...formats.frames import find_video
-from ...records import Gaze, Report, StimulusRow
+from ...records import StimulusRow
 from . import layout
 
 INFO = replace(
@@ -20,21 +20,6 @@ INFO = replace(
 )
 
 _VIDEO_FOLDERS = ("AVIClips", "Hollywood2/AVIClips", "videos", "video", ".")
-
-
-def present(source: Path) -> bool:
-    """Tell whether the observers' text files are here."""
-    return actions_in_the_eye.present(source, CLIPS)
-
-
-def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
-    """Yield the clips that have gaze, or a video; see `actions_in_the_eye.stimuli`."""
-    return actions_in_the_eye.stimuli(source, CLIPS, report)
-
-
-def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
-    """Read all observers of one clip; see `actions_in_the_eye.gaze`."""
-    return actions_in_the_eye.gaze(source, stimulus, report, usual_fps=CLIPS.usual_fps)
 
 
 def _known() -> Iterator[StimulusRow]:
@@ -56,4 +41,5 @@ def _video_of(source: Path, clip: str) -> str | None:
     return None
 
 
-CLIPS = actions_in_the_eye.Clips(INFO, "gaze_hollywood2", _known, _clip_of, _video_of, Fraction(24))
+_CLIPS = actions_in_the_eye.Clips(INFO, "gaze_hollywood2", _known, _clip_of, _video_of, Fraction(24))
+present, stimuli, gaze = _CLIPS.present, _CLIPS.stimuli, _CLIPS.gaze

@@ -18,9 +18,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from ...records import Float64Array
+from ...records import Float64Array, Int64Array, Mask
 
 SAMPLES_PER_SECOND = 240
 THRESHOLD_PX = 6 * 34
@@ -28,8 +27,6 @@ WINDOW = 4
 SHORTEST_RUN = 3
 SHORTEST_FIXATION = 12
 PATIENCE = 25
-
-Bool = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -41,8 +38,8 @@ class Detected:
         x, y: medians, in the samples' own coordinates; NaN where every sample is.
     """
 
-    first: npt.NDArray[np.int64]
-    last: npt.NDArray[np.int64]
+    first: Int64Array
+    last: Int64Array
     x: Float64Array
     y: Float64Array
 
@@ -95,14 +92,14 @@ def acceleration(eye: Float64Array) -> Float64Array:
     return out
 
 
-def _runs(high: Bool) -> list[tuple[int, int]]:
+def _runs(high: Mask) -> list[tuple[int, int]]:
     """Return first and last index of each run of at least three."""
     edges = np.diff(np.concatenate([[0], high.astype(np.int8), [0]]))
     pairs = zip(np.flatnonzero(edges == 1), np.flatnonzero(edges == -1) - 1, strict=True)
     return [(int(a), int(b)) for a, b in pairs if b - a + 1 >= SHORTEST_RUN]
 
 
-def _deceleration(falling: Bool, end: int) -> int | None:
+def _deceleration(falling: Mask, end: int) -> int | None:
     """Return the last sample of the first deceleration after `end`, None if there is none in time."""
     for wait in range(PATIENCE):
         at = end + 1 + wait

@@ -45,7 +45,7 @@ INFO = images.info(
 
 
 @dataclass(frozen=True)
-class Recording:
+class Trial:
     """One observer on one image: samples as stored, and the fixations in them."""
 
     observer: str
@@ -132,16 +132,16 @@ def read_samples(path: Path, image: str, report: Report) -> Float64Array:
     return eye
 
 
-def _recording(observer: str, path: Path, stimulus: StimulusRow, report: Report) -> Recording:
+def _recording(observer: str, path: Path, stimulus: StimulusRow, report: Report) -> Trial:
     eye = read_samples(path, stimulus.stimulus_id, report)
     least, most = EXPECTED_SAMPLES
     if not least <= len(eye) <= most:
         message = f"{len(eye)} samples of {observer}; three seconds at 240 Hz are about 720"
         report.add("mismatch", stimulus.stimulus_id, message)
-    return Recording(observer, eye, detection.detect(eye))
+    return Trial(observer, eye, detection.detect(eye))
 
 
-def _fixations(recordings: list[Recording]) -> dict[str, Column]:
+def _fixations(recordings: list[Trial]) -> dict[str, Column]:
     """Columns of the fixations; those whose every sample was lost have no place and are left out."""
     placed = [np.isfinite(r.fixations.x) & np.isfinite(r.fixations.y) for r in recordings]
     order = [np.flatnonzero(p) for p in placed]
@@ -164,7 +164,7 @@ def _fixations(recordings: list[Recording]) -> dict[str, Column]:
     }
 
 
-def _samples(recordings: list[Recording]) -> dict[str, Column]:
+def _samples(recordings: list[Trial]) -> dict[str, Column]:
     """Columns of the samples, each labelled by what the detection made of it; a lost one has no position (NaN)."""
     observers: list[str] = []
     labels: list[str] = []
@@ -187,7 +187,7 @@ def _samples(recordings: list[Recording]) -> dict[str, Column]:
     }
 
 
-def _tell_lost(recordings: list[Recording], where: str, report: Report) -> None:
+def _tell_lost(recordings: list[Trial], where: str, report: Report) -> None:
     samples = sum(int((~np.isfinite(r.samples).all(axis=1)).sum()) for r in recordings)
     if samples:
         report.add("lost", where, "samples are NaN: no position", count=samples, fatal=False)

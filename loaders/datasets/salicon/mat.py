@@ -12,12 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from ...errors import BadData, MissingData
 from ...formats import matlab
 from ...io.names import natural_key
-from ...records import Column, DatasetInfo, Float64Array, Gaze, Report, StimulusRow, Truth
+from ...records import Column, DatasetInfo, Float64Array, Gaze, Int64Array, Mask, Report, StimulusRow, Truth
 from . import images
 
 EDITIONS = ("2015", "2017")
@@ -63,77 +62,82 @@ class Worker:
     location: Float64Array
     time_ms: Float64Array
     fixations: Float64Array
-    order: npt.NDArray[np.int64]
+    order: Int64Array
 
 
-def present(source: Path, edition: str) -> bool:
-    """Tell whether the folder holds MAT files, and its name does not speak of another edition."""
-    other = [e for e in EDITIONS if e != edition and e in source.name]
-    return bool(_mats(source)) and not (other and edition not in source.name)
+@dataclass(frozen=True)
+class Edition:
+    """What the module of one edition offers as a form; `info.variant` is its year."""
 
+    info: DatasetInfo
 
-def stimuli(source: Path, info: DatasetInfo, report: Report) -> Iterator[StimulusRow]:
-    """Yield the images that have a photograph or a MAT file, by name.
+    def present(self, source: Path) -> bool:
+        """Tell whether the folder holds MAT files, and its name does not speak of another edition."""
+        year = str(self.info.variant)
+        other = [e for e in EDITIONS if e != year and e in source.name]
+        return bool(_mats(source)) and not (other and year not in source.name)
 
-    Raises:
-        MissingData: no MAT file.
-    """
-    mats = _mats(source)
-    if not mats:
-        raise MissingData(f"{source}: no COCO_*.mat; expected {'; '.join(info.layout)}. {info.obtain}")
-    _tell_edition(list(mats.values()), info.variant or "", report)
-    photographs = images.find(source)
-    rows = []
-    for name in sorted({*mats, *photographs}, key=natural_key):
-        holder = mats[name].parent.name if name in mats else Path(photographs[name]).parent.name
-        split = images.split_of(name, holder)
-        if split is None:
-            where = mats[name].relative_to(source).as_posix() if name in mats else photographs[name]
-            report.add("surplus", where, "neither name nor folder tells a split; left out")
-            continue
-        rows.append(
-            StimulusRow(
-                stimulus_id=name,
-                split=split,
-                source_file=photographs.get(name, f"images/{split}/{name}.jpg"),
-                width=images.WIDTH,
-                height=images.HEIGHT,
-                n_frames=1,
-                kind="image",
-                duration_ms=images.PRESENTATION_MS,
-                extra=mats[name].relative_to(source).as_posix() if name in mats else None,
+    def stimuli(self, source: Path, report: Report) -> Iterator[StimulusRow]:
+        """Yield the images that have a photograph or a MAT file, by name.
+
+        Raises:
+            MissingData: no MAT file.
+        """
+        mats = _mats(source)
+        if not mats:
+            raise MissingData(f"{source}: no COCO_*.mat; expected {'; '.join(self.info.layout)}. {self.info.obtain}")
+        _tell_edition(list(mats.values()), self.info.variant or "", report)
+        photographs = images.find(source)
+        rows = []
+        for name in sorted({*mats, *photographs}, key=natural_key):
+            holder = mats[name].parent.name if name in mats else Path(photographs[name]).parent.name
+            split = images.split_of(name, holder)
+            if split is None:
+                where = mats[name].relative_to(source).as_posix() if name in mats else photographs[name]
+                report.add("surplus", where, "neither name nor folder tells a split; left out")
+                continue
+            rows.append(
+                StimulusRow(
+                    stimulus_id=name,
+                    split=split,
+                    source_file=photographs.get(name, f"images/{split}/{name}.jpg"),
+                    width=images.WIDTH,
+                    height=images.HEIGHT,
+                    n_frames=1,
+                    kind="image",
+                    duration_ms=images.PRESENTATION_MS,
+                    extra=mats[name].relative_to(source).as_posix() if name in mats else None,
+                )
             )
+        images.tell_counts((row.split for row in rows), report)
+        yield from rows
+
+    def gaze(self, source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
+        """Read the workers of one image; what is odd about one is reported and left out.
+
+        Raises:
+            BadData: the file can not be read, has another build, or belongs to another image.
+        """
+        if stimulus.extra is None:
+            if stimulus.split != "test":
+                report.add("missing", stimulus.stimulus_id, "no MAT file of this image")
+            return Gaze(annotated=False)
+        path = source / stimulus.extra
+        workers = read_workers(path, stimulus, report)
+        if workers is None:
+            if stimulus.split != "test":
+                report.add("missing", stimulus.extra, "the file has no variable `gaze`")
+            return Gaze(annotated=False, source_files=(stimulus.extra,))
+        seen = [w for w in workers if len(w.location) or len(w.fixations)]
+        if not any(len(w.fixations) for w in seen):
+            report.add("missing", stimulus.extra, "no worker has a fixation")
+        return Gaze(
+            fixations=_fixations(seen),
+            samples=_samples(seen),
+            annotated=any(len(w.fixations) for w in seen),
+            n_observers=len(seen),
+            source_files=(stimulus.extra,),
         )
-    images.tell_counts((row.split for row in rows), report)
-    yield from rows
-
-
-def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
-    """Read the workers of one image; what is odd about one is reported and left out.
-
-    Raises:
-        BadData: the file can not be read, has another build, or belongs to another image.
-    """
-    if stimulus.extra is None:
-        if stimulus.split != "test":
-            report.add("missing", stimulus.stimulus_id, "no MAT file of this image")
-        return Gaze(annotated=False)
-    path = source / stimulus.extra
-    workers = read_workers(path, stimulus, report)
-    if workers is None:
-        if stimulus.split != "test":
-            report.add("missing", stimulus.extra, "the file has no variable `gaze`")
-        return Gaze(annotated=False, source_files=(stimulus.extra,))
-    seen = [w for w in workers if len(w.location) or len(w.fixations)]
-    if not any(len(w.fixations) for w in seen):
-        report.add("missing", stimulus.extra, "no worker has a fixation")
-    return Gaze(
-        fixations=_fixations(seen),
-        samples=_samples(seen),
-        annotated=any(len(w.fixations) for w in seen),
-        n_observers=len(seen),
-        source_files=(stimulus.extra,),
-    )
 
 
 def read_workers(path: Path, stimulus: StimulusRow, report: Report) -> list[Worker] | None:
@@ -185,7 +189,7 @@ def _worker(element: dict[str, matlab.Value], name: str, path: Path, where: str,
     return Worker(name, location[good], time_ms[good], fixations[placed], np.flatnonzero(placed))
 
 
-def _on_screen(xy: Float64Array) -> matlab.Bool:
+def _on_screen(xy: Float64Array) -> Mask:
     return np.asarray(matlab.plausible(xy) & (np.abs(np.where(np.isfinite(xy), xy, np.inf)) < LARGEST_PX).all(axis=1))
 
 

@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-from ...records import Gaze, Report, StimulusRow
 from . import images, mat
 
-EDITION = "2015"
-
 INFO = images.info(
-    EDITION,
+    "2015",
     "mouse tracks of crowd workers on photographs, detected fixations of 2015",
     mat.TRUTHS,
     "images.zip and fixations.zip (edition 2015: md5 9a22db9d718200fb90252e5010c004c4) from the SALICON challenge, "
@@ -26,17 +20,5 @@ INFO = images.info(
     ),
 )
 
-
-def present(source: Path) -> bool:
-    """Tell whether the folder holds MAT files, and its name does not speak of the other edition."""
-    return mat.present(source, EDITION)
-
-
-def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
-    """Yield the images; see `mat.stimuli`."""
-    return mat.stimuli(source, INFO, report)
-
-
-def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
-    """Read one image; see `mat.gaze`."""
-    return mat.gaze(source, stimulus, report)
+_EDITION = mat.Edition(INFO)
+present, stimuli, gaze = _EDITION.present, _EDITION.stimuli, _EDITION.gaze

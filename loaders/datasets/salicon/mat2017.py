@@ -2,16 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
-
-from ...records import Gaze, Report, StimulusRow
 from . import images, mat
 
-EDITION = "2017"
-
 INFO = images.info(
-    EDITION,
+    "2017",
     "mouse tracks of crowd workers on photographs, fixations detected anew in 2017, isolated positions removed",
     mat.TRUTHS,
     "images.zip and fixations.zip (edition 2017: md5 462b70f4f9e8ea446ac628e46cea8d3d) from the SALICON challenge, "
@@ -26,17 +20,5 @@ INFO = images.info(
     ),
 )
 
-
-def present(source: Path) -> bool:
-    """Tell whether the folder holds MAT files, and its name does not speak of the other edition."""
-    return mat.present(source, EDITION)
-
-
-def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
-    """Yield the images; see `mat.stimuli`."""
-    return mat.stimuli(source, INFO, report)
-
-
-def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
-    """Read one image; see `mat.gaze`."""
-    return mat.gaze(source, stimulus, report)
+_EDITION = mat.Edition(INFO)
+present, stimuli, gaze = _EDITION.present, _EDITION.stimuli, _EDITION.gaze

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from ...errors import BadData, MissingData
 from ...io.names import natural_key
-from ...records import DatasetInfo, Gaze, Report, Screen, StimulusRow, Truth
+from ...records import DatasetInfo, Float64Array, Gaze, Int64Array, Mask, Report, Screen, StimulusRow, Truth
 from .observers import PX_PER_DEGREE, RATE_HZ
 from .write import DISTANCE_MM, MAGIC, PITCH_MM
 
@@ -63,12 +63,12 @@ class _Header(NamedTuple):
 
 class _Recording(NamedTuple):
     header: _Header
-    t_us: npt.NDArray[np.int64]
-    xy: npt.NDArray[np.float64]
-    confidence: npt.NDArray[np.float64]
+    t_us: Int64Array
+    xy: Float64Array
+    confidence: Float64Array
     label: npt.NDArray[np.str_]
 
-    def take(self, rows: npt.NDArray[np.bool_]) -> _Recording:
+    def take(self, rows: Mask) -> _Recording:
         return _Recording(self.header, self.t_us[rows], self.xy[rows], self.confidence[rows], self.label[rows])
 
 
@@ -236,7 +236,7 @@ def _samples(observer: str, recording: _Recording) -> dict[str, Any]:
     }
 
 
-def _runs(observer: str, recording: _Recording, frame: npt.NDArray[np.int64]) -> dict[str, Any]:
+def _runs(observer: str, recording: _Recording, frame: Int64Array) -> dict[str, Any]:
     """Turn each maximal run of one label into a row: median position, onset, duration, first and last frame."""
     label = recording.label
     if not len(label):

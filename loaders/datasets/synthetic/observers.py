@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ...records import Float64Array
+from ...records import Float64Array, Int64Array, Samples
 from .scene import Actor, Scene, Shot
 
 RATE_HZ = 250
@@ -50,19 +50,16 @@ class Traits:
 
 
 @dataclass(frozen=True)
-class Samples:
+class SimulatedSamples(Samples):
     """A recording: arrays of equal length.
 
     Attributes:
-        t_us: int64, microseconds from the first frame's start, every 4000.
-        x, y: float64, stimulus pixels; 0.0, 0.0 while the eye is closed.
+        t_us: microseconds from the first frame's start, every 4000.
+        x, y: stimulus pixels; 0.0, 0.0 while the eye is closed.
         confidence: float64, 1.0 or, while the eye is closed, 0.0.
         label: int8, index into `LABELS`.
     """
 
-    t_us: npt.NDArray[np.int64]
-    x: Float64Array
-    y: Float64Array
     confidence: Float64Array
     label: npt.NDArray[np.int8]
 
@@ -93,7 +90,7 @@ def invent(rng: np.random.Generator) -> Traits:
     )
 
 
-def watch(scene: Scene, traits: Traits, rng: np.random.Generator) -> Samples:
+def watch(scene: Scene, traits: Traits, rng: np.random.Generator) -> SimulatedSamples:
     """Simulate one observer watching one scene once; the clip's end is the recording's."""
     last_us = int(scene.n_frames * 1_000_000 / scene.fps)
     t_us = np.arange(0, max(last_us, 1), 1_000_000 // RATE_HZ, dtype=np.int64)
@@ -181,12 +178,12 @@ def _pull(actor: Actor, shot: Shot, now: float, traits: Traits, size: Float64Arr
 
 
 def _measure(
-    t_us: npt.NDArray[np.int64],
+    t_us: Int64Array,
     gaze: Float64Array,
     label: npt.NDArray[np.int8],
     traits: Traits,
     rng: np.random.Generator,
-) -> Samples:
+) -> SimulatedSamples:
     """Add the tracker's errors, and lose the samples of the blinks."""
     n = len(t_us)
     seen = gaze + PX_PER_DEGREE * (rng.normal(0.0, traits.offset_deg, 2) + rng.normal(0.0, traits.noise_deg, (n, 2)))
@@ -194,4 +191,4 @@ def _measure(
     for begin in rng.integers(0, n, rng.poisson(traits.blinks_hz * n / RATE_HZ)):
         closed = slice(int(begin), int(begin) + int(rng.integers(25, 55)))
         seen[closed], confidence[closed], label[closed] = 0.0, 0.0, BLINK
-    return Samples(t_us, seen[:, 0], seen[:, 1], confidence, label)
+    return SimulatedSamples(t_us, seen[:, 0], seen[:, 1], confidence, label)

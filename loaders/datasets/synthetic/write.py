@@ -18,7 +18,7 @@ import numpy as np
 
 from ...errors import WrongUse
 from ...records import UInt8Image
-from .observers import LABELS, PX_PER_DEGREE, RATE_HZ, Samples, Traits, invent, watch
+from .observers import LABELS, PX_PER_DEGREE, RATE_HZ, SimulatedSamples, Traits, invent, watch
 from .scene import Scene, compose, film
 
 MAGIC = "# vidsal synthetic gaze 1"
@@ -127,7 +127,7 @@ def _claim(out: Path, recipe: dict[str, object]) -> None:
     _write_text(file, text)
 
 
-def gaze_text(scene: Scene, samples: Samples) -> str:
+def gaze_text(scene: Scene, samples: SimulatedSamples) -> str:
     """Return a recording as the text of its file."""
     head = [
         MAGIC,

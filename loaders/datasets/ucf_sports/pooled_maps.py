@@ -8,6 +8,7 @@ that fault, and with one map more than there are frames. The date in the MAT fil
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import MissingData
@@ -19,73 +20,78 @@ from ...records import DatasetInfo, Gaze, Report, StimulusRow
 from . import layout
 
 
-def present(source: Path, revision: str) -> bool:
-    """Tell whether a video with maps of this revision is here."""
-    return any(
-        found.revision == revision
-        for line in registers.rows("ucf_sports")
-        for folder in layout.folders_of(source, line["video"], line["split"])
-        if (found := layout.annotation(folder, line["video"])) is not None
-    )
+@dataclass(frozen=True)
+class Revision:
+    """What the module of one revision offers as a form; `info.variant` names the revision."""
 
+    info: DatasetInfo
 
-def stimuli(source: Path, info: DatasetInfo, report: Report) -> Iterator[StimulusRow]:
-    """Yield the videos with maps of one revision, or with frames and no maps, in the order of the register.
-
-    Raises:
-        MissingData: there is none.
-    """
-    absent: list[str] = []
-    by_name: list[str] = []
-    others = 0
-    for line in registers.rows("ucf_sports"):
-        video = line["video"]
-        folders = list(layout.folders_of(source, video, line["split"]))
-        found = [a for folder in folders if (a := layout.annotation(folder, video)) is not None]
-        chosen = [a for a in found if a.revision == info.variant]
-        others += len(found) - len(chosen)
-        for surplus in chosen[1:]:
-            where = surplus.folder.relative_to(source).as_posix()
-            report.add("surplus", where, f"maps of {video} of the same revision lie elsewhere too; left out")
-        framed = [folder for folder in folders if exists(folder / "images")]
-        if not chosen and (found or not framed):
-            absent.append(video)
-            continue
-        if chosen and not chosen[0].by_date:
-            by_name.append(video)
-        folder = chosen[0].folder if chosen else framed[0]
-        yield StimulusRow(
-            stimulus_id=video,
-            split=line["split"],
-            source_file=(folder / "images").relative_to(source).as_posix(),
-            width=int(line["width"]),
-            height=int(line["height"]),
-            n_frames=int(line["n_frames"]),
-            first_frame_number=1,
-            extra=_extra(chosen[0], source) if chosen else None,
+    def present(self, source: Path) -> bool:
+        """Tell whether a video with maps of this revision is here."""
+        return any(
+            found.revision == self.info.variant
+            for line in registers.rows("ucf_sports")
+            for folder in layout.folders_of(source, line["video"], line["split"])
+            if (found := layout.annotation(folder, line["video"])) is not None
         )
-    unregistered = list(_unregistered(source, info, report))
-    yield from unregistered
-    if len(absent) == len(registers.rows("ucf_sports")) and not unregistered:
-        raise MissingData(
-            f"{source}: no maps of UCF Sports, revision {info.variant}, are here; "
-            f"expected {'; '.join(info.layout)}. {info.obtain}"
-        )
-    _report(absent, by_name, others, info, report)
 
+    def stimuli(self, source: Path, report: Report) -> Iterator[StimulusRow]:
+        """Yield the videos with maps of one revision, or with frames and no maps, in the order of the register.
 
-def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
-    """Read the maps of one video; what can not be read is reported and left out.
+        Raises:
+            MissingData: there is none.
+        """
+        info = self.info
+        absent: list[str] = []
+        by_name: list[str] = []
+        others = 0
+        for line in registers.rows("ucf_sports"):
+            video = line["video"]
+            folders = list(layout.folders_of(source, video, line["split"]))
+            found = [a for folder in folders if (a := layout.annotation(folder, video)) is not None]
+            chosen = [a for a in found if a.revision == info.variant]
+            others += len(found) - len(chosen)
+            for surplus in chosen[1:]:
+                where = surplus.folder.relative_to(source).as_posix()
+                report.add("surplus", where, f"maps of {video} of the same revision lie elsewhere too; left out")
+            framed = [folder for folder in folders if exists(folder / "images")]
+            if not chosen and (found or not framed):
+                absent.append(video)
+                continue
+            if chosen and not chosen[0].by_date:
+                by_name.append(video)
+            folder = chosen[0].folder if chosen else framed[0]
+            yield StimulusRow(
+                stimulus_id=video,
+                split=line["split"],
+                source_file=(folder / "images").relative_to(source).as_posix(),
+                width=int(line["width"]),
+                height=int(line["height"]),
+                n_frames=int(line["n_frames"]),
+                first_frame_number=1,
+                extra=_extra(chosen[0], source) if chosen else None,
+            )
+        unregistered = list(_unregistered(source, info, report))
+        yield from unregistered
+        if len(absent) == len(registers.rows("ucf_sports")) and not unregistered:
+            raise MissingData(
+                f"{source}: no maps of UCF Sports, revision {info.variant}, are here; "
+                f"expected {'; '.join(info.layout)}. {info.obtain}"
+            )
+        _report(absent, by_name, others, info, report)
 
-    Raises:
-        BadData: none of the maps can be used.
-    """
-    if stimulus.extra is None:
-        report.add("missing", stimulus.stimulus_id, "frames, but no fixation maps; kept as not annotated")
-        return Gaze(annotated=False)
-    folder, prefix = stimulus.extra
-    size = None if stimulus.width is None or stimulus.height is None else (stimulus.height, stimulus.width)
-    return read_maps(source / folder, source, report, first_number=1, prefix=prefix, size=size).gaze()
+    def gaze(self, source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
+        """Read the maps of one video; what can not be read is reported and left out.
+
+        Raises:
+            BadData: none of the maps can be used.
+        """
+        if stimulus.extra is None:
+            report.add("missing", stimulus.stimulus_id, "frames, but no fixation maps; kept as not annotated")
+            return Gaze(annotated=False)
+        folder, prefix = stimulus.extra
+        size = None if stimulus.width is None or stimulus.height is None else (stimulus.height, stimulus.width)
+        return read_maps(source / folder, source, report, first_number=1, prefix=prefix, size=size).gaze()
 
 
 def _extra(found: layout.Annotation, source: Path) -> tuple[str, str]:

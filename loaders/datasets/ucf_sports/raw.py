@@ -14,7 +14,7 @@ from pathlib import Path
 from ...formats import actions_in_the_eye
 from ...formats.frames import VIDEO_SUFFIXES, find_video
 from ...io import registers
-from ...records import Gaze, Report, StimulusRow
+from ...records import StimulusRow
 from . import layout
 
 INFO = replace(
@@ -25,21 +25,6 @@ INFO = replace(
 )
 
 _VIDEO_FOLDERS = (".", "videos", "ucf action", "ucf_sports_actions/ucf action", "UCF Sports")
-
-
-def present(source: Path) -> bool:
-    """Tell whether the observers' text files are here."""
-    return actions_in_the_eye.present(source, CLIPS)
-
-
-def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
-    """Yield the videos that have gaze, or a video file; see `actions_in_the_eye.stimuli`."""
-    return actions_in_the_eye.stimuli(source, CLIPS, report)
-
-
-def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
-    """Read all observers of one video; see `actions_in_the_eye.gaze`."""
-    return actions_in_the_eye.gaze(source, stimulus, report, usual_fps=CLIPS.usual_fps)
 
 
 def _known() -> Iterator[StimulusRow]:
@@ -76,4 +61,5 @@ def _video_of(source: Path, name: str) -> str | None:
     return None
 
 
-CLIPS = actions_in_the_eye.Clips(INFO, "gaze_ucfsa", _known, _clip_of, _video_of, Fraction(10))
+_CLIPS = actions_in_the_eye.Clips(INFO, "gaze_ucfsa", _known, _clip_of, _video_of, Fraction(10))
+present, stimuli, gaze = _CLIPS.present, _CLIPS.stimuli, _CLIPS.gaze

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
-from pathlib import Path
 
-from ...records import Gaze, Report, StimulusRow
 from . import layout, pooled_maps
 
 INFO = replace(
@@ -20,25 +17,5 @@ INFO = replace(
     unverified=("the other 149 videos", "frame rate: none is stored with the frames"),
 )
 
-
-def present(source: Path) -> bool:
-    """Tell whether a video with maps of this revision is here."""
-    return pooled_maps.present(source, "2017")
-
-
-def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
-    """Yield the videos with maps of this revision, in the order of the register.
-
-    Raises:
-        MissingData: there is none.
-    """
-    return pooled_maps.stimuli(source, INFO, report)
-
-
-def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
-    """Read the maps of one video; what can not be read is reported and left out.
-
-    Raises:
-        BadData: none of the maps can be used.
-    """
-    return pooled_maps.gaze(source, stimulus, report)
+_MAPS = pooled_maps.Revision(INFO)
+present, stimuli, gaze = _MAPS.present, _MAPS.stimuli, _MAPS.gaze

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 from scipy.io import savemat
 
-from vidsal.loaders.datasets.salicon import flat_json, images, json2015, mat, mat2015, mat2017
+from vidsal.loaders.datasets.salicon import flat_json, images, json2015, mat2015, mat2017
 from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.records import Report, StimulusRow
 
@@ -469,7 +469,7 @@ def test_cut_and_flipped_mats_give_bad_data_or_finite_rows(tmp_path, data):
     path.write_bytes(content[: data.draw(st.integers(0, len(content)) | st.just(len(content)))])
     row = StimulusRow(A, "train", "x", 640, 480, 1, extra=f"train/{A}.mat")
     try:
-        gaze = mat.gaze(tmp_path, row, Report())
+        gaze = mat2015.gaze(tmp_path, row, Report())
     except BadData as error:
         assert str(path) in str(error)  # noqa: PT017
         return

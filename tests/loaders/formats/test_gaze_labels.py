@@ -13,7 +13,7 @@ import vidsal
 from vidsal.loaders.errors import BadData, MissingData, VidsalError, WrongUse
 from vidsal.loaders.export import Options, export
 from vidsal.loaders.export.gazelabels import file_names, of_rows, of_samples
-from vidsal.loaders.export.sample_streams import Recording
+from vidsal.loaders.export.sample_streams import SampleStream
 from vidsal.loaders.formats.gaze_labels import FrameLabels, files, place, read, write
 
 from ..releases import image, stimulus, write_release
@@ -117,10 +117,10 @@ def test_names_that_the_layout_can_not_hold(tmp_path: Path, video: str, observer
         place(tmp_path, "train", video, observer)
 
 
-def recording(rows: list[tuple[int, float, float, str | None]]) -> Recording:
+def recording(rows: list[tuple[int, float, float, str | None]]) -> SampleStream:
     t, x, y, label = zip(*rows, strict=True)
     nothing = np.full(len(rows), np.nan)
-    return Recording(
+    return SampleStream(
         observer="A",
         trial=None,
         t_us=np.array(t, np.int64),
