@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, suppress
@@ -20,13 +20,12 @@ from typing import Any
 from .. import registry
 from ..errors import MachineFault, MissingData, WrongUse
 from ..io.files import canonical, lock_folder, sha256_text, write_json
+from ..io.progress import Progress, silent
 from ..io.workers import pool
 from ..records import Anomaly, DatasetInfo, Form, Report
 from ..schema import SCHEMA_VERSION
 from .job import Job, convert_one, still_valid
 from .join import Joiner, first_reason
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)
@@ -93,7 +92,7 @@ def convert(
     *,
     variant: str | None = None,
     workers: int | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> Conversion:
     """Convert one data set.
 
@@ -103,7 +102,7 @@ def convert(
         out: folder of the release; made if it is not there.
         variant: needed where the source holds several.
         workers: processes; None = one for each core. The result does not depend on it.
-        progress: called with (done, total, stimulus id) after each stimulus.
+        progress: called after each stimulus.
 
     Raises:
         WrongUse: see `choose_form`; or `out` holds another release.
@@ -132,7 +131,7 @@ def convert(
 
 
 def _convert_and_join(
-    info: DatasetInfo, jobs: list[Job], workers: int, partial: Path, report: Report, progress: Progress | None
+    info: DatasetInfo, jobs: list[Job], workers: int, partial: Path, report: Report, progress: Progress
 ) -> tuple[dict[str, Any], list[Path], tuple[Anomaly, ...]]:
     joiner = Joiner(info, jobs, partial)
     try:
@@ -141,8 +140,7 @@ def _convert_and_join(
         with closing(_run(jobs, workers)) as indices:
             for done, index in enumerate(indices, 1):
                 joiner.turnstile.finish(index)
-                if progress:
-                    progress(done, len(jobs), jobs[index].row.stimulus_id)
+                progress(done, len(jobs), jobs[index].row.stimulus_id)
         if workers <= 1:
             joiner.start()
         return joiner.finish(report)

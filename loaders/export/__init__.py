@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from importlib import import_module
@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from ..errors import UnknownName, WrongUse
+from ..io.progress import Progress, silent
 from ..release.release import Release
 
 TARGETS = {
@@ -24,9 +25,6 @@ TARGETS = {
     "dhf1k": "dhf1k",
     "gazelabels": "gazelabels",
 }
-
-Progress = Callable[[int, int, str], None]
-"""Called with stimuli done, their total, and the name of the last one."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +78,7 @@ def export(
     target: str,
     out: str | Path,
     options: Options | None = None,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> list[str]:
     """Write a release, or the split of it that is open, in another form; whole or not at all.
 
@@ -105,11 +103,7 @@ def export(
             own = [name for name in TARGETS if field.name in exporter(name).OPTIONS]
             raise WrongUse(f"{field.name} means nothing to {target}; it belongs to {' and '.join(own)}")
     with _whole_folder(Path(out)) as folder:
-        return module.write(release, folder, options, progress or _silent)
-
-
-def _silent(done: int, total: int, name: str) -> None:
-    """Tell nobody."""
+        return module.write(release, folder, options, progress)
 
 
 @contextmanager

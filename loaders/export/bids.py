@@ -32,9 +32,10 @@ import pyarrow.compute as pc
 
 from ..errors import WrongUse
 from ..io.files import write_json
+from ..io.progress import Progress
 from ..records import Float64Array, Screen
 from ..release.release import Release, Stimulus
-from . import Options, Progress
+from . import Options
 from .bids_sidecars import EVENTS, PARTICIPANTS, RUNS, TASK, description, physio, physioevents, presentation, readme
 from .sample_streams import SampleStream, by_stimulus
 

@@ -14,10 +14,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv as pacsv
 
+from ..io.progress import Progress
 from ..release.release import Release
 from ..release.walk import walk
 from ..schema import CONVENTIONS, FIXATIONS, GAZE, STIMULI
-from . import Options, Progress
+from . import Options
 
 TITLE = "plain tables, one file each, no formulas"
 OPTIONS: frozenset[str] = frozenset()

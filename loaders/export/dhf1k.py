@@ -24,9 +24,10 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import MachineFault, WrongUse
+from ..io.progress import Progress
 from ..records import Float32Array, UInt8Image
 from ..release.release import Release, Stimulus, load
-from . import Options, Progress
+from . import Options
 
 TITLE = "DHF1K's folders of pooled fixation maps and densities"
 OPTIONS = frozenset({"recipe", "workers"})

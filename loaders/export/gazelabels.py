@@ -24,9 +24,10 @@ import pyarrow.compute as pc
 
 from ..errors import WrongUse
 from ..formats.gaze_labels import PHASES, FrameLabels, place, write as write_labels
+from ..io.progress import Progress
 from ..records import Float64Array, Int64Array, Mask
 from ..release.release import Release, Stimulus
-from . import Options, Progress
+from . import Options
 from .sample_streams import SampleStream, by_stimulus
 
 TITLE = "a line a frame and observer: frame_id em_phase x y (FPN+RIM)"

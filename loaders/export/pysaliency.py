@@ -26,10 +26,11 @@ import pyarrow.compute as pc
 
 from ..errors import WrongUse
 from ..formats.frames import IMAGE_SUFFIXES
+from ..io.progress import Progress
 from ..records import UInt8Image
 from ..release.release import Release, Stimulus
 from ..release.walk import point_rows, walk
-from . import Options, Progress
+from . import Options
 
 TITLE = "pysaliency's stimuli and fixations as HDF5"
 OPTIONS: frozenset[str] = frozenset()

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadData, MissingData
+from ..io.files import sha256
 from ..records import Frame
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
@@ -86,7 +87,7 @@ def probe(path: Path, first_number: int | None = None) -> FrameSource:
         raise MissingData(f"no frames at {path}")
     if path.suffix.lower() in IMAGE_SUFFIXES:
         height, width = _image(path).shape[:2]
-        return FrameSource(1, width, height, None, _sha256(path))
+        return FrameSource(1, width, height, None, sha256(path))
     return _probe_video(path)
 
 
@@ -109,11 +110,6 @@ def read(path: Path, first_number: int | None = None, fps: Fraction | None = Non
     if path.suffix.lower() in IMAGE_SUFFIXES:
         return iter([Frame(0, 0.0, _image(path))])
     return _prefetch(lambda: _read_video(path))
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _image(path: Path) -> np.ndarray[Any, np.dtype[np.uint8]]:
@@ -139,7 +135,7 @@ def _probe_folder(path: Path, first_number: int | None) -> FrameSource:
     digest = hashlib.sha256()
     sizes: Counter[tuple[int, int]] = Counter()
     for _, file in images:
-        digest.update(f"{file.name} {_sha256(file)}\n".encode())
+        digest.update(f"{file.name} {sha256(file)}\n".encode())
         height, width = _image(file).shape[:2]
         sizes[(width, height)] += 1
     (width, height), _count = sizes.most_common(1)[0]
@@ -217,7 +213,7 @@ def _probe_video(path: Path) -> FrameSource:
     if strange and not constant:
         notes.append(f"variable frame rate: {strange} of {count - 1} steps differ from the usual {usual} ticks")
     fps = Fraction(rate).limit_denominator(100_000) if rate else None
-    return FrameSource(count, size[0], size[1], fps, _sha256(path), tuple(notes))
+    return FrameSource(count, size[0], size[1], fps, sha256(path), tuple(notes))
 
 
 def _read_video(path: Path) -> Iterator[Frame]:

@@ -9,7 +9,7 @@ picture says so.
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +22,7 @@ import pyarrow.compute as pc
 
 from ..errors import WrongUse
 from ..io.files import atomic_write
+from ..io.progress import Progress, silent
 from ..records import LOST, Float32Array, Float64Array, Frame, Int64Array, Mask, UInt8Image
 from ..release.release import Release, Stimulus
 from ..schema import flagged
@@ -33,7 +34,6 @@ FRAMES_ON_SHEET = 12
 _GREY = 128
 _MARGIN = 6
 
-Progress = Callable[[int, int], None]
 Picture = Any
 """A PIL image."""
 
@@ -281,7 +281,7 @@ def save_video(
     density: bool = False,
     recipe: str | None = None,
     samples: bool = True,
-    progress: Progress | None = None,
+    progress: Progress = silent,
 ) -> str:
     """Write a video with the gaze of every frame, at the stimulus's own rate; an image is shown for a second.
 
@@ -289,7 +289,7 @@ def save_video(
         release, stimulus: what to show.
         path: the file, `.mp4`, `.avi` or `.mkv`.
         density, recipe, samples: as for `save_sheet`.
-        progress: called with the number of frames done and their total.
+        progress: called after each frame.
 
     Returns:
         The video's title, which says what is missing.
@@ -329,8 +329,7 @@ def save_video(
             canvas.paste(painter.frame(index, rgb), (0, top))
             for packet in stream.encode(av.VideoFrame.from_ndarray(np.asarray(canvas), format="rgb24")):
                 container.mux(packet)
-            if progress is not None:
-                progress(done, len(shown))
+            progress(done, len(shown), f"frame {index}")
         for packet in stream.encode():
             container.mux(packet)
     return painter.title

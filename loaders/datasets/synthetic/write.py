@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 
 from ...errors import WrongUse
+from ...io.progress import Progress, silent
 from ...records import UInt8Image
 from .observers import LABELS, PX_PER_DEGREE, RATE_HZ, SimulatedSamples, Traits, invent, watch
 from .scene import Scene, compose, film
@@ -42,7 +43,7 @@ def generate(
     fps: int | Fraction = 30,
     val: int | None = None,
     write_video: bool = True,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress = silent,
 ) -> None:
     """Write a synthetic data set below `out`, frame by frame.
 
@@ -59,7 +60,7 @@ def generate(
         fps: frames a second.
         val: how many videos, the last ones, form the split `val`; a third of them by default. The others are `train`.
         write_video: False writes the gaze only (a large tree in little time).
-        progress: called with the number of videos done and their total after each.
+        progress: called after each video.
 
     Raises:
         WrongUse: a number is out of range, or `out` holds something else.
@@ -97,8 +98,7 @@ def generate(
                 traits: Traits = invent(_stream(seed, _TRAITS, observer))
                 samples = watch(scene, traits, _stream(seed, _WATCH, number, observer))
                 _write_text(file, gaze_text(scene, samples))
-        if progress is not None:
-            progress(number, videos)
+        progress(number, videos, name)
 
 
 def _stream(seed: int, *path: int) -> np.random.Generator:

@@ -43,9 +43,7 @@ def demo(out: Path, videos: int, frames: int, observers: int, seed: int, as_json
     source, release, results = out / "source" / name, out / "release" / name, out / "results" / name
     _step(1, f"a synthetic data set of {videos} videos, watched by {observers} observers")
     with progress("generate", "video") as step:
-        generate(
-            source, videos=videos, frames=frames, observers=observers, seed=seed, progress=lambda d, t: step(d, t, "")
-        )
+        generate(source, videos=videos, frames=frames, observers=observers, seed=seed, progress=step)
     _step(2, "its gaze becomes one Parquet schema")
     with progress("convert", "stimulus") as step:
         convert("synthetic", source, release, progress=step, workers=1)

@@ -135,7 +135,7 @@ def view(
                 density=density,
                 recipe=recipe,
                 samples=samples,
-                progress=lambda done, total: step(done, total, ""),
+                progress=step,
             )
     if as_json:
         print_json({"file": str(path), "title": title})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from vidsal.loaders.io.files import canonical
+from vidsal.loaders.io.progress import Progress
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 folder_out = click.Path(path_type=Path, file_okay=False)
@@ -45,7 +46,7 @@ def _is_number(text: str) -> bool:
 
 
 @contextmanager
-def progress(label: str, unit: str) -> Iterator[Callable[[int, int, str], None]]:
+def progress(label: str, unit: str) -> Iterator[Progress]:
     """Give a callback (done, total, name) that moves a bar; quiet when stderr is not a terminal."""
     from tqdm import tqdm
 

@@ -62,14 +62,14 @@ def test_a_video_and_an_observer_do_not_depend_on_how_many_others_there_are(tmp_
 
 
 def test_tree_and_splits(tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    generate(tmp_path, progress=lambda done, total: seen.append((done, total)), **SMALL)
+    seen: list[tuple[int, int, str]] = []
+    generate(tmp_path, progress=lambda *step: seen.append(step), **SMALL)
     assert set(_files(tmp_path)) == {
         "synthetic.json",
         *(f"{s}/video/scene_00{k}.avi" for s, k in [("train", 1), ("train", 2), ("val", 3)]),
         *(f"{s}/gaze/scene_00{k}/O0{o}.txt" for s, k in [("train", 1), ("train", 2), ("val", 3)] for o in (1, 2)),
     }
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert seen == [(1, 3, "scene_001"), (2, 3, "scene_002"), (3, 3, "scene_003")]
     starts = [p.read_text().splitlines()[7] for p in tmp_path.glob("*/gaze/*/*.txt")]
     assert starts[0].startswith("0 ")
     assert len(set(starts)) == len(starts) == 6  # no two recordings share their random numbers
@@ -93,7 +93,7 @@ def test_interrupted_generation_continues_to_the_same_bytes(tmp_path: Path) -> N
     class Stop(Exception):
         pass
 
-    def stop(done: int, total: int) -> None:
+    def stop(done: int, total: int, name: str) -> None:
         raise Stop
 
     with pytest.raises(Stop):

@@ -155,7 +155,7 @@ def test_a_video_holds_every_frame(tmp_path: Path) -> None:
     generate(tmp_path / "source", videos=1, frames=7, width=66, height=47, observers=2, val=0)
     convert("synthetic", tmp_path / "source", tmp_path / "release", workers=1)
     ds = vidsal.load(tmp_path / "release")
-    told: list[tuple[int, int]] = []
+    told: list[tuple[int, int, str]] = []
     for suffix in (".mp4", ".avi"):
         path = tmp_path / f"out{suffix}"
         save_video(ds, ds["scene_001"], path, density=True, progress=lambda *step: told.append(step))
@@ -168,7 +168,7 @@ def test_a_video_holds_every_frame(tmp_path: Path) -> None:
         original = next(iter(ds["scene_001"].frames())).rgb
         corner = frames[0][-30:, -30:].mean(axis=(0, 1))  # far from the gaze: the video's own colour
         assert np.abs(corner - original[-4:, -4:].mean(axis=(0, 1))).max() < 12
-    assert told == [(n, 7) for n in range(1, 8)] * 2
+    assert told == [(n, 7, f"frame {n - 1}") for n in range(1, 8)] * 2
 
 
 def test_a_video_of_an_image_lasts_a_second(root: Path, tmp_path: Path) -> None:
