@@ -58,6 +58,8 @@ def numbered_images(folder: Path) -> list[tuple[int, Path]]:
 
 def find_video(folder: Path, stem: str) -> Path | None:
     """Return the video file of a name in a folder, whatever its container; AVI first. None if there is none."""
+    if not folder.is_dir():
+        return None
     for suffix in (".avi", *sorted(VIDEO_SUFFIXES - {".avi"})):
         for spelling in (suffix, suffix.upper()):
             if (path := folder / f"{stem}{spelling}").is_file():
