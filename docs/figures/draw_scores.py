@@ -13,9 +13,9 @@ import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from measure_scores import Measured
+from measure_scores import COMPARED, Measured
 
-from vidsal.benchmark.protocols import PROTOCOLS, SIX
+from vidsal.benchmark.protocols import SIX
 
 BLACK, ORANGE, SKY, GREEN, BLUE, RED, PURPLE = (
     "#000000",
@@ -28,7 +28,7 @@ BLACK, ORANGE, SKY, GREEN, BLUE, RED, PURPLE = (
 )
 LOOKS = dict(
     zip(
-        PROTOCOLS,
+        COMPARED,
         zip((BLACK, ORANGE, SKY, GREEN, BLUE, RED, PURPLE), ("D", "o", "s", "^", "v", "X", "P"), strict=True),
         strict=True,
     )
@@ -92,7 +92,7 @@ def _beside(ax: Axes, text: str, x: float, y: float) -> None:
 def _protocols(model: str) -> Callable[[Numbers], Figure]:
     def draw(numbers: Numbers) -> Figure:
         figure, axes = _figure(3, 2, size=(10, 6.4))
-        names = list(PROTOCOLS)
+        names = list(COMPARED)
         for ax, metric in zip(axes, SIX, strict=True):
             exact = numbers("protocols", model, "exact-1", metric)
             ax.axvline(exact, color=BLACK, linewidth=1, linestyle=(0, (4, 3)))
@@ -144,7 +144,7 @@ def _bonus(numbers: Numbers) -> Figure:
 def _same_order(numbers: Numbers) -> Figure:
     figure, axes = _figure(2, size=(10, 4.6))
     for ax, metric in zip(axes, ("AUC-J", "sAUC"), strict=True):
-        for name, size in zip(PROTOCOLS, (12, 12, 10, 8, 6, 8, 7), strict=True):  # those behind larger
+        for name, size in zip(COMPARED, (12, 12, 10, 8, 6, 8, 7), strict=True):  # those behind larger
             power, values = numbers.line("sharpened", name, metric)
             if not np.isnan(values).all():
                 colour, marker = LOOKS[name]

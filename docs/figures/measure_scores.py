@@ -21,7 +21,7 @@ import vidsal
 from vidsal.benchmark import metrics
 from vidsal.benchmark.evaluation.results.store import Run
 from vidsal.benchmark.evaluation.split_negatives import split_negatives
-from vidsal.benchmark.protocols import PROTOCOLS, SIX, protocol
+from vidsal.benchmark.protocols import SIX, protocol
 from vidsal.benchmark.scoring.frame import score
 from vidsal.benchmark.scoring.negatives import Negatives
 from vidsal.benchmark.scoring.quantize import prediction_to_uint8
@@ -81,6 +81,9 @@ def measure_all() -> Iterator[Measured]:
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Simulated frames
+
+COMPARED = ("exact-1", "dhf1k-1", "unisal-1", "salema-1", "tinyhd-1", "msu-1", "tuebingen-1")
+"""The protocols of the page: one definition and the six dialects of it that publish scores."""
 
 BONUS_N = (1, 2, 3, 5, 8, 12, 17, 30, 50, 100, 300)
 BONUS_FRAMES = 100
@@ -169,7 +172,7 @@ def sharpened(powers: Sequence[int] = SHARPENED_POWERS) -> Iterator[Measured]:
         yield Measured("sharpened", "exact area of the 8-bit map", str(power), "AUC-J", float(np.mean(areas)))
         lowest = [(m == 0).mean() for m in maps]
         yield Measured("sharpened", "8-bit map", str(power), "share of pixels at level 0", float(np.mean(lowest)))
-    for rules in PROTOCOLS.values():
+    for rules in map(protocol, COMPARED):
         truths = [
             prepare_truth(_points(f.fixated), f.fixated.shape, f.density, Negatives(f.negatives), rules, encode=True)
             for f in frames
@@ -226,7 +229,7 @@ def divergence(prediction: Map, density: Map, eps: float) -> float:
 def by_protocol(release: Release, stored: dict[str, Stored], names: Sequence[str] = ()) -> Iterator[Measured]:
     """Every score of every protocol for the same stored predictions, and on how many frames it is undefined."""
     for model, predictor in stored.items():
-        for name in names or PROTOCOLS:
+        for name in names or COMPARED:
             run = vidsal.evaluate(predictor, release, name)
             for metric in SIX:
                 yield Measured("protocols", model, name, metric, run.scores[metric])

@@ -13,10 +13,10 @@ from pathlib import Path
 import click
 from draw_scores import Numbers, draw_all
 from generated_blocks import put, table
-from measure_scores import Measured, measure_all, read, write
+from measure_scores import COMPARED, Measured, measure_all, read, write
 from synthetic_predictions import FRAMES, VIDEOS
 
-from vidsal.benchmark.protocols import PROTOCOLS, SIX
+from vidsal.benchmark.protocols import SIX
 
 HERE = Path(__file__).resolve().parent
 CSV = HERE / "why_scores_differ.csv"
@@ -45,7 +45,7 @@ def _protocols(numbers: Numbers, model: str) -> str:
             return "not scored"
         return f"{value:.4f}" + (f" (without {undefined})" if undefined else "")
 
-    rows = [(f"`{name}`", *(one(name, m) for m in SIX)) for name in PROTOCOLS]
+    rows = [(f"`{name}`", *(one(name, m) for m in SIX)) for name in COMPARED]
     frames = int(numbers("not constant", model, "exact-1", "frames"))
     if frames < N_FRAMES:
         others = (f"{numbers('not constant', model, 'exact-1', m):.4f}" for m in SIX)
@@ -65,7 +65,7 @@ def _bonus(numbers: Numbers) -> str:
 
 def _sharpened(numbers: Numbers) -> str:
     powers = [r.x for r in numbers.rows if (r.experiment, r.series, r.statistic) == ("sharpened", "exact-1", "AUC-J")]
-    lines = [(f"`{name}`", name, "AUC-J") for name in PROTOCOLS]
+    lines = [(f"`{name}`", name, "AUC-J") for name in COMPARED]
     lines.append(("exact area of the 8-bit map", "exact area of the 8-bit map", "AUC-J"))
     lines.append(("share of pixels at level 0", "8-bit map", "share of pixels at level 0"))
     return table(
