@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     type=click.Choice(["host", "device"]),
     default="host",
     show_default=True,
-    help="Where predictions are scored: device = in batches on the device where the model leaves them; equal to 1e-6.",
+    help="Where predictions are scored: device = in batches where the model leaves them, for GPUs; equal to 1e-6.",
 )
 @click.option(
     "--recipe", help="How densities are made from gaze, a name in release.json; default: the release's first."

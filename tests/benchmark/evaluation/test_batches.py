@@ -195,12 +195,12 @@ def one_pixel(values: Any) -> Any:
 def test_a_bad_map_stops_the_run_in_the_same_words(
     gaps: Release, at: int, bad: Any, kind: Kind, error: type[VidsalError]
 ) -> None:
-    told = []
+    messages = []
     for where in places():
         with pytest.raises(error, match=rf"{gaps.ids[0]}, frame {at}: ") as caught:
             vidsal.evaluate(Faulty(at, bad, kind), gaps, score_on=where)
-        told.append(str(caught.value))
-    assert told[0] == told[1]
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
 
 
 def test_the_first_of_two_bad_maps_is_named(gaps: Release) -> None:
@@ -278,6 +278,22 @@ def test_arrays_go_to_the_device_of_the_model(ds: Release, monkeypatch: pytest.M
     for device in ("cpu", "of my own", object()):
         monkeypatch.setattr(Arrays, "device", device)
         assert vidsal.evaluate(Arrays(), ds, score_on="device").record["engine"]["scored_by"] == "torch cpu"
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("protocol", COVERED)
+def test_on_a_gpu(ds: Release, protocol: str) -> None:
+    if not torch.cuda.is_available():
+        pytest.skip("no CUDA device here")
+
+    class OnGPU(Everything):
+        device = torch.device("cuda")
+
+        def change(self, frame: int, values: Any) -> Any:
+            values = super().change(frame, values)
+            return values.cuda() if isinstance(values, torch.Tensor) else values
+
+    assert agree(OnGPU(size=None), ds, protocol).record["engine"]["scored_by"] == "torch cuda"
 
 
 def settings(score_on: ScoreOn = "device") -> Settings:

@@ -265,11 +265,13 @@ def test_what_is_there_is_not_made_again(tmp_path: Path, ds: Release) -> None:
     before = path.read_bytes()
     path.unlink()
     stamp = cache.path(ds[ds.ids[1]]).stat().st_mtime_ns
-    told: list[tuple[int, int, str]] = []
-    truth_cache.build(ds, protocols.protocol("exact-1"), None, tmp_path, threads=3, progress=lambda *a: told.append(a))
+    reported: list[tuple[int, int, str]] = []
+    truth_cache.build(
+        ds, protocols.protocol("exact-1"), None, tmp_path, threads=3, progress=lambda *a: reported.append(a)
+    )
     assert path.read_bytes() == before
     assert cache.path(ds[ds.ids[1]]).stat().st_mtime_ns == stamp
-    assert told == [(n + 1, 3, i) for n, i in enumerate(ds.ids)]
+    assert reported == [(n + 1, 3, i) for n, i in enumerate(ds.ids)]
 
 
 @pytest.fixture
@@ -278,7 +280,7 @@ def cached(tmp_path: Path, ds: Release) -> TruthCache:
 
 
 @pytest.mark.parametrize("cut", [0, 5, 1000, -1])
-def test_a_cut_file_is_told(cached: TruthCache, ds: Release, cut: int) -> None:
+def test_a_cut_file_is_reported(cached: TruthCache, ds: Release, cut: int) -> None:
     stimulus = ds[ds.ids[0]]
     data = cached.path(stimulus).read_bytes()
     cached.path(stimulus).write_bytes(data[:cut])
