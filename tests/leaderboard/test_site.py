@@ -198,6 +198,20 @@ def test_a_record_of_another_form_is_refused(
     assert str(run.folder) in str(caught.value)
 
 
+def test_a_build_reads_and_aggregates_each_run_once(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from vidsal.benchmark.evaluation.results import store
+    from vidsal.leaderboard import collect
+
+    calls: list[str] = []
+    for module, name in ((collect, "load_run"), (store, "summarize")):
+        plain = getattr(module, name)
+        monkeypatch.setattr(module, name, lambda *a, plain=plain, name=name: calls.append(name) or plain(*a))
+    n = build(results, tmp_path / "site").runs
+    assert sorted(calls) == ["load_run"] * n + ["summarize"] * n
+
+
 def test_an_unknown_metric_is_refused(results: Path, tmp_path: Path, make_run: MakeRun) -> None:
     run = make_run("future", seed=7).save(results)
     later = "nss[version=9]"
