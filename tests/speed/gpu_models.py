@@ -29,8 +29,8 @@ import torch
 from vidsal.baselines import build_module
 from vidsal.baselines.registry import baseline, names
 from vidsal.benchmark import protocols
-from vidsal.benchmark.evaluation.split_negatives import gather
-from vidsal.benchmark.evaluation.stimulus import Judge, info_of, score_stimulus
+from vidsal.benchmark.evaluation.split_negatives import split_negatives
+from vidsal.benchmark.evaluation.stimulus import FrameScorer, info_of, score_stimulus
 from vidsal.benchmark.predictor import StimulusInfo
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.datasets.synthetic.write import generate
@@ -127,7 +127,7 @@ def measure(name: str, device: torch.device, frames: list[Frame], batch: int | N
     memory = torch.cuda.max_memory_allocated(device) / 2**20 if device.type == "cuda" else float("nan")
     stimulus = data[data.ids[0]]
     protocol = protocols.protocol("exact-1")
-    judge = Judge(protocol, None, gather(list(data), (HEIGHT, WIDTH), protocol))
+    judge = FrameScorer(protocol, None, split_negatives(list(data), (HEIGHT, WIDTH), protocol))
     decoded = list(stimulus.frames())
     alone = seconds(lambda: list(model.predict(iter(decoded), info_of(stimulus))), device)
     whole = seconds(lambda: score_stimulus(model, stimulus, judge), device)

@@ -19,8 +19,8 @@ from threadpoolctl import threadpool_limits
 
 from vidsal.baselines import load_model
 from vidsal.benchmark import protocols
-from vidsal.benchmark.evaluation.split_negatives import gather
-from vidsal.benchmark.evaluation.stimulus import Judge, info_of, score_stimulus
+from vidsal.benchmark.evaluation.split_negatives import split_negatives
+from vidsal.benchmark.evaluation.stimulus import FrameScorer, info_of, score_stimulus
 from vidsal.benchmark.scoring.frame import score
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.release.release import load
@@ -43,7 +43,9 @@ def test_overlap(
     data = load(tmp_path / "release")
     stimulus = data["002"]
     protocol = protocols.protocol("exact-1")
-    judge = Judge(protocol, None, gather([s for s in data if s.annotated], (stimulus.height, stimulus.width), protocol))
+    judge = FrameScorer(
+        protocol, None, split_negatives([s for s in data if s.annotated], (stimulus.height, stimulus.width), protocol)
+    )
     weights = samples / "tinyhd" / f"d123{name[-1]}_rc4_rc1T.pth"
     before = torch.get_num_threads()
     model: Any = load_model(name, weights, threads=threads)

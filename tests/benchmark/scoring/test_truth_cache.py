@@ -17,8 +17,8 @@ import vidsal
 from vidsal.benchmark import protocols
 from vidsal.benchmark.evaluation.results.store import Run
 from vidsal.benchmark.evaluation.run import ModelRecord, Settings, run
-from vidsal.benchmark.evaluation.split_negatives import gather
-from vidsal.benchmark.evaluation.stimulus import Judge
+from vidsal.benchmark.evaluation.split_negatives import split_negatives
+from vidsal.benchmark.evaluation.stimulus import FrameScorer
 from vidsal.benchmark.protocols import Protocol
 from vidsal.benchmark.scoring import truth_cache
 from vidsal.benchmark.scoring.truth import TruthMap
@@ -66,10 +66,10 @@ def test_what_is_stored_is_what_is_made(tmp_path: Path, ds: Release, protocol: s
     rules = protocols.protocol(protocol)
     cache = truth_cache.build(ds, rules, None, tmp_path)
     for stimulus in ds:
-        negatives = gather(list(ds), (stimulus.height, stimulus.width), rules)
+        negatives = split_negatives(list(ds), (stimulus.height, stimulus.width), rules)
         own = negatives.of(stimulus)
-        stored = Judge(rules, None, negatives, cache.open(stimulus))
-        made = Judge(rules, None, negatives)
+        stored = FrameScorer(rules, None, negatives, cache.open(stimulus))
+        made = FrameScorer(rules, None, negatives)
         for frame in range(stimulus.n_frames):
             a, b = made.truth(stimulus, frame, own), stored.truth(stimulus, frame, own)
             assert (a.shape, a.full_shape, a.n_out_of_bounds) == (b.shape, b.full_shape, b.n_out_of_bounds)
