@@ -149,8 +149,7 @@ class RegionGroups:
             return None
         low = kind(self.low)
         scale = kind(kernels.BINS / (kind(self.high) - low))
-        code, own = kernels.bin_table(thresholds.astype(kind), low, scale)
-        return thresholds.astype(np.float64), code, own, low, scale
+        return thresholds.astype(np.float64), kernels.bin_table(thresholds, low, scale), low, scale
 
     @cached_property
     def everything(self) -> Float64Array:
@@ -231,12 +230,12 @@ def mann_whitney(groups: Groups, *, repeated: bool, against: str) -> float:
         others = groups.negatives
     else:
         others = groups.everything - groups.fixated if against == "unfixated" else groups.everything
-    return float(kernels_areas.group_mann_whitney(positives, others))
+    return float(kernels_areas.group_areas(positives, others)[0])
 
 
 def jittered(groups: Groups) -> float:
     """Area of the MIT code in expectation over its jitter."""
-    return float(kernels_areas.group_jittered(groups.fixated, groups.everything - groups.fixated))
+    return float(kernels_areas.group_areas(groups.fixated, groups.everything - groups.fixated)[1])
 
 
 def steps(groups: Groups, *, top: bool) -> float:
@@ -244,7 +243,7 @@ def steps(groups: Groups, *, top: bool) -> float:
     if groups.low == groups.high:
         return math.nan
     tp, fp, _ = groups.step_shares(groups.low, groups.high, STEPS if top else STEPS[1:])
-    return float(kernels_areas.step_area(tp, fp))
+    return kernels_areas.step_area(tp, fp)
 
 
 def steps32(groups: Groups | None, *, few: bool) -> float:
@@ -257,7 +256,7 @@ def steps32(groups: Groups | None, *, few: bool) -> float:
     tp, fp, weight = groups.step_shares(0.0, 1.0, STEPS32)
     if few:
         fp = fp * min(1.0, weight / groups.truth.n_fixated)
-    return float(kernels_areas.step_area(tp, fp))
+    return kernels_areas.step_area(tp, fp)
 
 
 def by_levels(groups: Groups | None) -> float:

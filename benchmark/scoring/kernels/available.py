@@ -7,17 +7,13 @@ from functools import lru_cache
 from importlib import import_module
 from types import ModuleType
 
-import numpy as np
-
 
 @lru_cache(maxsize=1)
 def kernels() -> ModuleType | None:
     """Return the module of kernels, or None (with one warning) on a machine where numba does not work."""
     try:
         module = import_module("vidsal.benchmark.scoring.kernels.pixels")
-        module.count_levels(np.zeros(1, np.uint8))
-        for name in ("roc", "maps"):
-            import_module(f"vidsal.benchmark.scoring.kernels.{name}")
+        module.probe()
     except Exception as fault:  # whatever numba or LLVM raises
         logging.getLogger(__name__).warning(
             "numba does not work here (%s: %s); scores are computed by their definitions, about twenty times slower",

@@ -3,17 +3,18 @@
 The order of the operations is that of the NumPy bodies, so the results are the same to the last bit.
 """
 
-# Inside compiled functions numba's own types rule, which mypy can not follow.
+# Inside compiled functions numba's own types rule, which mypy cannot follow.
 # mypy: disable-error-code="no-any-return,arg-type,assignment"
 
 from __future__ import annotations
 
 import numpy as np
 
-from .pixels import Array, compiled
+from vidsal.loaders.io.compiled import compiled
+
+from .pixels import Array
 
 
-@compiled
 def interpolate(values: Array, rows: Array, row_weight: Array, columns: Array, column_weight: Array) -> Array:
     """Linear interpolation between two rows, then between two columns.
 
@@ -22,9 +23,16 @@ def interpolate(values: Array, rows: Array, row_weight: Array, columns: Array, c
         rows, columns: the lower and the upper neighbour of each output, unsigned (2, H) and (2, W).
         row_weight, column_weight: weight of the upper one, float64.
     """
-    height, width = row_weight.size, column_weight.size
-    out = np.empty((height, width))
-    between = np.empty(values.shape[1])
+    out = np.empty((row_weight.size, column_weight.size))
+    _interpolate(values, rows, row_weight, columns, column_weight, out, np.empty(values.shape[1]))
+    return out
+
+
+@compiled
+def _interpolate(
+    values: Array, rows: Array, row_weight: Array, columns: Array, column_weight: Array, out: Array, between: Array
+) -> None:
+    height, width = out.shape
     for i in range(height):
         a, b, w = values[rows[0, i]], values[rows[1, i]], row_weight[i]
         for j in range(between.size):
@@ -33,14 +41,18 @@ def interpolate(values: Array, rows: Array, row_weight: Array, columns: Array, c
         for j in range(width):
             low = between[left[j]]
             total[j] = low + (between[right[j]] - low) * column_weight[j]
+
+
+def mix_rows(values: Array, source: Array, weight: Array) -> Array:
+    """Each output row made of some rows of a float64 map; source (unsigned) and weight (taps, H) as `resize.Taps`."""
+    out = np.empty((source.shape[1], values.shape[1]))
+    _mix_rows(values, source, weight, out)
     return out
 
 
 @compiled
-def mix_rows(values: Array, source: Array, weight: Array) -> Array:
-    """Each output row made of some rows of a float64 map; source (unsigned) and weight (taps, H) as `resize.Taps`."""
+def _mix_rows(values: Array, source: Array, weight: Array, out: Array) -> None:
     taps, height = source.shape
-    out = np.empty((height, values.shape[1]))
     for i in range(height):
         total, nearest = out[i], values[source[0, i]]
         total[:] = nearest
@@ -53,15 +65,20 @@ def mix_rows(values: Array, source: Array, weight: Array) -> Array:
             row, w = values[source[taps - 1, i]], weight[taps - 1, i]
             for j in range(total.size):
                 total[j] += (row[j] - nearest[j]) * w
+
+
+def mix_columns(values: Array, source: Array, weight: Array) -> Array:
+    """Each output column made of some columns of a float64 map; source (unsigned) and weight (taps, W)."""
+    width = source.shape[1]
+    out = np.empty((values.shape[0], width))
+    _mix_columns(values, source, weight, out, np.empty(width))
     return out
 
 
 @compiled
-def mix_columns(values: Array, source: Array, weight: Array) -> Array:
-    """Each output column made of some columns of a float64 map; source (unsigned) and weight (taps, W)."""
+def _mix_columns(values: Array, source: Array, weight: Array, out: Array, nearest: Array) -> None:
     taps, width = source.shape
-    out = np.empty((values.shape[0], width))
-    nearest, first = np.empty(width), source[0]
+    first = source[0]
     for i in range(values.shape[0]):
         row, total = values[i], out[i]
         for j in range(width):
@@ -74,27 +91,34 @@ def mix_columns(values: Array, source: Array, weight: Array) -> Array:
             at, w = source[taps - 1], weight[taps - 1]
             for j in range(width):
                 total[j] += (row[at[j]] - nearest[j]) * w[j]
-    return out
 
 
-@compiled
 def to_levels(values: Array, low: float, span: float) -> Array:
     """round(255 (v - low) / span), halves to even; flat."""
     out = np.empty(values.size, np.uint8)
-    for i in range(values.size):
-        out[i] = np.uint8(np.rint(255 * (np.float64(values[i]) - low) / span))
+    _to_levels(values, low, span, out)
     return out
 
 
 @compiled
+def _to_levels(values: Array, low: float, span: float, out: Array) -> None:
+    for i in range(values.size):
+        out[i] = np.uint8(np.rint(255 * (np.float64(values[i]) - low) / span))
+
+
 def halve(values: Array) -> Array:
     """Means of the whole blocks of 2 x 2 of an 8-bit map of even sizes, halves up."""
-    height, width = values.shape[0] // 2, values.shape[1] // 2
-    out = np.empty((height, width), np.uint8)
+    out = np.empty((values.shape[0] // 2, values.shape[1] // 2), np.uint8)
+    _halve(values, out)
+    return out
+
+
+@compiled
+def _halve(values: Array, out: Array) -> None:
+    height, width = out.shape
     for i in range(height):
         upper, lower, total = values[2 * i], values[2 * i + 1], out[i]
         for j in range(width):
             a = np.uint32(upper[2 * j]) + np.uint32(upper[2 * j + 1])
             b = np.uint32(lower[2 * j]) + np.uint32(lower[2 * j + 1])
             total[j] = np.uint8((a + b + np.uint32(2)) >> np.uint32(2))
-    return out

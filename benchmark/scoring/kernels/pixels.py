@@ -2,24 +2,28 @@
 
 8-bit maps: one pass packs, for each level of the prediction, how many pixels have it and the truth's sum over them;
 every score but SIM follows from these 256 pairs, in integers. Float maps: one pass for the moments; one that counts
-pixels between the fixated values (a table of monotone bins tells nearly all of them without a comparison, and without
-a sort); one for SIM and the arguments of KLD's logarithms.
+pixels between the fixated values (a table of monotone bins identifies nearly all of them without a comparison, and
+without a sort); one for SIM and the arguments of KLD's logarithms.
 
-Sums run in fixed lanes, so they do not depend on a machine's vector width or threads. Compiled code is cached beside
+Sums run in fixed lanes, so they do not depend on a machine's vector width or threads.
+
+What numba compiles are bare loops: NumPy allocates what they write to, and lanes are summed one by one, because numba's
+own bodies of `np.zeros` or `sum` take far longer to compile than the loops around them. Compiled code is cached beside
 the module or in numba's own folder.
 """
 
-# Inside compiled functions numba's own types rule (unsigned words, typed scalars), which mypy can not follow.
+# Inside compiled functions numba's own types rule (unsigned words, typed scalars), which mypy cannot follow.
 # mypy: disable-error-code="no-any-return,arg-type,assignment"
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import threading
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from numba import njit
+
+from vidsal.loaders.io.compiled import compiled
 
 Array = npt.NDArray[Any]
 
@@ -29,27 +33,68 @@ BINS = 16384
 MOST_THRESHOLDS = 1024
 """With more fixated values than this a sort of the map is cheaper."""
 
+_PACKED = 1 << 23
+"""Pixels that are packed at a time, so that a count stays below 2**24."""
 
-def compiled(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Compile at the first call; without the global lock, and cached where there is a folder to cache in."""
-    try:
-        made: Callable[..., Any] = njit(cache=True, nogil=True, error_model="numpy")(function)
-    except RuntimeError:  # no such folder
-        made = njit(nogil=True, error_model="numpy")(function)
-    return made
+
+@compiled
+def probe() -> None:
+    """Nothing: the least by which numba shows that it works."""
+
+
+class _Scratch(threading.local):
+    """The lanes of one thread, on a cache line: loops over lanes are up to 40 % slower off the vectors' boundaries."""
+
+    def __init__(self) -> None:
+        line = 8  # float64 in 64 bytes
+        room = np.empty(4 * LANES + line)
+        first = -(room.ctypes.data // 8) % line
+        self.rows: Array = room[first : first + 4 * LANES].reshape(4, LANES)
+
+
+_SCRATCH = _Scratch()
+
+
+def _lanes() -> Array:
+    """Four rows of lanes, zero; this thread's only ones."""
+    rows = _SCRATCH.rows
+    rows.fill(0)
+    return rows
+
+
+def _lane_row() -> Array:
+    """One row of lanes, zero; this thread's only one."""
+    row: Array = _SCRATCH.rows[0]
+    row.fill(0)
+    return row
+
+
+def _rows_added(sums: Array) -> Array:
+    """Sum the rows of four, in their order."""
+    added: Array = sums[0] + sums[1] + sums[2] + sums[3]
+    return added
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # 8-bit predictions: levels
 
 
-@compiled
-def _pack(p: Array, g: Array, table: Array) -> None:
-    """Add count << 40 | g to the counter of each pixel's level; four tables in turn.
+def packed_levels(p: Array, g: Array) -> tuple[Array, Array]:
+    """Count the pixels of each level of p and sum g over them; both uint8, flat."""
+    counts, sums = np.zeros((2, 256), np.int64)
+    for start in range(0, p.size, _PACKED):
+        table = np.zeros((4, 256), np.uint64)
+        _pack(p[start : start + _PACKED], g[start : start + _PACKED], table, counts, sums)
+    return counts, sums
 
-    Neighbouring pixels often have one level, and a counter that was just written can not be read at once.
+
+@compiled
+def _pack(p: Array, g: Array, table: Array, counts: Array, sums: Array) -> None:
+    """Add count << 40 | g to the counter of each pixel's level; four tables in turn, added up at the end.
+
+    Neighbouring pixels often have one level, and a counter that was just written cannot be read at once.
     """
-    one = np.uint64(1 << 40)
+    one, low = np.uint64(1 << 40), np.uint64((1 << 40) - 1)
     n = p.size
     i = 0
     while i + 4 <= n:
@@ -61,28 +106,21 @@ def _pack(p: Array, g: Array, table: Array) -> None:
     while i < n:
         table[0, p[i]] += one | np.uint64(g[i])
         i += 1
+    for t in range(4):
+        for level in range(256):
+            counts[level] += np.int64(table[t, level] >> np.uint64(40))
+            sums[level] += np.int64(table[t, level] & low)
 
 
-@compiled
-def packed_levels(p: Array, g: Array) -> tuple[Array, Array]:
-    """Count the pixels of each level of p and sum g over them; both uint8, flat."""
-    counts, sums = np.zeros(256, np.int64), np.zeros(256, np.int64)
-    low = np.uint64((1 << 40) - 1)
-    # In chunks, so that a count stays below 2**24.
-    for start in range(0, p.size, 1 << 23):
-        table = np.zeros((4, 256), np.uint64)
-        _pack(p[start : start + (1 << 23)], g[start : start + (1 << 23)], table)
-        for t in range(4):
-            for level in range(256):
-                counts[level] += np.int64(table[t, level] >> np.uint64(40))
-                sums[level] += np.int64(table[t, level] & low)
-    return counts, sums
-
-
-@compiled
 def summed_levels(p: Array, g: Array) -> tuple[Array, Array]:
     """Count the pixels of each level of p (uint8) and sum g (floats) over them."""
     counts, sums = np.zeros((4, 256), np.int64), np.zeros((4, 256))
+    _sum_levels(p, g, counts, sums)
+    return _rows_added(counts), _rows_added(sums)
+
+
+@compiled
+def _sum_levels(p: Array, g: Array, counts: Array, sums: Array) -> None:
     n = p.size
     i = 0
     while i + 4 <= n:
@@ -95,13 +133,17 @@ def summed_levels(p: Array, g: Array) -> tuple[Array, Array]:
         counts[0, p[i]] += 1
         sums[0, p[i]] += g[i]
         i += 1
-    return counts.sum(0), sums.sum(0)
 
 
-@compiled
 def count_levels(p: Array) -> Array:
     """Count the pixels of each level of p (uint8)."""
     counts = np.zeros((4, 256), np.int64)
+    _count_levels(p, counts)
+    return _rows_added(counts)
+
+
+@compiled
+def _count_levels(p: Array, counts: Array) -> None:
     n = p.size
     i = 0
     while i + 4 <= n:
@@ -111,151 +153,157 @@ def count_levels(p: Array) -> Array:
     while i < n:
         counts[0, p[i]] += 1
         i += 1
-    return counts.sum(0)
 
 
-@compiled
 def levels_at(p: Array, index: Array, weight: Array) -> Array:
     """Sum the weights of some pixels by their level."""
     sums = np.zeros(256)
+    _levels_at(p, index, weight, sums)
+    return sums
+
+
+@compiled
+def _levels_at(p: Array, index: Array, weight: Array, sums: Array) -> None:
     for i in range(index.size):
         sums[p[index[i]]] += weight[i]
-    return sums
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # Float predictions: moments, counts between thresholds
 
 
-@compiled
 def moments(p: Array, g: Array, shift: float, g_shift: float) -> tuple[float, float, float]:
     """Sums of x = p - shift, of x squared, and of x times y = g - g_shift minus the product of their means."""
-    first, second, mixed, other = np.zeros(LANES), np.zeros(LANES), np.zeros(LANES), np.zeros(LANES)
+    sums: tuple[float, float, float] = _moments(p, g, shift, g_shift, _lanes())
+    return sums
+
+
+@compiled
+def _moments(p: Array, g: Array, shift: float, g_shift: float, lanes: Array) -> tuple[float, float, float]:
     n = p.size
-    whole = n // LANES * LANES
-    for start in range(0, whole, LANES):
-        for lane in range(LANES):
+    whole, start = n // LANES * LANES, 0
+    while start < n:
+        size = LANES if start < whole else 1  # what is left over goes to the first lane
+        for lane in range(size):
             x = np.float64(p[start + lane]) - shift
-            first[lane] += x
-            second[lane] += x * x
+            lanes[0, lane] += x
+            lanes[1, lane] += x * x
             y = np.float64(g[start + lane]) - g_shift
-            mixed[lane] += x * y
-            other[lane] += y
-    for i in range(whole, n):
-        x = np.float64(p[i]) - shift
-        first[0] += x
-        second[0] += x * x
-        y = np.float64(g[i]) - g_shift
-        mixed[0] += x * y
-        other[0] += y
-    return first.sum(), second.sum(), mixed.sum() - first.sum() * other.sum() / n
+            lanes[2, lane] += x * y
+            lanes[3, lane] += y
+        start += size
+    first = second = mixed = other = 0.0
+    for lane in range(LANES):
+        first += lanes[0, lane]
+        second += lanes[1, lane]
+        mixed += lanes[2, lane]
+        other += lanes[3, lane]
+    return first, second, mixed - first * other / n
 
 
-@compiled
-def bin_table(thresholds: Array, low: float, scale: float) -> tuple[Array, Array]:
-    """For each bin 2 i where i thresholds lie in lower bins, + 1 where one lies in this bin; and each one's bin."""
-    k = thresholds.size
-    own = np.empty(k, np.uint32)
-    for i in range(k):
-        own[i] = np.uint32(np.int32((thresholds[i] - low) * scale))
-    code = np.empty(BINS + 2, np.uint16)
-    i = 0
-    for b in range(BINS + 2):
-        while i < k and own[i] < b:
-            i += 1
-        code[b] = 2 * i + 1 if i < k and own[i] == b else 2 * i
-    return code, own
+def bin_table(thresholds: Array, low: float, scale: float) -> Array:
+    """For each bin 2 i where i thresholds lie in lower bins, + 1 where one lies in this bin.
+
+    Args:
+        thresholds: ascending, of the map's type, as are low and scale.
+    """
+    own = ((thresholds - low) * scale).astype(np.int32)
+    first = np.flatnonzero(np.diff(own, prepend=-1))
+    bins = own[first]
+    # Runs of equal codes: what lies below an occupied bin, the bin itself; at last what lies above them all.
+    code, length = np.empty(2 * first.size + 1, np.uint16), np.ones(2 * first.size + 1, np.intp)
+    code[:-1:2], code[1::2], code[-1] = 2 * first, 2 * first + 1, 2 * own.size
+    length[0], length[2:-1:2], length[-1] = bins[0], np.diff(bins) - 1, BINS + 1 - bins[-1]
+    return np.repeat(code, length)
 
 
-@compiled
-def _region(value: float, b: int, c: int, thresholds: Array, own: Array) -> int:
-    """Region of a value whose bin holds thresholds: 2 i between two of them, 2 i + 1 on the i-th."""
-    first, last = c >> 1, own.size
-    # The thresholds of this bin: own is ascending.
-    low, high = first, last
-    while low < high:
-        middle = (low + high) >> 1
-        if own[middle] == b and thresholds[middle] < value:
-            low = middle + 1
-        else:
-            high = middle
-    if low < last and thresholds[low] == value:
-        return 2 * low + 1
-    return 2 * low
+def regions_of(values: Array, thresholds: Array, code: Array, low: float, scale: float) -> Array:
+    """Region of each value: 2 i between two thresholds, 2 i + 1 on the i-th."""
+    region = code[((values - low) * scale).astype(np.int32)].astype(np.intp)
+    unsure = np.flatnonzero(region & 1)
+    values = values[unsure]
+    region[unsure] = np.searchsorted(thresholds, values, "left") + np.searchsorted(thresholds, values, "right")
+    return region
 
 
-@compiled
-def count_regions(p: Array, thresholds: Array, code: Array, own: Array, low: float, scale: float) -> Array:
+def count_regions(p: Array, thresholds: Array, code: Array, low: float, scale: float) -> Array:
     """Count the pixels below, on and between ascending distinct thresholds: 2 k + 1 regions."""
+    counts, fours = np.zeros((4, 2 * thresholds.size + 1), np.uint32), p.size // 4 * 4
+    _count_regions(p[:fours], thresholds, code, low, scale, counts.ravel(), np.empty(BLOCK, np.uint32))
+    total: Array = counts.sum(0, dtype=np.int64)
+    if fours < p.size:
+        np.add.at(total, regions_of(p[fours:], thresholds, code, low, scale), 1)
+    return total
+
+
+@compiled
+def _count_regions(p: Array, thresholds: Array, code: Array, low: float, scale: float, counts: Array, bins: Array) -> None:
     regions = np.uintp(2 * thresholds.size + 1)
-    counts = np.zeros(4 * regions, np.uint32)
-    bins = np.empty(BLOCK, np.uint32)
     one, odd = np.uint32(1), np.uintp(1)
-    n = p.size
-    for start in range(0, n, BLOCK):
-        block = p[start : min(start + BLOCK, n)]
+    for start in range(0, p.size, BLOCK):
+        block = p[start : start + BLOCK]
         size = block.size
         for i in range(size):
             bins[i] = np.uint32(np.int32((block[i] - low) * scale))
-        for i in range(0, size // 4 * 4, 4):
+        for i in range(0, size, 4):
             a, b = np.uintp(code[bins[i]]), np.uintp(code[bins[i + 1]])
             c, d = np.uintp(code[bins[i + 2]]), np.uintp(code[bins[i + 3]])
             if (a | b | c | d) & odd:
                 for j in range(i, i + 4):
                     r = np.uintp(code[bins[j]])
                     if r & odd:
-                        r = np.uintp(_region(block[j], bins[j], np.intp(r), thresholds, own))
+                        r = _region(block[j], r, np.uintp(code[bins[j] + one]), thresholds)
                     counts[regions * np.uintp(j - i) + r] += one
             else:
                 counts[a] += one
                 counts[regions + b] += one
                 counts[regions * np.uintp(2) + c] += one
                 counts[regions * np.uintp(3) + d] += one
-        for i in range(size // 4 * 4, size):
-            r = np.uintp(code[bins[i]])
-            if r & odd:
-                r = np.uintp(_region(block[i], bins[i], np.intp(r), thresholds, own))
-            counts[r] += one
-    total = np.zeros(regions, np.int64)
-    for j in range(4):
-        for r in range(regions):
-            total[r] += counts[np.uintp(j) * regions + np.uintp(r)]
-    return total
 
 
 @compiled
+def _region(value: float, code: int, following: int, thresholds: Array) -> int:
+    """Region of a value whose bin holds thresholds, by the codes of this bin and of the next; all unsigned."""
+    one = np.uintp(1)
+    low, high = code >> one, following >> one
+    while low < high:
+        middle = (low + high) >> one
+        if thresholds[middle] < value:
+            low = middle + one
+        else:
+            high = middle
+    code = low + low
+    if low < np.uintp(thresholds.size) and thresholds[low] == value:
+        code += one
+    return code
+
+
 def weigh_regions(
-    p: Array, index: Array, weight: Array, thresholds: Array, code: Array, own: Array, low: float, scale: float
+    p: Array, index: Array, weight: Array, thresholds: Array, code: Array, low: float, scale: float
 ) -> Array:
     """Sum the weights of some pixels over the regions of `count_regions`."""
-    sums = np.zeros(2 * thresholds.size + 1)
-    for i in range(index.size):
-        value = p[index[i]]
-        b = np.uint32(np.int32((value - low) * scale))
-        r = np.intp(code[b])
-        if r & 1:
-            r = _region(value, b, r, thresholds, own)
-        sums[r] += weight[i]
-    return sums
+    return np.bincount(regions_of(p[index], thresholds, code, low, scale), weight, 2 * thresholds.size + 1)
 
 
-@compiled
-def weigh_all_regions(
-    p: Array, weight: Array, thresholds: Array, code: Array, own: Array, low: float, scale: float
-) -> Array:
+def weigh_all_regions(p: Array, weight: Array, thresholds: Array, code: Array, low: float, scale: float) -> Array:
     """Sum the weights of all pixels over the regions of `count_regions`."""
     sums = np.zeros((4, 2 * thresholds.size + 1))
-    for i in range(p.size):
-        value = p[i]
-        b = np.uint32(np.int32((value - low) * scale))
-        r = np.intp(code[b])
-        if r & 1:
-            r = _region(value, b, r, thresholds, own)
-        sums[i & 3, r] += weight[i]
-    return sums.sum(0)
+    _weigh_all_regions(p, weight, thresholds, code, low, scale, sums)
+    return _rows_added(sums)
 
 
 @compiled
+def _weigh_all_regions(
+    p: Array, weight: Array, thresholds: Array, code: Array, low: float, scale: float, sums: Array
+) -> None:
+    for i in range(p.size):
+        b = np.uint32(np.int32((p[i] - low) * scale))
+        r = np.uintp(code[b])
+        if r & np.uintp(1):
+            r = _region(p[i], r, np.uintp(code[b + np.uint32(1)]), thresholds)
+        sums[i & 3, r] += weight[i]
+
+
 def weigh_steps(p: Array, weight: Array, low: float, high: float, steps: Array) -> Array:
     """Sum the weights of all pixels by the steps of 0.1 that their stretched value (v - low) / (high - low) reaches.
 
@@ -267,9 +315,16 @@ def weigh_steps(p: Array, weight: Array, low: float, high: float, steps: Array) 
     Returns:
         One sum more than there are steps: of the pixels that reach none, the first only, ... all of them.
     """
-    last = steps.size - 1
     sums = np.zeros((4, steps.size + 1))
-    stretched, guesses = np.empty(BLOCK), np.empty(BLOCK, np.int32)
+    _weigh_steps(p, weight, low, high, np.ascontiguousarray(steps), sums, np.empty(BLOCK), np.empty(BLOCK, np.int32))
+    return _rows_added(sums)
+
+
+@compiled
+def _weigh_steps(
+    p: Array, weight: Array, low: float, high: float, steps: Array, sums: Array, stretched: Array, guesses: Array
+) -> None:
+    last = steps.size - 1
     span, n = high - low, p.size
     for start in range(0, n, BLOCK):
         size = min(BLOCK, n - start)
@@ -282,35 +337,50 @@ def weigh_steps(p: Array, weight: Array, low: float, high: float, steps: Array) 
             # The guess is at most one off.
             j += np.int32(j < last and x >= steps[min(j + 1, last)]) - np.int32(x < steps[j])
             sums[i & 3, j + 1] += weight[start + i]
-    return sums.sum(0)
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 # SIM and KLD
 
 
-@compiled
 def overlap(p: Array, p_low: float, p_scale: float, g: Array, g_low: float, g_scale: float) -> float:
     """Sum of min((p - p_low) p_scale, (g - g_low) g_scale)."""
-    shared = np.zeros(LANES)
-    n = p.size
-    whole = n // LANES * LANES
     if p_low == 0 and g_low == 0:
-        for start in range(0, whole, LANES):
-            x, y = p[start : start + LANES], g[start : start + LANES]
-            for lane in range(LANES):
-                a, b = np.float64(x[lane]) * p_scale, np.float64(y[lane]) * g_scale
-                shared[lane] += a if a < b else b
-    else:
-        for start in range(0, whole, LANES):
-            x, y = p[start : start + LANES], g[start : start + LANES]
-            for lane in range(LANES):
-                a, b = (np.float64(x[lane]) - p_low) * p_scale, (np.float64(y[lane]) - g_low) * g_scale
-                shared[lane] += a if a < b else b
-    for i in range(whole, n):
-        a, b = (np.float64(p[i]) - p_low) * p_scale, (np.float64(g[i]) - g_low) * g_scale
-        shared[0] += a if a < b else b
-    return shared.sum()
+        return float(_overlap_unshifted(p, p_scale, g, g_scale, _lane_row()))
+    return float(_overlap(p, p_low, p_scale, g, g_low, g_scale, _lane_row()))
+
+
+@compiled
+def _overlap_unshifted(p: Array, p_scale: float, g: Array, g_scale: float, shared: Array) -> float:
+    n = p.size
+    whole, start = n // LANES * LANES, 0
+    while start < n:
+        size = LANES if start < whole else 1
+        for lane in range(size):
+            a, b = np.float64(p[start + lane]) * p_scale, np.float64(g[start + lane]) * g_scale
+            shared[lane] += a if a < b else b
+        start += size
+    total = 0.0
+    for lane in range(LANES):
+        total += shared[lane]
+    return total
+
+
+@compiled
+def _overlap(p: Array, p_low: float, p_scale: float, g: Array, g_low: float, g_scale: float, shared: Array) -> float:
+    n = p.size
+    whole, start = n // LANES * LANES, 0
+    while start < n:
+        size = LANES if start < whole else 1
+        for lane in range(size):
+            a = (np.float64(p[start + lane]) - p_low) * p_scale
+            b = (np.float64(g[start + lane]) - g_low) * g_scale
+            shared[lane] += a if a < b else b
+        start += size
+    total = 0.0
+    for lane in range(LANES):
+        total += shared[lane]
+    return total
 
 
 @compiled
@@ -320,20 +390,16 @@ def overlap_and_arguments(
 ) -> None:  # fmt: skip
     """Add min((p - p_low) p_scale, (g - g_low) g_scale) to the lanes of `shared`; write |(p - q_low) q_scale + eps|."""
     n = p.size
-    whole = n // LANES * LANES
-    for start in range(0, whole, LANES):
-        for lane in range(LANES):
+    whole, start = n // LANES * LANES, 0
+    while start < n:
+        size = LANES if start < whole else 1
+        for lane in range(size):
             x = np.float64(p[start + lane])
             a = (x - p_low) * p_scale
             b = (np.float64(g[start + lane]) - g_low) * g_scale
             shared[lane] += a if a < b else b
             out[start + lane] = abs((x - q_low) * q_scale + eps)
-    for i in range(whole, n):
-        x = np.float64(p[i])
-        a = (x - p_low) * p_scale
-        b = (np.float64(g[i]) - g_low) * g_scale
-        shared[0] += a if a < b else b
-        out[i] = abs((x - q_low) * q_scale + eps)
+        start += size
 
 
 @compiled
@@ -344,31 +410,42 @@ def shares(g: Array, scale: float, out: Array) -> None:
         out[i] = x if x > 0 else 1.0
 
 
-@compiled
 def weighted_sum(values: Array, weights: Array) -> float:
     """Sum of values times weights."""
-    sums = np.zeros(LANES)
-    n = values.size
-    whole = n // LANES * LANES
-    for start in range(0, whole, LANES):
-        for lane in range(LANES):
-            sums[lane] += values[start + lane] * np.float64(weights[start + lane])
-    for i in range(whole, n):
-        sums[0] += values[i] * np.float64(weights[i])
-    return sums.sum()
+    return float(_weighted_sum(values, weights, _lane_row()))
 
 
 @compiled
+def _weighted_sum(values: Array, weights: Array, sums: Array) -> float:
+    n = values.size
+    whole, start = n // LANES * LANES, 0
+    while start < n:
+        size = LANES if start < whole else 1
+        for lane in range(size):
+            sums[lane] += values[start + lane] * np.float64(weights[start + lane])
+        start += size
+    total = 0.0
+    for lane in range(LANES):
+        total += sums[lane]
+    return total
+
+
 def capped(p: Array, p_low: float, p_scale: float, cap: float) -> float:
     """Sum of min((p - p_low) p_scale, cap)."""
-    shared = np.zeros(LANES)
+    return float(_capped(p, p_low, p_scale, cap, _lane_row()))
+
+
+@compiled
+def _capped(p: Array, p_low: float, p_scale: float, cap: float, shared: Array) -> float:
     n = p.size
-    whole = n // LANES * LANES
-    for start in range(0, whole, LANES):
-        for lane in range(LANES):
+    whole, start = n // LANES * LANES, 0
+    while start < n:
+        size = LANES if start < whole else 1
+        for lane in range(size):
             a = (np.float64(p[start + lane]) - p_low) * p_scale
             shared[lane] += a if a < cap else cap
-    for i in range(whole, n):
-        a = (np.float64(p[i]) - p_low) * p_scale
-        shared[0] += a if a < cap else cap
-    return shared.sum()
+        start += size
+    total = 0.0
+    for lane in range(LANES):
+        total += shared[lane]
+    return total

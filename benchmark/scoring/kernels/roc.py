@@ -1,67 +1,70 @@
-"""Areas from groups: pixels in ascending order of their value, equal ones together; compiled as `kernels`.
+"""Areas from groups: pixels in ascending order of their value, equal ones together; compiled as `pixels`.
 
 What the groups are (the 256 levels, or the regions between the fixated values of a float map) makes no difference
 here. A group is given by the weight of its positives, of its negatives, or of all of its pixels.
 """
 
-# Inside compiled functions numba's own types rule, which mypy can not follow.
+# Inside compiled functions numba's own types rule, which mypy cannot follow.
 # mypy: disable-error-code="no-any-return,arg-type,assignment"
 
 from __future__ import annotations
 
 import numpy as np
 
+from vidsal.loaders.io.compiled import compiled
+
 from ...metrics.float32 import JITTER, MOST_NUMBERS
-from .pixels import Array, compiled
+from .pixels import Array
 
 
 @compiled
-def group_mann_whitney(positives: Array, negatives: Array) -> float:
-    """Exact area of weights by group, half ties; NaN without weight."""
-    below, won, total = 0.0, 0.0, 0.0
+def group_areas(positives: Array, negatives: Array) -> tuple[float, float]:
+    """Exact area of weights by group, half ties; and that of the MIT code in expectation over its jitter.
+
+    NaN without weight.
+    """
+    below, won, total, m, tied, above = 0.0, 0.0, 0.0, 0.0, 0.0, 0.0
     for k in range(positives.size):
         won += positives[k] * (below + negatives[k] / 2)
         below += negatives[k]
         total += positives[k]
-    return won / (total * below) if total > 0 and below > 0 else np.nan
+        if m > 0:
+            above += negatives[k]
+        elif positives[k] > 0:  # the lowest group with positives
+            m, tied = positives[k], negatives[k]
+    if not (total > 0 and below > 0):
+        return np.nan, np.nan
+    area = won / (total * below)
+    return area, area + (above + tied * m / (m + 1)) / (2 * total * below)
 
 
-@compiled
-def group_jittered(positives: Array, negatives: Array) -> float:
-    """Area of the MIT code in expectation over its jitter."""
-    n, unfixated = positives.sum(), negatives.sum()
-    if n == 0 or unfixated == 0:
-        return np.nan
-    k = 0
-    while positives[k] == 0:
-        k += 1
-    m, above = positives[k], negatives[k + 1 :].sum()
-    bonus = (above + negatives[k] * m / (m + 1)) / (2 * n * unfixated)
-    return group_mann_whitney(positives, negatives) + bonus
-
-
-@compiled
 def step_area(tp: Array, fp: Array) -> float:
     """Trapezoid through (0, 0), the points in their order and (1, 1)."""
     area, x, y = 0.0, 0.0, 0.0
-    for j in range(tp.size):
-        area += (fp[j] - x) * (tp[j] + y) / 2
-        x, y = fp[j], tp[j]
+    for right, top in zip(fp.tolist(), tp.tolist(), strict=True):
+        area += (right - x) * (top + y) / 2
+        x, y = right, top
     return area + (1 - x) * (1 + y) / 2
 
 
-@compiled
 def step_hits(values: Array, weights: Array, low: float, high: float, thresholds: Array) -> Array:
     """Share of the weight of values whose stretched value (v - low) / (high - low) reaches each threshold."""
     hits = np.zeros(thresholds.size)
+    total = _step_hits(values.astype(np.float64, copy=False), weights, low, high, thresholds, hits)
+    with np.errstate(invalid="ignore"):
+        return hits / total
+
+
+@compiled
+def _step_hits(values: Array, weights: Array, low: float, high: float, thresholds: Array, hits: Array) -> float:
     total = 0.0
     for i in range(values.size):
-        stretched = (np.float64(values[i]) - low) / (high - low)
+        stretched = (values[i] - low) / (high - low)
         total += weights[i]
         for j in range(thresholds.size):
             if stretched >= thresholds[j]:
                 hits[j] += weights[i]
-    return hits / total
+    return total
 
 
 @compiled
@@ -71,10 +74,11 @@ def group_untied(positives: Array, everything: Array, others: float) -> float:
     With fp_i = (pixels at or above the i-th highest positive - i) / others the trapezoid is
     1 - mean fp + fp_n / (2 n), whatever the fp are.
     """
-    n = positives.sum()
+    n, reached, total, lowest = 0.0, 0.0, 0.0, 0.0
+    for k in range(positives.size):
+        n += positives[k]
     if n == 0 or others <= 0:
         return np.nan
-    reached, total, lowest = 0.0, 0.0, 0.0
     for k in range(positives.size - 1, -1, -1):
         reached += everything[k]
         total += positives[k] * reached
@@ -110,18 +114,24 @@ def jitter_shares(level: float, shares: Array) -> int:
         number = above
 
 
-@compiled
 def group_ported(values: Array, positives: Array, everything: Array) -> float:
     """Area of the MIT code whose jitter is rounded to float32; `values` (float32) of the groups with positives.
 
     Pixels of one group tie with probability q (the sum of the squared shares), and a tie counts against the
     prediction.
     """
-    n, pixels = positives.sum(), everything.sum()
+    return float(_group_ported(values, positives, everything, np.empty(4 * MOST_NUMBERS)))
+
+
+@compiled
+def _group_ported(values: Array, positives: Array, everything: Array, shares: Array) -> float:
+    n, pixels = 0.0, 0.0
+    for k in range(positives.size):
+        n += positives[k]
+        pixels += everything[k]
     unfixated = pixels - n
     if n == 0 or unfixated == 0:
         return np.nan
-    shares = np.empty(4 * MOST_NUMBERS)
     false_hits, lowest, above = 0.0, 0.0, 0.0
     for k in range(positives.size - 1, -1, -1):
         m = positives[k]
@@ -141,10 +151,14 @@ def group_ported(values: Array, positives: Array, everything: Array) -> float:
     return 1 - false_hits / (n * unfixated) + lowest / (2 * n * unfixated)
 
 
-@compiled
 def stretch32(p: Array, divisor: float, low: float, high: float) -> Array:
     """(p / divisor - low) / (high - low), every step in float32; p of any type, the others float32."""
     out = np.empty(p.size, np.float32)
+    _stretch32(p, divisor, low, high, out)
+    return out
+
+
+@compiled
+def _stretch32(p: Array, divisor: float, low: float, high: float, out: Array) -> None:
     for i in range(p.size):
         out[i] = (np.float32(p[i]) / divisor - low) / (high - low)
-    return out

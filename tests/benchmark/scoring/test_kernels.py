@@ -283,7 +283,7 @@ def test_regions_are_counted_exactly(kind: str, dtype: Any, k: int, seed: int) -
     scale = p.dtype.type(kernels.BINS / (high - low))
     table = kernels.bin_table(thresholds.astype(dtype), low, scale)
     exact = thresholds.astype(np.float64)
-    counts = kernels.count_regions(p, exact, *table, low, scale)
+    counts = kernels.count_regions(p, exact, table, low, scale)
     cuts = (
         np.searchsorted(np.sort(p.astype(np.float64)), exact, "left"),
         np.searchsorted(np.sort(p.astype(np.float64)), exact, "right"),
@@ -291,8 +291,8 @@ def test_regions_are_counted_exactly(kind: str, dtype: Any, k: int, seed: int) -
     expected = np.diff(np.concatenate(([0], np.stack(cuts, 1).ravel(), [p.size])))
     np.testing.assert_array_equal(counts, expected)
     weights = rng.random(p.size)
-    every = kernels.weigh_all_regions(p, weights, exact, *table, low, scale)
-    listed = kernels.weigh_regions(p, np.arange(p.size), weights, exact, *table, low, scale)
+    every = kernels.weigh_all_regions(p, weights, exact, table, low, scale)
+    listed = kernels.weigh_regions(p, np.arange(p.size), weights, exact, table, low, scale)
     np.testing.assert_allclose(every, listed, atol=1e-9)
     assert every.sum() == pytest.approx(weights.sum())
 
