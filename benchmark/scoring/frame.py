@@ -82,7 +82,7 @@ def score(
     """
     rules = find_protocol(protocol)
     prediction = _prepare_prediction(values, kind, truth, rules, encode, where)
-    visit = _visit(prediction, truth, rules) if fast else None
+    stats = _frame_stats(prediction, truth, rules) if fast else None
     low, high = prediction.value_range
     constant = low == high and prediction.rank_range[0] == prediction.rank_range[1]
     facts = facts_of(truth, constant=constant, negative=low < 0)
@@ -90,7 +90,7 @@ def score(
     for label, metric_id in rules.metrics.items():
         entry = find(metric_id)
         missing = missing_part(entry, truth, kind)
-        scores[label] = math.nan if missing else _value(entry, prediction, truth, visit)
+        scores[label] = math.nan if missing else _value(entry, prediction, truth, stats)
         reason = missing or convention(entry, scores[label], facts)
         if scores[label] == -math.inf and "log_density" in entry.needs:
             reason = impossible_fixations(prediction.log_density, truth)
@@ -270,31 +270,31 @@ def _formulas() -> Any:
     return import_module("vidsal.benchmark.scoring.cpu.formulas")
 
 
-def _visit(prediction: _Prediction, truth: FrameTruth, rules: Protocol) -> Any:
-    """Visit the pixels of a frame; None where numba does not work."""
+def _frame_stats(prediction: _Prediction, truth: FrameTruth, rules: Protocol) -> Any:
+    """Statistics of a frame for the formulas; None where numba does not work."""
     if kernels() is None:
         return None
     formulas = _formulas()
     levels = prediction.linear.dtype == np.uint8
-    visit = formulas.Visit(
+    stats = formulas.FrameStats(
         prediction.ranks,
         prediction.linear,
         truth,
         value_range=None if levels else prediction.value_range,
         rank_range=None if prediction.ranks is prediction.linear else prediction.rank_range,
     )
-    prediction.known_range = visit.low, visit.high
+    prediction.known_range = stats.low, stats.high
     if prediction.to_stretch:
-        visit.span = visit.high - visit.low + EPS32
-    return formulas.announce(visit, tuple(rules.metrics.values()))
+        stats.span = stats.high - stats.low + EPS32
+    return formulas.plan_kld(stats, tuple(rules.metrics.values()))
 
 
-def _value(entry: Metric, prediction: _Prediction, truth: FrameTruth, visit: Any) -> float:
+def _value(entry: Metric, prediction: _Prediction, truth: FrameTruth, stats: Any) -> float:
     """Compute a score by its formula where there is one, else by its definition."""
-    if visit is not None:
+    if stats is not None:
         formula = _formulas().FORMULAS.get(entry.id)
         if formula is not None:
-            return float(formula(visit))
+            return float(formula(stats))
     ranks, linear = prediction.for_definitions
     named = {"saliency": ranks if entry.ranks else linear, "fixated": truth.fixation_map}
     if "log_density" in entry.needs:

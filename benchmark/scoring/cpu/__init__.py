@@ -1,1 +1,1 @@
-"""Every score of a frame from one visit to its pixels; the definitions in metrics/ remain the truth."""
+"""Every score of a frame from statistics measured once; the definitions in metrics/ remain the reference."""

@@ -1,7 +1,7 @@
-"""One visit to a frame's pixels, and every score that follows from it.
+"""Statistics of one frame, from which every score follows.
 
-A `Visit` holds a prediction and its truth and measures, once and only when asked, what the scores need; each score is
-then a short formula (`fast_formulas.py`) on those numbers. The definitions remain the truth.
+`FrameStats` holds a prediction and its truth and measures, once and only when asked, what the scores need; each score
+is then a short formula (`formulas.py`) on those numbers. The definitions remain the reference.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..kernels import pixels as kernels, roc as kernels_areas
+from ..kernels import pixels as kernels, roc
 from ..truth import CHUNK, FrameTruth, TruthMap
 from .groups import LEVELS, Groups, LevelGroups, RegionGroups
 
@@ -24,7 +24,7 @@ _EXACT32 = 1 << 24
 """Up to here float32 sums of integers are exact."""
 
 
-class Visit:
+class FrameStats:
     """A prediction on the truth's grid, with what has been measured of it.
 
     Attributes:
@@ -165,7 +165,7 @@ class Visit:
         if self.ranks.dtype == np.uint8:
             levels = (LEVELS.astype(np.float32) / divisor - low) / (high - low)
             return self._level_groups.standing_for(levels)
-        return RegionGroups(kernels_areas.stretch32(self.ranks, divisor, low, high), 0.0, 1.0, self.truth)
+        return RegionGroups(roc.stretch32(self.ranks, divisor, low, high), 0.0, 1.0, self.truth)
 
     # Values at fixations -------------------------------------------------------------------------------------------
 
@@ -194,7 +194,7 @@ class Visit:
     def _shared_and_cross(
         self, p_low: float, p_scale: float, g_low: float, g_scale: float, q_low: float, eps: float
     ) -> float:
-        """Visit both maps once for SIM and KLD; KLD's part is kept."""
+        """Pass over both maps once for SIM and KLD; KLD's part is kept."""
         other, scale = self.truth_map.values.ravel(), self.density_scale(q_low)
         lanes, buffer, cross = np.zeros(kernels.LANES), np.empty(min(CHUNK, self.linear.size)), 0.0
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...metrics.roc import rounded_area
-from ..kernels import pixels as kernels, roc as kernels_areas
+from ..kernels import pixels as kernels, roc
 from ..truth import FrameTruth
 
 Map = npt.NDArray[Any]
@@ -114,8 +114,8 @@ class LevelGroups:
         """Return the shares of the fixated pixels and of the negatives whose (value - low) / (high - low) reaches each
         step, and the weight of the negatives.
         """
-        tp = kernels_areas.step_hits(self.values, self.fixated, low, high, steps)
-        fp = kernels_areas.step_hits(self.values, self.negatives, low, high, steps)
+        tp = roc.step_hits(self.values, self.fixated, low, high, steps)
+        fp = roc.step_hits(self.values, self.negatives, low, high, steps)
         return tp, fp, float(self.negatives.sum())
 
 
@@ -141,7 +141,7 @@ class RegionGroups:
 
     @cached_property
     def _table(self) -> tuple[Any, ...] | None:
-        """What the region kernels need; None where bins of the map's range are not to be had, or do not pay."""
+        """What the region kernels need; None where the map's range has no bins, or they do not pay."""
         thresholds = self._places[0]
         kind, span = self.pixels.dtype.type, self.high - self.low
         least, most = (1e-30, 1e30) if kind == np.float32 else (1e-150, 1e300)
@@ -206,10 +206,10 @@ class RegionGroups:
         """As `LevelGroups.step_shares`."""
         negatives = self.truth.negatives
         assert negatives is not None
-        tp = kernels_areas.step_hits(self.pixels[self.truth.fixated], self.truth.once, low, high, steps)
+        tp = roc.step_hits(self.pixels[self.truth.fixated], self.truth.once, low, high, steps)
         if not negatives.many:
             index, weight = negatives.pixels
-            return tp, kernels_areas.step_hits(self.pixels[index], weight, low, high, steps), float(weight.sum())
+            return tp, roc.step_hits(self.pixels[index], weight, low, high, steps), float(weight.sum())
         sums = kernels.weigh_steps(self.pixels, negatives.weights.ravel(), low, high, steps[::-1])
         reached = sums[::-1].cumsum()
         return tp, reached[:-1] / reached[-1], float(reached[-1])
@@ -230,12 +230,12 @@ def mann_whitney(groups: Groups, *, repeated: bool, against: str) -> float:
         others = groups.negatives
     else:
         others = groups.everything - groups.fixated if against == "unfixated" else groups.everything
-    return float(kernels_areas.group_areas(positives, others)[0])
+    return float(roc.group_areas(positives, others)[0])
 
 
 def jittered(groups: Groups) -> float:
     """Area of the MIT code in expectation over its jitter."""
-    return float(kernels_areas.group_areas(groups.fixated, groups.everything - groups.fixated)[1])
+    return float(roc.group_areas(groups.fixated, groups.everything - groups.fixated)[1])
 
 
 def steps(groups: Groups, *, top: bool) -> float:
@@ -243,7 +243,7 @@ def steps(groups: Groups, *, top: bool) -> float:
     if groups.low == groups.high:
         return math.nan
     tp, fp, _ = groups.step_shares(groups.low, groups.high, STEPS if top else STEPS[1:])
-    return kernels_areas.step_area(tp, fp)
+    return roc.step_area(tp, fp)
 
 
 def steps32(groups: Groups | None, *, few: bool) -> float:
@@ -256,7 +256,7 @@ def steps32(groups: Groups | None, *, few: bool) -> float:
     tp, fp, weight = groups.step_shares(0.0, 1.0, STEPS32)
     if few:
         fp = fp * min(1.0, weight / groups.truth.n_fixated)
-    return kernels_areas.step_area(tp, fp)
+    return roc.step_area(tp, fp)
 
 
 def by_levels(groups: Groups | None) -> float:
@@ -276,14 +276,14 @@ def by_levels(groups: Groups | None) -> float:
 def ported(groups: Groups) -> float:
     """Area of the MIT code whose jitter is rounded to float32."""
     n, pixels = groups.truth.n_fixated, float(groups.everything.sum())
-    if groups.low == groups.high and kernels_areas.jitter_shares(np.float32(groups.low), np.empty(2048)) == 1:
+    if groups.low == groups.high and roc.jitter_shares(np.float32(groups.low), np.empty(2048)) == 1:
         # The stretched map is NaN, nothing lies above any threshold, fp falls below 0.
         return 1 + n / (2 * (pixels - n)) if 0 < n < pixels else math.nan
-    return float(kernels_areas.group_ported(groups.values32, groups.fixated, groups.everything))
+    return float(roc.group_ported(groups.values32, groups.fixated, groups.everything))
 
 
 def untied(groups: Groups, columns: int) -> float:
     """Area of the MIT code without jitter over all fixations; unique columns are counted for unique fixations."""
     row, column = np.divmod(groups.truth.fixated, columns)
     unique = 1 if (row == column).all() else 2
-    return float(kernels_areas.group_untied(groups.fixations, groups.everything, groups.everything.sum() - unique))
+    return float(roc.group_untied(groups.fixations, groups.everything, groups.everything.sum() - unique))

@@ -237,7 +237,9 @@ def count_regions(p: Array, thresholds: Array, code: Array, low: float, scale: f
 
 
 @compiled
-def _count_regions(p: Array, thresholds: Array, code: Array, low: float, scale: float, counts: Array, bins: Array) -> None:
+def _count_regions(
+    p: Array, thresholds: Array, code: Array, low: float, scale: float, counts: Array, bins: Array
+) -> None:
     regions = np.uintp(2 * thresholds.size + 1)
     one, odd = np.uint32(1), np.uintp(1)
     for start in range(0, p.size, BLOCK):

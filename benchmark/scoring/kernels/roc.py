@@ -50,9 +50,8 @@ def step_area(tp: Array, fp: Array) -> float:
 def step_hits(values: Array, weights: Array, low: float, high: float, thresholds: Array) -> Array:
     """Share of the weight of values whose stretched value (v - low) / (high - low) reaches each threshold."""
     hits = np.zeros(thresholds.size)
-    total = _step_hits(values.astype(np.float64, copy=False), weights, low, high, thresholds, hits)
-    with np.errstate(invalid="ignore"):
-        return hits / total
+    hits /= _step_hits(values.astype(np.float64, copy=False), weights, low, high, thresholds, hits)
+    return hits
 
 
 @compiled
@@ -151,8 +150,8 @@ def _group_ported(values: Array, positives: Array, everything: Array, shares: Ar
     return 1 - false_hits / (n * unfixated) + lowest / (2 * n * unfixated)
 
 
-def stretch32(p: Array, divisor: float, low: float, high: float) -> Array:
-    """(p / divisor - low) / (high - low), every step in float32; p of any type, the others float32."""
+def stretch32(p: Array, divisor: np.float32, low: np.float32, high: np.float32) -> Array:
+    """(p / divisor - low) / (high - low), every step in float32; p of any type."""
     out = np.empty(p.size, np.float32)
     _stretch32(p, divisor, low, high, out)
     return out

@@ -21,18 +21,20 @@ from vidsal._version import __version__
 from vidsal.loaders.errors import VidsalError
 
 _COMMANDS = {
-    "demo": ("vidsal.cli.demo", "demo"),
-    "data": ("vidsal.cli.data", "data"),
-    "model": ("vidsal.cli.model", "model"),
-    "run": ("vidsal.cli.run", "run"),
-    "predict": ("vidsal.cli.predict", "predict"),
-    "score": ("vidsal.cli.score", "score"),
-    "gate": ("vidsal.cli.gate", "gate"),
-    "results": ("vidsal.cli.results", "results"),
-    "protocol": ("vidsal.cli.protocol", "protocol"),
-    "site": ("vidsal.cli.site", "site"),
-    "doctor": ("vidsal.cli.doctor", "doctor"),
+    "demo": "Make a synthetic data set, convert it, run predictors, score them, build the site; about a minute.",
+    "data": "Data sets: what is known, and from what lies on disk to Parquet.",
+    "model": "Models: published networks, references, and your own.",
+    "run": "Run MODEL (a registered name, or path/to/file.py:Class) over a release and score it.",
+    "predict": "Store what MODEL predicts (a registered name, or path/to/file.py:Class) for every stimulus of a split.",
+    "score": "Score the predictions in SUBMISSION, a folder of 8- or 16-bit gray PNG, npz or lossless gray video.",
+    "gate": "Compare two runs; exit code 1 if a score moved, with a table of what moved.",
+    "results": "Runs on disk.",
+    "protocol": "Protocols: every choice that moves a number, under a name.",
+    "site": "The static leaderboard.",
+    "doctor": "Say which versions and devices are here, and whether the parts work.",
 }
+"""The first sentence of each command's help, so that `vidsal --help` imports none; its module has the same name."""
+
 _MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS}
 
 
@@ -45,9 +47,12 @@ class _Lazy(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in _COMMANDS:
             return None
-        module, name = _COMMANDS[cmd_name]
-        command: click.Command = getattr(import_module(module), name)
+        command: click.Command = getattr(import_module(f"vidsal.cli.{cmd_name}"), cmd_name)
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
 
 
 @click.command(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import importlib
 import itertools
 import logging
 import math
@@ -9,6 +11,7 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -368,6 +371,30 @@ def test_maps_are_made_to_the_bit(old: tuple[int, int], new: tuple[int, int], dt
     for a, b in zip(fast, plain, strict=True):
         np.testing.assert_array_equal(a, b)
         assert a.dtype == b.dtype
+
+
+_QUICK_TO_COMPILE = {
+    "range", "abs", "min", "max", "np.float32", "np.float64", "np.int32", "np.int64", "np.intp", "np.uintp", "np.uint8",
+    "np.uint32", "np.uint64", "np.rint", "np.nextafter",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["pixels", "roc", "maps"])
+def test_what_is_compiled_calls_only_what_is_quick_to_compile(name: str) -> None:
+    """A fresh machine compiles at its first frame: one `np.zeros` or `sum` in a kernel costs more than the kernel."""
+    module = importlib.import_module(f"vidsal.benchmark.scoring.kernels.{name}")
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    functions = [node for node in tree.body if isinstance(node, ast.FunctionDef) and node.decorator_list]
+    known = _QUICK_TO_COMPILE | {function.name for function in functions}
+    called = {
+        (function.name, ast.unparse(node.func))
+        for function in functions
+        for part in function.body
+        for node in ast.walk(part)
+        if isinstance(node, ast.Call)
+    }
+    assert functions
+    assert {(function, callee) for function, callee in called if callee not in known} == set()
 
 
 # Repeatability ------------------------------------------------------------------------------------------------------
