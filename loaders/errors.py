@@ -2,13 +2,13 @@
 
     VidsalError
     ├── WrongUse(ValueError)             2   an option, a name or an argument is wrong
-    │   └── UnknownName                  2   names the known ones and the nearest
+    │   └── UnknownName                  2   lists the known names and the nearest
     ├── MissingData(FileNotFoundError)   3   data, frames or a checkpoint are not there; says how to get them
-    ├── BadData(ValueError)              1   a file can not be read or contradicts itself
+    ├── BadData(ValueError)              1   a file cannot be read or contradicts itself
     │   └── NonFinite                    1   a map holds NaN or +inf
     └── MachineFault(OSError)            4   the disk or the memory failed us
 
-A message says what was found, where, and how to mend it.
+A message says what was found, where, and how to fix it.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class WrongUse(VidsalError, ValueError):
 
 
 class UnknownName(WrongUse):
-    """A name is not in its register; the message lists the known ones and the nearest."""
+    """A name is not in its registry; the message lists the known ones and the nearest."""
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
@@ -46,7 +46,7 @@ class MissingData(VidsalError, FileNotFoundError):
 
 
 class BadData(VidsalError, ValueError):
-    """A file can not be read, or contradicts itself or its neighbours."""
+    """A file cannot be read, or contradicts itself or its neighbours."""
 
     exit_code = 1
 

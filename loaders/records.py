@@ -35,7 +35,7 @@ class Frame:
 
     Attributes:
         index: 0-based number in presentation order.
-        pts_ms: presentation time in milliseconds from the first frame; 0 for images of which nobody knows the rate.
+        pts_ms: presentation time in milliseconds from the first frame; 0 for images of unknown rate.
         rgb: uint8, shape (height, width, 3).
     """
 
@@ -97,7 +97,7 @@ class Truth:
 
 @dataclass(frozen=True)
 class DatasetInfo:
-    """What a user asks before he trusts the data; one for each data set and variant.
+    """What users ask before they trust the data; one for each data set and variant.
 
     Attributes:
         name: pinned name of the data set.
@@ -152,7 +152,7 @@ class StimulusRow:
         source_file: where the frames lie, or would lie, below the source folder: a video file, an image, or a
             folder of numbered images (POSIX separators).
         width, height: pixels, from the register or the annotation; the converter replaces them by the decoded
-            size. None = only the frames tell.
+            size. None = known from the frames only.
         n_frames: from the register, else None; the converter replaces it by the decoded count.
         fps: frames a second; None for an image, or unknown until the video is opened.
         kind: `video` or `image`.
@@ -183,7 +183,7 @@ class StimulusRow:
 
 @dataclass(frozen=True)
 class Anomaly:
-    """Something odd about a source, told to the user and kept in release.json.
+    """An anomaly of a source, reported to the user and kept in release.json.
 
     Attributes:
         kind: `missing`, `surplus`, `unreadable`, `wrong-size`, `out-of-range`, `mismatch`, `assumption`, ...
@@ -209,13 +209,13 @@ class Report(list[Anomaly]):
 
 
 Column: TypeAlias = "npt.NDArray[Any] | list[Any] | pa.DictionaryArray | Mapping[str, Mask] | str | int | float | None"
-"""A column of a table: an array of its length, a list, words by number (`schema.words`), or one value for all rows;
-of flags, a list of words a row, or which rows have each."""
+"""A column of a table: an array of its length, a list, categories by code (`schema.categorical`), or one value for all
+rows; of flags, a list for each row, or the rows that have each."""
 
 
 @dataclass(frozen=True)
 class Samples:
-    """The samples of one observer on one stimulus; what else a source tells of them, its own record adds.
+    """The samples of one observer on one stimulus; a source that knows more adds it in a record of its own.
 
     Attributes:
         t_us: (n,), microseconds, from wherever the source counts.
@@ -234,7 +234,7 @@ class Gaze:
     Attributes:
         fixations: columns of the fixations schema by name, without dataset, stimulus_id, split and in_bounds.
             Needed: `event`, `frame`, `x_px`, `y_px`. Arrays of equal length, or one value for all rows.
-            `flags` is a list of words a row, or tells of each word which rows have it.
+            `flags` is a list of flags for each row, or for each flag the rows that have it.
         samples: columns of the gaze schema likewise (needed: `observer_id`, `t_us`, `x_px`, `y_px`); None where
             the source has no samples that are not themselves the points.
         annotated: False if there is no gaze for the stimulus at all.
@@ -264,14 +264,14 @@ class Gaze:
 class Form(Protocol):
     """What the module of one form of a data set offers.
 
-    The converter calls `present` to tell the forms apart, `stimuli` once, and `gaze` for each stimulus, in worker
+    The converter calls `present` to find the form, `stimuli` once, and `gaze` for each stimulus, in worker
     processes. Before `gaze` it has put the decoded size, frame count and frame rate into the row.
     """
 
     INFO: DatasetInfo
 
     def present(self, source: Path) -> bool:
-        """Tell whether `source` holds this form."""
+        """Return whether `source` holds this form."""
         ...
 
     def stimuli(self, source: Path, report: Report) -> Iterator[StimulusRow]:

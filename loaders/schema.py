@@ -21,7 +21,7 @@ from .records import EVENTS, Column, Mask
 SCHEMA_VERSION = 1
 ROW_GROUP_ROWS = 131_072
 
-_WORD = pa.dictionary(pa.int32(), pa.string())
+_CATEGORY = pa.dictionary(pa.int32(), pa.string())
 
 STIMULI = pa.schema(
     [
@@ -49,12 +49,12 @@ STIMULI = pa.schema(
 
 FIXATIONS = pa.schema(
     [
-        pa.field("dataset", _WORD, nullable=False),
-        pa.field("stimulus_id", _WORD, nullable=False),
-        pa.field("split", _WORD, nullable=False),
-        pa.field("observer_id", _WORD),
+        pa.field("dataset", _CATEGORY, nullable=False),
+        pa.field("stimulus_id", _CATEGORY, nullable=False),
+        pa.field("split", _CATEGORY, nullable=False),
+        pa.field("observer_id", _CATEGORY),
         pa.field("trial_id", pa.string()),
-        pa.field("event", _WORD, nullable=False),
+        pa.field("event", _CATEGORY, nullable=False),
         pa.field("order", pa.int32()),
         pa.field("onset_ms", pa.float64()),
         pa.field("duration_ms", pa.float32()),
@@ -64,18 +64,18 @@ FIXATIONS = pa.schema(
         pa.field("y_px", pa.float32(), nullable=False),
         pa.field("x_screen_px", pa.float32()),
         pa.field("y_screen_px", pa.float32()),
-        pa.field("eye", _WORD),
+        pa.field("eye", _CATEGORY),
         pa.field("weight", pa.float32(), nullable=False),
         pa.field("in_bounds", pa.bool_(), nullable=False),
-        pa.field("flags", pa.list_(_WORD), nullable=False),
+        pa.field("flags", pa.list_(_CATEGORY), nullable=False),
     ]
 )
 
 GAZE = pa.schema(
     [
-        pa.field("dataset", _WORD, nullable=False),
-        pa.field("stimulus_id", _WORD, nullable=False),
-        pa.field("observer_id", _WORD, nullable=False),
+        pa.field("dataset", _CATEGORY, nullable=False),
+        pa.field("stimulus_id", _CATEGORY, nullable=False),
+        pa.field("observer_id", _CATEGORY, nullable=False),
         pa.field("trial_id", pa.string()),
         pa.field("t_us", pa.int64(), nullable=False),
         pa.field("x_px", pa.float32(), nullable=False),
@@ -84,7 +84,7 @@ GAZE = pa.schema(
         pa.field("y_screen_px", pa.float32()),
         pa.field("pupil", pa.float32()),
         pa.field("confidence", pa.float32()),
-        pa.field("label", _WORD),
+        pa.field("label", _CATEGORY),
     ]
 )
 
@@ -116,18 +116,18 @@ def _length(columns: Mapping[str, Column]) -> int:
     return next(iter(lengths.values()), 0)
 
 
-def _words(values: Column, rows: int) -> pa.DictionaryArray:
+def _category_column(values: Column, rows: int) -> pa.DictionaryArray:
     if isinstance(values, pa.DictionaryArray):
-        return values.cast(_WORD)
+        return values.cast(_CATEGORY)
     if values is None or isinstance(values, str | int | float):
         indices = pa.array(np.zeros(rows, np.int32)) if values is not None else pa.nulls(rows, pa.int32())
         return pa.DictionaryArray.from_arrays(indices, pa.array([] if values is None else [str(values)], pa.string()))
-    return pc.cast(pa.array(values, pa.string()).dictionary_encode(), _WORD)
+    return pc.cast(pa.array(values, pa.string()).dictionary_encode(), _CATEGORY)
 
 
 def _column(field: pa.Field, values: Column, rows: int) -> pa.Array:
-    if field.type == _WORD:
-        return _words(values, rows)
+    if field.type == _CATEGORY:
+        return _category_column(values, rows)
     if values is None:
         return pa.nulls(rows, field.type)
     if isinstance(values, str | int | float):
@@ -146,19 +146,19 @@ def _flags(values: Column, rows: int) -> pa.ListArray:
         masks = np.zeros((rows, len(values)), bool)
         for number, mask in enumerate(values.values()):
             masks[:, number] = mask
-        counts, flat = masks.sum(axis=1), words(np.nonzero(masks)[1], values)
+        counts, flat = masks.sum(axis=1), categorical(np.nonzero(masks)[1], values)
     elif not isinstance(values, list):
         raise BadData(f"flags are a list of words a row, or rows by word; found {type(values).__name__}")
     else:
         counts = np.array([len(x) for x in values], np.int64)
-        flat = pa.array([word for one in values for word in one], pa.string()).dictionary_encode().cast(_WORD)
+        flat = pa.array([word for one in values for word in one], pa.string()).dictionary_encode().cast(_CATEGORY)
     offsets = np.zeros(rows + 1, np.int32)
     np.cumsum(counts, out=offsets[1:])
     return pa.ListArray.from_arrays(pa.array(offsets), flat)
 
 
 def flagged(flags: pa.Array | pa.ChunkedArray, word: str) -> Mask:
-    """Tell which rows carry a flag.
+    """Return which rows carry a flag.
 
     Args:
         flags: the column of that name, n rows.
@@ -174,10 +174,10 @@ def flagged(flags: pa.Array | pa.ChunkedArray, word: str) -> Mask:
     return found
 
 
-def words(codes: npt.ArrayLike, names: Iterable[str]) -> pa.DictionaryArray:
-    """Make a column of words from numbers: row i holds `names[codes[i]]`; a code of -1 is null.
+def categorical(codes: npt.ArrayLike, names: Iterable[str]) -> pa.DictionaryArray:
+    """Make a dictionary column from codes: row i holds `names[codes[i]]`; a code of -1 is null.
 
-    >>> words([1, 0, -1], ["point", "noise"]).to_pylist()
+    >>> categorical([1, 0, -1], ["point", "noise"]).to_pylist()
     ['noise', 'point', None]
     """
     numbers = np.asarray(codes, np.int32)

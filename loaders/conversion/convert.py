@@ -1,7 +1,8 @@
 """The converter: from a source folder in any known form to a release, one stimulus at a time.
 
 Each stimulus becomes three small files in `<out>/.partial/<digest>/`; a killed conversion goes on from there. The
-release is joined from them while others are still being converted, and appears whole: `release.json` comes last.
+release is joined from them while others are still being converted; `release.json` is written last, so a folder that
+has one is complete.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class Conversion:
     Attributes:
         folder: the release.
         release: the content of its release.json.
-        anomalies: everything odd, also in release.json.
+        anomalies: all anomalies, also in release.json.
     """
 
     folder: Path
@@ -152,7 +153,7 @@ def _convert_and_join(
 
 
 def _publish(release: dict[str, Any], files: list[Path], source: Path, out: Path) -> None:
-    """Put whole tables into their place; a folder with release.json is always a whole release."""
+    """Move finished tables into place; a folder with release.json is always a complete release."""
     (out / "release.json").unlink(missing_ok=True)
     (out / "gaze.parquet").unlink(missing_ok=True)
     for file in files:

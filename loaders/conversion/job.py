@@ -1,7 +1,7 @@
 """Converting one stimulus: probe its frames, read its gaze, complete and check both, write three small files.
 
-The record (`.json`) is written last; a stimulus that has one is done, unless something about its sources was odd, or
-they changed since.
+The record (`.json`) is written last; a stimulus that has one is done, unless its sources had an anomaly or
+changed since.
 """
 
 from __future__ import annotations
@@ -68,9 +68,9 @@ def _state(file: Path) -> tuple[int, int]:
 
 
 def still_valid(job: Job) -> bool:
-    """Tell whether a stimulus was done before, nothing was odd about it, and its sources have not changed since.
+    """Return whether a stimulus was done before, nothing was odd about it, and its sources have not changed since.
 
-    Where something was odd, a file may have been mended or added meanwhile that no stamp tells of.
+    Where something was odd, a file may have been repaired or added since, which no stamp shows.
     """
     if not job.done.is_file():
         return False

@@ -66,7 +66,7 @@ class Joiner:
     Args:
         info: the data set.
         jobs: its stimuli, in order.
-        folder: where the tables are written; they are moved to the release when they are whole.
+        folder: where the tables are written; they are moved to the release when they are complete.
     """
 
     def __init__(self, info: DatasetInfo, jobs: list[Job], folder: Path) -> None:
@@ -110,9 +110,9 @@ class Joiner:
             MissingData: not one stimulus can be used, or none has gaze or frames.
         """
         read = [json.loads(job.done.read_text(encoding="utf-8")) for job in self._jobs]
-        told = [*report, *(Anomaly(**a) for record in read for a in record["anomalies"])]
+        found = [*report, *(Anomaly(**a) for record in read for a in record["anomalies"])]
         # Where the source lies on this machine is no part of a release.
-        anomalies = [replace(a, message=a.message.replace(f"{self._jobs[0].source}/", "")) for a in told]
+        anomalies = [replace(a, message=a.message.replace(f"{self._jobs[0].source}/", "")) for a in found]
         records = [record for record in read if record["stimulus"]]
         stimuli = [record["stimulus"] for record in records]
         if not any(s["annotated"] or s["source_sha256"] for s in stimuli):

@@ -11,7 +11,7 @@ from ..io.files import atomic_write
 
 
 def write(path: Path, table: pa.Table) -> None:
-    """Write a table, whole or not at all."""
+    """Write a table atomically."""
     with (
         atomic_write(path) as temporary,
         pa.OSFile(str(temporary), "wb") as file,

@@ -27,8 +27,8 @@ from ..records import FORCED_START, DatasetInfo, Float64Array, Gaze, Mask, Repor
 GAZE_FILE = "Data.mat"
 OBSERVERS = 32
 SIGMA_PX = 80 / (2 * np.sqrt(2 * np.log(2)))
-CENTRE = 20
-"""The observer is at the centre as long as he is within a twentieth of the height of it, across or down."""
+CENTER = 20
+"""An observer is at the center as long as the gaze is within a twentieth of the height of it, across or down."""
 META_BENCHMARK = "meta-benchmark-30hz"
 """Attribute of the 77 videos of val and test: Tangemann et al. (ECCV 2020) chose frames of each of them on which motion
 matters; their masks number the frames at 30 a second (https://github.com/mtangemann/deepgazemr)."""
@@ -69,7 +69,7 @@ INFO = DatasetInfo(
         "tables were resolved; 179,336 frames in all, as the authors state",
     ),
     unverified=(
-        "no real Data.mat was at hand: its layout is that of the authors' code, checked on files built like it",
+        "no real Data.mat was available: its layout is that of the authors' code, checked on files built like it",
         "size and resolution of the display",
         "positions are 1-based, as their use as indices in the authors' code says",
     ),
@@ -95,7 +95,7 @@ class GazeFile:
 
 
 def present(source: Path) -> bool:
-    """Tell whether a folder of the source holds a Data.mat beside a video, or bears a registered name."""
+    """Return whether a folder of the source holds a Data.mat beside a video, or bears a registered name."""
     return bool(_folders(source))
 
 
@@ -134,7 +134,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     """Return the fixations of one video; those before the observer leaves the centre are flagged `forced_start`.
 
     Raises:
-        BadData: the file can not be read, or is another video's.
+        BadData: the file cannot be read, or is another video's.
     """
     folder = source / (stimulus.extra or stimulus.stimulus_id)
     file = _gaze_file(folder) if folder.is_dir() else None
@@ -154,7 +154,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     if late.any():
         message = f"fixations start after the last of {n_frames} frames; left out"
         report.add("out-of-range", where, message, count=int(late.sum()))
-    forced = at_centre(rows, data.width, data.height)[~late]
+    forced = at_center(rows, data.width, data.height)[~late]
     order = order_within(rows[:, 0])[~late]
     rows = rows[~late]
     first, last = frame_span(rows[:, 1], rows[:, 1] + rows[:, 2], fps, n_frames)
@@ -177,18 +177,18 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     )
 
 
-def at_centre(rows: Float64Array, width: int, height: int) -> Mask:
-    """Tell for each fixation whether its observer has not yet left the centre.
+def at_center(rows: Float64Array, width: int, height: int) -> Mask:
+    """Return for each fixation whether its observer has not yet left the centre.
 
-    He leaves it with the first fixation inside the frame that is more than a twentieth of the height away from
-    it, both across and down. Who never does is at the centre throughout, as in the authors' code.
+    An observer leaves it with the first fixation inside the frame that is more than a twentieth of the height away
+    from it, both across and down. One who never does is at the center throughout, as in the authors' code.
 
     Args:
         rows: float64, (n, 5), rows of one observer together and in order of start.
         width, height: of the video.
     """
     x, y = rows[:, 3], rows[:, 4]
-    away = (np.abs(x - width / 2) > height / CENTRE) & (np.abs(y - height / 2) > height / CENTRE)
+    away = (np.abs(x - width / 2) > height / CENTER) & (np.abs(y - height / 2) > height / CENTER)
     away &= (x > 0) & (x < width) & (y > 0) & (y < height)
     out = np.ones(len(rows), dtype=bool)
     for observer in np.unique(rows[:, 0]):
@@ -201,7 +201,7 @@ def read(path: Path) -> GazeFile:
     """Read one Data.mat.
 
     Raises:
-        BadData: it can not be read, or has another build.
+        BadData: it cannot be read, or has another build.
     """
     fields = matlab.struct(matlab.variable(matlab.read(path), "Data", path), path, "Data")
     size = matlab.matrix(_row(matlab.variable(fields, "VideoSize", path)), 2, path, "Data.VideoSize")
@@ -234,7 +234,7 @@ def _row(value: matlab.Value) -> matlab.Value:
 
 
 def _usable(rows: Float64Array, where: str, report: Report) -> Mask:
-    """Tell which rows can be used; report the others, each counted once."""
+    """Return which rows can be used; report the others, each counted once."""
     observer = rows[:, 0]
     tests = (
         (matlab.whole(observer) & (observer >= 1) & (observer <= OBSERVERS), f"no observer (1 to {OBSERVERS})"),

@@ -49,14 +49,14 @@ INFO = DatasetInfo(
     splits="none; all of it is a test set",
     verified=(
         "i210 is 1024 x 675 and has 259 fixated pixels",
-        "its published map is met at a correlation of 0.9999",
+        "its published map is reproduced at a correlation of 0.9999",
     ),
     unverified=("presentation of three seconds, as in MIT1003",),
 )
 
 
 def present(source: Path) -> bool:
-    """Tell whether the folder holds images of the benchmark."""
+    """Return whether the folder holds images of the benchmark."""
     return bool(_images(source))
 
 
@@ -94,7 +94,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     """Read the fixated pixels where they are public; all others are held back, which is no anomaly.
 
     Raises:
-        BadData: the file can not be read or does not fit the image.
+        BadData: the file cannot be read or does not fit the image.
     """
     name = _points(source, stimulus.stimulus_id)
     if name is None:

@@ -78,7 +78,7 @@ class Database:
             plausible ones, sorted by video, observer, start, and the place in the file.
         names: the videos; video index i is names[i - 1].
         listed: name to width, height, frames and frames a second as the file's own table has them.
-        rejected: what is odd about the other rows, and how many there are.
+        rejected: kind and message of what is wrong with the other rows, and their number.
     """
 
     rows: Float64Array
@@ -91,7 +91,7 @@ _UNREADABLE = Database(np.empty((0, 6)), (), {}, ())
 
 
 def present(source: Path) -> bool:
-    """Tell whether the folder holds the gaze file."""
+    """Return whether the folder holds the gaze file."""
     return (source / GAZE_FILE).is_file()
 
 
@@ -129,14 +129,14 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
 def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     """Return the fixations of one video.
 
-    Each ends at the start of the observer's next one and at the clip's end; the flag `cut` tells where that
-    came before its own end.
+    Each ends at the start of the observer's next one and at the clip's end; the flag `cut` marks those
+    that this shortened.
 
     Raises:
         BadData: the clip's rate or length is unknown.
     """
     database = _database(source)
-    if database is _UNREADABLE:  # told once, not of every video
+    if database is _UNREADABLE:  # reported once, not for every video
         return Gaze(annotated=False, source_files=(GAZE_FILE,))
     if stimulus.stimulus_id not in database.names:
         report.add("missing", stimulus.stimulus_id, f"no fixations in {GAZE_FILE}")
@@ -176,7 +176,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
 
 
 def _database(source: Path, report: Report | None = None) -> Database:
-    """Read the gaze file; one that can not be read is reported, and counts as one without a video."""
+    """Read the gaze file; one that cannot be read is reported, and counts as one without a video."""
     try:
         return load(source / GAZE_FILE)
     except BadData as error:
@@ -189,7 +189,7 @@ def load(path: Path) -> Database:
     """Read the MAT file, once as long as it does not change.
 
     Raises:
-        BadData: it can not be read, or has another build.
+        BadData: it cannot be read, or has another build.
     """
     state = path.stat()
     return _load(path, state.st_mtime_ns, state.st_size)
@@ -212,7 +212,7 @@ def _load(path: Path, _mtime_ns: int, _size: int) -> Database:
 
 
 def _sift(rows: Float64Array, observers: int, videos: int) -> tuple[Mask, tuple[tuple[str, str, int], ...]]:
-    """Tell which rows can be used, and for the others why not, each row counted once."""
+    """Return which rows can be used, and for the others why not, each row counted once."""
     tests = (
         (_index(rows[:, 1], videos), "mismatch", f"rows without a video (1 to {videos}); left out"),
         (_index(rows[:, 0], observers), "mismatch", f"rows without an observer (1 to {observers}); left out"),

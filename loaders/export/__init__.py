@@ -1,6 +1,6 @@
-"""From a release to the forms that other people's programs read: one module a form, named in this register.
+"""From a release to the forms that other people's programs read: one module for each form, named in this registry.
 
-Adding a form: a module with `TITLE`, `OPTIONS` and `write`, and a line in `TARGETS`.
+Adding a form: a module with `TITLE`, `OPTIONS` and `write`, and its name in `TARGETS`.
 """
 
 from __future__ import annotations
@@ -12,24 +12,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, fields
 from importlib import import_module
 from pathlib import Path
-from typing import Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from ..errors import UnknownName, WrongUse
 from ..io.progress import Progress, silent
-from ..release.release import Release
 
-TARGETS = {
-    "csv": "csv",
-    "bids": "bids",
-    "pysaliency": "pysaliency",
-    "dhf1k": "dhf1k",
-    "gazelabels": "gazelabels",
-}
+if TYPE_CHECKING:
+    from ..release.release import Release
+
+TARGETS = ("csv", "bids", "pysaliency", "dhf1k", "gazelabels")
+"""The forms; each is a module of this package by its name."""
 
 
 @dataclass(frozen=True)
 class Options:
-    """What some forms can be told; None = their default.
+    """Options of some forms; None = the form's default.
 
     Attributes:
         recipe: truth recipe of the densities.
@@ -57,7 +54,7 @@ class Exporter(Protocol):
         """Write everything into the empty folder `out`; return what the user must know about it.
 
         Raises:
-            WrongUse: the form can not hold this release; the message says why and names one that can.
+            WrongUse: the form cannot hold this release; the message says why and names one that can.
         """
         ...
 
@@ -70,7 +67,7 @@ def exporter(target: str) -> Exporter:
     """
     if target not in TARGETS:
         raise UnknownName("form", target, TARGETS)
-    return cast(Exporter, import_module(f"{__name__}.{TARGETS[target]}"))
+    return cast(Exporter, import_module(f"{__name__}.{target}"))
 
 
 def export(
@@ -80,21 +77,21 @@ def export(
     options: Options | None = None,
     progress: Progress = silent,
 ) -> list[str]:
-    """Write a release, or the split of it that is open, in another form; whole or not at all.
+    """Write a release, or the split of it that is open, in another form, atomically.
 
     Args:
         release: an open release.
         target: name of a form, see `TARGETS`.
         out: a new or empty folder.
-        options: what the form can be told.
+        options: of the form.
         progress: called after each stimulus.
 
     Returns:
-        What the user must know: what the form can not hold, what was assumed; a sentence each.
+        What the user must know: what the form cannot hold, what was assumed; a sentence each.
 
     Raises:
         UnknownName: no such form.
-        WrongUse: `out` holds something, an option belongs to another form, or the form can not hold this release.
+        WrongUse: `out` holds something, an option belongs to another form, or the form cannot hold this release.
     """
     module = exporter(target)
     options = options or Options()

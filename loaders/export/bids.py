@@ -11,7 +11,7 @@
 Onsets in events.tsv count in seconds from the first frame; timestamps in microseconds from the first frame. A run has
 the same number for all observers. Positions are pixels of the screen where the source has them and the display is
 known (`gaze-on-screen`), else pixels of the stimulus (`custom`). BIDS wants the recorded eye: where the source does
-not tell it, the file says `cyclopean` and a note beside it says that nobody knows. The stimuli are not copied.
+not say, the file has `cyclopean` and a note beside it that the eye is unknown. The stimuli are not copied.
 
 Source: the specification, `physiological-recordings.md` and the schema of version 1.11.
 """

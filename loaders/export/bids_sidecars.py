@@ -36,7 +36,7 @@ RUNS: dict[str, Any] = {
 
 EVENTS: dict[str, Any] = {
     "onset": {"Description": "Start, counted from the first frame of the stimulus.", "Units": "s"},
-    "duration": {"Description": "Length; n/a where the source does not tell it.", "Units": "s"},
+    "duration": {"Description": "Length; n/a where the source does not give it.", "Units": "s"},
     "trial_type": {
         "Description": "What happens.",
         "Levels": {
@@ -118,7 +118,7 @@ def physio(columns: list[str], recording: SampleStream, on_screen: bool) -> dict
             "Units": "arbitrary",
         },
         "confidence": {"Description": "The tracker's confidence, 0 to 1."},
-        "label": {"Description": "The source's word for the sample; `point` counts as looking."},
+        "label": {"Description": "The source's label of the sample; `point` counts as looking."},
     }
     known_eye = recording.eye in ("left", "right", "cyclopean")
     sidecar: dict[str, Any] = {

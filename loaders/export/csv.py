@@ -36,15 +36,15 @@ def write(release: Release, out: Path, options: Options, step: Progress) -> list
     """Write the tables of the split; see `Exporter.write`."""
     write_plain(out / "stimuli.csv", STIMULI, iter([release.table("stimuli")]))
 
-    def told(name: str) -> Iterator[pa.Table]:
+    def counted(name: str) -> Iterator[pa.Table]:
         for number, (stimulus, rows) in enumerate(walk(release, name), 1):
             yield rows
             step(number, len(release), f"{stimulus.id} ({name})")
 
-    write_plain(out / "fixations.csv", FIXATIONS, told("fixations"))
+    write_plain(out / "fixations.csv", FIXATIONS, counted("fixations"))
     tables = {"stimuli": STIMULI, "fixations": FIXATIONS}
     if "gaze.parquet" in release.record["files"]:
-        write_plain(out / "gaze.csv", GAZE, told("gaze"))
+        write_plain(out / "gaze.csv", GAZE, counted("gaze"))
         tables["gaze"] = GAZE
     _write_columns(out / "columns.csv", tables)
     return []

@@ -51,9 +51,9 @@ def write(release: Release, out: Path, options: Options, step: Progress) -> list
     notes = []
     pooled = all(s.row["n_observers"] is None for s in annotated)
     if not pooled:
-        notes.append("the observers are pooled: a map does not tell how many looked at a pixel, nor who")
+        notes.append("the observers are pooled: a map does not say how many looked at a pixel, nor who")
     if any(len(s.annotated_indices()) < s.n_frames for s in annotated):
-        notes.append("frames that are not annotated have no map; index.csv tells the frames")
+        notes.append("frames that are not annotated have no map; index.csv lists the frames")
     return notes
 
 
@@ -78,7 +78,7 @@ def fixation_map(points: Float32Array, height: int, width: int) -> UInt8Image:
     return values
 
 
-def grey(density: Float32Array) -> UInt8Image:
+def gray(density: Float32Array) -> UInt8Image:
     """Scale a density to 8 bits, its highest value to 255; all zero stays zero."""
     high = float(density.max(initial=0.0))
     scaled = density.astype(np.float64) * (255.0 / high) if high > 0 else density
@@ -108,7 +108,7 @@ def _run(jobs: list[tuple[str, str, str | None, str]], workers: int) -> Iterator
             for future in waiting:
                 yield future.result()
     except BrokenProcessPool as error:
-        raise MachineFault("a worker died, likely for want of memory; use fewer --workers") from error
+        raise MachineFault("a worker process died, probably out of memory; use fewer --workers") from error
 
 
 def _write_one(root: str, stimulus_id: str, recipe: str | None, folder: str) -> str:
@@ -128,7 +128,7 @@ def _write_maps(stimulus: Stimulus, recipe: str | None, folder: Path) -> None:
         pixels = fixation_map(stimulus.points(index), stimulus.height, stimulus.width)
         (places[0] / f"{name}.png").write_bytes(_png(pixels * np.uint8(255)))
         (places[1] / f"{name}.mat").write_bytes(mat_bytes(pixels))
-        (places[2] / f"{name}.png").write_bytes(_png(grey(stimulus.density(index, recipe))))
+        (places[2] / f"{name}.png").write_bytes(_png(gray(stimulus.density(index, recipe))))
 
 
 def _png(values: UInt8Image) -> bytes:

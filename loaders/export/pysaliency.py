@@ -6,9 +6,9 @@
 
 pysaliency knows still pictures only: every annotated frame of a video becomes a stimulus of its own, and a fixation
 that lasts five frames is five fixations, one on each. Stored are the points that are scored: in bounds, without forced
-starts. Times are in seconds from the first frame, NaN where the source has none in FixationTrains the place in the
-order. Observers are numbered in the order of their names; -1 where they are pooled. Where the frames are not on this
-machine a grey picture of the right size stands for them (has_picture 0): maps made elsewhere can still be scored.
+starts. Times are in seconds from the first frame, NaN where the source has none; in FixationTrains then the place in
+the order. Observers are numbered in the order of their names; -1 where they are pooled. Where the frames are not on
+this machine a grey picture of the right size stands for them (has_picture 0): maps made elsewhere can still be scored.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from . import Options
 TITLE = "pysaliency's stimuli and fixations as HDF5"
 OPTIONS: frozenset[str] = frozenset()
 
-_GREY = 128
+_GRAY = 128
 _CHUNK = 65_536
 
 
@@ -60,15 +60,15 @@ def write(release: Release, out: Path, options: Options, step: Progress) -> list
         pictures.close()
         store.close()
     notes = []
-    if pictures.grey:
-        notes.append(f"{pictures.grey} of {pictures.size} pictures are grey: their frames are not on this machine")
+    if pictures.gray:
+        notes.append(f"{pictures.gray} of {pictures.size} pictures are grey: their frames are not on this machine")
     if any(s.kind == "video" for s in release):
         notes.append("every annotated frame of a video is a stimulus; a fixation counts once on each frame it covers")
     return notes
 
 
 def _survey(release: Release) -> tuple[dict[str, int], bool]:
-    """Number the observers, and tell whether every point has an observer and a place in his order."""
+    """Number the observers, and find whether every point has an observer and a place in that observer's order."""
     names: set[str] = set()
     ordered = True
     for _, rows in walk(release):
@@ -100,10 +100,10 @@ def _pictures(stimulus: Stimulus, frames: list[int], out: Path) -> Iterator[_Pic
         return
     folder.mkdir()
     if source is None:
-        grey = folder / "grey.png"
-        _save(grey, np.full(shape, _GREY, np.uint8))
+        gray = folder / "grey.png"
+        _save(gray, np.full(shape, _GRAY, np.uint8))
         for frame in frames:
-            yield _Picture(grey.relative_to(out).as_posix(), shape, stimulus.id, frame, False)
+            yield _Picture(gray.relative_to(out).as_posix(), shape, stimulus.id, frame, False)
         return
     wanted = set(frames)
     for decoded in stimulus.frames():
@@ -157,7 +157,7 @@ class _Pictures:
     def __init__(self, file: Any) -> None:
         self._file = file
         self._all: list[_Picture] = []
-        self.grey = 0
+        self.gray = 0
 
     @property
     def size(self) -> int:
@@ -167,7 +167,7 @@ class _Pictures:
     def add(self, picture: _Picture) -> None:
         """Take one more."""
         self._all.append(picture)
-        self.grey += not picture.there
+        self.gray += not picture.there
 
     def close(self) -> None:
         """Write them."""

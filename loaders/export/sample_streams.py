@@ -30,8 +30,8 @@ class SampleStream(Samples):
         t_us: microseconds from the first frame.
         x, y: pixels of the stimulus.
         x_screen, y_screen, pupil, confidence: NaN where unknown.
-        label: the source's word in lower case, `point` for a stored point, None where there is none.
-        eye: `left`, `right` ... where the source tells it.
+        label: the source's label in lower case, `point` for a stored point, None where there is none.
+        eye: `left`, `right` ... where the source says.
     """
 
     observer: str

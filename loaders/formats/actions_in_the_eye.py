@@ -13,7 +13,7 @@ Hollywood-2 and UCF Sports come in this form:
 A video is scaled to the width of the screen and centred: x = a X, y = a (Y - b), with a = width / 1280 and
 b = (1024 - height / a) / 2. A sample belongs to frame round(n t / duration), as two independent readers have it.
 Observer numbers run to 019 although there are 16 observers: they are taken from the names of the files.
-No real file was at hand when this was written.
+No real file was available when this was written.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ CITATION = (
 )
 OBSERVERS = "16 (12 with the task to name the action, 4 free viewing), SMI HiSpeed 500 Hz, dominant eye"
 UNVERIFIED = (
-    "everything: no real file was at hand; layout and columns are those of two independent readers",
+    "everything: no real file was available; layout and columns are those of two independent readers",
     "event letters F (fixation) and S (saccade); B (blink) is used by those readers",
     "the two numbers after the time (pupil?), the three of geometry.txt and the last of resolution.txt: not read",
 )
@@ -117,7 +117,7 @@ class Clips:
         known: the clips of the register, in its order, without their gaze; `source_file` is where a video should lie.
         clip_of: gives the clip of a video's file name, None if it is not of this data set.
         video_of: finds the video of a clip below the source, relative to it.
-        usual_fps: taken where there is no video to tell.
+        usual_fps: taken where there is no video.
     """
 
     info: DatasetInfo
@@ -128,7 +128,7 @@ class Clips:
     usual_fps: Fraction
 
     def present(self, source: Path) -> bool:
-        """Tell whether the observers' text files are here."""
+        """Return whether the observers' text files are here."""
         files = _sample_files(root(source, self.folder))
         return any(self.clip_of(p.name.removesuffix(".txt").partition("_")[2]) for p in files)
 
@@ -226,7 +226,7 @@ def parse(file: Path) -> LetteredSamples:
     """Read one recording.
 
     Raises:
-        BadData: the file can not be opened, is empty, or a line is not as expected; the message names the line.
+        BadData: the file cannot be opened, is empty, or a line is not as expected; the message names the line.
     """
     try:
         data = without_mark(file.read_bytes())
@@ -276,7 +276,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report, *, usual_fps: Frac
         source: root of the data set.
         stimulus: its `extra` holds the screen, and the (observer, video, file) of each recording.
         report: takes the anomalies.
-        usual_fps: taken, and reported as an assumption, where there is no video to tell.
+        usual_fps: taken, and reported as an assumption, where there is no video.
 
     Raises:
         BadData: the size of the video is unknown, or none of the recordings can be used.

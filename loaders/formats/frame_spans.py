@@ -35,7 +35,7 @@ def frame_span(
 
 
 def starts_past(start_ms: Float64Array, fps: Fraction, n_frames: int) -> Mask:
-    """Tell for each start whether its first frame lies after the last one of the clip."""
+    """Return for each start whether its first frame lies after the last one of the clip."""
     return np.asarray(ceil_frames(start_ms, fps) > n_frames)
 
 

@@ -27,14 +27,14 @@ _PREFETCH = 4
 
 @dataclass(frozen=True)
 class FrameSource:
-    """What decoding a stimulus once has told.
+    """What is known after decoding a stimulus once.
 
     Attributes:
         n_frames: decoded frames, or images.
         width, height: pixels.
         fps: average frames a second; None for images.
         sha256: digest of the file, or of the digests of a folder's files with their names.
-        notes: what is odd, each with both numbers.
+        notes: anomalies, each with both numbers.
     """
 
     n_frames: int
@@ -68,7 +68,7 @@ def find_video(folder: Path, stem: str) -> Path | None:
 
 
 def exists(path: Path) -> bool:
-    """Tell whether frames lie at `path`: a file, or a folder with at least one numbered image."""
+    """Return whether frames lie at `path`: a file, or a folder with at least one numbered image."""
     return path.is_file() or (path.is_dir() and bool(numbered_images(path)))
 
 
@@ -99,11 +99,11 @@ def read(path: Path, first_number: int | None = None, fps: Fraction | None = Non
     Args:
         path: a video file, an image, or a folder of numbered images.
         first_number: number of frame 0 in a folder; None = the lowest number there.
-        fps: rate of a folder's images, which tell no time; None = unknown, their time is then 0.
+        fps: rate of a folder's images, which have no times; None = unknown, their time is then 0.
 
     Raises:
         MissingData: nothing is there.
-        BadData: a frame can not be decoded, or an image is numbered below frame 0; the message says which.
+        BadData: a frame cannot be decoded, or an image is numbered below frame 0; the message says which.
     """
     if path.is_dir():
         return _prefetch(lambda: _read_folder(path, first_number, fps))

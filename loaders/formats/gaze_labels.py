@@ -103,7 +103,7 @@ def _line(where: str, line: str) -> tuple[int, int, int, int]:
 
 
 def write(path: Path, labels: FrameLabels) -> None:
-    """Write one file, whole or not at all; frames are numbered from 0."""
+    """Write one file atomically; frames are numbered from 0."""
     rows = zip(labels.phase.tolist(), labels.x.tolist(), labels.y.tolist(), strict=True)
     text = "".join(f"{frame} {phase} {x} {y}\n" for frame, (phase, x, y) in enumerate(rows))
     with atomic_write(path) as temporary:
@@ -120,7 +120,7 @@ def place(root: Path, split: str, video: str, observer: str) -> Path:
         raise WrongUse(f"observer {observer!r}: the layout cuts a file's name at its first '_'; give another name")
     for name in (split, video, observer):
         if not name or name in (".", "..") or any(c in name for c in "/\\\0"):
-            raise WrongUse(f"{name!r} can not be the name of a file")
+            raise WrongUse(f"{name!r} cannot be the name of a file")
     return root / split / LABELS / video / f"{observer}_{video}.txt"
 
 

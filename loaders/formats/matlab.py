@@ -163,14 +163,14 @@ def texts(value: Value, path: Path, what: str) -> list[str]:
 
 
 def plausible(values: Float64Array) -> Mask:
-    """Tell for each row of numbers whether all of them are finite and below 1e9 in size."""
+    """Return for each row of numbers whether all of them are finite and below 1e9 in size."""
     with np.errstate(invalid="ignore"):
         good = np.abs(values) < PLAUSIBLE
     return np.asarray(good.all(axis=1) if values.ndim == 2 else good)
 
 
 def whole(values: Float64Array) -> Mask:
-    """Tell for each number whether it is a plausible whole number."""
+    """Return for each number whether it is a plausible whole number."""
     good = plausible(values)
     return np.asarray(good & (np.where(good, values, 0.5) % 1 == 0))
 
@@ -303,7 +303,7 @@ def _structs_73(file: Any, group: Any, budget: _Budget, depth: int) -> Value:
 
 
 def _field_order_73(group: Any) -> list[str]:
-    """Names of the fields in MATLAB's order where the file tells it, else in the file's."""
+    """Names of the fields in MATLAB's order where the file gives it, else in the file's."""
     order = [
         b"".join(np.asarray(letters).ravel().tolist()).decode("utf-8", "replace")
         for letters in group.attrs.get("MATLAB_fields", ())

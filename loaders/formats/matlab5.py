@@ -4,7 +4,9 @@ A file is a header of 128 bytes and elements: a tag (type, number of bytes), the
 array is an element of elements: flags, dimensions, name, then numbers, cells or fields. Only what data sets hold is
 read: numbers, text, cells and structs; objects, functions and sparse matrices are refused.
 
-A damaged file ends in `ValueError`; the readers that are written in C end the process with some.
+Why not `scipy.io.loadmat`: fuzzing made it end the process. A small file with one to four random bytes changed gives a
+segmentation fault or a bus error within 3,000 tries (SciPy 1.17.1), where a user needs the name of the damaged file
+and the rest of the conversion. Here a damaged file ends in `ValueError`.
 """
 
 from __future__ import annotations

@@ -210,7 +210,7 @@ def ranges(frames: Iterable[int]) -> tuple[int, ...]:
 
 
 def _report_lacking(png: Mapping[int, Path], mat: Mapping[int, Path], where: str, report: Report) -> None:
-    """A copy may have one form only; in a copy with both, a file without its twin is odd."""
+    """A copy may have one form only; in a copy with both, a file without its counterpart is reported."""
     if not png or not mat:
         return
     for kind, here, other in (("PNG", png, mat), ("MAT", mat, png)):
@@ -312,9 +312,9 @@ def _png_pixels(path: Path) -> npt.NDArray[np.uint8]:
         raise BadData(f"{path}: not a PNG file; it begins with {data[:8]!r}")
     if not 0 < size[0] * size[1] <= MAX_PIXELS:
         raise BadData(f"{path}: claims {size[1]}x{size[0]} pixels; at most {MAX_PIXELS} are read")
-    depth, colour = data[24:26]
-    if (depth, colour) != (8, 0):
-        raise BadData(f"{path}: bit depth {depth}, colour type {colour}; expected 8-bit grey (8, 0)")
+    depth, color = data[24:26]
+    if (depth, color) != (8, 0):
+        raise BadData(f"{path}: bit depth {depth}, colour type {color}; expected 8-bit grey (8, 0)")
     _check_png_chunks(path, data)
     try:
         image = Image.open(io.BytesIO(data), formats=["PNG"])

@@ -1,7 +1,7 @@
-"""Text of numbers: rows of a fixed number of columns, one a line; nothing is skipped in silence.
+"""Text of numbers: rows of a fixed number of columns, one on each line; nothing is skipped silently.
 
 A compiled scan reads the plain form (signs, digits, a point). Where it meets anything else, the same bytes are read
-again line by line: either they mean numbers all the same, or the error names the line and what stands there.
+again line by line: either they are numbers nevertheless, or the error names the line and its content.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""How an event looks in a picture: a shape and a colour each, and a legend.
+"""How an event looks in a picture: a shape and a color each, and a legend.
 
-The colours are Okabe and Ito's, which the colour-blind can tell apart; the shapes tell the same without colour.
+The colors are Okabe and Ito's, which color-blind readers can distinguish; the shapes say the same without color.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ INK, PAPER, HALO = (20, 20, 20), (255, 255, 255), (0, 0, 0)
 
 @dataclass(frozen=True)
 class Mark:
-    """Shape and colour of an event, and its word in the legend."""
+    """Shape and color of an event, and its text in the legend."""
 
     shape: str
-    colour: tuple[int, int, int]
+    color: tuple[int, int, int]
     text: str
 
 
@@ -60,19 +60,19 @@ def draw_mark(draw: Draw, event: str, x: float, y: float, radius: float) -> None
     slant = [((x - radius, y - radius), (x + radius, y + radius)), ((x - radius, y + radius), (x + radius, y - radius))]
     upright = [((x - radius, y), (x + radius, y)), ((x, y - radius), (x, y + radius))]
     halo = 2 if radius >= SMALL_PX else 1
-    for colour, extra in ((HALO, halo), (mark.colour, 0)):
+    for color, extra in ((HALO, halo), (mark.color, 0)):
         if mark.shape == "dot":
             small = max(radius * 0.55, 2.0) + extra / 2
-            draw.ellipse((x - small, y - small, x + small, y + small), fill=colour)
+            draw.ellipse((x - small, y - small, x + small, y + small), fill=color)
         elif mark.shape == "circle":
-            draw.ellipse(_grown(box, extra / 2), outline=colour, width=width + extra)
+            draw.ellipse(_grown(box, extra / 2), outline=color, width=width + extra)
         elif mark.shape == "square":
-            draw.rectangle(_grown(box, extra / 2), outline=colour, width=width + extra)
+            draw.rectangle(_grown(box, extra / 2), outline=color, width=width + extra)
         elif mark.shape == "diamond":
-            draw.line(diamond, fill=colour, width=width + extra, joint="curve")
+            draw.line(diamond, fill=color, width=width + extra, joint="curve")
         else:
             for line in slant if mark.shape == "cross" else upright:
-                draw.line(line, fill=colour, width=width + extra)
+                draw.line(line, fill=color, width=width + extra)
 
 
 def _grown(box: tuple[float, float, float, float], by: float) -> tuple[float, float, float, float]:

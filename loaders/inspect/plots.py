@@ -1,6 +1,6 @@
 """The statistics of a release as pictures: PNG and SVG, the same bytes for the same numbers.
 
-No window, no global state of matplotlib; colours that the colour-blind can tell apart (Okabe and Ito); no dates.
+No window, no global state of matplotlib; colors that color-blind readers can distinguish (Okabe and Ito); no dates.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from ..io.files import atomic_write
 from .stats import ONSET_BIN_MS, Histogram, Statistics
 
 SIZE_IN = (7.2, 4.2)
-COLOURS = {"fixation": "#0072B2", "pursuit": "#E69F00", "saccade": "#D55E00"}
+COLORS = {"fixation": "#0072B2", "pursuit": "#E69F00", "saccade": "#D55E00"}
 _PLAIN = "#0072B2"
 _STYLE: dict[Any, Any] = {
     "svg.hashsalt": "vidsal",
@@ -65,7 +65,7 @@ def save(statistics: Statistics, folder: Path) -> list[Path]:
 
 def _chosen(s: Statistics) -> Iterator[tuple[str, Callable[[Axes, Statistics], None]]]:
     if s.points:
-        yield "centre_bias", _centre_bias
+        yield "centre_bias", _center_bias
     if s.points and np.isfinite(s.over_time).sum() > 1:
         yield "points_over_time", _over_time
     if any(h.n for h in s.durations_ms.values()):
@@ -81,9 +81,9 @@ def _title(axes: Axes, s: Statistics, text: str) -> None:
     axes.set_title(f"{s.release}{split}: {text}")
 
 
-def _centre_bias(axes: Axes, s: Statistics) -> None:
+def _center_bias(axes: Axes, s: Statistics) -> None:
     _title(axes, s, f"where people look ({s.points:,} points)")
-    uniform = s.centre_bias * s.centre_bias.size
+    uniform = s.center_bias * s.center_bias.size
     picture = axes.imshow(uniform, cmap="viridis", extent=(0, 1, 1, 0), aspect="auto", vmin=0, interpolation="nearest")
     axes.figure.colorbar(picture, ax=axes, label="times the uniform share")
     if s.mean_xy is not None and s.sd_xy is not None:
@@ -117,7 +117,7 @@ def _durations(axes: Axes, s: Statistics) -> None:
         if histogram.n:
             values, edges = _coarse(histogram, 20)
             label = f"{event} (n = {histogram.n:,}, median {histogram.quantile(0.5):.0f} ms)"
-            axes.stairs(values / histogram.n, edges, color=COLOURS[event], label=label, lw=1.4)
+            axes.stairs(values / histogram.n, edges, color=COLORS[event], label=label, lw=1.4)
     shown = max(h.quantile(0.99) for h in s.durations_ms.values() if h.n)
     axes.set_xlim(0, max(shown * 1.1, 40))
     axes.set_xlabel("duration [ms], cut at the 99th percentile")
@@ -130,7 +130,7 @@ def _amplitudes(axes: Axes, s: Statistics) -> None:
     histogram, unit, step = (s.amplitude_deg, "degrees", 0.5) if in_degrees else (s.amplitude_px, "px", 10.0)
     _title(axes, s, "from one fixation to the next")
     values, edges = _coarse(histogram, round(step / histogram.width))
-    axes.stairs(values / histogram.n, edges, color=COLOURS["saccade"], fill=True, alpha=0.8)
+    axes.stairs(values / histogram.n, edges, color=COLORS["saccade"], fill=True, alpha=0.8)
     axes.set_xlim(0, max(histogram.quantile(0.99) * 1.1, step * 4))
     axes.set_xlabel(f"amplitude [{unit}], cut at the 99th percentile; median {histogram.quantile(0.5):.1f}")
     axes.set_ylabel(f"share in {step:g} {unit}")

@@ -1,6 +1,6 @@
-"""What a release holds, in numbers: points over time, centre bias, durations, saccades, observers.
+"""What a release holds, in numbers: points over time, center bias, durations, saccades, observers.
 
-One pass, one stimulus in memory. What the source does not tell has no number but a reason. Positions are counted as
+One pass, one stimulus in memory. What the source does not give has no number but a reason. Positions are counted as
 they are scored: points, in bounds, without forced starts. Durations and amplitudes are those of all events.
 """
 
@@ -18,7 +18,7 @@ from ..release.release import Release, Stimulus
 from ..release.walk import point_rows, walk
 
 GRID = (36, 64)
-"""Rows and columns of the centre-bias map."""
+"""Rows and columns of the center-bias map."""
 
 ONSET_BIN_MS = 100
 _TIMED = ("fixation", "pursuit", "saccade")
@@ -90,7 +90,7 @@ class Statistics:
             frame annotated, NaN where none has; for images alone: points that begin in each `ONSET_BIN_MS`, mean over
             the images.
         over_time_images: whether `over_time` counts onsets.
-        centre_bias: float64, shape `GRID`, share of the points in each cell of the frame; sums to 1.
+        center_bias: float64, shape `GRID`, share of the points in each cell of the frame; sums to 1.
         mean_xy, sd_xy: of the points, as shares of width and height.
         durations_ms: by event.
         amplitude_px, amplitude_deg: distance between consecutive fixations of an observer.
@@ -113,7 +113,7 @@ class Statistics:
     observers_per_stimulus: list[int] | None = None
     over_time: Float64Array = field(default_factory=lambda: np.empty(0))
     over_time_images: bool = False
-    centre_bias: Float64Array = field(default_factory=lambda: np.zeros(GRID))
+    center_bias: Float64Array = field(default_factory=lambda: np.zeros(GRID))
     mean_xy: tuple[float, float] | None = None
     sd_xy: tuple[float, float] | None = None
     durations_ms: dict[str, Histogram] = field(default_factory=dict)
@@ -178,7 +178,7 @@ def statistics(release: Release) -> Statistics:
         release: an open release.
 
     Returns:
-        The statistics; numbers that the source can not give are None, with a reason.
+        The statistics; numbers that the source cannot give are None, with a reason.
     """
     found = Statistics(release.id, release.split or "all")
     work = _Work()
@@ -189,7 +189,7 @@ def statistics(release: Release) -> Statistics:
     if found.over_time_images:
         found.over_time = work.onsets / max(found.annotated, 1) if work.onsets.any() else np.empty(0)
     if found.points:
-        found.centre_bias = work.grid / work.grid.sum()
+        found.center_bias = work.grid / work.grid.sum()
         mean = work.sums / found.points
         sd = np.sqrt(np.maximum(work.squares / found.points - mean**2, 0))
         found.mean_xy, found.sd_xy = (float(mean[0]), float(mean[1])), (float(sd[0]), float(sd[1]))
@@ -333,22 +333,22 @@ def _reasons(found: Statistics, work: _Work) -> None:
         found.reasons["durations"] = (
             "the rows are samples or pixels, not events; they have no length"
             if samples
-            else "the source does not tell how long a fixation lasts"
+            else "the source does not say how long a fixation lasts"
         )
     if not found.amplitude_px.n:
         found.reasons["amplitudes"] = (
             "there are no fixations, only samples or pixels"
             if not work.fixations
-            else "the source tells no observer, or no time and order of his fixations"
+            else "the source gives no observer, or no time and order of the fixations"
             if not work.ordered
             else "no observer has two fixations in a row"
         )
     if not found.amplitude_deg.n:
         found.reasons["amplitudes_deg"] = found.reasons.get(
-            "amplitudes", "the source does not tell how many pixels are a degree"
+            "amplitudes", "the source does not say how many pixels are a degree"
         )
     if not len(found.over_time):
-        found.reasons["over_time"] = "images, and the source does not tell when a fixation begins"
+        found.reasons["over_time"] = "images, and the source does not say when a fixation begins"
     unknown = set(found.events) - set(EVENTS)
     if unknown:
         found.reasons["events"] = f"unknown events {sorted(unknown)}"

@@ -129,9 +129,9 @@ def _rows(release: Release, lines: list[dict[str, Any]]) -> Iterator[Finding]:
         "observers": len(set().union(*seen)) or None,
     }
     for name, value in counted.items():
-        told = release.record["counts"].get(name)
-        differs = "" if told == value else f", release.json says {told}"
-        yield Finding("counts", told == value, f"{name}: {value}{differs}")
+        recorded = release.record["counts"].get(name)
+        differs = "" if recorded == value else f", release.json says {recorded}"
+        yield Finding("counts", recorded == value, f"{name}: {value}{differs}")
 
 
 def _stimuli(release: Release, lines: list[dict[str, Any]]) -> Iterator[Finding]:
@@ -180,9 +180,9 @@ def _register(release: Release, lines: list[dict[str, Any]]) -> Iterator[Finding
     absent = len(known) - len(pairs)
     for what, columns in (("frame counts", ("n_frames",)), ("sizes", ("width", "height")), ("splits", ("split",))):
         compared = [
-            (line["stimulus_id"], [str(line[c]) for c in columns], [told[c] for c in columns])
-            for line, told in pairs
-            if all(told[c] for c in columns)
+            (line["stimulus_id"], [str(line[c]) for c in columns], [expected[c] for c in columns])
+            for line, expected in pairs
+            if all(expected[c] for c in columns)
         ]
         most = _MOST_FRAMES if columns == ("n_frames",) else 0
         different = [

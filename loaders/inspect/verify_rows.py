@@ -46,11 +46,11 @@ class Rule:
     wrong: int = 0
     first: list[str] = field(default_factory=list)
 
-    def see(self, wrong: Mask, tell: Callable[[int], str]) -> None:
-        """Count the rows that break the rule; `tell` describes one."""
+    def see(self, wrong: Mask, describe: Callable[[int], str]) -> None:
+        """Count the rows that break the rule; `describe` puts one into words."""
         places = np.flatnonzero(wrong)
         self.wrong += len(places)
-        self.first += [tell(int(place)) for place in places[: MOST_NAMED - len(self.first)]]
+        self.first += [describe(int(place)) for place in places[: MOST_NAMED - len(self.first)]]
 
     def finding(self, table: str, rows: int) -> Finding:
         """Say whether the rule holds."""
@@ -267,7 +267,7 @@ class Gaze(Rows):
 
 
 def _coded(column: pa.Array) -> tuple[Int64Array, list[Any]]:
-    """Return the numbers of words, -1 for a null, and the words."""
+    """Return the codes of a column, -1 for a null, and its categories."""
     words = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
     return pc.fill_null(words.indices.cast(pa.int64()), -1).to_numpy(), words.dictionary.to_pylist()
 

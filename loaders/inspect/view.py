@@ -2,7 +2,7 @@
 
 What is drawn: every row of fixations.parquet that covers the frame, as a mark of its event; the samples of
 gaze.parquet that fall into it, as small marks of their label. What lies outside the frame, or was lost by the tracker,
-can not be drawn and is counted in the caption. Where the frames are not on this machine the ground is grey, and the
+cannot be drawn and is counted in the caption. Where the frames are not on this machine the ground is grey, and the
 picture says so.
 """
 
@@ -31,7 +31,7 @@ from .marks import INK, LINE_HEIGHT, PAPER, draw_legend, draw_mark, event_of, fo
 VIDEO_CODECS = {".mp4": ("libx264", "h264", "mpeg4"), ".avi": ("mpeg4",), ".mkv": ("libx264", "h264", "mpeg4")}
 SHEET_WIDTH, VIDEO_WIDTH = 1440, 960
 FRAMES_ON_SHEET = 12
-_GREY = 128
+_GRAY = 128
 _MARGIN = 6
 
 Picture = Any
@@ -136,7 +136,7 @@ class Painter:
             self.notes.append("the frames are not on this machine: grey ground")
         self._annotated = stimulus.annotated_indices()
         if not stimulus.annotated:
-            self.notes.append("nobody's gaze is known")
+            self.notes.append("no gaze is known")
         elif len(self._annotated) < stimulus.n_frames:
             self.notes.append(f"{len(self._annotated)} of the frames annotated")
 
@@ -168,7 +168,7 @@ class Painter:
         from PIL import Image, ImageDraw
 
         if rgb is None:
-            ground = np.full((self.stimulus.height, self.stimulus.width, 3), _GREY, np.uint8)
+            ground = np.full((self.stimulus.height, self.stimulus.width, 3), _GRAY, np.uint8)
         else:
             ground = rgb
         if self._density:
@@ -208,9 +208,9 @@ def overlay(rgb: UInt8Image, density: Float32Array) -> UInt8Image:
     if not high > 0:
         return rgb
     share = (density / high)[..., None].astype(np.float64)
-    colour = colormaps["inferno"](share[..., 0])[..., :3] * 255
+    color = colormaps["inferno"](share[..., 0])[..., :3] * 255
     opacity = 0.75 * np.sqrt(share)
-    return np.asarray(np.rint(rgb * (1 - opacity) + colour * opacity), np.uint8)
+    return np.asarray(np.rint(rgb * (1 - opacity) + color * opacity), np.uint8)
 
 
 def save_sheet(

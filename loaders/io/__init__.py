@@ -1,1 +1,1 @@
-"""Files on disk: written whole or not at all, Parquet, worker processes, compiled functions, the shipped registers."""
+"""Files on disk and what surrounds them: atomic writes, Parquet, registers, names, progress, workers, compiled code."""

@@ -1,4 +1,4 @@
-"""Writing files whole or not at all, digests, canonical JSON."""
+"""Atomic writes, locked folders, digests, canonical JSON."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..errors import WrongUse
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; it replaces `path` at the end, or vanishes if something fails."""
+    """Give a temporary path beside `path`; it replaces `path` at the end, or is removed on failure."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
@@ -55,7 +55,7 @@ def canonical(value: Any) -> str:
 
 
 def write_json(path: Path, value: Any) -> None:
-    """Write canonical JSON, whole or not at all."""
+    """Write canonical JSON atomically."""
     with atomic_write(path) as temporary:
         temporary.write_text(canonical(value), encoding="utf-8")
 

@@ -55,7 +55,7 @@ def _options(schema: pa.Schema, first: pa.Table | None) -> dict[str, object]:
 
 
 def write(path: Path, schema: pa.Schema, tables: Iterable[pa.Table]) -> int:
-    """Write tables, each of one stimulus, whole or not at all; return the number of rows.
+    """Write tables, each of one stimulus, atomically; return the number of rows.
 
     Whole tables are packed into row groups of at most `ROW_GROUP_ROWS`; a larger one has groups of its own. So a
     stimulus is read without most of the rest.

@@ -26,8 +26,8 @@ def mean_density(stimulus: Stimulus, truth: Truth) -> Float64Array | None:
     """
     height, width = stimulus.height, stimulus.width
     frame, pixel, weight = looks(stimulus, truth)
-    down = kernels(_centres(height), height, max(height, width), truth)
-    across = kernels(_centres(width), width, max(height, width), truth)
+    down = kernels(_centers(height), height, max(height, width), truth)
+    across = kernels(_centers(width), width, max(height, width), truth)
     # A frame's density is divided by what its kernels leave inside the frame.
     inside = np.outer(down.sum(axis=0), across.sum(axis=0)).ravel()
     mass = np.bincount(frame, weight * inside[pixel], stimulus.n_frames)
@@ -63,5 +63,5 @@ def looks(stimulus: Stimulus, truth: Truth) -> tuple[Int64Array, Int64Array, Flo
     return frame, pixel, weight
 
 
-def _centres(size: int) -> Float64Array:
+def _centers(size: int) -> Float64Array:
     return np.arange(size, dtype=np.float64) + 0.5

@@ -101,7 +101,7 @@ class Stimulus:
 
     @property
     def fps(self) -> Fraction | None:
-        """Frames a second; None for an image or where nobody knows."""
+        """Frames a second; None for an image or where it is unknown."""
         num, den = self.row["fps_num"], self.row["fps_den"]
         return None if not num or not den else Fraction(int(num), int(den))
 
@@ -192,7 +192,7 @@ class Stimulus:
 
         Raises:
             MissingData: the frames are not on this machine; the message says where they were expected.
-            BadData: a frame can not be decoded, or the file is not the one that was converted.
+            BadData: a frame cannot be decoded, or the file is not the one that was converted.
         """
         path = self.frames_path()
         if path is None:
@@ -361,7 +361,7 @@ class Release:
 
     @property
     def frames_variable(self) -> str:
-        """Environment variable that tells where the frames lie."""
+        """Environment variable with the folder of the frames."""
         return "VIDSAL_FRAMES_" + str(self.record["dataset"]).upper().replace("-", "_")
 
     def find_frames(self, stimulus: Stimulus) -> Path | None:
@@ -378,7 +378,7 @@ class Release:
         return next((c for c in candidates if frame_files.exists(c)), None)
 
     def frames_hint(self, missing: list[str]) -> str:
-        """Say which frames are missing and how to mend it."""
+        """Say which frames are missing and how to provide them."""
         some = ", ".join(missing[:5]) + (f" and {len(missing) - 5} more" if len(missing) > 5 else "")
         expected = self.frames_root() or "nowhere: local.json is missing"
         return (
@@ -425,7 +425,7 @@ _POINT_COLUMNS = (
 
 
 def _read_groups(file: pq.ParquetFile, groups: Iterable[int], columns: Sequence[str] | None) -> pa.Table:
-    """Read row groups one by one: Arrow can not read lists of words from several at once."""
+    """Read row groups one by one: Arrow cannot read lists of dictionary values from several at once."""
     wanted = None if columns is None else list(columns)
     tables = [file.read_row_group(group, wanted, use_threads=False) for group in groups]
     if tables:
@@ -439,7 +439,7 @@ _NEEDED = ("release", "dataset", "digest", "files", "counts", "truth", "screen")
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
-    """Name the file of a release where it is missing, or Parquet can not be read.
+    """Name the file of a release where it is missing, or Parquet cannot be read.
 
     Raises:
         BadData: it is missing or damaged.

@@ -46,8 +46,8 @@ def density(
     total = float(down.sum(axis=0) @ across.sum(axis=0))  # the sum of the product, without a visit to its pixels
     if not total > 0:
         return np.zeros(shape, np.float32)
-    normalised: Float64Array = (down / total) @ across.T
-    return normalised.astype(np.float32)
+    normalized: Float64Array = (down / total) @ across.T
+    return normalized.astype(np.float32)
 
 
 def kernels(position: Float64Array, size: int, longest: int, truth: Truth) -> Float64Array:

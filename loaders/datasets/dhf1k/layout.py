@@ -95,10 +95,10 @@ def stimuli(
 
     Args:
         source: the folder of the data set.
-        gaze_of: tells of a video what gaze of it is here, nothing true where there is none; the row's `extra`.
+        gaze_of: returns what gaze of a video is here, nothing true where there is none; the row's `extra`.
         gazed: the videos that have gaze, also those that the register does not know.
         info: of the form.
-        report: told of videos that are missing or surplus.
+        report: takes the videos that are missing or surplus.
 
     Raises:
         MissingData: there is neither.

@@ -73,7 +73,7 @@ def _strays(folder: Path) -> list[Path]:
 
 
 def present(source: Path) -> bool:
-    """Tell whether the observers' text files are here."""
+    """Return whether the observers' text files are here."""
     return next(_root(source).glob("P[0-9][0-9]/P[0-9][0-9]_Trail*.txt"), None) is not None
 
 
@@ -101,7 +101,7 @@ def _video(file: Path) -> str | None:
 
 
 def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
-    """Read all observers of one video; a file that can not be read is reported and left out."""
+    """Read all observers of one video; a file that cannot be read is reported and left out."""
     files = _files(source, stimulus.stimulus_id)
     if not files:
         layout.note_missing_gaze(stimulus, f"exportdata_train/Pxx/Pxx_Trail{int(stimulus.stimulus_id):03d}.txt", report)

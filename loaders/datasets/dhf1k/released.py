@@ -45,7 +45,7 @@ def _folder(source: Path, video: str) -> Path:
 
 
 def present(source: Path) -> bool:
-    """Tell whether the pooled maps are here."""
+    """Return whether the pooled maps are here."""
     return any(next(source.glob(p), None) is not None for p in _FOLDERS)
 
 
@@ -67,7 +67,7 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
 
 
 def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
-    """Read the maps of one video; what can not be read is reported and left out.
+    """Read the maps of one video; what cannot be read is reported and left out.
 
     Raises:
         BadData: the folder is there and no map in it can be used.

@@ -1,4 +1,4 @@
-"""The ARFF form: screen in comments, named columns, comma separated samples, hand labels where somebody set them.
+"""The ARFF form: screen in comments, named columns, comma separated samples, hand labels where there are any.
 
     %@METADATA width_px 1280.0            and height_px, width_mm, height_mm, distance_mm, in any order
     @RELATION gaze_labels
@@ -43,7 +43,7 @@ def parse(file: Path) -> Recording:
     """Read one recording, with its final hand labels if it has some.
 
     Raises:
-        BadData: the file can not be opened, a column is missing, or a line is not as expected; the message names
+        BadData: the file cannot be opened, a column is missing, or a line is not as expected; the message names
             the line.
     """
     try:
@@ -66,7 +66,7 @@ def parse(file: Path) -> Recording:
 
 
 def labelled(file: Path) -> bool | None:
-    """Tell whether a file has a column of final hand labels; None if it is no ARFF file."""
+    """Return whether a file has a column of final hand labels; None if it is no ARFF file."""
     try:
         with file.open("rb") as stream:
             return FINAL_LABEL in _header(file.name, without_mark(stream.read(1 << 16)))[0].columns

@@ -30,7 +30,7 @@ def parse(file: Path) -> Recording:
     """Read one recording.
 
     Raises:
-        BadData: the file can not be opened, the header lacks the size, or a line is not as expected; the message
+        BadData: the file cannot be opened, the header lacks the size, or a line is not as expected; the message
             names the line.
     """
     try:

@@ -1,4 +1,4 @@
-"""GazeCom, variant `labels`: hand-labelled eye movements, so that fixations and pursuit can be told apart.
+"""GazeCom, variant `labels`: hand-labelled eye movements, so that fixations and pursuit can be distinguished.
 
 Read from the ARFF files of `ground_truth/`, column `handlabeller_final`. Each longest run of one label is one row:
 fixation, pursuit, saccade, or noise (labels 0, unknown, and 4); its position is the median of its samples, its
@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from ...errors import BadData
 from ...records import LOST, Float64Array, Gaze, Report, StimulusRow
-from ...schema import words
+from ...schema import categorical
 from . import arff, layout, reading
 from .recording import Recording
 
@@ -26,7 +26,7 @@ INFO = replace(
     layout.BASE,
     variant="labels",
     verified=("one hand-labelled recording (GGM on holsten_gate): columns, labels, screen; equal to its .coord file",),
-    unverified=("the other 843 recordings", *layout.NO_VIDEO_AT_HAND),
+    unverified=("the other 843 recordings", *layout.WITHOUT_VIDEO),
 )
 
 Columns = dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]
@@ -36,7 +36,7 @@ EVENTS = ("noise", "fixation", "saccade", "pursuit")
 
 
 def present(source: Path) -> bool:
-    """Tell whether hand-labelled ARFF files are here."""
+    """Return whether hand-labelled ARFF files are here."""
     return layout.has_files(layout.arff_folder(source, labelled=True), ".arff")
 
 
@@ -52,7 +52,7 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
 
 
 def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
-    """Read all labelled recordings of one clip; one that can not be read is reported and left out.
+    """Read all labelled recordings of one clip; one that cannot be read is reported and left out.
 
     Raises:
         BadData: none of them can be used.
@@ -98,8 +98,8 @@ def _joined(parts: list[Columns], word: str, observers: list[str]) -> dict[str, 
     """Put the columns of several recordings below one another; one of them holds numbers of `EVENTS`."""
     columns: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     lengths = [len(part[word]) for part in parts]
-    columns[word] = words(columns[word], EVENTS)
-    columns["observer_id"] = words(np.repeat(np.arange(len(parts)), lengths), observers)
+    columns[word] = categorical(columns[word], EVENTS)
+    columns["observer_id"] = categorical(np.repeat(np.arange(len(parts)), lengths), observers)
     return columns
 
 

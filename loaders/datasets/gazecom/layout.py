@@ -102,7 +102,7 @@ def arff_folder(source: Path, *, labelled: bool) -> Path | None:
 
 
 def has_files(folder: Path | None, suffix: str) -> bool:
-    """Tell whether a folder, or a folder in it, holds a file of this kind."""
+    """Return whether a folder, or a folder in it, holds a file of this kind."""
     return folder is not None and bool(_files(folder, suffix))
 
 
@@ -203,7 +203,7 @@ def clip_length(stimulus: StimulusRow, report: Report) -> tuple[Fraction, int, F
     return fps, stimulus.n_frames, length_s
 
 
-NO_VIDEO_AT_HAND = (
+WITHOUT_VIDEO = (
     "frame counts of the clips: without the video a clip is taken as 20 s, koenigstrasse as 19 s",
     "that time 0 is the start of the first frame",
 )

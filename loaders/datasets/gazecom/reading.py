@@ -1,4 +1,4 @@
-"""Reading the recordings of one clip, and what is odd about them."""
+"""Reading the recordings of one clip, and reporting their anomalies."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SHORT_S = 1.0
 def read(
     source: Path, stimulus: StimulusRow, length_s: Fraction, report: Report
 ) -> Iterator[tuple[str, str, Recording]]:
-    """Yield observer, file and recording of each file of a clip; what can not be used is reported and left out.
+    """Yield observer, file and recording of each file of a clip; what cannot be used is reported and left out.
 
     Args:
         source: root of the data set.
@@ -56,7 +56,7 @@ def frame_of(t_us: Int64Array, fps: Fraction) -> Int64Array:
 
 
 def before(t_us: Int64Array, length_s: Fraction) -> Mask:
-    """Tell which times lie before the end of the clip."""
+    """Return which times lie before the end of the clip."""
     return t_us * length_s.denominator < length_s.numerator * 1_000_000
 
 

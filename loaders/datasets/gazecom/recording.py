@@ -31,7 +31,7 @@ class Recording(Samples):
         size: (width, height) that the file states, in pixels; None if it does not.
         geometry_m: distance, width and height of the picture in metres; None if the file does not say.
         label: int8 (n,), the final hand label 0 to 4; None if there is none.
-        notes: what is odd but does no harm.
+        notes: harmless anomalies.
     """
 
     confidence: Float64Array
@@ -76,7 +76,7 @@ def _sound(
     largest: float,
     whole_us: Int64Array,
 ) -> bool:
-    """Fill `whole_us`; tell whether all is as `checked` wants it. One pass where NumPy would take a dozen."""
+    """Fill `whole_us`; return whether all is as `checked` requires. One pass where NumPy would take a dozen."""
     before = np.int64(-1)
     for i in range(len(t_us)):
         whole = np.int64(t_us[i])

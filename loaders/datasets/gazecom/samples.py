@@ -15,7 +15,7 @@ import numpy as np
 
 from ...errors import BadData
 from ...records import LOST, Gaze, Report, StimulusRow
-from ...schema import words
+from ...schema import categorical
 from . import layout, reading
 
 INFO = replace(
@@ -25,12 +25,12 @@ INFO = replace(
         "79 recordings as .coord, of all 18 clips, and one as ARFF: columns, screen, clock, confidence",
         "the .coord and ARFF forms of one recording hold equal samples",
     ),
-    unverified=layout.NO_VIDEO_AT_HAND,
+    unverified=layout.WITHOUT_VIDEO,
 )
 
 
 def present(source: Path) -> bool:
-    """Tell whether `.coord` files of the natural movies, or unlabelled ARFF files, are here."""
+    """Return whether `.coord` files of the natural movies, or unlabelled ARFF files, are here."""
     movies = layout.coord_folder(source)
     return (
         layout.has_files(movies, ".coord")
@@ -64,7 +64,7 @@ def _named(movies: Path | None) -> Path | None:
 
 
 def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
-    """Read all recordings of one clip; one that can not be read is reported and left out.
+    """Read all recordings of one clip; one that cannot be read is reported and left out.
 
     Raises:
         BadData: none of them can be used.
@@ -103,8 +103,8 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     return Gaze(
         fixations={
             **columns,
-            "observer_id": words(np.repeat(np.arange(len(parts)), [len(p["frame"]) for p in parts]), observers),
-            "event": words(lost, ["point", "noise"]),
+            "observer_id": categorical(np.repeat(np.arange(len(parts)), [len(p["frame"]) for p in parts]), observers),
+            "event": categorical(lost, ["point", "noise"]),
             "flags": {LOST: lost},
         },
         last_annotated=n_frames - 1 if stimulus.n_frames is None else None,

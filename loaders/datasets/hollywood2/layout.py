@@ -36,7 +36,7 @@ BASE = replace(
 
 @lru_cache(maxsize=1)
 def clips() -> dict[str, tuple[str, int | None, int | None]]:
-    """Return split, width and height of each clip, in the order of the register; None where no shot tells."""
+    """Return split, width and height of each clip, in the order of the register; None where no shot has them."""
     found: dict[str, tuple[str, int | None, int | None]] = {}
     for line in registers.rows("hollywood2_shots"):
         if found.get(line["clip"], (None, None))[1] is None:

@@ -25,7 +25,7 @@ from . import layout
 INFO = replace(
     layout.BASE,
     variant="released",
-    verified=("nothing: no real file was at hand",),
+    verified=("nothing: no real file was available",),
     unverified=(
         "layout, names and numbering: those of the registers and readers of people who use the data",
         "whether these maps hold pixels where nobody looked, as those of UCF Sports of 2017 do",
@@ -35,7 +35,7 @@ INFO = replace(
 
 
 def present(source: Path) -> bool:
-    """Tell whether a shot with fixation maps is here."""
+    """Return whether a shot with fixation maps is here."""
     return any(
         name.startswith("actionclip") and (folder / "fixation").is_dir()
         for _, name, folder in sorted(_shot_folders(source))
@@ -85,7 +85,7 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
 
 
 def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
-    """Read the maps of one shot; what can not be read is reported and left out.
+    """Read the maps of one shot; what cannot be read is reported and left out.
 
     Raises:
         BadData: none of the maps can be used.

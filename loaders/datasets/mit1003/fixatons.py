@@ -33,14 +33,14 @@ INFO = images.info(
     (
         "119,432 fixations; 104,387 without the first of each scanpath, of which 104,154 lie inside",
         "image 1: 136 fixations, 121 without the first ones; equal to the authors' own list after rounding",
-        "positions are 1-based: so read, the authors' maps are met as well or better on all of 18",
+        "positions are 1-based: read so, the authors' maps are reproduced as well or better on all of 18",
     ),
-    ("in 24 scanpaths line 1 begins late, as if the fixation before it had been left out: flagged all the same",),
+    ("in 24 scanpaths line 1 begins late, as if the fixation before it had been left out: flagged nevertheless",),
 )
 
 
 def present(source: Path) -> bool:
-    """Tell whether the folder holds SCANPATHS."""
+    """Return whether the folder holds SCANPATHS."""
     return _root(source) is not None
 
 
@@ -55,7 +55,7 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
         raise MissingData(f"{source}: no {SCANPATHS}/ here; expected {'; '.join(INFO.layout)}. {INFO.obtain}")
     folders = images.visible_folders(root / SCANPATHS)
     observers = {file.name for folder in folders for file in _files(folder)}
-    images.tell_missing_observers(observers, SCANPATHS, report)
+    images.report_missing_observers(observers, SCANPATHS, report)
     for folder in folders:
         absent = sorted(observers.intersection(images.OBSERVERS) - {file.name for file in _files(folder)})
         if absent and len(absent) < len(observers):

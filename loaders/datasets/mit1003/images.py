@@ -82,7 +82,7 @@ def rows(source: Path, folder: Path, gazed: Mapping[str, Any], report: Report) -
         source: the folder that paths are relative to.
         folder: where the pictures lie, or would lie.
         gazed: the images that have gaze, with what their rows carry as `extra`.
-        report: told of what is missing or surplus.
+        report: takes what is missing or surplus.
     """
     pictures = {stem: file.relative_to(source).as_posix() for stem, file in pictures_in(folder).items()}
     absent = []
@@ -121,7 +121,7 @@ def visible_folders(folder: Path) -> list[Path]:
     return [d for d in sorted(folder.iterdir()) if d.is_dir() and not d.name.startswith((".", "__"))]
 
 
-def tell_missing_observers(found: Set[str], where: str, report: Report) -> None:
+def report_missing_observers(found: Set[str], where: str, report: Report) -> None:
     """Report the observers of whom nothing at all is here, and unknown ones."""
     missing = [o for o in OBSERVERS if o not in found]
     if missing:

@@ -32,12 +32,12 @@ INFO = images.info(
     "http://people.csail.mit.edu/tjudd/WherePeopleLook/",
     ("ALLSTIMULI/<image>.jpeg", "DATA/<observer>/<image>.mat"),
     (
-        "the least lengths of fixations and saccades that the detection allows are those in the fixations of all "
+        "the shortest fixations and saccades that the detection allows are those in the fixations of all "
         "15,045 recordings as FixaTons has them",
         "a recording ends at sample 725 at the latest",
     ),
     (
-        "no real DATA file was at hand: its layout is that of the authors' code, checked on files built like it",
+        "no real DATA file was available: its layout is that of the authors' code, checked on files built like it",
         "the detection has not been compared with its original on real samples",
         "with it 104,171 fixations inside the images are expected without the first ones, 121 of image 1",
     ),
@@ -54,7 +54,7 @@ class Trial:
 
 
 def present(source: Path) -> bool:
-    """Tell whether the folder holds DATA with folders of observers."""
+    """Return whether the folder holds DATA with folders of observers."""
     return bool(_observers(source))
 
 
@@ -67,7 +67,7 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
     observers = _observers(source)
     if not observers:
         raise MissingData(f"{source}: no {DATA}/<observer>/ here; expected {'; '.join(INFO.layout)}. {INFO.obtain}")
-    images.tell_missing_observers({folder.name for folder in observers}, DATA, report)
+    images.report_missing_observers({folder.name for folder in observers}, DATA, report)
     gazed: dict[str, list[str]] = {}
     for folder in observers:
         for file in folder.iterdir():
@@ -100,7 +100,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
             report.add("unreadable", file.relative_to(source).as_posix(), f"{error}; left out")
     if not recordings:
         raise BadData(f"{stimulus.stimulus_id}: none of the {len(here)} recordings can be read")
-    _tell_lost(recordings, stimulus.stimulus_id, report)
+    _report_lost(recordings, stimulus.stimulus_id, report)
     return Gaze(
         fixations=_fixations(recordings),
         samples=_samples(recordings),
@@ -113,7 +113,7 @@ def read_samples(path: Path, image: str, report: Report) -> Float64Array:
     """Read one file's samples, float64, shape (n, 2): x and y as stored, NaN where lost.
 
     Raises:
-        BadData: it can not be read, has another build, or belongs to another image.
+        BadData: it cannot be read, has another build, or belongs to another image.
     """
     name, value = matlab.only_variable(path)
     trial = matlab.struct(value, path, name)
@@ -187,7 +187,7 @@ def _samples(recordings: list[Trial]) -> dict[str, Column]:
     }
 
 
-def _tell_lost(recordings: list[Trial], where: str, report: Report) -> None:
+def _report_lost(recordings: list[Trial], where: str, report: Report) -> None:
     samples = sum(int((~np.isfinite(r.samples).all(axis=1)).sum()) for r in recordings)
     if samples:
         report.add("lost", where, "samples are NaN: no position", count=samples, fatal=False)

@@ -64,7 +64,7 @@ def find(source: Path) -> dict[str, str]:
 
 
 def split_of(name: str, folder: str = "") -> str | None:
-    """Tell the split from the photograph's name, else from the folder's; None if neither says.
+    """Return the split by the photograph's name, else from the folder's; None if neither says.
 
     >>> split_of("COCO_val2014_000000000042"), split_of("42", "train2014examples")
     ('val', 'train')
@@ -81,7 +81,7 @@ def coco_id(name: str) -> str | None:
     return match[0] if match else None
 
 
-def tell_counts(splits: Iterable[str], report: Report) -> None:
+def report_counts(splits: Iterable[str], report: Report) -> None:
     """Report how many images of each split are not here."""
     have = dict.fromkeys(COUNTS, 0)
     for split in splits:

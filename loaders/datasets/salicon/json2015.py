@@ -65,7 +65,7 @@ class Records:
 
 
 def present(source: Path) -> bool:
-    """Tell whether the folder holds a JSON file of the release."""
+    """Return whether the folder holds a JSON file of the release."""
     return bool(_files(source))
 
 
@@ -95,7 +95,7 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
         split = images.split_of(name, Path(photographs[name]).parent.name)
         if split is not None:
             rows[name] = _row(name, split, photographs[name], images.WIDTH, images.HEIGHT, None)
-    images.tell_counts((row.split for row in rows.values()), report)
+    images.report_counts((row.split for row in rows.values()), report)
     yield from (rows[name] for name in sorted(rows, key=natural_key))
 
 

@@ -35,7 +35,7 @@ TRUTHS = {
     )
 }
 UNVERIFIED = (
-    "no real file was at hand: the layout is that of the challenge's page and of other readers, checked on files "
+    "no real file was available: the layout is that of the challenge's page and of other readers, checked on files "
     "built like it",
     "the blur of the official PNG maps",
 )
@@ -72,7 +72,7 @@ class Edition:
     info: DatasetInfo
 
     def present(self, source: Path) -> bool:
-        """Tell whether the folder holds MAT files, and its name does not speak of another edition."""
+        """Return whether the folder holds MAT files, and its name does not have the year of another edition."""
         year = str(self.info.variant)
         other = [e for e in EDITIONS if e != year and e in source.name]
         return bool(_mats(source)) and not (other and year not in source.name)
@@ -86,7 +86,7 @@ class Edition:
         mats = _mats(source)
         if not mats:
             raise MissingData(f"{source}: no COCO_*.mat; expected {'; '.join(self.info.layout)}. {self.info.obtain}")
-        _tell_edition(list(mats.values()), self.info.variant or "", report)
+        _report_edition(list(mats.values()), self.info.variant or "", report)
         photographs = images.find(source)
         rows = []
         for name in sorted({*mats, *photographs}, key=natural_key):
@@ -109,14 +109,14 @@ class Edition:
                     extra=mats[name].relative_to(source).as_posix() if name in mats else None,
                 )
             )
-        images.tell_counts((row.split for row in rows), report)
+        images.report_counts((row.split for row in rows), report)
         yield from rows
 
     def gaze(self, source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
-        """Read the workers of one image; what is odd about one is reported and left out.
+        """Read the workers of one image; anomalies of one are reported and left out.
 
         Raises:
-            BadData: the file can not be read, has another build, or belongs to another image.
+            BadData: the file cannot be read, has another build, or belongs to another image.
         """
         if stimulus.extra is None:
             if stimulus.split != "test":
@@ -216,7 +216,7 @@ def _samples(workers: list[Worker]) -> dict[str, Column]:
     }
 
 
-def _tell_edition(mats: list[Path], edition: str, report: Report) -> None:
+def _report_edition(mats: list[Path], edition: str, report: Report) -> None:
     """Note where the number of mouse positions is that of the other edition."""
     counts = []
     for path in mats[:EDITION_SAMPLE]:
@@ -224,7 +224,7 @@ def _tell_edition(mats: list[Path], edition: str, report: Report) -> None:
             elements = matlab.structs(matlab.read(path).get("gaze", []), path, "gaze")
             counts.append(sum(len(matlab.matrix(e.get("location"), 2, path, "location")) for e in elements))
         except BadData:
-            continue  # told when its turn comes
+            continue  # reported when its turn comes
     if len(counts) < EDITION_SAMPLE:
         return
     mean = float(np.mean(counts))

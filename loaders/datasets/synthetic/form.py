@@ -1,4 +1,4 @@
-"""Synthetic: procedural videos and simulated observers, of any number and size; nobody looked at anything.
+"""Synthetic: procedural videos and simulated observers, of any number and size; no gaze is real.
 
 Source: made by `vidsal.loaders.datasets.synthetic.generate`, the same for the same arguments. Licence: CC0 1.0.
 Frames: any size and rate, FFV1 in AVI, lossless. Gaze: one text a video and observer, 250 Hz, pixels of the
@@ -73,7 +73,7 @@ class _Recording(NamedTuple):
 
 
 def present(source: Path) -> bool:
-    """Tell whether `source` holds gaze of this form."""
+    """Return whether `source` holds gaze of this form."""
     for split in SPLITS:
         for file in sorted((source / split).glob("gaze/*/*.txt"))[:1]:
             with file.open("rb") as stream:

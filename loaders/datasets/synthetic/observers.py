@@ -32,9 +32,9 @@ class Traits:
 
     Attributes:
         dwell_s: median duration of a fixation.
-        motion: how much moving things draw him.
-        centre: how much the centre of the frame draws him.
-        roaming: how much places without any thing draw him.
+        motion: how much moving things attract.
+        center: how much the center of the frame attracts.
+        roaming: how much places without any thing attract.
         blinks_hz: blinks a second.
         offset_deg: sd of the tracker's constant error in a recording.
         noise_deg: sd of the tracker's error of a sample.
@@ -42,7 +42,7 @@ class Traits:
 
     dwell_s: float
     motion: float
-    centre: float
+    center: float
     roaming: float
     blinks_hz: float
     offset_deg: float
@@ -82,7 +82,7 @@ def invent(rng: np.random.Generator) -> Traits:
     return Traits(
         dwell_s=float(rng.uniform(0.22, 0.36)),
         motion=float(rng.uniform(1.5, 3.0)),
-        centre=float(rng.uniform(0.3, 0.7)),
+        center=float(rng.uniform(0.3, 0.7)),
         roaming=float(rng.uniform(0.15, 0.4)),
         blinks_hz=float(rng.uniform(0.1, 0.4)),
         offset_deg=float(rng.uniform(0.15, 0.4)),
@@ -156,7 +156,7 @@ def _choose(scene: Scene, before: _Aim, now: float, traits: Traits, rng: np.rand
     things = [actor for actor in shot.actors if actor.first <= frame <= actor.last and actor.appeal > 0]
     pull = [_pull(actor, shot, now, traits, size, scene) * (0.35 if actor is before.actor else 1.0) for actor in things]
     since_cut = now - float(shot.first / scene.fps)
-    pull += [traits.centre * (1.0 + 4.0 * np.exp(-since_cut / NOVELTY_S)), traits.roaming]
+    pull += [traits.center * (1.0 + 4.0 * np.exp(-since_cut / NOVELTY_S)), traits.roaming]
     chance = np.asarray(pull) / np.sum(pull)
     pick = int(np.searchsorted(np.cumsum(chance), rng.random() * 0.999999))
     if pick < len(things):

@@ -16,7 +16,7 @@ import numpy as np
 from ...records import Float64Array, UInt8Image
 
 Shape = Literal["disc", "box", "ring", "star", "face", "pillar"]
-Colour = tuple[float, float, float]
+Color = tuple[float, float, float]
 SHAPES: tuple[Shape, ...] = ("disc", "box", "ring", "star", "face")
 
 SHOT_SECONDS = (1.0, 3.5)
@@ -29,13 +29,13 @@ class Path:
     """A position as a formula of time: centre + amplitude * wave(2 pi (frequency t + phase)).
 
     Attributes:
-        centre, amplitude: pixels, (x, y).
+        center, amplitude: pixels, (x, y).
         frequency: hertz, (x, y).
         phase: turns, (x, y).
         bounces: True for a triangle wave (steady speed, turning at the ends), False for a sine.
     """
 
-    centre: tuple[float, float]
+    center: tuple[float, float]
     amplitude: tuple[float, float] = (0.0, 0.0)
     frequency: tuple[float, float] = (0.0, 0.0)
     phase: tuple[float, float] = (0.0, 0.0)
@@ -49,7 +49,7 @@ class Path:
             wave = 4.0 * np.abs(turn - np.floor(turn + 0.5)) - 1.0
         else:
             wave = np.sin(2.0 * np.pi * turn)
-        return np.asarray(np.asarray(self.centre) + np.asarray(self.amplitude) * wave)
+        return np.asarray(np.asarray(self.center) + np.asarray(self.amplitude) * wave)
 
     def velocity(self, time_s: float) -> Float64Array:
         """Return the velocity in pixels a second, shape (2,)."""
@@ -64,7 +64,7 @@ class Actor:
     Attributes:
         shape: outline; a `pillar` spans the height and stands in front of the others.
         radius: pixels; half the width of a pillar.
-        colour: RGB, 0 to 255.
+        color: RGB, 0 to 255.
         path: where its centre is.
         spin: turns a second.
         first, last: frames in which it is there, inclusive.
@@ -73,7 +73,7 @@ class Actor:
 
     shape: Shape
     radius: float
-    colour: Colour
+    color: Color
     path: Path
     first: int
     last: int
@@ -90,7 +90,7 @@ class Shot:
 
     first: int
     last: int
-    colour: Colour
+    color: Color
     lattices: tuple[Float64Array, ...]
     actors: tuple[Actor, ...]
 
@@ -143,7 +143,7 @@ def _compose_shot(rng: np.random.Generator, width: int, height: int, first: int,
             Actor(
                 shape=SHAPES[int(rng.integers(len(SHAPES)))],
                 radius=float(rng.uniform(0.07, 0.13) * height),
-                colour=_contrasting(rng, ground),
+                color=_contrasting(rng, ground),
                 path=_wander(rng, size) if moving else Path(_place(rng, size)),
                 first=begin,
                 last=end,
@@ -182,27 +182,27 @@ def _place(rng: np.random.Generator, size: Float64Array) -> tuple[float, float]:
 def _wander(rng: np.random.Generator, size: Float64Array) -> Path:
     """A path within the frame, of 0.15 to 0.5 frame widths a second."""
     bounces = bool(rng.random() < 0.5)
-    centre = np.clip(rng.normal(0.5, 0.12, 2), 0.3, 0.7)
+    center = np.clip(rng.normal(0.5, 0.12, 2), 0.3, 0.7)
     amplitude = rng.uniform((0.15, 0.08), (0.36, 0.3))
-    amplitude = np.minimum(amplitude, np.minimum(centre, 1.0 - centre) - MARGIN)
+    amplitude = np.minimum(amplitude, np.minimum(center, 1.0 - center) - MARGIN)
     speed = rng.uniform(0.15, 0.5)
     frequency = speed / ((4.0 if bounces else 5.0) * amplitude[0]) * np.array([1.0, rng.uniform(0.5, 1.2)])
     phase = rng.random(2)
-    return Path(_pair(centre * size), _pair(amplitude * size), _pair(frequency), _pair(phase), bounces)
+    return Path(_pair(center * size), _pair(amplitude * size), _pair(frequency), _pair(phase), bounces)
 
 
 def _pair(values: Float64Array) -> tuple[float, float]:
     return float(values[0]), float(values[1])
 
 
-def _contrasting(rng: np.random.Generator, ground: Float64Array) -> Colour:
+def _contrasting(rng: np.random.Generator, ground: Float64Array) -> Color:
     """A colour well away from the ground's in luminance and in hue."""
     sign = 1.0 if ground.mean() < 110.0 else -1.0
     return _shade(np.clip(ground + sign * rng.uniform(25.0, 70.0) + rng.uniform(-60.0, 60.0, 3), 10, 245), 1.0)
 
 
-def _shade(colour: Float64Array, factor: float) -> Colour:
-    red, green, blue = (float(value) for value in colour * factor)
+def _shade(color: Float64Array, factor: float) -> Color:
+    red, green, blue = (float(value) for value in color * factor)
     return red, green, blue
 
 
@@ -216,7 +216,7 @@ def film(scene: Scene) -> Iterator[UInt8Image]:
 
 def draw_ground(shot: Shot, width: int, height: int) -> Float64Array:
     """Return the textured ground of a shot: float64, shape (height, width, 3), 0 to 255."""
-    ground = np.broadcast_to(np.asarray(shot.colour), (height, width, 3)).copy()
+    ground = np.broadcast_to(np.asarray(shot.color), (height, width, 3)).copy()
     for lattice, (cells, contrast) in zip(shot.lattices, OCTAVES, strict=True):
         ground += contrast * _stretch(lattice, cells, width, height)
     return np.asarray(np.clip(ground, 0.0, 255.0))
@@ -260,7 +260,7 @@ def _paint(canvas: Float64Array, actor: Actor, time: float) -> None:
     v = (np.cos(turn) * dy - np.sin(turn) * dx) / actor.radius
     inside = np.clip(0.5 - actor.radius * _outline(actor.shape, u, v), 0.0, 1.0)[..., None]
     region = canvas[top:bottom, left:right]
-    region += inside * (np.asarray(actor.colour) * _pattern(actor.shape, u, v)[..., None] - region)
+    region += inside * (np.asarray(actor.color) * _pattern(actor.shape, u, v)[..., None] - region)
     np.clip(region, 0.0, 255.0, out=region)
 
 

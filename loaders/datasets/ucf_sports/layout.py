@@ -88,7 +88,7 @@ def folders_of(source: Path, stimulus_id: str, split: str) -> Iterator[Path]:
 
 
 def annotation(folder: Path, stimulus_id: str) -> Annotation | None:
-    """Tell what lies in a video's folder; None if there is no fixation map."""
+    """Return what lies in a video's folder; None if there is no fixation map."""
     long_prefix = f"{underscored(stimulus_id)}_"
     fixation = folder / "fixation"
     for prefix, by_name in ((long_prefix, "2017"), ("", "2018")):

@@ -2,7 +2,7 @@
 
 **June 2017**: `testing/Diving-Side-001/fixation/Diving-Side_001_001.png`. Holds pixels where nobody looked: the
 mapping code set the whole grid of rows and columns. **April 2018**: `test/Diving-Side_001/fixation/0001.png`, without
-that fault, and with one map more than there are frames. The date in the MAT files tells them apart, else the naming.
+that fault, and with one map more than there are frames. The date in the MAT files distinguishes them, else the naming.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Revision:
     info: DatasetInfo
 
     def present(self, source: Path) -> bool:
-        """Tell whether a video with maps of this revision is here."""
+        """Return whether a video with maps of this revision is here."""
         return any(
             found.revision == self.info.variant
             for line in registers.rows("ucf_sports")
@@ -81,7 +81,7 @@ class Revision:
         _report(absent, by_name, others, info, report)
 
     def gaze(self, source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
-        """Read the maps of one video; what can not be read is reported and left out.
+        """Read the maps of one video; what cannot be read is reported and left out.
 
         Raises:
             BadData: none of the maps can be used.
@@ -99,16 +99,16 @@ def _extra(found: layout.Annotation, source: Path) -> tuple[str, str]:
 
 
 def _unregistered(source: Path, info: DatasetInfo, report: Report) -> Iterator[StimulusRow]:
-    told: set[str] = set()
+    seen: set[str] = set()
     for video, split, folder in layout.unregistered(source):
         found = layout.annotation(folder, video)
         if found is None or found.revision != info.variant:
             continue
         where = folder.relative_to(source).as_posix()
-        if video in told:
+        if video in seen:
             report.add("surplus", where, f"maps of {video} of the same revision lie elsewhere too; left out")
             continue
-        told.add(video)
+        seen.add(video)
         report.add("surplus", where, "a video that the register does not know", fatal=False)
         size = next((s for p in sorted((folder / "fixation").glob("*.png")) if (s := size_of_png(p))), None)
         yield StimulusRow(

@@ -1,4 +1,4 @@
-"""`vidsal data`: list, info, convert, verify."""
+"""`vidsal data list`, `info`, `convert`, `verify`; the other verbs of `data` are in `inspect`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _MOST_ANOMALIES = 20
 
 @click.group()
 def data() -> None:
-    """Data sets: what is known, and from what lies on disk to Parquet."""
+    """Data sets: what is known of them, conversion to Parquet, inspection, export."""
 
 
 @data.command("list")
@@ -39,10 +39,10 @@ def list_(as_json: bool) -> None:
 
 @data.command()
 @click.argument("name")
-@click.option("--variant", help="One variant only.")
+@click.option("--variant", help="Show this variant only; default: all variants.")
 @json_option
 def info(name: str, variant: str | None, as_json: bool) -> None:
-    """Say what a data set is, where to get it, and which facts were checked on real files."""
+    """Show what a data set is, where to get it, and which facts were checked on real files."""
     from vidsal.loaders import registry
 
     chosen = [variant] if variant else list(registry.variants(name))
@@ -87,16 +87,18 @@ def _print_info(info: DatasetInfo) -> None:
 
 @data.command()
 @click.argument("name")
-@click.option("--variant", help="Needed where the source holds several.")
-@click.option("--src", "source", required=True, type=any_path, help="Folder of the data set as distributed.")
-@click.option("--out", required=True, type=folder_out, help="Folder of the release.")
-@click.option("--workers", type=click.IntRange(1), help="Processes; default: one for each core.")
-@click.option("--strict", is_flag=True, help="Exit 1 if anything is odd.")
+@click.option("--variant", help="Convert this variant; needed where the source holds several.")
+@click.option(
+    "--src", "source", required=True, type=any_path, help="Read the data set, as distributed, from this folder."
+)
+@click.option("-o", "--out", required=True, type=folder_out, help="Write the release into this folder.")
+@click.option("--workers", type=click.IntRange(1), help="Use this many processes; default: one for each core.")
+@click.option("--strict", is_flag=True, help="Exit 1 if the source has any anomaly.")
 @json_option
 def convert(
     name: str, variant: str | None, source: Path, out: Path, workers: int | None, strict: bool, as_json: bool
 ) -> None:
-    """Convert a data set to one Parquet release."""
+    """Convert a data set, as distributed, to a Parquet release."""
     from vidsal.loaders.conversion.convert import convert as run_conversion
 
     with progress(f"convert {name}", "stimulus") as step:
@@ -109,17 +111,17 @@ def convert(
         for key, value in release["counts"].items():
             if value is not None:
                 click.echo(f"  {key.replace('_', ' '):<18}{value:>12,}")
-    _tell(result.anomalies)
+    _print_anomalies(result.anomalies)
     if strict and result.fatal:
         count = f"{len(result.fatal)} anomal{'y' if len(result.fatal) == 1 else 'ies'}"
         raise BadData(f"--strict: {count} (see above, and {out / 'release.json'})")
 
 
-def _tell(anomalies: tuple[Anomaly, ...]) -> None:
+def _print_anomalies(anomalies: tuple[Anomaly, ...]) -> None:
     most = _MOST_ANOMALIES if sys.stderr.isatty() else len(anomalies)
     for anomaly in anomalies[:most]:
-        told = str(anomaly.count) in anomaly.message or f"{anomaly.count:,}" in anomaly.message
-        times = "" if anomaly.count == 1 or told else f" ({anomaly.count} times)"
+        stated = str(anomaly.count) in anomaly.message or f"{anomaly.count:,}" in anomaly.message
+        times = "" if anomaly.count == 1 or stated else f" ({anomaly.count} times)"
         click.echo(
             f"vidsal: {'anomaly' if anomaly.fatal else 'note'}: {anomaly.where}: {anomaly.message}{times}", err=True
         )

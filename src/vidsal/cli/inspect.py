@@ -9,12 +9,16 @@ from typing import Any
 import click
 
 from vidsal.loaders.errors import WrongUse
+from vidsal.loaders.export import TARGETS
 
 from .output import any_path, folder_out, json_option, print_json, print_table, progress
 
-FORMS = ("csv", "bids", "pysaliency", "dhf1k", "gazelabels")
-split_option = click.option("--split", default="all", show_default=True, help="Official split; all = every stimulus.")
-recipe_option = click.option("--recipe", help="Truth recipe of the density; default: the release's own.")
+split_option = click.option(
+    "--split", default="all", show_default=True, help="Use the stimuli of this official split; all = every stimulus."
+)
+recipe_option = click.option(
+    "--recipe", help="Make densities by this truth recipe of the release; default: the release's first."
+)
 
 
 @click.command()
@@ -90,16 +94,22 @@ def _spread(values: dict[str, float] | None, reason: str | None) -> str:
 @click.command()
 @click.argument("folder", type=any_path)
 @click.argument("stimulus_id", metavar="STIMULUS")
-@click.option("-o", "--out", type=any_path, help="File; default: STIMULUS.png, or STIMULUS.mp4, in this folder.")
-@click.option("--sheet", "form", flag_value="sheet", default="sheet", help="A contact sheet (PNG); the default.")
-@click.option("--video", "form", flag_value="video", help="A video: .mp4, .avi, .mkv.")
-@click.option("--density", is_flag=True, help="Overlay the density.")
+@click.option("-o", "--out", type=any_path, help="Write this file; default: STIMULUS.png or .mp4 here.")
+@click.option("--sheet", "form", flag_value="sheet", default="sheet", help="Draw a contact sheet (PNG); the default.")
+@click.option("--video", "form", flag_value="video", help="Draw a video (.mp4, .avi or .mkv).")
+@click.option("--density", is_flag=True, help="Lay the density over the frames.")
 @recipe_option
-@click.option("--samples/--no-samples", default=True, show_default=True, help="Draw the samples of gaze.parquet.")
 @click.option(
-    "--sheet-frames", type=click.IntRange(1, 200), default=12, show_default=True, help="Frames on a contact sheet."
+    "--samples/--no-samples", default=True, show_default=True, help="Draw the gaze samples, where there are any."
 )
-@click.option("--frames", type=any_path, help="Folder of the frames, where it is not the converted one.")
+@click.option(
+    "--sheet-frames",
+    type=click.IntRange(1, 200),
+    default=12,
+    show_default=True,
+    help="Show this many frames on a sheet.",
+)
+@click.option("--frames", type=any_path, help="Read frames from this folder instead of the converted one.")
 @json_option
 def view(
     folder: Path,
@@ -113,7 +123,7 @@ def view(
     frames: Path | None,
     as_json: bool,
 ) -> None:
-    """Draw a stimulus with the gaze of all observers, coloured by event."""
+    """Draw a stimulus with the gaze of all observers, colored by event."""
     from vidsal.loaders.inspect import view as pictures
     from vidsal.loaders.release.release import load
 
@@ -149,13 +159,13 @@ def _safe(stimulus_id: str) -> str:
 
 @click.command()
 @click.argument("folder", type=any_path)
-@click.option("--to", "target", type=click.Choice(FORMS), help="Form; without it the forms are listed.")
-@click.option("-o", "--out", type=folder_out, help="A new or empty folder.")
+@click.option("--to", "target", type=click.Choice(TARGETS), help="Write this form; without it the forms are listed.")
+@click.option("-o", "--out", type=folder_out, help="Write into this folder, which must be new or empty.")
 @split_option
 @recipe_option
-@click.option("--size", metavar="WIDTHxHEIGHT", help="gazelabels: scale positions to frames of this size.")
-@click.option("--workers", type=click.IntRange(1), help="dhf1k: processes; default: 1.")
-@click.option("--frames", type=any_path, help="pysaliency: folder of the frames, where it is not the converted one.")
+@click.option("--size", metavar="WIDTHxHEIGHT", help="Scale positions to frames of this size (gazelabels only).")
+@click.option("--workers", type=click.IntRange(1), help="Use this many processes (dhf1k only); default: 1.")
+@click.option("--frames", type=any_path, help="Read frames from this folder, not the converted one (pysaliency).")
 @json_option
 def export(
     folder: Path,

@@ -90,10 +90,10 @@ def test_fixations_to_frames_and_the_forced_start(tmp_path):
     assert kinds(report) == [("out-of-range", 1)]
 
 
-def test_the_centre_is_a_twentieth_of_the_height_in_both_directions():
+def test_the_center_is_a_twentieth_of_the_height_in_both_directions():
     """At 640 x 480: 24 px from (320, 240); 24 is not away, 25 is; an observer is judged for himself."""
     rows = np.array([(1, 0, 1, 344, 264), (1, 1, 1, 345, 265), (2, 0, 1, 345, 240), (2, 1, 1, 295, 215)], float)
-    assert ledov.at_centre(rows, 640, 480).tolist() == [True, False, True, False]
+    assert ledov.at_center(rows, 640, 480).tolist() == [True, False, True, False]
 
 
 @given(
@@ -109,7 +109,7 @@ def test_forced_starts_against_a_slow_reading(points):
         if inside and abs(x - 32) > 2 and abs(y - 20) > 2:
             left.add(o)
         expected.append(o not in left)
-    assert ledov.at_centre(rows, width, height).tolist() == expected
+    assert ledov.at_center(rows, width, height).tolist() == expected
 
 
 def test_rows_out_of_order_are_sorted_and_told_of(tmp_path):

@@ -193,7 +193,7 @@ def test_texture_and_things_are_seen() -> None:
     assert frame.min() > 0 or frame.max() < 255  # not clipped at both ends
 
 
-_STEADY = Traits(dwell_s=0.3, motion=2.0, centre=0.5, roaming=0.3, blinks_hz=0.3, offset_deg=0.0, noise_deg=0.0)
+_STEADY = Traits(dwell_s=0.3, motion=2.0, center=0.5, roaming=0.3, blinks_hz=0.3, offset_deg=0.0, noise_deg=0.0)
 
 
 def _recordings(traits: Traits, n: int = 40) -> list[tuple[Scene, object]]:
@@ -243,7 +243,7 @@ def test_pursuit_stays_on_something_that_moves() -> None:
     assert np.mean(near) > 0.9
 
 
-def test_gaze_begins_at_the_centre_and_is_measured_with_noise() -> None:
+def test_gaze_begins_at_the_center_and_is_measured_with_noise() -> None:
     starts = np.array([(s.x[0], s.y[0]) for _, s in _recordings(_STEADY)])
     assert np.abs(starts.mean(0) - (80, 48)).max() < PX_PER_DEGREE
     scene = _scene(0)
@@ -394,9 +394,9 @@ def test_points_of_a_frame_lie_where_the_samples_do(release: Release) -> None:
     stimulus = release["scene_001"]
     samples = release.table("gaze", "scene_001").to_pandas()
     inside = samples[(samples.t_us // 1000 * 30 // 1000 == 45) & samples.label.isin(["fixation", "pursuit"])]
-    centre = inside.groupby("observer_id", observed=True)[["x_px", "y_px"]].median().mean()
+    center = inside.groupby("observer_id", observed=True)[["x_px", "y_px"]].median().mean()
     assert 5 <= len(stimulus.points(45)) <= 12
-    np.testing.assert_allclose(stimulus.points(45).mean(0), centre, atol=10)
+    np.testing.assert_allclose(stimulus.points(45).mean(0), center, atol=10)
 
 
 def _nss(prediction: np.ndarray, points: np.ndarray) -> float:
@@ -405,11 +405,11 @@ def _nss(prediction: np.ndarray, points: np.ndarray) -> float:
     return float((prediction[y, x].mean() - prediction.mean()) / spread) if spread > 1e-12 else 0.0
 
 
-def test_uniform_then_centre_then_motion_then_humans(release: Release) -> None:
+def test_uniform_then_center_then_motion_then_humans(release: Release) -> None:
     scores: dict[str, list[list[float]]] = {"centre": [], "motion": [], "humans": []}
     for stimulus in release:
         x, y = np.meshgrid(np.arange(160) + 0.5, np.arange(96) + 0.5)
-        centre = np.exp(-(((x - 80) / 24) ** 2 + ((y - 48) / (0.194 * 96)) ** 2) / 2)
+        center = np.exp(-(((x - 80) / 24) ** 2 + ((y - 48) / (0.194 * 96)) ** 2) / 2)
         before = None
         rows: dict[str, list[float]] = {name: [] for name in scores}
         for frame in stimulus.frames():
@@ -422,7 +422,7 @@ def test_uniform_then_centre_then_motion_then_humans(release: Release) -> None:
             who = every.observer[chosen]
             if len(set(who)) < 2:
                 continue
-            rows["centre"].append(_nss(centre, points))
+            rows["centre"].append(_nss(center, points))
             rows["motion"].append(_nss(motion, points))
             rows["humans"].append(
                 np.mean([_nss(stimulus.density_of(chosen[who != o]), points[who == o]) for o in set(who)])

@@ -15,12 +15,12 @@ import vidsal
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.errors import UnknownName, WrongUse
 from vidsal.loaders.export import Options, export
-from vidsal.loaders.export.dhf1k import fixation_map, grey, mat_bytes, number
+from vidsal.loaders.export.dhf1k import fixation_map, gray, mat_bytes, number
 
 from ..releases import stimulus, write_release
 
 
-def grey_of(path: Path) -> np.ndarray:
+def gray_of(path: Path) -> np.ndarray:
     with Image.open(path) as image:
         assert image.mode == "L"
         return np.asarray(image)
@@ -47,7 +47,7 @@ def root(tmp_path: Path) -> Path:
 def test_the_pixels_come_back(root: Path, tmp_path: Path) -> None:
     ds = vidsal.load(root)
     notes = export(ds, "dhf1k", tmp_path / "out")
-    assert notes == ["the observers are pooled: a map does not tell how many looked at a pixel, nor who"]
+    assert notes == ["the observers are pooled: a map does not say how many looked at a pixel, nor who"]
     convert("dhf1k", tmp_path / "out", tmp_path / "back", variant="released", workers=1)
     back = vidsal.load(tmp_path / "back")
     assert back.ids == ("002",)
@@ -58,7 +58,7 @@ def test_the_pixels_come_back(root: Path, tmp_path: Path) -> None:
         assert set(after) == before
     fixation = tmp_path / "out" / "annotation" / "0002" / "fixation"
     for frame in range(1, 5):
-        pixels = grey_of(fixation / f"{frame:04d}.png")
+        pixels = gray_of(fixation / f"{frame:04d}.png")
         assert set(np.unique(pixels)) == {0, 255}
         mat = scipy.io.loadmat(fixation / "maps" / f"{frame:04d}.mat")
         np.testing.assert_array_equal(mat["I"] * 255, pixels)
@@ -70,7 +70,7 @@ def test_the_densities_are_those_of_the_release(root: Path, tmp_path: Path) -> N
     export(ds, "dhf1k", tmp_path / "out", Options(recipe="plain"))
     for frame in range(4):
         density = ds["002"].density(frame).astype(np.float64)
-        written = grey_of(tmp_path / "out" / "annotation" / "0002" / "maps" / f"{frame + 1:04d}.png")
+        written = gray_of(tmp_path / "out" / "annotation" / "0002" / "maps" / f"{frame + 1:04d}.png")
         assert written.max() == 255
         assert np.abs(written - density / density.max() * 255).max() <= 0.5 + 1e-4
 
@@ -90,12 +90,12 @@ def test_frames_without_annotation_have_no_file_and_blank_ones_a_blank_map(tmp_p
     rows = {"event": "point", "frame": np.array([2], np.int32), "x_px": np.ones(1), "y_px": np.ones(1)}
     root = write_release(tmp_path / "r", [stimulus("b", annotated_frames=[2, 3], n_observers=None)], {"b": rows})
     notes = export(vidsal.load(root), "dhf1k", tmp_path / "out")
-    assert notes == ["frames that are not annotated have no map; index.csv tells the frames"]
+    assert notes == ["frames that are not annotated have no map; index.csv lists the frames"]
     folder = tmp_path / "out" / "annotation" / "0001"
     for kind in ("maps", "fixation"):
         assert sorted(p.name for p in (folder / kind).glob("*.png")) == ["0003.png", "0004.png"]
-        assert grey_of(folder / kind / "0003.png").any()
-        assert not grey_of(folder / kind / "0004.png").any()
+        assert gray_of(folder / kind / "0003.png").any()
+        assert not gray_of(folder / kind / "0004.png").any()
 
 
 def test_workers_change_no_byte(root: Path, tmp_path: Path) -> None:
@@ -124,8 +124,8 @@ def test_numbers() -> None:
 def test_small_maps() -> None:
     assert fixation_map(np.array([[0.5, 1.99], [0.0, 1.0]], np.float32), 2, 3).tolist() == [[0, 0, 0], [1, 0, 0]]
     assert fixation_map(np.empty((0, 2), np.float32), 1, 2).tolist() == [[0, 0]]
-    assert grey(np.array([[0.0, 0.1, 0.4]], np.float32)).tolist() == [[0, 64, 255]]
-    assert grey(np.zeros((1, 2), np.float32)).tolist() == [[0, 0]]
+    assert gray(np.array([[0.0, 0.1, 0.4]], np.float32)).tolist() == [[0, 64, 255]]
+    assert gray(np.zeros((1, 2), np.float32)).tolist() == [[0, 0]]
 
 
 @pytest.mark.parametrize("shape", [(1, 1), (3, 5), (8, 8), (1, 9)])
@@ -142,8 +142,8 @@ def test_the_real_maps_of_video_601_come_back(samples: Path, tmp_path: Path) -> 
     export(vidsal.load(tmp_path / "release"), "dhf1k", tmp_path / "out")
     source, copy = samples / "dhf1k" / "annotation" / "0601", tmp_path / "out" / "annotation" / "0601"
     for real in sorted((source / "fixation").glob("*.png")):
-        np.testing.assert_array_equal(grey_of(copy / "fixation" / real.name), grey_of(real))
+        np.testing.assert_array_equal(gray_of(copy / "fixation" / real.name), gray_of(real))
         theirs = scipy.io.loadmat(source / "fixation" / "maps" / f"{real.stem}.mat")["I"]
         np.testing.assert_array_equal(scipy.io.loadmat(copy / "fixation" / "maps" / f"{real.stem}.mat")["I"], theirs)
-        density = grey_of(source / "maps" / real.name).astype(int)
-        assert np.abs(grey_of(copy / "maps" / real.name) - density).max() <= 1
+        density = gray_of(source / "maps" / real.name).astype(int)
+        assert np.abs(gray_of(copy / "maps" / real.name) - density).max() <= 1

@@ -50,7 +50,7 @@ def test_counts_and_places_by_hand(tmp_path: Path) -> None:
     assert s.sd_xy == (0.25, 0.0)
     grid = np.zeros(GRID)
     grid[GRID[0] // 2, [GRID[1] // 4, 3 * GRID[1] // 4]] = 0.5
-    np.testing.assert_array_equal(s.centre_bias, grid)
+    np.testing.assert_array_equal(s.center_bias, grid)
     assert (s.observers, s.observers_per_stimulus) == (2, [2])
     amplitude = s.amplitude_px.summary()
     assert amplitude is not None
@@ -69,7 +69,7 @@ def test_only_a_saccade_may_lie_between_two_fixations(tmp_path: Path) -> None:
     assert found is not None
     assert (found["n"], found["mean"]) == (1, 3.0)
     assert s.amplitude_deg.summary() is None
-    assert s.reasons["amplitudes_deg"] == "the source does not tell how many pixels are a degree"
+    assert s.reasons["amplitudes_deg"] == "the source does not say how many pixels are a degree"
 
 
 def test_trials_are_kept_apart_and_order_stands_for_time(tmp_path: Path) -> None:
@@ -103,8 +103,8 @@ def test_what_is_not_known_has_a_reason(tmp_path: Path) -> None:
 
     single = {**pooled, "event": "fixation", "observer_id": ["A", "B"]}
     s = statistics(vidsal.load(write_release(tmp_path / "single", [image("a")], {"a": single})))
-    assert s.reasons["amplitudes"] == "the source tells no observer, or no time and order of his fixations"
-    assert s.reasons["durations"] == "the source does not tell how long a fixation lasts"
+    assert s.reasons["amplitudes"] == "the source gives no observer, or no time and order of the fixations"
+    assert s.reasons["durations"] == "the source does not say how long a fixation lasts"
 
     s = statistics(vidsal.load(write_release(tmp_path / "none", [stimulus("a", annotated=False)])))
     assert s.reasons["points"] == "no stimulus of this split is annotated"
