@@ -167,7 +167,7 @@ def _input_digest(model: ModelRecord, data: Release, plan: Plan, ids: list[str])
         "tool": _tool(plan),
         "release": data.digest,
         "split": data.split or "all",
-        "model": model.card().model_dump(mode="json"),
+        "model": model.card().model_dump(mode="json", exclude={"submission"}),
         "stimuli": ids,
         "encoding": plan.files,
         "as_published": plan.as_published,
