@@ -286,13 +286,13 @@ def _frame_stats(prediction: _Prediction, truth: FrameTruth, rules: Protocol) ->
     prediction.known_range = stats.low, stats.high
     if prediction.to_stretch:
         stats.span = stats.high - stats.low + EPS32
-    return formulas.plan_kld(stats, tuple(rules.metrics.values()))
+    return formulas.plan_kld(stats, (find(metric_id).function for metric_id in rules.metrics.values()))
 
 
 def _value(entry: Metric, prediction: _Prediction, truth: FrameTruth, stats: Any) -> float:
     """Compute a score by its formula where there is one, else by its definition."""
     if stats is not None:
-        formula = _formulas().FORMULAS.get(entry.id)
+        formula = _formulas().FORMULAS.get(entry.function)
         if formula is not None:
             return float(formula(stats))
     ranks, linear = prediction.for_definitions

@@ -6,11 +6,13 @@ Each agrees with its definition on every frame that passes the door; `formula` s
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 
 import numpy as np
 
+from ... import metrics
+from ...metrics.base import Function
 from ...metrics.maps import EPS, EPS_MIT
 from ..kernels import pixels as kernels
 from ..truth import TruthMap
@@ -165,68 +167,58 @@ def _kld_msu(s: FrameStats) -> float:
     return math.nan if s.constant or g.low == g.high else s.divergence(s.low if s.span else 0.0, EPS_MIT)
 
 
-_MIT = "kld[gt||pred;sum;log(eps+q/(p+eps));eps="
-
-_DIVERGENCES: dict[str, tuple[Formula, Callable[[FrameStats], tuple[float, float]]]] = {
-    f"{_MIT}2.220446049250313e-16]": (_kld, lambda s: (s.lifted, EPS)),
-    f"{_MIT}2.220446049250313e-16;zero_sum=undivided]": (_kld_undivided, lambda s: (0.0, EPS)),
-    f"{_MIT}2.2204e-16]": (_kld_tuebingen, lambda s: (s.lifted, EPS_MIT)),
-    f"{_MIT}2.2204e-16;constant=nan]": (_kld_msu, lambda s: (s.low if s.span else 0.0, EPS_MIT)),
-    "kld[gt||pred;log_softmax;no_eps;0*inf=nan]": (_kld_unisal, lambda s: (0.0, 0.0)),
+_DIVERGENCES: dict[Function, tuple[Formula, Callable[[FrameStats], tuple[float, float]]]] = {
+    metrics.kld: (_kld, lambda s: (s.lifted, EPS)),
+    metrics.kld_undivided: (_kld_undivided, lambda s: (0.0, EPS)),
+    metrics.kld_tuebingen: (_kld_tuebingen, lambda s: (s.lifted, EPS_MIT)),
+    metrics.kld_msu: (_kld_msu, lambda s: (s.low if s.span else 0.0, EPS_MIT)),
+    metrics.kld_unisal: (_kld_unisal, lambda s: (0.0, 0.0)),
 }
-"""Formula of each KLD, what it subtracts from an ordinary prediction, and its eps."""
+"""Formula of each definition of KLD, what it subtracts from an ordinary prediction, and its eps."""
 
 
 # ---------------------------------------------------------------------------------------------------------------------
 
-FORMULAS: dict[str, Formula] = {
-    "auc_judd[mw;pos=fixated_pixels;neg=unfixated_pixels]": lambda s: mann_whitney(
-        s.groups, repeated=False, against="unfixated"
-    ),
-    "auc_judd[mw;pos=fixation_list;neg=unfixated_pixels]": lambda s: mann_whitney(
-        s.groups, repeated=True, against="unfixated"
-    ),
-    "auc_judd[mw;pos=fixation_list;neg=all_pixels]": lambda s: mann_whitney(s.groups, repeated=True, against="all"),
-    "auc_judd[trapz;jitter=expected]": lambda s: jittered(s.groups),
-    "auc_judd[trapz;jitter=expected;float32;scale=255]": lambda s: ported(s.groups32(1)),
-    "auc_judd[trapz;jitter=expected;float32;scale=1]": lambda s: ported(s.groups32(255)),
-    "auc_judd[trapz;unique_thresholds;round=4;float32]": lambda s: by_levels(s.stretched_density),
-    "auc_judd[trapz;jitter=none;pos=fixation_list;unique=columns]": lambda s: untied(s.groups, s.truth.shape[1]),
-    "shuffled_auc[mw;pos=fixated_pixels;neg=other_list]": lambda s: mann_whitney(
-        s.groups, repeated=False, against="negatives"
-    ),
-    "shuffled_auc[mw;pos=fixation_list;neg=other_list]": lambda s: mann_whitney(
-        s.groups, repeated=True, against="negatives"
-    ),
-    "shuffled_auc[step=0.1;expected;thr=0..1.0]": lambda s: steps(s.groups, top=True),
-    "shuffled_auc[step=0.1;expected;thr=0..0.9]": lambda s: steps(s.groups, top=False),
-    "shuffled_auc[step=0.1;expected;thr=0..0.9;float32]": lambda s: steps32(s.stretched_density, few=False),
-    "shuffled_auc[step=0.1;expected;thr=0..0.9;float32;fp=over_fixations]": lambda s: steps32(s.stretched, few=True),
-    "nss[ddof=0;pos=fixated_pixels]": _nss(constant=0.0),
-    "nss[ddof=0;pos=fixated_pixels;constant=nan]": _nss(),
-    "nss[ddof=0;pos=fixation_list]": _nss(repeated=True, constant=0.0),
-    "nss[ddof=1;pos=fixated_pixels]": _nss(ddof=1),
-    "nss[ddof=1;pos=fixated_pixels;none=1]": _nss_unisal,
-    "nss[ddof=1;pos=fixation_list]": _nss(ddof=1, repeated=True),
-    "nss[ddof=0;std+1e-7;pos=fixation_list]": _nss_msu,
-    "cc[pearson]": _cc(constant=0.0),
-    "cc[pearson;constant=nan]": _cc(constant=math.nan),
-    "cc[pearson;+1e-7]": _cc_msu,
-    "sim[sum]": _sim,
-    "sim[none]": _sim_unisal,
-    "sim[sum;constant=uniform]": _sim_tuebingen,
-    "sim[minmax;sum]": _sim_stretched,
-    "sim[minmax;sum;zero=nan]": _sim_port,
-    "sim[sum+1e-7]": _sim_msu,
-    **{metric_id: formula for metric_id, (formula, _) in _DIVERGENCES.items()},
+FORMULAS: dict[Function, Formula] = {
+    metrics.auc_judd: lambda s: mann_whitney(s.groups, repeated=False, against="unfixated"),
+    metrics.auc_judd_list: lambda s: mann_whitney(s.groups, repeated=True, against="unfixated"),
+    metrics.auc_all_pixels: lambda s: mann_whitney(s.groups, repeated=True, against="all"),
+    metrics.auc_judd_jittered: lambda s: jittered(s.groups),
+    metrics.auc_judd_salema: lambda s: ported(s.groups32(1)),
+    metrics.auc_judd_tinyhd: lambda s: ported(s.groups32(255)),
+    metrics.auc_judd_unisal: lambda s: by_levels(s.stretched_density),
+    metrics.auc_judd_msu: lambda s: untied(s.groups, s.truth.shape[1]),
+    metrics.shuffled_auc: lambda s: mann_whitney(s.groups, repeated=False, against="negatives"),
+    metrics.shuffled_auc_list: lambda s: mann_whitney(s.groups, repeated=True, against="negatives"),
+    metrics.shuffled_auc_step: lambda s: steps(s.groups, top=True),
+    metrics.shuffled_auc_step_open: lambda s: steps(s.groups, top=False),
+    metrics.shuffled_auc_unisal: lambda s: steps32(s.stretched_density, few=False),
+    metrics.shuffled_auc_port: lambda s: steps32(s.stretched, few=True),
+    metrics.nss: _nss(constant=0.0),
+    metrics.nss_undefined: _nss(),
+    metrics.nss_list: _nss(repeated=True, constant=0.0),
+    metrics.nss_sample: _nss(ddof=1),
+    metrics.nss_unisal: _nss_unisal,
+    metrics.nss_sample_list: _nss(ddof=1, repeated=True),
+    metrics.nss_msu: _nss_msu,
+    metrics.cc: _cc(constant=0.0),
+    metrics.cc_undefined: _cc(constant=math.nan),
+    metrics.cc_msu: _cc_msu,
+    metrics.sim: _sim,
+    metrics.sim_unisal: _sim_unisal,
+    metrics.sim_tuebingen: _sim_tuebingen,
+    metrics.sim_stretched: _sim_stretched,
+    metrics.sim_port: _sim_port,
+    metrics.sim_msu: _sim_msu,
+    **{definition: formula for definition, (formula, _) in _DIVERGENCES.items()},
 }
-"""Scores as formulas on `FrameStats`, by the metric's full id."""
+"""The formula of each definition."""
 
 
-def plan_kld(stats: FrameStats, metrics: tuple[str, ...]) -> FrameStats:
+def plan_kld(stats: FrameStats, definitions: Iterable[Function]) -> FrameStats:
     """Note which KLD will be asked for, so that SIM measures its part on the way."""
     if stats.truth.truth_map is not None and not stats.constant and stats.truth.truth_map.high > 0:
-        for metric_id in metrics:
-            if metric_id in _DIVERGENCES:
-                stats.cross_terms = _DIVERGENCES[metric_id][1](stats)
+        for definition in definitions:
+            if definition in _DIVERGENCES:
+                stats.cross_terms = _DIVERGENCES[definition][1](stats)
     return stats

@@ -23,7 +23,9 @@ from torch import Tensor
 
 from vidsal.loaders.errors import WrongUse
 
+from ... import metrics
 from ...metrics import find
+from ...metrics.base import Function
 from ...metrics.maps import EPS, EPS_MIT
 from ...predictor import Kind
 from ...protocols import PROTOCOLS, Protocol
@@ -67,7 +69,7 @@ def score_batch(
 
 def covers(rules: Protocol) -> bool:
     """Whether the batch engine can score under a protocol."""
-    known = set(rules.metrics.values()) <= FORMULAS.keys()
+    known = all(find(metric_id).function in FORMULAS for metric_id in rules.metrics.values())
     return known and rules.resize in _TAPS and rules.stretch == "none" and not rules.halved
 
 
@@ -157,8 +159,8 @@ class _Batch:
         """Return the scores, the range, and whether the prediction is valid."""
         unscored = torch.full_like(self.low, math.nan)
         columns = [
-            unscored if "negatives" in find(m).needs and self.truths.negatives is None else FORMULAS[m](self)
-            for m in self.rules.metrics.values()
+            unscored if "negatives" in m.needs and self.truths.negatives is None else FORMULAS[m.function](self)
+            for m in map(find, self.rules.metrics.values())
         ]
         return torch.stack([*columns, self.low, self.high, self.valid.to(torch.float64)], 1)
 
@@ -409,23 +411,23 @@ def _own_reached(at: Tensor, once: Tensor, *, strictly: bool) -> Tensor:
     return reached.gather(1, place)
 
 
-FORMULAS: dict[str, Callable[[_Batch], Tensor]] = {
-    "auc_judd[mw;pos=fixated_pixels;neg=unfixated_pixels]": lambda b: b.area(repeated=False, everything=False),
-    "auc_judd[mw;pos=fixation_list;neg=all_pixels]": lambda b: b.area(repeated=True, everything=True),
-    "auc_judd[trapz;jitter=expected]": _Batch.jittered_area,
-    "shuffled_auc[mw;pos=fixated_pixels;neg=other_list]": lambda b: b.shuffled_area(repeated=False),
-    "shuffled_auc[mw;pos=fixation_list;neg=other_list]": lambda b: b.shuffled_area(repeated=True),
-    "shuffled_auc[step=0.1;expected;thr=0..1.0]": _Batch.steps,
-    "nss[ddof=0;pos=fixated_pixels]": lambda b: b.mean_z(ddof=0, repeated=False),
-    "nss[ddof=0;pos=fixation_list]": lambda b: b.mean_z(ddof=0, repeated=True),
-    "nss[ddof=1;pos=fixated_pixels]": lambda b: b.mean_z(ddof=1, repeated=False),
-    "cc[pearson]": _Batch.correlation,
-    "cc[pearson;constant=nan]": _Batch.correlation,
-    "sim[sum]": _Batch.overlap,
-    "sim[sum;constant=uniform]": _Batch.overlap,
-    "sim[minmax;sum]": _Batch.stretched_overlap,
-    "kld[gt||pred;sum;log(eps+q/(p+eps));eps=2.220446049250313e-16]": lambda b: b.divergence(EPS),
-    "kld[gt||pred;sum;log(eps+q/(p+eps));eps=2.2204e-16]": lambda b: b.divergence(EPS_MIT),
-    "kld[gt||pred;sum;log(eps+q/(p+eps));eps=2.220446049250313e-16;zero_sum=undivided]": lambda b: b.divergence(EPS),
+FORMULAS: dict[Function, Callable[[_Batch], Tensor]] = {
+    metrics.auc_judd: lambda b: b.area(repeated=False, everything=False),
+    metrics.auc_all_pixels: lambda b: b.area(repeated=True, everything=True),
+    metrics.auc_judd_jittered: _Batch.jittered_area,
+    metrics.shuffled_auc: lambda b: b.shuffled_area(repeated=False),
+    metrics.shuffled_auc_list: lambda b: b.shuffled_area(repeated=True),
+    metrics.shuffled_auc_step: _Batch.steps,
+    metrics.nss: lambda b: b.mean_z(ddof=0, repeated=False),
+    metrics.nss_list: lambda b: b.mean_z(ddof=0, repeated=True),
+    metrics.nss_sample: lambda b: b.mean_z(ddof=1, repeated=False),
+    metrics.cc: _Batch.correlation,
+    metrics.cc_undefined: _Batch.correlation,
+    metrics.sim: _Batch.overlap,
+    metrics.sim_tuebingen: _Batch.overlap,
+    metrics.sim_stretched: _Batch.stretched_overlap,
+    metrics.kld: lambda b: b.divergence(EPS),
+    metrics.kld_tuebingen: lambda b: b.divergence(EPS_MIT),
+    metrics.kld_undivided: lambda b: b.divergence(EPS),
 }
-"""Scores of a batch by the metric's full id; each agrees with its definition on ordinary frames."""
+"""The formula of each definition for a batch; they agree on ordinary frames."""

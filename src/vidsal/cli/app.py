@@ -22,7 +22,7 @@ from vidsal.loaders.errors import VidsalError
 
 _COMMANDS = {
     "demo": "Make a synthetic data set, convert it, run predictors, score them, build the site; about a minute.",
-    "data": "Data sets: what is known, and from what lies on disk to Parquet.",
+    "data": "Data sets: what is known of them, conversion to Parquet, inspection, export.",
     "model": "Models: published networks, references, and your own.",
     "run": "Run MODEL (a registered name, or path/to/file.py:Class) over a release and score it.",
     "predict": "Store what MODEL predicts (a registered name, or path/to/file.py:Class) for every stimulus of a split.",

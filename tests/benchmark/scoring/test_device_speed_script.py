@@ -10,6 +10,7 @@ from types import ModuleType
 import pytest
 import torch
 
+from vidsal.benchmark import metrics
 from vidsal.benchmark.scoring.device import batch as device
 
 
@@ -48,7 +49,7 @@ def test_it_measures_both_protocols(
 
 def test_it_stops_at_wrong_scores(script: ModuleType, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(script, "copy_bandwidth", lambda device: 1e9)
-    wrong = {**device.FORMULAS, "cc[pearson]": lambda b: b.correlation() + 1e-5}
+    wrong = {**device.FORMULAS, metrics.cc: lambda b: b.correlation() + 1e-5}
     monkeypatch.setattr(device, "FORMULAS", wrong)
     with pytest.raises(SystemExit, match="exact-1: a score lies 1.0"):
         script.main(SMALL)

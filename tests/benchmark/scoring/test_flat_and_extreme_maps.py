@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from vidsal.benchmark import Negatives, prepare_truth, score_frame
-from vidsal.benchmark.protocols import PROTOCOLS, Protocol
-from vidsal.benchmark.scoring.device.batch import score_batch
+from vidsal.benchmark import FrameTruth, Negatives, prepare_truth, score_frame
+from vidsal.benchmark.predictor import Kind
+from vidsal.benchmark.protocols import PROTOCOLS
+from vidsal.benchmark.scoring.device.batch import covers, score_batch
+from vidsal.benchmark.scoring.device.truths import upload
 from vidsal.benchmark.scoring.frame import score
 
 STEP = 2.0**-52
@@ -19,16 +21,22 @@ ULP = np.random.default_rng(0).random((12, 16)) > 0.9
 
 
 def bodies(p: np.ndarray, protocol: str, shape: tuple[int, int] | None = None) -> list[dict[str, float]]:
-    """Scores of one map by the formulas, by the definitions and by torch."""
+    """Scores of one map by the formulas and by the definitions; torch agrees with them as a run computes them."""
     rng = np.random.default_rng(3)
     h, w = shape or p.shape
     xy, others = rng.random((9, 2)) * (w, h), Negatives(rng.poisson(0.3, (h, w)))
-    truth = prepare_truth(xy, (h, w), rng.random((h, w)) ** 3, others, protocol, encode=False)
-    return [
-        dict(score(p, "saliency", truth, protocol, encode=False)),
-        dict(score(p, "saliency", truth, protocol, encode=False, fast=False)),
-        dict(score_batch(torch.from_numpy(p[None].copy()), [truth], protocol)[0]),
-    ]
+    density = rng.random((h, w)) ** 3
+    truth, of_run = (prepare_truth(xy, (h, w), density, others, protocol, encode=encode) for encode in (False, True))
+    torch_agrees(p, "saliency", of_run, protocol)
+    return [dict(score(p, "saliency", truth, protocol, encode=False, fast=fast)) for fast in (True, False)]
+
+
+def torch_agrees(p: np.ndarray, kind: Kind, truth: FrameTruth, protocol: str) -> None:
+    """Compare the batch engine with the definitions, where it knows the protocol."""
+    rules = PROTOCOLS[protocol]
+    if covers(rules):
+        (found,) = score_batch(torch.from_numpy(p[None].copy()), upload([truth], "cpu"), rules, kind, ["here"])
+        close(dict(found), dict(score(p, kind, truth, protocol, encode=True, fast=False)))
 
 
 def close(found: dict[str, float], expected: dict[str, float], tolerance: float = 1e-9) -> None:
@@ -41,18 +49,8 @@ def test_ties_of_resized_maps_are_the_same_everywhere(protocol: str, new: tuple[
     for seed in range(3):
         rng = np.random.default_rng(seed)
         for p in (rng.integers(0, 3, (19, 23)) / 2, rng.integers(0, 2, (19, 1)) * np.ones(23)):
-            fast, slow, batch = bodies(p, protocol, new)
+            fast, slow = bodies(p, protocol, new)
             close(fast, slow)
-            close(batch, slow)
-
-
-def test_a_protocol_whose_resizing_torch_has_not_is_scored_one_by_one() -> None:
-    rules = Protocol(**{**vars(PROTOCOLS["exact-1"]), "name": "other-1", "resize": "bilinear-uint8"})
-    p = np.random.default_rng(4).integers(0, 256, (9, 13)).astype(np.uint8)
-    truth = prepare_truth([(1, 1), (7, 5)], (16, 20), np.ones((16, 20)), None, rules, encode=False)
-    assert dict(score_batch(torch.from_numpy(p[None]), [truth], rules)[0]) == pytest.approx(
-        dict(score(p, "saliency", truth, rules, encode=False)), nan_ok=True
-    )
 
 
 # Ranges and offsets -------------------------------------------------------------------------------------------------
@@ -97,9 +95,8 @@ def test_a_line_that_is_averaged_is_constant() -> None:
 @pytest.mark.parametrize("offset", [1e9, -1e9, 1e12, -1e12, 2.0**50])
 def test_large_offsets_cost_no_digits(protocol: str, offset: float) -> None:
     p = np.random.default_rng(5).random((36, 40)) + offset
-    fast, slow, batch = bodies(p, protocol)
+    fast, slow = bodies(p, protocol)
     close(fast, slow)
-    close(batch, slow)
     lifted = bodies(p - offset, protocol)[1]  # exact: neighbours in float64
     single = protocol in ("salema-1", "tinyhd-1", "unisal-1")  # rank in float32
     for name in ["NSS", "CC"] + ["AUC-J"] * (not single) + ["SIM"] * (protocol == "dhf1k-1"):
@@ -124,7 +121,7 @@ def test_extreme_magnitudes_change_nothing(protocol: str, scale: float, shape: t
 
 @pytest.mark.parametrize("protocol", ["exact-1", "tuebingen-1"])
 @pytest.mark.parametrize("kind", ["log_density", "saliency"])
-def test_the_pixel_that_set_the_scale_may_be_lost_in_resizing(protocol: str, kind: str) -> None:
+def test_the_pixel_that_set_the_scale_may_be_lost_in_resizing(protocol: str, kind: Kind) -> None:
     """Every third pixel in either direction is what is left of them."""
     logs = np.random.default_rng(0).uniform(-600, -590, (9, 9))
     p = logs if kind == "log_density" else np.exp(logs)
@@ -135,7 +132,7 @@ def test_the_pixel_that_set_the_scale_may_be_lost_in_resizing(protocol: str, kin
     expected = dict(score(kept, kind, truth, protocol, encode=False, fast=False))
     for fast in (True, False):
         close(dict(score(lost, kind, truth, protocol, encode=False, fast=fast)), expected)
-    close(dict(score_batch(torch.from_numpy(lost[None]), [truth], protocol, kind=kind)[0]), expected)
+    torch_agrees(lost, kind, truth, protocol)
 
 
 # Truths -------------------------------------------------------------------------------------------------------------
@@ -152,9 +149,9 @@ def test_truths_that_are_nearly_constant(protocol: str, offset: float) -> None:
         prepare_truth([(2, 3), (9, 9)], (12, 16), d, None, protocol, encode=False) for d in (g, g - offset)
     )
     fast, slow = (dict(score(p, "saliency", truth, protocol, encode=False, fast=f)) for f in (True, False))
-    batch = dict(score_batch(torch.from_numpy(p[None]), [truth], protocol)[0])
     close(fast, slow)
-    close(batch, slow)
+    of_run = prepare_truth([(2, 3), (9, 9)], (12, 16), g, None, protocol, encode=True)
+    torch_agrees(p, "saliency", of_run, protocol)
     if protocol != "msu-1":  # adds a constant to deviations, and stretches the truth beforehand
         expected = score(p, "saliency", lifted, protocol, encode=False, fast=False)["CC"]
         assert slow["CC"] == pytest.approx(expected, abs=1e-9)

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 import torch
 
-from vidsal.benchmark import prepare_truth
+from vidsal.benchmark import prepare_truth, protocol
 from vidsal.benchmark.scoring import resize as module
 from vidsal.benchmark.scoring.device.batch import score_batch
+from vidsal.benchmark.scoring.device.truths import upload
 from vidsal.benchmark.scoring.frame import score
 from vidsal.benchmark.scoring.resize import RESIZES, bicubic_antialias, bilinear_half_pixel, resize
 from vidsal.loaders.errors import UnknownName
@@ -106,4 +107,6 @@ def test_auc_judd_of_dhf1k_sees_the_ties_of_flat_areas(old: tuple[int, int], new
     truth = prepare_truth(xy, new, None, None, "dhf1k-1", encode=False)
     for fast in (True, False):
         assert score(p, "saliency", truth, "dhf1k-1", encode=False, fast=fast)["AUC-J"] == pytest.approx(expected)
-    assert score_batch(torch.from_numpy(p[None]), [truth], "dhf1k-1")[0]["AUC-J"] == pytest.approx(expected)
+    of_run = upload([prepare_truth(xy, new, rng.random(new), None, "dhf1k-1", encode=True)], "cpu")
+    (found,) = score_batch(torch.from_numpy(p[None]), of_run, protocol("dhf1k-1"), "saliency", ["here"])
+    assert found["AUC-J"] == pytest.approx(expected)
