@@ -125,7 +125,7 @@ class KnownCheckpoint:
     """A published weight file: how to recognise it, and what its bytes alone do not say.
 
     Attributes:
-        model: name of the model in the register.
+        model: name of the model in the registry.
         variant: which of the published ones, in words.
         file: file name as published.
         source: where a user gets it.
@@ -195,7 +195,6 @@ class Baseline:
         checkpoints: published weight files, the default one first.
         signature: a few keys of the state_dict with their number of axes, by which a file is recognised as
             belonging to this model when it does not fit another; the one that fits best wins, of two the longer.
-        inputs: other files that the predictor needs, as options of kind `text`, with how to get them.
     """
 
     info: ModelInfo
@@ -205,10 +204,9 @@ class Baseline:
     wrap: Wrap | None = None
     checkpoints: tuple[KnownCheckpoint, ...] = ()
     signature: Mapping[str, int] = field(default_factory=dict)
-    inputs: Mapping[str, str] = field(default_factory=dict)
 
 
-def without_weights(*models: Callable[..., Predictor]) -> dict[str, Baseline]:
+def without_weights(*models: type[Predictor]) -> dict[str, Baseline]:
     """Return the `MODELS` of a module whose predictors have neither weights nor options.
 
     Args:

@@ -1,25 +1,22 @@
-"""Weight files: found, recognised by digest, read without running code, and fitted strictly.
+"""Checkpoints: found, recognised by digest, taken out of whatever they are nested in, and fitted strictly.
 
-Nothing is downloaded. A file is looked for at its path and in the folders of `VIDSAL_CHECKPOINTS`; it is read
-with `torch.load(weights_only=True)` and never otherwise.
+Nothing is downloaded. A file is looked for at its path and in the folders of `VIDSAL_CHECKPOINTS`, and read by
+`weight_files`.
 """
 
 from __future__ import annotations
 
-import hashlib
 import os
-import pickle
-import re
 import warnings
-import zipfile
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 
 from .base import KnownCheckpoint
+from .weight_files import digests, read_object
 
 if TYPE_CHECKING:
     import torch
@@ -27,7 +24,6 @@ if TYPE_CHECKING:
 FOLDERS = "VIDSAL_CHECKPOINTS"
 NESTINGS = ("model_state_dict", "student_model", "state_dict")
 PREFIXES = ("module.", "_orig_mod.")
-MOST_EXPANSION = 64
 _NAMED = 3
 _LIKE = 0.5
 """Share of a model's signature by which a file is recognised."""
@@ -43,50 +39,15 @@ class Checkpoint:
 
     Attributes:
         path: where it lies.
-        sha256, git_blob_sha1: its digests, hex.
         known: the published file that it is; None if no published file has this digest.
         state: the state_dict, prefixes of wrappers removed, on the CPU, dtypes as in the file.
-        nesting: the keys that led to it, such as `student_model`; empty for a bare state_dict.
         hyper_parameters: those of a Lightning checkpoint; else empty.
-        notes: what was converted or assumed, in words.
     """
 
     path: Path
-    sha256: str
-    git_blob_sha1: str
     known: KnownCheckpoint | None
     state: Mapping[str, torch.Tensor]
-    nesting: str = ""
     hyper_parameters: Mapping[str, Any] = field(default_factory=dict)
-    notes: tuple[str, ...] = ()
-
-
-def digests(path: Path) -> tuple[str, str]:
-    """Return the SHA-256 and the git blob SHA-1 (`git hash-object`) of a file, in hex.
-
-    Raises:
-        BadData: the file can not be read.
-    """
-    try:
-        size = path.stat().st_size
-        sha256, blob = hashlib.sha256(), hashlib.sha1(b"blob %d\0" % size, usedforsecurity=False)
-        with path.open("rb") as file:
-            while block := file.read(1 << 20):
-                sha256.update(block)
-                blob.update(block)
-    except OSError as error:
-        raise BadData(f"{path} can not be read: {error.strerror}") from error
-    return sha256.hexdigest(), blob.hexdigest()
-
-
-def identify(path: Path, known: Iterable[KnownCheckpoint]) -> KnownCheckpoint | None:
-    """Return the published checkpoint whose bytes these are; None if there is none.
-
-    Raises:
-        BadData: the file can not be read.
-    """
-    sha256, blob = digests(path)
-    return _recognise(sha256, blob, known)
 
 
 def find(path: Path | None, model: str, known: Sequence[KnownCheckpoint]) -> Path:
@@ -125,63 +86,23 @@ def read(path: Path, known: Iterable[KnownCheckpoint] = ()) -> Checkpoint:
     Raises:
         BadData: unreadable, cut off, holding pickled code, or no weights in it.
     """
-    sha256, blob = digests(path)
+    published = _recognize(path, known)
     content = read_object(path)
-    state, nesting = _unwrap(path, content)
+    state = _unwrap(path, content)
     parameters = content.get("hyper_parameters", {}) if isinstance(content, Mapping) else {}
-    return Checkpoint(
-        path=path,
-        sha256=sha256,
-        git_blob_sha1=blob,
-        known=_recognise(sha256, blob, known),
-        state=state,
-        nesting=nesting,
-        hyper_parameters=dict(parameters) if isinstance(parameters, Mapping) else {},
-    )
+    return Checkpoint(path, published, state, dict(parameters) if isinstance(parameters, Mapping) else {})
 
 
-def read_object(path: Path) -> Any:
-    """Read what `torch.save` wrote: tensors and plain containers only.
-
-    Raises:
-        BadData: unreadable, cut off, not such a file, or holding anything else; nothing in it was run.
-    """
-    import torch
-
-    _refuse_other_files(path)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise BadData(_why_refused(path, str(error))) from error
-    except (RuntimeError, EOFError, ValueError, LookupError, TypeError, AttributeError) as error:
-        if "TorchScript" in str(error):
-            raise BadData(
-                f"{path} is a TorchScript archive: a program, not weights; it was not run. "
-                "Ask for the state_dict instead"
-            ) from error
-        raise BadData(
-            f"{path} is cut off or damaged, or no file that torch.save wrote ({path.stat().st_size} bytes); "
-            "fetch it again and compare its size and checksum"
-        ) from error
-    except OSError as error:
-        raise BadData(f"{path} can not be read: {error.strerror or error}") from error
-
-
-def fit(module: torch.nn.Module, checkpoint: Checkpoint, model: str) -> Checkpoint:
+def fit(module: torch.nn.Module, checkpoint: Checkpoint, model: str) -> None:
     """Put the weights into a module: every key and shape must agree.
 
     Numbers of another precision (float16, bfloat16, float64) are converted to the module's, which is said in
-    a `CheckpointWarning` and in the notes. Missing `num_batches_tracked` counters (torch before 0.4.1) pass.
+    a `CheckpointWarning`. Missing `num_batches_tracked` counters (torch before 0.4.1) pass.
 
     Args:
         module: from `build_module`.
         checkpoint: from `read`.
         model: name, for the message.
-
-    Returns:
-        The checkpoint with its notes completed.
 
     Raises:
         BadData: keys or shapes differ; the message names the first of them and what the file looks like.
@@ -219,11 +140,9 @@ def fit(module: torch.nn.Module, checkpoint: Checkpoint, model: str) -> Checkpoi
         if value.is_floating_point() and not bool(torch.isfinite(value).all()):
             raise BadData(f"{checkpoint.path}: {key} holds NaN or infinity; the file is damaged")
     module.load_state_dict(state, strict=True)
-    if not other:
-        return checkpoint
-    note = f"weights stored as {', '.join(other)} were converted to the model's own precision"
-    warnings.warn(f"{checkpoint.path}: {note}", CheckpointWarning, stacklevel=2)
-    return replace(checkpoint, notes=(*checkpoint.notes, note))
+    if other:
+        note = f"weights stored as {', '.join(other)} were converted to the model's own precision"
+        warnings.warn(f"{checkpoint.path}: {note}", CheckpointWarning, stacklevel=2)
 
 
 def hidden_setting(name: str, given: Mapping[str, Any], checkpoint: Checkpoint, default: Any) -> Any:
@@ -268,7 +187,8 @@ def shown_setting(name: str, given: Mapping[str, Any], checkpoint: Checkpoint, s
     return shown
 
 
-def _recognise(sha256: str, blob: str, known: Iterable[KnownCheckpoint]) -> KnownCheckpoint | None:
+def _recognize(path: Path, known: Iterable[KnownCheckpoint]) -> KnownCheckpoint | None:
+    sha256, blob = digests(path)
     for entry in known:
         if entry.sha256 == sha256 or (entry.sha256 is None and entry.git_blob_sha1 == blob):
             return entry
@@ -284,56 +204,13 @@ def _how_to_get(model: str, wanted: Iterable[str], known: Sequence[KnownCheckpoi
     return f"Get {files}."
 
 
-def _refuse_other_files(path: Path) -> None:
-    """Name the usual things that lie under a checkpoint's name without being one."""
-    try:
-        with path.open("rb") as file:
-            head = file.read(512)
-    except OSError as error:
-        raise BadData(f"{path} can not be read: {error.strerror}") from error
-    text = head.lstrip().lower()
-    if not head:
-        raise BadData(f"{path} is empty; fetch it again")
-    if text.startswith(b"version https://git-lfs"):
-        raise BadData(f"{path} is a Git LFS pointer, not the file itself; run `git lfs pull` where it comes from")
-    if text.startswith((b"<!doctype", b"<html", b"<?xml")):
-        raise BadData(f"{path} is a web page, not a weight file; fetch the raw file")
-    if head.startswith(b"PK\x03\x04"):
-        _refuse_bomb(path)
-
-
-def _refuse_bomb(path: Path) -> None:
-    try:
-        with zipfile.ZipFile(path) as archive:
-            expanded = sum(part.file_size for part in archive.infolist())
-    except zipfile.BadZipFile as error:
-        raise BadData(
-            f"{path} is cut off ({path.stat().st_size} bytes): its table of contents is missing; fetch it "
-            "again and compare its size and checksum"
-        ) from error
-    if expanded > MOST_EXPANSION * max(path.stat().st_size, 1 << 20):
-        raise BadData(f"{path} would expand to {expanded} bytes, far beyond its size; it was not read")
-
-
-def _why_refused(path: Path, error: str) -> str:
-    named = re.search(r"(?:Unsupported global: GLOBAL|Unsupported class) ([\w.]+)", error)
-    if named is None:
-        return f"{path} is no weight file: it holds more than tensors, numbers and texts; nothing was run"
-    return (
-        f"{path} holds pickled code or objects ({named[1]}) and was refused; nothing in it was run. Where "
-        'you trust it, save its state_dict alone: torch.save({"state_dict": model.state_dict()}, FILE)'
-    )
-
-
-def _unwrap(path: Path, content: Any) -> tuple[dict[str, torch.Tensor], str]:
+def _unwrap(path: Path, content: Any) -> dict[str, torch.Tensor]:
     import torch
 
-    nesting: list[str] = []
     while isinstance(content, Mapping):
         inner = next((key for key in NESTINGS if isinstance(content.get(key), Mapping)), None)
         if inner is None:
             break
-        nesting.append(inner)
         content = content[inner]
     if not isinstance(content, Mapping) or not content:
         raise BadData(
@@ -348,7 +225,7 @@ def _unwrap(path: Path, content: Any) -> tuple[dict[str, torch.Tensor], str]:
                 f"expected, bare or under {', '.join(NESTINGS)}"
             )
         state[key] = value.detach()
-    return _without_prefixes(state), ".".join(nesting)
+    return _without_prefixes(state)
 
 
 def _without_prefixes(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:

@@ -31,7 +31,7 @@ def to_tensor(rgb: UInt8Image, device: torch.device | str = "cpu") -> torch.Tens
     return image.permute(2, 0, 1).contiguous().float().div_(255.0)
 
 
-def normalise(
+def normalize(
     image: torch.Tensor, mean: Sequence[float] = IMAGENET_MEAN, std: Sequence[float] = IMAGENET_STD
 ) -> torch.Tensor:
     """Subtract the mean and divide by the deviation of each channel; channels are the third last axis.
@@ -53,7 +53,7 @@ def imagenet_frame(frame: Frame, height: int, width: int, device: torch.device |
     """
     rows, down = _taps(frame.rgb.shape[0], height)
     columns, across = _taps(frame.rgb.shape[1], width)
-    image = normalise(to_tensor(frame.rgb[rows][:, columns], device))
+    image = normalize(to_tensor(frame.rgb[rows][:, columns], device))
     right = image.new_tensor(across)
     lines = image[..., :width] * (1 - right) + image[..., width:] * right
     below = image.new_tensor(down)[:, None]

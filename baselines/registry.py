@@ -137,7 +137,7 @@ def load_model(name: str, checkpoint: str | Path | None = None, device: str = "c
         UnknownName: no such model.
         WrongUse: an option is unknown or has a wrong value, or a checkpoint is given to what takes none.
         MissingData: the checkpoint is not there; the message says how to get it.
-        BadData: the checkpoint can not be read safely, or does not fit.
+        BadData: the checkpoint cannot be read safely, or does not fit.
     """
     model = baseline(name)
     given = _checked(name, options, model.options)

@@ -1,4 +1,4 @@
-"""The predictor contract, run on a two-second clip on this machine.
+"""Conformance to the predictor protocol, checked on a two-second clip on this machine.
 
 Every rule is tried on any predictor: one prediction for each frame in order, two-dimensional finite maps of the
 declared kind, no memory of the previous stimulus, the same answer twice, no look-ahead beyond the declared one, no need
@@ -28,7 +28,7 @@ Video = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Finding:
-    """One rule of the contract.
+    """What came of one rule.
 
     Attributes:
         rule: short name.
@@ -56,13 +56,13 @@ def clip(seed: int, n_frames: int = N_FRAMES, width: int = WIDTH, height: int = 
 
 
 def check(make: Callable[[], object]) -> list[Finding]:
-    """Try every rule.
+    """Check every rule.
 
     Args:
         make: makes the predictor; called once.
 
     Returns:
-        A finding for each rule that could be tried; after a rule on which the others rest is broken, those are left
+        A finding for each rule that could be checked; after a rule on which the others rest is broken, those are left
         out.
     """
     model = make()
@@ -70,7 +70,7 @@ def check(make: Callable[[], object]) -> list[Finding]:
         return [Finding("protocol", False, "needs `info: ModelInfo` and `predict(frames, stimulus)`")]
     findings = [Finding("protocol", True, f"{model.info.name}, version {model.info.version}")]
     if callable(getattr(model, "fit", None)):
-        message = "is fitted to a release before it runs, so the other rules can not be tried on a clip alone"
+        message = "is fitted to a release before it runs, so the other rules cannot be checked on a clip alone"
         return [*findings, Finding("fit", True, message)]
     first = clip(1)
     answers, finding = _answers(model, first)
@@ -174,17 +174,21 @@ def _state(model: Predictor, first: Video, answers: list[Prediction]) -> Finding
 
 
 def _lookahead(model: Predictor, first: Video, answers: list[Prediction]) -> Finding:
-    cut = N_FRAMES // 2
-    changed = first.copy()
-    changed[cut:] = clip(3)[cut:][::-1]
-    other = _predict(model, changed)
-    last = cut - 1 - model.info.lookahead
-    before = [a for a in answers if a.frame <= last]
-    ok = _same(before, [a for a in other if a.frame <= last], 1e-6)
-    if last < 0:
-        return Finding("lookahead", True, f"declared look-ahead {model.info.lookahead} covers the whole clip")
-    seen = f"frames 0 to {last} do not change when frames from {cut} on do (look-ahead {model.info.lookahead})"
-    return Finding("lookahead", ok, seen if ok else f"frames up to {last} change with frames from {cut} on: not causal")
+    """Change the end of a clip, long enough that a second of predictions must stay."""
+    begin, lookahead = answers[0].frame, model.info.lookahead
+    cut = begin + lookahead + N_FRAMES // 2
+    last = cut - 1 - lookahead
+    video = first
+    if cut > N_FRAMES // 2:
+        video = clip(1, cut + N_FRAMES // 2)
+        answers = _predict(model, video)
+    changed = video.copy()
+    changed[cut:] = clip(3, len(video))[cut:][::-1]
+    before, after = ([a for a in found if a.frame <= last] for found in (answers, _predict(model, changed)))
+    if _same(before, after, 1e-6):
+        stay = f"frames {begin} to {last} do not change when frames from {cut} on do (look-ahead {lookahead})"
+        return Finding("lookahead", True, stay)
+    return Finding("lookahead", False, f"frames up to {last} change with frames from {cut} on: not causal")
 
 
 def _streaming(model: Predictor) -> Finding:

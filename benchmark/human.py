@@ -43,11 +43,11 @@ class HumanReference(Protocol):
     truth: str
 
     def check(self, release: Release) -> None:
-        """Raise WrongUse if the release can not be used."""
+        """Raise WrongUse if the release cannot be used."""
         ...
 
     def compare(self, stimulus: Stimulus, frame: int, recipe: str | None) -> Iterator[Comparison]:
-        """Yield the comparisons of one frame; none where they can not be made."""
+        """Yield the comparisons of one frame; none where they cannot be made."""
         ...
 
 
@@ -57,16 +57,14 @@ class OneVsRest:
     Its CC, SIM and KLD have another truth (a single observer's density) than those of a model.
     """
 
-    info = ModelInfo(
-        name="one_vs_rest", causal=True, output="density", missing="exclude", needs_frames=False, licence="Apache-2.0"
-    )
+    info = ModelInfo("one_vs_rest", output="density", missing="exclude", needs_frames=False, licence="Apache-2.0")
     truth = "single-observer"
 
     def check(self, release: Release) -> None:
         """Raise WrongUse if the release pools its observers."""
         if not any(len(s.gaze_points.observers) > 1 for s in release if s.annotated):
             raise WrongUse(
-                f"{release.id} does not tell its observers apart, so none can be left out; "
+                f"{release.id} does not distinguish its observers, so none can be left out; "
                 "one_vs_rest needs a release with observers, such as dhf1k-raw"
             )
 
@@ -86,9 +84,7 @@ class OneVsRest:
 class GoldStandard:
     """The truth itself, against its own fixations: what the recipe lets a perfect prediction score."""
 
-    info = ModelInfo(
-        name="gold_standard", causal=True, output="density", missing="exclude", needs_frames=False, licence="Apache-2.0"
-    )
+    info = ModelInfo("gold_standard", output="density", missing="exclude", needs_frames=False, licence="Apache-2.0")
     truth = "all"
 
     def check(self, release: Release) -> None:
@@ -102,10 +98,7 @@ class GoldStandard:
             yield Comparison(values, here)
 
 
-HUMANS: dict[str, type[OneVsRest] | type[GoldStandard]] = {
-    "one_vs_rest": OneVsRest,
-    "gold_standard": GoldStandard,
-}
+HUMANS: dict[str, type[OneVsRest] | type[GoldStandard]] = {one.info.name: one for one in (OneVsRest, GoldStandard)}
 
 
 def human_reference(name: str) -> HumanReference:

@@ -65,5 +65,5 @@ class MyModel:
             contrast = gaussian_filter(np.abs(light - gaussian_filter(light, sd)), sd)
             kept = contrast if kept is None else self.memory * kept + (1.0 - self.memory) * contrast
             # 3. What comes out: shape (h, w) at any size of the frame's aspect, NumPy or torch, on any device.
-            #    Do not quantise and do not resize: that is the protocol's business.
+            #    Do not quantize and do not resize: that is the protocol's business.
             yield Prediction(frame.index, kept, kind="saliency")

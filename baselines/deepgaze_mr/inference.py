@@ -22,4 +22,4 @@ class FastBackbone:
 
     def __call__(self, frames: Tensor) -> Tensor:
         """Map frames (n, 3, h, w), RGB in 0..1, to features (n, 512, h // 16, w // 16)."""
-        return run(self._steps, self.backbone.normalised(frames))
+        return run(self._steps, self.backbone.normalized(frames))

@@ -51,10 +51,10 @@ class Backbone(nn.Module):
 
     def forward(self, frames: Tensor) -> Tensor:
         """Map frames (n, 3, h, w), RGB in 0..1, to features (n, 512, h // 16, w // 16)."""
-        features: Tensor = self.vgg.features(self.normalised(frames))
+        features: Tensor = self.vgg.features(self.normalized(frames))
         return features
 
-    def normalised(self, frames: Tensor) -> Tensor:
+    def normalized(self, frames: Tensor) -> Tensor:
         """Return frames (n, 3, h, w) as the layers take them, channels last in memory."""
         return ((frames - self.mean) / self.std).contiguous(memory_format=torch.channels_last)
 

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from vidsal.benchmark.predictor import Missing, ModelInfo, Prediction, Predictor, StimulusInfo
+from vidsal.benchmark.predictor import Missing, ModelInfo, Prediction, StimulusInfo
 from vidsal.benchmark.scoring.center_prior import center_prior_density
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.records import Frame
@@ -37,6 +37,7 @@ from .. import checkpoints
 from ..base import Baseline, KnownCheckpoint, Option
 from ..preprocess import to_tensor
 from ..runtime import inference, resolve
+from ..weight_files import read_object
 
 if TYPE_CHECKING:
     import torch
@@ -107,7 +108,10 @@ class DeepGazeMRPredictor:
             so that the model is no longer causal.
         module: the network.
         center_bias: density (h, w); None = the reference predictors' Gaussian at the size of the frames.
+        checkpoint: the weight file, where the weights came from one.
     """
+
+    checkpoint: Path | None = None
 
     def __init__(
         self,
@@ -214,9 +218,9 @@ def read_center_bias(path: Path) -> torch.Tensor:
         try:
             values: Any = torch.from_numpy(np.load(path, allow_pickle=False))
         except (ValueError, OSError, EOFError, TypeError) as error:
-            raise BadData(f"{path} can not be read as a .npy array of numbers: {error}") from error
+            raise BadData(f"{path} cannot be read as a .npy array of numbers: {error}") from error
     else:
-        values = checkpoints.read_object(path)
+        values = read_object(path)
     if not isinstance(values, torch.Tensor) or values.dim() != 2 or not values.is_floating_point():
         found = f"{values.dtype} {tuple(values.shape)}" if isinstance(values, torch.Tensor) else type(values).__name__
         raise BadData(f"{path} holds {found}; a density (h, w) of floating-point numbers was expected")
@@ -241,18 +245,20 @@ def build(**options: Any) -> DeepGazeMR:
     return DeepGazeMR()
 
 
-def load(checkpoint: Path | None, device: str, **options: Any) -> Predictor:
+def load(checkpoint: Path | None, device: str, **options: Any) -> DeepGazeMRPredictor:
     """Make the predictor from a checkpoint; see `OPTIONS`."""
     path = checkpoints.find(checkpoint, NAME, CHECKPOINTS)
     module = build()
-    found = checkpoints.fit(module, checkpoints.read(path, CHECKPOINTS), NAME)
-    beside = found.path.parent / CENTER_BIAS_FILE
+    checkpoints.fit(module, checkpoints.read(path, CHECKPOINTS), NAME)
+    beside = path.parent / CENTER_BIAS_FILE
     if options.get("center_bias") is None and beside.is_file():
         options = {**options, "center_bias": str(beside)}
-    return wrap(module, device, **options)
+    predictor = wrap(module, device, **options)
+    predictor.checkpoint = path
+    return predictor
 
 
-def wrap(module: torch.nn.Module, device: str, **options: Any) -> Predictor:
+def wrap(module: torch.nn.Module, device: str, **options: Any) -> DeepGazeMRPredictor:
     """Make the predictor around a network; where it has a centre bias of its own, that is the default."""
     from .network import DeepGazeMR
 
@@ -281,6 +287,5 @@ MODELS = {
         wrap=wrap,
         checkpoints=CHECKPOINTS,
         signature={"finalizer.center_bias_weight": 1, "finalizer.gauss_x.grid": 4, "readout.conv3.weight": 4},
-        inputs={"center_bias": f"{CENTER_BIAS_FILE} from {_SOURCE}, or your data set's own density"},
     )
 }

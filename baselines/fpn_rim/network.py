@@ -150,7 +150,7 @@ class FpnRim(nn.Module):
 
     Raises:
         UnknownName: no such backbone.
-        WrongUse: numbers that can not be.
+        WrongUse: impossible numbers.
     """
 
     def __init__(

@@ -31,7 +31,7 @@ from vidsal.loaders.records import Frame, UInt8Image
 
 from .. import checkpoints
 from ..base import Baseline, Option
-from ..preprocess import normalise, to_tensor
+from ..preprocess import normalize, to_tensor
 from ..runtime import inference, resolve
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ OPTIONS = {
     "input_attn_heads": Option("int", 2, "heads of the attention to the input"),
     "input_dropout": Option("float", 0.0, "while training"),
     "comm_dropout": Option("float", 0.0, "while training"),
-    "rnn_cell": Option("text", "LSTM", "the authors' GRU can not run", choices=("LSTM",)),
+    "rnn_cell": Option("text", "LSTM", "the authors' GRU cannot run", choices=("LSTM",)),
     "out_attn_heads": Option("int", 2, _INERT),
     "batch_size": Option("int", 1, _INERT),
     "frames": Option("int", 150, _INERT),
@@ -115,10 +115,12 @@ class FpnRimPredictor:
         info: what tables show.
 
     Raises:
-        WrongUse: no such device, or a number that can not be.
+        WrongUse: no such device, or an impossible number.
     """
 
     info: ModelInfo
+    checkpoint: Path | None = None
+    """The weight file, where it came from one."""
 
     def __init__(
         self,
@@ -175,7 +177,7 @@ class FpnRimPredictor:
         height, width = self.module.input_dims
         images = [to_tensor(squeeze(frame.rgb, height, width), self.device) for frame in group]
         images += [images[-1]] * (self.batch - len(images))
-        return self._fast.tokens(normalise(torch.stack(images)))
+        return self._fast.tokens(normalize(torch.stack(images)))
 
 
 def squeeze(rgb: UInt8Image, height: int, width: int) -> UInt8Image:
@@ -209,7 +211,7 @@ def build(**options: Any) -> FpnRim:
     """Make the network with fresh weights; see `OPTIONS`, defaults as in the thesis.
 
     Raises:
-        WrongUse: numbers that can not be.
+        WrongUse: impossible numbers.
     """
     from .network import FpnRim
 
@@ -225,7 +227,7 @@ def load(checkpoint: Path | None, device: str = "cpu", **options: Any) -> FpnRim
 
     Raises:
         MissingData: no file was given, or it is not there.
-        BadData: it can not be read safely, or does not fit.
+        BadData: it cannot be read safely, or does not fit.
         WrongUse: an option contradicts the checkpoint.
     """
     from ..nn.feature_pyramid import current_keys
@@ -234,7 +236,9 @@ def load(checkpoint: Path | None, device: str = "cpu", **options: Any) -> FpnRim
     found = replace(found, state=current_keys(dict(found.state), "fpn.fpn."))
     module = build(**settings_of(found, options))
     checkpoints.fit(module, found, NAME)
-    return wrap(module, device, **options)
+    predictor = wrap(module, device, **options)
+    predictor.checkpoint = found.path
+    return predictor
 
 
 def settings_of(found: checkpoints.Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -177,7 +177,7 @@ def load_salema(checkpoint: Path | None, device: str = "cpu", **options: Any) ->
 
     Raises:
         MissingData: the file is not there; the message says how to get it.
-        BadData: it can not be read safely, or does not fit.
+        BadData: it cannot be read safely, or does not fit.
         WrongUse: an alpha was given although the file holds one, or the reverse.
     """
     found = checkpoints.read(checkpoints.find(checkpoint, "salema", CHECKPOINTS["salema"]))
@@ -189,7 +189,7 @@ def load_salema(checkpoint: Path | None, device: str = "cpu", **options: Any) ->
             + ("" if learned else " or give a number (published: 0.1)")
         )
     hidden = {} if learned else {"alpha": 0.1}
-    _tell_assumed(found, {**hidden, "ema_loc": 30, "residual": False}, options)
+    _warn_assumed(found, {**hidden, "ema_loc": 30, "residual": False}, options)
     network = build_salema(**{**hidden, **options, **({"alpha": None} if learned else {})})
     return _fitted(network, found, "salema", device)
 
@@ -197,7 +197,7 @@ def load_salema(checkpoint: Path | None, device: str = "cpu", **options: Any) ->
 def load_salclstm(checkpoint: Path | None, device: str = "cpu", **options: Any) -> SalEMAPredictor:
     """Make the predictor of SalCLSTM from a weight file; errors as for `load_salema`."""
     found = checkpoints.read(checkpoints.find(checkpoint, "salclstm", CHECKPOINTS["salclstm"]))
-    _tell_assumed(found, {"residual": False}, options)
+    _warn_assumed(found, {"residual": False}, options)
     network = build_salclstm(**options)
     return _fitted(network, found, "salclstm", device)
 
@@ -259,7 +259,7 @@ def _fitted(network: SalEMA | SalCLSTM, found: checkpoints.Checkpoint, name: str
     return predictor
 
 
-def _tell_assumed(found: checkpoints.Checkpoint, published: Mapping[str, Any], options: Mapping[str, Any]) -> None:
+def _warn_assumed(found: checkpoints.Checkpoint, published: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     assumed = [f"{name}={value}" for name, value in published.items() if name not in options]
     if assumed:
         log.warning(

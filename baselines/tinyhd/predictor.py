@@ -155,6 +155,8 @@ class TinyHDPredictor:
     """
 
     info: ModelInfo
+    checkpoint: Path | None = None
+    """The weight file, where it came from one."""
 
     def __init__(
         self,
@@ -340,7 +342,7 @@ def load(name: str, checkpoint: Path | None, device: str = "cpu", **options: Any
 
     Raises:
         MissingData: the file is not there; the message says how to get it.
-        BadData: it can not be read safely, or does not fit.
+        BadData: it cannot be read safely, or does not fit.
         WrongUse: `reduced_channels` is not what the file shows.
     """
     known = [entry for entry in CHECKPOINTS if entry.model == name]
@@ -358,7 +360,9 @@ def load(name: str, checkpoint: Path | None, device: str = "cpu", **options: Any
     if found.known is not None:
         info = replace(info, trained_on=found.known.trained_on, licence=found.known.licence)
     running = {key: value for key, value in given.items() if OPTIONS[key].scope == "predictor"}
-    return TinyHDPredictor(module, device, info=info, **running)
+    predictor = TinyHDPredictor(module, device, info=info, **running)
+    predictor.checkpoint = found.path
+    return predictor
 
 
 def wrap(name: str, module: torch.nn.Module, device: str = "cpu", **options: Any) -> TinyHDPredictor:

@@ -40,12 +40,12 @@ class DomainNorm(nn.Module):
 
     def forward(self, x: Tensor, domain: str) -> Tensor:
         """Normalise (N, C, H, W) with the domain's statistics."""
-        normalised: Tensor = self.of(domain)(x)
-        return normalised
+        normalized: Tensor = self.of(domain)(x)
+        return normalized
 
 
 class Chain(nn.Sequential):
-    """Modules one after the other; those that depend on the domain are told which it is."""
+    """Modules one after the other; those that depend on the domain are given its name."""
 
     def forward(self, x: Tensor, domain: str) -> Tensor:  # type: ignore[override]
         """Apply all modules to (N, C, H, W)."""

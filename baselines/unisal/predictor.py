@@ -30,7 +30,7 @@ from vidsal.loaders.records import Frame, UInt8Image
 
 from .. import checkpoints
 from ..base import Baseline, KnownCheckpoint, Option
-from ..preprocess import normalise, to_tensor
+from ..preprocess import normalize, to_tensor
 from ..runtime import inference, resolve
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ class UNISALPredictor:
         """Yield the log density of each frame: float32, shape (stimulus.height, stimulus.width).
 
         Frames are taken in groups of 5 (or 4), one of each interleaved sequence; an incomplete last group is
-        filled up with copies, so that what follows a frame can not even change the rounding of its prediction.
+        filled up with copies, so that what follows a frame cannot even change the rounding of its prediction.
 
         Raises:
             BadData: a frame has another size than the stimulus.
@@ -219,7 +219,7 @@ def load(checkpoint: Path | None, device: str = "cpu", **options: Any) -> UNISAL
 
     Raises:
         MissingData: the file is not there; the message says how to get it.
-        BadData: it can not be read safely, or does not fit.
+        BadData: it cannot be read safely, or does not fit.
     """
     network = build()
     found = checkpoints.read(checkpoints.find(checkpoint, "unisal", CHECKPOINTS), CHECKPOINTS)
@@ -288,7 +288,7 @@ def prepare(rgb: UInt8Image, height: int, width: int, device: torch.device | str
     from PIL import Image
 
     resized = Image.fromarray(np.ascontiguousarray(rgb)).resize((width, height), Image.Resampling.LANCZOS)
-    return normalise(to_tensor(np.asarray(resized), device))
+    return normalize(to_tensor(np.asarray(resized), device))
 
 
 def published_map(log_density: Any) -> UInt8Image:

@@ -122,9 +122,9 @@ def parse_spec(name: str, checkpoint: Path | None, device: str, pairs: tuple[str
 
 
 def _file_of(model: Model, asked: Path | None) -> Path | None:
-    """The weight file that was loaded: the model's own word, else what was asked for."""
-    told = getattr(model, "checkpoint", None)
-    path = Path(told) if isinstance(told, (str, Path)) else asked
+    """The weight file that was loaded: the one that the model reports, else the one asked for."""
+    reported = getattr(model, "checkpoint", None)
+    path = Path(reported) if isinstance(reported, (str, Path)) else asked
     return path if path is not None and path.is_file() else None
 
 
@@ -134,7 +134,7 @@ def _own(file: Path, name: str, options: Mapping[str, Any], checkpoint: Path | N
     module_name = f"vidsal_own_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(module_name, file)
     if spec is None or spec.loader is None:
-        raise BadData(f"{file}: can not be imported as Python")
+        raise BadData(f"{file}: cannot be imported as Python")
     module = importlib.util.module_from_spec(spec)
     sys.modules[module_name] = module
     try:
@@ -146,15 +146,15 @@ def _own(file: Path, name: str, options: Mapping[str, Any], checkpoint: Path | N
         classes = [n for n, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module_name]
         raise WrongUse(f"{file} has no class {name!r}; it has {', '.join(classes) or 'none'}")
     where = f"{file}:{name}"
-    told = {**options, **_where_to_run(made, where, checkpoint, device)}
+    arguments = {**options, **_where_to_run(made, where, checkpoint, device)}
     try:
-        model = made(**told)
+        model = made(**arguments)
     except TypeError as error:
-        raise WrongUse(f"{where} can not be made: {error}") from error
+        raise WrongUse(f"{where} cannot be made: {error}") from error
     except (VidsalError, OSError, MemoryError):
         raise
     except (Exception, SystemExit) as error:
-        raise BadData(f"{where} can not be made: {type(error).__name__}: {error}") from error
+        raise BadData(f"{where} cannot be made: {type(error).__name__}: {error}") from error
     if not isinstance(model, Predictor) or not isinstance(model.info, ModelInfo):
         raise WrongUse(f"{where} is no predictor: it needs `info: ModelInfo` and `predict(frames, stimulus)`")
     return model

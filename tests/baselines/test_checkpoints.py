@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidsal.baselines import build_module, checkpoints, load_model, registry
+from vidsal.baselines import build_module, checkpoints, load_model, registry, weight_files
 from vidsal.baselines.base import KnownCheckpoint
 from vidsal.baselines.checkpoints import Checkpoint, CheckpointWarning
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
@@ -52,27 +52,27 @@ def test_digests_are_those_of_git_and_sha256sum(tmp_path: Path) -> None:
     path = tmp_path / "f"
     path.write_bytes(b"what is up, doc?")
     # The example of the book Pro Git, chapter 10.2.
-    assert checkpoints.digests(path)[1] == "bd9dbf5aae1a3862dd1526723246b20206e5fc37"
-    assert checkpoints.digests(path)[0] == hashlib.sha256(b"what is up, doc?").hexdigest()
+    assert weight_files.digests(path)[1] == "bd9dbf5aae1a3862dd1526723246b20206e5fc37"
+    assert weight_files.digests(path)[0] == hashlib.sha256(b"what is up, doc?").hexdigest()
 
 
-def test_identified_by_either_digest(tmp_path: Path) -> None:
-    path = tmp_path / "f"
-    path.write_bytes(b"what is up, doc?")
-    blob = _known(path, git_blob_sha1="bd9dbf5aae1a3862dd1526723246b20206e5fc37")
-    sha = _known(path, sha256=hashlib.sha256(b"what is up, doc?").hexdigest())
+def test_a_file_is_recognised_by_either_digest(tmp_path: Path, small: torch.nn.Module) -> None:
+    path = _save(tmp_path / "w.pth", small.state_dict())
+    sha256, git_blob = weight_files.digests(path)
+    blob = _known(path, git_blob_sha1=git_blob)
+    sha = _known(path, sha256=sha256)
     other = _known(path, git_blob_sha1="0" * 40)
-    assert checkpoints.identify(path, [other, blob]) is blob
-    assert checkpoints.identify(path, [other, sha]) is sha
-    assert checkpoints.identify(path, [other]) is None
+    assert checkpoints.read(path, [other, blob]).known is blob
+    assert checkpoints.read(path, [other, sha]).known is sha
+    assert checkpoints.read(path, [other]).known is None
     # Where both are known, the stronger one decides.
-    forged = _known(path, git_blob_sha1="bd9dbf5aae1a3862dd1526723246b20206e5fc37", sha256="0" * 64)
-    assert checkpoints.identify(path, [forged]) is None
+    forged = _known(path, git_blob_sha1=git_blob, sha256="0" * 64)
+    assert checkpoints.read(path, [forged]).known is None
 
 
 def test_unreadable(tmp_path: Path) -> None:
-    with pytest.raises(BadData, match="can not be read: No such file"):
-        checkpoints.digests(tmp_path / "none")
+    with pytest.raises(BadData, match="cannot be read: No such file"):
+        weight_files.digests(tmp_path / "none")
 
 
 # --- finding
@@ -125,25 +125,24 @@ def test_a_folder_is_no_checkpoint(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])
 @pytest.mark.parametrize(
-    ("wrap", "nesting"),
+    "wrap",
     [
-        (lambda s: s, ""),
-        (lambda s: {"epoch": 3, "model_state_dict": s, "optimizer": {"lr": 0.1}}, "model_state_dict"),
-        (lambda s: {"student_model": s}, "student_model"),
-        (lambda s: {"state_dict": s, "epoch": 1}, "state_dict"),
-        (lambda s: {"state_dict": {"model_state_dict": s}}, "state_dict.model_state_dict"),
-        (lambda s: OrderedDict((f"module.{k}", v) for k, v in s.items()), ""),
-        (lambda s: {"state_dict": {f"module.module.{k}": v for k, v in s.items()}}, "state_dict"),
-        (lambda s: {k: torch.nn.Parameter(v) if v.is_floating_point() else v for k, v in s.items()}, ""),
+        lambda s: s,
+        lambda s: {"epoch": 3, "model_state_dict": s, "optimizer": {"lr": 0.1}},
+        lambda s: {"student_model": s},
+        lambda s: {"state_dict": s, "epoch": 1},
+        lambda s: {"state_dict": {"model_state_dict": s}},
+        lambda s: OrderedDict((f"module.{k}", v) for k, v in s.items()),
+        lambda s: {"state_dict": {f"module.module.{k}": v for k, v in s.items()}},
+        lambda s: {k: torch.nn.Parameter(v) if v.is_floating_point() else v for k, v in s.items()},
     ],
 )
-def test_every_nesting(tmp_path: Path, small: torch.nn.Module, wrap: Any, nesting: str, zipped: bool) -> None:
+def test_every_nesting(tmp_path: Path, small: torch.nn.Module, wrap: Any, zipped: bool) -> None:
     path = _save(tmp_path / "w.pth", wrap(small.state_dict()), _use_new_zipfile_serialization=zipped)
     found = checkpoints.read(path)
-    assert found.nesting == nesting
     assert found.known is None
     fresh = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
-    assert checkpoints.fit(fresh, found, "small") is found
+    checkpoints.fit(fresh, found, "small")
     for key, value in small.state_dict().items():
         assert torch.equal(fresh.state_dict()[key], value)
 
@@ -257,7 +256,7 @@ def test_a_zip_that_expands_beyond_measure(tmp_path: Path) -> None:
 
 
 def _checkpoint(path: Path, state: dict[str, torch.Tensor], known: KnownCheckpoint | None = None) -> Checkpoint:
-    return Checkpoint(path, "", "", known, state)
+    return Checkpoint(path, known, state)
 
 
 def test_misfit_names_the_first_keys_and_the_likely_model(tmp_path: Path, tiny: torch.nn.Module) -> None:
@@ -312,8 +311,7 @@ def test_other_precision_is_converted_and_said(small: torch.nn.Module, dtype: to
     state = {k: v.to(dtype) if v.is_floating_point() else v for k, v in small.state_dict().items()}
     expected = state["0.weight"].float()
     with pytest.warns(CheckpointWarning, match=f"stored as {str(dtype)[6:]} were converted"):
-        found = checkpoints.fit(small, _checkpoint(Path("f"), state), "small")
-    assert len(found.notes) == 1
+        checkpoints.fit(small, _checkpoint(Path("f"), state), "small")
     assert small.state_dict()["0.weight"].dtype == torch.float32
     assert torch.equal(small.state_dict()["0.weight"], expected)
 
@@ -354,12 +352,11 @@ def test_the_real_files_are_known(samples: Path) -> None:
 
         path = samples / "tinyhd" / f"d123{letter}_rc4_rc1T.pth"
         found = checkpoints.read(path, CHECKPOINTS)
-        assert found.nesting == "student_model"
         assert len(found.state) == 980
         assert found.known is not None
         assert found.known.model == name
         assert found.known.file == path.name
-        assert (found.sha256, found.git_blob_sha1) == (found.known.sha256, found.known.git_blob_sha1)
+        assert weight_files.digests(path) == (found.known.sha256, found.known.git_blob_sha1)
         assert path.stat().st_size == found.known.n_bytes
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
 
@@ -13,36 +12,6 @@ from vidsal.baselines import build_module, load_model, registry
 from vidsal.baselines.base import Baseline, Option
 from vidsal.benchmark.predictor import ModelInfo
 from vidsal.loaders.errors import UnknownName, WrongUse
-
-SOURCE = Path(__file__).resolve().parents[2] / "src"
-
-
-def test_import_is_light() -> None:
-    code = (
-        "import sys, vidsal.baselines\n"
-        "from vidsal.baselines import registry\n"
-        "registry.names()\n"
-        "assert not {'torch', 'av', 'matplotlib'} & set(sys.modules), 'heavy'\n"
-        "registry.baseline('tinyhd_s')\n"
-        "assert 'torch' not in sys.modules, 'torch for a description'"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, env={"PYTHONPATH": str(SOURCE)})
-
-
-def test_every_line_has_its_module() -> None:
-    for name in registry.names():
-        line = registry.entry(name)
-        assert line.summary
-        if line.kind == "human":
-            continue
-        model = registry.baseline(name)
-        assert model.info.name == name
-        assert model.info.licence or line.kind == "reference"
-        assert (model.build is not None) == (line.kind == "network")
-        assert (model.wrap is not None) == (line.kind == "network")
-        for checkpoint in model.checkpoints:
-            assert checkpoint.model == name
-            assert set(checkpoint.options) <= set(model.options)
 
 
 def test_kinds_part_the_names() -> None:

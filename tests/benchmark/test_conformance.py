@@ -86,7 +86,7 @@ class NeedsTwo(Honest):
 
 
 @pytest.mark.parametrize("model", [Honest, Late])
-def test_a_predictor_that_keeps_the_contract(model: type[Honest]) -> None:
+def test_a_predictor_that_conforms(model: type[Honest]) -> None:
     assert [f for f in check(model) if not f.ok] == []
 
 
@@ -114,6 +114,36 @@ def test_declared_lookahead_is_allowed() -> None:
         info = ModelInfo("declared", causal=False, lookahead=1, output="saliency")
 
     assert [f for f in check(Declared) if not f.ok] == []
+
+
+class FarAhead(Honest):
+    """Says 15 frames, sees 20."""
+
+    info = ModelInfo("far", causal=False, lookahead=15, output="saliency")
+
+    def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
+        kept: list[Frame] = []
+        for frame in frames:
+            kept.append(frame)
+            if len(kept) > 20:
+                yield Prediction(kept.pop(0).index, self.map(frame))
+        for one in kept:
+            yield Prediction(one.index, self.map(kept[-1]))
+
+
+class LateAndPeeks(Future):
+    """Begins at frame 15 and sees one frame ahead."""
+
+    info = ModelInfo("late", output="saliency", missing="exclude")
+
+    def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
+        return (p for p in super().predict(frames, stimulus) if p.frame >= 15)
+
+
+@pytest.mark.parametrize("model", [FarAhead, LateAndPeeks])
+def test_the_clip_is_long_enough_to_show_the_future(model: type[Honest]) -> None:
+    (finding,) = (f for f in check(model) if not f.ok)
+    assert finding.rule == "lookahead"
 
 
 def test_what_is_no_predictor() -> None:

@@ -1,4 +1,4 @@
-"""The template that a user copies keeps the contract, and runs the way its first lines say."""
+"""The template that a user copies conforms to the protocol, and runs the way its first lines say."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def template() -> Iterator[ModuleType]:
     del sys.modules[spec.name]
 
 
-def test_keeps_the_contract(template: ModuleType) -> None:
+def test_conforms(template: ModuleType) -> None:
     model = template.MyModel()
     assert isinstance(model, Predictor)
     findings = check(template.MyModel)

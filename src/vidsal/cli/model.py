@@ -20,7 +20,7 @@ def model() -> None:
 @model.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the models."""
+    """List the models; --json adds the data sets that each was trained on."""
     from vidsal.baselines import registry
     from vidsal.models import declared
 
@@ -40,7 +40,7 @@ def list_(as_json: bool) -> None:
 @click.argument("name")
 @json_option
 def info(name: str, as_json: bool) -> None:
-    """Say what a model is: paper, licence, options, published checkpoints."""
+    """Show what is known of a model: paper, licence, training data, options, published checkpoints."""
     from vidsal.baselines import registry
     from vidsal.models import declared
 
@@ -68,15 +68,15 @@ def info(name: str, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--checkpoint", type=any_path, help="Weights of a network.")
 @click.option("--option", "options", multiple=True, metavar="K=V", help="A setting of the model; repeatable.")
-@click.option("--device", default="auto", show_default=True)
+@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N; auto: a GPU where there is one.")
 @json_option
 def check(name: str, checkpoint: Path | None, options: tuple[str, ...], device: str, as_json: bool) -> None:
-    """Run the predictor contract on a two-second clip; NAME may be path/to/file.py:Class."""
-    from vidsal.benchmark.conformance import check as check_contract
+    """Check on a two-second clip that a predictor conforms; NAME may be path/to/file.py:Class."""
+    from vidsal.benchmark.conformance import check as check_conformance
     from vidsal.models import parse_spec
 
     spec = parse_spec(name, checkpoint, device, options)
-    findings = check_contract(spec)
+    findings = check_conformance(spec)
     if as_json:
         print_json([asdict(f) for f in findings])
     else:
@@ -84,4 +84,4 @@ def check(name: str, checkpoint: Path | None, options: tuple[str, ...], device: 
             click.echo(f"{'ok  ' if f.ok else 'FAIL'} {f.rule}: {f.message}")
     failed = [f for f in findings if not f.ok]
     if failed:
-        raise BadData(f"{name}: {len(failed)} of {len(findings)} rules of the predictor contract are broken")
+        raise BadData(f"{name}: {len(failed)} of {len(findings)} rules of the predictor protocol are broken")

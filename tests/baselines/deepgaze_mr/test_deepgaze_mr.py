@@ -391,7 +391,7 @@ def test_bad_centre_biases_are_refused(tmp_path: Path, bias: torch.Tensor) -> No
     with pytest.raises(BadData, match="int64"):
         read_center_bias(tmp_path / "whole.npy")
     np.save(tmp_path / "objects.npy", np.array([[None, 1]], object), allow_pickle=True)
-    with pytest.raises(BadData, match="can not be read"):
+    with pytest.raises(BadData, match="cannot be read"):
         read_center_bias(tmp_path / "objects.npy")
     torch.save(torch.zeros(3, 4), tmp_path / "zero.pt")
     with pytest.raises(BadData, match="density is finite"):

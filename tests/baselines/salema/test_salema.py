@@ -1,4 +1,4 @@
-"""The predictors of SalEMA and SalCLSTM: goldens of real frames, the predictor's contract, checkpoints."""
+"""The predictors of SalEMA and SalCLSTM: goldens of real frames, the predictor protocol, checkpoints."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def test_colour_order_and_mean() -> None:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_contract(name: str, models: dict[str, SalEMAPredictor], whole: dict[str, Any]) -> None:
+def test_keeps_the_predictor_protocol(name: str, models: dict[str, SalEMAPredictor], whole: dict[str, Any]) -> None:
     assert isinstance(models[name], Predictor)
     assert models[name].info.name == name
     assert models[name].info.causal

@@ -15,7 +15,7 @@ import torch
 
 from vidsal.baselines import build_module, load_model, registry
 from vidsal.baselines.checkpoints import CheckpointWarning
-from vidsal.baselines.preprocess import imagenet_frame, normalise
+from vidsal.baselines.preprocess import imagenet_frame, normalize
 from vidsal.baselines.tinyhd.predictor import TinyHDPredictor, all_windows, last_frames
 from vidsal.benchmark.predictor import Predictor, StimulusInfo
 from vidsal.loaders.errors import BadData, WrongUse
@@ -285,7 +285,7 @@ def _video(samples: Path, n: int) -> list[Frame]:
 @pytest.mark.parametrize("size", [(1, 1), (3, 500), (192, 256), (100, 90), (361, 641), (1080, 1920)])
 def test_the_input_is_torch_s_bilinear_resize_of_the_whole_frame(size: tuple[int, int]) -> None:
     rgb = np.random.default_rng(1).integers(0, 256, (*size, 3)).astype(np.uint8)
-    whole = normalise(torch.from_numpy(rgb).permute(2, 0, 1).float() / 255)
+    whole = normalize(torch.from_numpy(rgb).permute(2, 0, 1).float() / 255)
     expected = torch.nn.functional.interpolate(whole[None], (192, 256), mode="bilinear", align_corners=False)[0]
     torch.testing.assert_close(imagenet_frame(Frame(0, 0.0, rgb), 192, 256), expected, rtol=0, atol=2e-5)
 

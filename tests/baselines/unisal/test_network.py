@@ -15,7 +15,7 @@ import torch
 import torch.nn.functional as F
 
 from vidsal.baselines import build_module
-from vidsal.baselines.preprocess import normalise
+from vidsal.baselines.preprocess import normalize
 from vidsal.baselines.unisal.inference import CELL, REACH, FoldedUNISAL, polyphase
 from vidsal.baselines.unisal.layers import DOMAINS, DomainNorm
 from vidsal.baselines.unisal.network import UNISAL, gaussian_maps
@@ -34,7 +34,7 @@ def network(fill: Callable[..., Any]) -> UNISAL:
 
 def clip(video: UInt8) -> torch.Tensor:
     """(T, H, W, 3) uint8 to the network's input (T, 3, H, W)."""
-    return normalise(torch.from_numpy(video).permute(0, 3, 1, 2).contiguous().float() / 255)
+    return normalize(torch.from_numpy(video).permute(0, 3, 1, 2).contiguous().float() / 255)
 
 
 def clips(recipe: ModuleType, case: dict[str, Any]) -> torch.Tensor:

@@ -1,4 +1,4 @@
-"""UNISAL's predictor: the published 8-bit maps, the predictor's contract, checkpoints and domains."""
+"""UNISAL's predictor: the published 8-bit maps, the predictor protocol, checkpoints and domains."""
 
 from __future__ import annotations
 
@@ -151,7 +151,7 @@ def test_interleaved_sequences(network: UNISAL, video: UInt8, source: str, modul
         np.testing.assert_allclose(ours[offset::modulo], plain.numpy(), rtol=0, atol=1e-3)
 
 
-def test_contract(network: UNISAL, video: UInt8) -> None:
+def test_keeps_the_predictor_protocol(network: UNISAL, video: UInt8) -> None:
     model = wrap(network, source="DHF1K")
     assert isinstance(model, Predictor)
     assert model.info.causal

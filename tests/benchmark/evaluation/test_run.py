@@ -277,7 +277,7 @@ def test_one_vs_rest_by_hand(ds: Release) -> None:
 def test_pooled_observers_can_not_be_left_out(tmp_path: Path) -> None:
     write_map(tmp_path / "src" / "annotation" / "0002" / "fixation" / "0001.png", [(3, 5)])
     convert("dhf1k", tmp_path / "src", tmp_path / "out", variant="released", workers=1)
-    with pytest.raises(WrongUse, match="does not tell its observers apart"):
+    with pytest.raises(WrongUse, match="does not distinguish its observers"):
         vidsal.evaluate(OneVsRest(), vidsal.load(tmp_path / "out"))
 
 
