@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.util
 import json
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,12 +18,16 @@ RECIPE = Path(__file__).resolve().parents[1] / "golden" / "fill_weights.py"
 
 @pytest.fixture(scope="session")
 def recipe() -> ModuleType:
-    """The module tests/golden/fill_weights.py: `fill_state_dict`, `make_video`, `make_density`."""
+    """The module tests/golden/fill_weights.py: `fill_state_dict`, `make_video`, `make_density`.
+
+    Weights are drawn once a session: the recipe of a large network takes seconds, and several tests want the same.
+    """
     spec = importlib.util.spec_from_file_location("vidsal_tests_fill_weights", RECIPE)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
+    module.fill_array = cache(module.fill_array)  # type: ignore[attr-defined]
     return module
 
 

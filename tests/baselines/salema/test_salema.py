@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from vidsal.baselines import build_module, load_model, registry
+from vidsal.baselines.salema import predictor as salema
 from vidsal.baselines.salema.predictor import MEAN_BGR, SalEMAPredictor, prepare, published_map, wrap
 from vidsal.benchmark.predictor import Predictor, StimulusInfo
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
@@ -22,6 +23,23 @@ from vidsal.loaders.records import Frame
 
 UInt8 = npt.NDArray[np.uint8]
 NETWORKS = ("salema", "salclstm")
+PUBLISHED_SIZE = (192, 256)
+SMALL_SIZE = (64, 64)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_input() -> Iterator[None]:
+    """A twelfth of the published pixels, for all that no size changes; the tests of real frames take the published."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(salema, "HEIGHT", SMALL_SIZE[0])
+        patch.setattr(salema, "WIDTH", SMALL_SIZE[1])
+        yield
+
+
+@pytest.fixture
+def published_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(salema, "HEIGHT", PUBLISHED_SIZE[0])
+    monkeypatch.setattr(salema, "WIDTH", PUBLISHED_SIZE[1])
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +54,9 @@ def video(recipe: ModuleType) -> UInt8:
 
 
 @pytest.fixture(scope="module")
-def whole(models: dict[str, SalEMAPredictor], video: UInt8) -> dict[str, npt.NDArray[np.float32]]:
+def whole(
+    small_input: None, models: dict[str, SalEMAPredictor], video: UInt8
+) -> dict[str, npt.NDArray[np.float32]]:
     return {name: predict(model, video) for name, model in models.items()}
 
 
@@ -57,12 +77,9 @@ def predict(model: Predictor, frames: UInt8, kind: Any = "video") -> npt.NDArray
 
 
 @pytest.mark.data
+@pytest.mark.usefixtures("published_input")
 @pytest.mark.parametrize(
-    ("name", "case"),
-    [
-        ("salema", "salema_native_real"),
-        pytest.param("salclstm", "salclstm30_native_real", marks=pytest.mark.slow),
-    ],
+    ("name", "case"), [("salema", "salema_native_real"), ("salclstm", "salclstm30_native_real")]
 )
 def test_real_frames(
     name: str,
@@ -84,6 +101,7 @@ def test_real_frames(
 
 
 @pytest.mark.data
+@pytest.mark.usefixtures("published_input")
 def test_preprocessing_to_the_value(goldens: Path) -> None:
     frames = np.load(goldens / "models" / "inputs" / "real_0068.npz")["full"]
     golden = np.load(goldens / "models" / "salema" / "pre_real_192x256.npz")["x"]
@@ -102,7 +120,7 @@ def test_keeps_the_predictor_protocol(name: str, models: dict[str, SalEMAPredict
     assert isinstance(models[name], Predictor)
     assert models[name].info.name == name
     assert models[name].info.causal
-    assert whole[name].shape == (3, 192, 256)
+    assert whole[name].shape == (3, *SMALL_SIZE)
     assert whole[name].dtype == np.float32
     assert 0 <= whole[name].min() <= whole[name].max() <= 1
 
@@ -154,9 +172,10 @@ def test_frames_are_not_hoarded(models: dict[str, SalEMAPredictor], video: UInt8
         assert taken == prediction.frame + 1
 
 
+@pytest.mark.usefixtures("published_input")
 def test_one_pixel_image(models: dict[str, SalEMAPredictor]) -> None:
     out = predict(models["salema"], np.full((1, 1, 1, 3), 9, np.uint8), "image")
-    assert out.shape == (1, 192, 256)
+    assert out.shape == (1, *PUBLISHED_SIZE)
 
 
 def test_frame_of_another_size_is_refused(models: dict[str, SalEMAPredictor], video: UInt8) -> None:
@@ -202,8 +221,8 @@ def fresh(name: str, **options: Any) -> nn.Module:
     ("name", "nesting", "options"),
     [
         ("salema", "parallel", {"alpha": None}),
-        pytest.param("salema", "bare", {"ema_loc": 32, "residual": True, "alpha": 0.7}, marks=pytest.mark.slow),
-        pytest.param("salclstm", "published", {"residual": True}, marks=pytest.mark.slow),
+        ("salema", "bare", {"ema_loc": 32, "residual": True, "alpha": 0.7}),
+        ("salclstm", "published", {"residual": True}),
     ],
 )
 def test_checkpoint_round_trip(
@@ -236,7 +255,6 @@ def test_the_other_networks_weights_are_recognised(saved: Callable[..., Path]) -
         load_model("salclstm", checkpoint=saved("salema", "published"))
 
 
-@pytest.mark.slow
 def test_the_lstms_weights_are_recognised(saved: Callable[..., Path]) -> None:
     with pytest.raises(BadData, match="looks like salclstm: load it under that name"):
         load_model("salema", checkpoint=saved("salclstm", "published", residual=True))

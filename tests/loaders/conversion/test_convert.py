@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +37,12 @@ def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _digests(folder: Path) -> dict[str, str]:
     return {p.name: sha256(p) for p in sorted(folder.glob("*.*")) if p.is_file() and p.name != "local.json"}
+
+
+@pytest.fixture(scope="module")
+def whole(source: Path) -> Path:
+    """Its release, to read or to copy only."""
+    return convert("synthetic", source, source.parent / "whole", workers=1).folder
 
 
 def test_converting_twice_and_with_workers_gives_equal_bytes(source: Path, tmp_path: Path) -> None:
@@ -112,6 +118,13 @@ def _damage(path: Path) -> Callable[[], object]:
     return lambda: path.write_bytes(whole)
 
 
+def _repeat(file: Path, numbers: Iterable[int]) -> None:
+    """Write a numbered file's bytes under further numbers: encoding each image again would take longer than the test."""
+    data = file.read_bytes()
+    for number in numbers:
+        (file.parent / f"{number:04d}{file.suffix}").write_bytes(data)
+
+
 def _raw_with_a_cut_recording(source: Path) -> Callable[[], object]:
     dhf1k_raw(source, observers=3)
     return _damage(source / "exportdata_train" / "P02" / "P02_Trail002.txt")
@@ -132,8 +145,9 @@ def _raw_with_a_later_observer(source: Path) -> Callable[[], object]:
 
 def _maps_with_a_later_one(source: Path) -> Callable[[], object]:
     folder = source / "annotation" / "0002" / "fixation"
-    for number in range(1, 784):
-        write_map(folder / f"{number:04d}.png", [(1, 2)] if number == 1 else [])
+    write_map(folder / "0001.png", [(1, 2)])
+    write_map(folder / "0002.png", [])
+    _repeat(folder / "0002.png", range(3, 784))
     return lambda: write_map(folder / "0784.png", [(5, 6)])
 
 
@@ -143,16 +157,21 @@ def _frames_of_which_one_changes_in_place(source: Path) -> Callable[[], object]:
     dhf1k_raw(source, observers=17)
     folder = source / "frames" / "002"
     folder.mkdir(parents=True)
-    for number in range(1, 784):
-        Image.new("RGB", (640, 360)).save(folder / f"{number:04d}.png")
+    Image.new("RGB", (640, 360)).save(folder / "0001.png")
+    _repeat(folder / "0001.png", range(2, 784))
     return lambda: Image.new("RGB", (640, 360), (9, 9, 9)).save(folder / "0005.png")
 
 
 def _withheld_maps_that_come_later(source: Path) -> Callable[[], object]:
-    write_video(source / "video" / "871.avi", noise_video(186, 360, 640), codec="mpeg4")
+    write_video(source / "video" / "871.avi", np.zeros((186, 360, 640, 3), np.uint8), codec="mpeg4")
     folder = source / "annotation" / "0871" / "fixation"
     (source / "annotation" / "0002" / "fixation").mkdir(parents=True)
-    return lambda: [write_map(folder / f"{number:04d}.png", [(1, 2)]) for number in range(1, 187)]
+
+    def add() -> None:
+        write_map(folder / "0001.png", [(1, 2)])
+        _repeat(folder / "0001.png", range(2, 187))
+
+    return add
 
 
 @pytest.mark.parametrize(
@@ -378,11 +397,27 @@ def test_the_place_of_the_source_is_no_part_of_a_release(tmp_path: Path) -> None
     assert len(digests) == 1
 
 
+@pytest.fixture(scope="module")
+def long_source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """So many stimuli that a conversion can be ended in their midst."""
+    folder = tmp_path_factory.mktemp("long") / "source"
+    generate(folder, videos=30, frames=60, width=64, height=48, observers=6, write_video=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def long_digests(long_source: Path) -> dict[str, str]:
+    """Digests of its unbroken conversion."""
+    convert("synthetic", long_source, long_source.parent / "whole", workers=1)
+    return _digests(long_source.parent / "whole")
+
+
 @pytest.mark.parametrize(("kind", "workers"), [("SIGTERM", "1"), ("SIGTERM", "2"), ("SIGKILL", "2")])
-def test_an_ended_conversion_takes_its_workers_along_and_goes_on(tmp_path: Path, kind: str, workers: str) -> None:
+def test_an_ended_conversion_takes_its_workers_along_and_goes_on(
+    long_source: Path, long_digests: dict[str, str], tmp_path: Path, kind: str, workers: str
+) -> None:
     """Terminated it says a line and leaves nothing half; that the pipe ends shows that no worker lives on."""
-    generate(tmp_path / "source", videos=30, frames=60, width=64, height=48, observers=6, write_video=False)
-    command = [sys.executable, "-m", "vidsal", "data", "convert", "synthetic", "--src", str(tmp_path / "source")]
+    command = [sys.executable, "-m", "vidsal", "data", "convert", "synthetic", "--src", str(long_source)]
     command += ["--workers", workers, "--out"]
     env = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[3] / "src")}
     out = tmp_path / "cut"
@@ -398,6 +433,5 @@ def test_an_ended_conversion_takes_its_workers_along_and_goes_on(tmp_path: Path,
         assert not list(out.rglob("*.tmp"))
     assert list(out.glob(".partial/*/*.json"))
     assert not (out / "release.json").exists()
-    for folder in (out, tmp_path / "whole"):
-        subprocess.run([*command, str(folder)], env=env, check=True, capture_output=True)
-    assert _digests(out) == _digests(tmp_path / "whole")
+    convert("synthetic", long_source, out, workers=1)
+    assert _digests(out) == long_digests
