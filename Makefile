@@ -4,10 +4,10 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test check types format speed docs build clean
+.PHONY: help install demo test test-all check types format speed docs build clean
 
 help: ## Show this menu
-	@grep -hE '^[a-z]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
 $(VENV)/installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -20,8 +20,16 @@ install: $(VENV)/installed ## Make the environment and install
 demo: $(VENV)/installed ## The main job on the synthetic data set; ends by naming the page to open
 	@$(BIN)/vidsal demo -o build/demo
 
+# Plugins by name: found by themselves, they have pytest rewrite the assertions of all of hypothesis in every process.
+PYTEST := OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest -q -p no:cacheprovider \
+	-p xdist.plugin -p pytest_benchmark.plugin -p _hypothesis_pytestplugin \
+	--numprocesses auto --dist worksteal --durations 15
+
 test: $(VENV)/installed ## Run the suite
-	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -p no:cacheprovider --numprocesses auto --dist worksteal --durations 15
+	@$(PYTEST) -m 'not slow'
+
+test-all: $(VENV)/installed ## Run the suite and what is slow beside a faster neighbour
+	@$(PYTEST)
 
 check: $(VENV)/installed ## Style, types and tests
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/mypy && $(MAKE) --no-print-directory test

@@ -363,7 +363,6 @@ def run_block(block: str) -> None:
             assert cli._run(words[1:]) == 0, line
 
 
-@pytest.mark.slow
 def test_tutorials_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)

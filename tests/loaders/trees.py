@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -65,3 +65,10 @@ def write_map(path: Path, pixels: Sequence[tuple[int, int]], shape: tuple[int, i
     for row, column in pixels:
         values[row, column] = 255
     Image.fromarray(values).save(path)
+
+
+def repeat(file: Path, numbers: Iterable[int]) -> None:
+    """Write a numbered file's bytes under further numbers: encoding each image again would take longer than the test."""
+    data = file.read_bytes()
+    for number in numbers:
+        (file.parent / f"{number:04d}{file.suffix}").write_bytes(data)

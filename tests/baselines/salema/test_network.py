@@ -28,8 +28,8 @@ EMA_CASES = [
     "salema_learned_alpha_64x96_T6",
     "salema_residual_64x64_T4",
     "salema_loc7_64x96_T4",
-    pytest.param("salema_loc54_64x96_T4", marks=pytest.mark.slow),
-    pytest.param("salema_loc61_64x96_T4", marks=pytest.mark.slow),
+    "salema_loc54_64x96_T4",
+    "salema_loc61_64x96_T4",
     "salema_100x150_T3",
 ]
 LSTM_CASES = [

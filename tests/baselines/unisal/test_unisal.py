@@ -65,7 +65,7 @@ def predict(model: Predictor, frames: UInt8, kind: Any = "video") -> npt.NDArray
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("name", "source"),
-    [("infer_ucfsports", "UCFSports"), pytest.param("infer_dhf1k", "DHF1K", marks=pytest.mark.slow)],
+    [("infer_ucfsports", "UCFSports"), ("infer_dhf1k", "DHF1K")],
 )
 def test_published_maps_of_a_video(
     name: str, source: str, network: UNISAL, goldens: Path, golden_cases: Callable[..., Any]
@@ -98,7 +98,6 @@ def test_preprocessing_to_the_value(goldens: Path) -> None:
 
 
 @pytest.mark.data
-@pytest.mark.slow
 def test_native_size_golden(
     network: UNISAL, goldens: Path, golden_cases: Callable[..., Any], assert_golden: Callable[..., None]
 ) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from vidsal.benchmark import metrics, score_frame
 
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:divide by zero encountered in log")]
+pytestmark = pytest.mark.filterwarnings("ignore:divide by zero encountered in log")
 
 
 @pytest.fixture(scope="module")

@@ -340,7 +340,6 @@ def test_packed_levels_count_and_sum() -> None:
         np.testing.assert_allclose(sums, np.bincount(p, g, minlength=256))
 
 
-@pytest.mark.slow
 def test_packed_levels_do_not_overflow_on_large_frames() -> None:
     p, g = np.full((1 << 24) + 5, 7, np.uint8), np.full((1 << 24) + 5, 255, np.uint8)
     counts, sums = kernels.packed_levels(p, g)
@@ -426,7 +425,6 @@ def test_scores_are_the_same_bytes_in_any_number_of_threads() -> None:
     assert [one(f) for f in frames()] == alone
 
 
-@pytest.mark.slow
 def test_scores_are_the_same_bytes_whatever_the_blas_threads() -> None:
     program = (
         "import numpy as np; from vidsal.benchmark import score_frame\n"

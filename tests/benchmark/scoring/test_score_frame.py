@@ -329,7 +329,6 @@ def test_one_pixel(protocol: str) -> None:
     )
 
 
-@pytest.mark.slow
 def test_a_map_of_4k(rng: np.random.Generator) -> None:
     p = rng.random((2160, 3840), np.float32)
     xy = rng.random((300, 2)) * (3840, 2160)

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +25,7 @@ from vidsal.loaders.io import parquet
 from vidsal.loaders.io.files import sha256
 from vidsal.loaders.release.release import load
 
-from ..trees import dhf1k_raw, noise_video, write_map, write_video
+from ..trees import dhf1k_raw, noise_video, repeat, write_map, write_video
 
 
 @pytest.fixture(scope="module")
@@ -118,13 +118,6 @@ def _damage(path: Path) -> Callable[[], object]:
     return lambda: path.write_bytes(whole)
 
 
-def _repeat(file: Path, numbers: Iterable[int]) -> None:
-    """Write a numbered file's bytes under further numbers: encoding each image again would take longer than the test."""
-    data = file.read_bytes()
-    for number in numbers:
-        (file.parent / f"{number:04d}{file.suffix}").write_bytes(data)
-
-
 def _raw_with_a_cut_recording(source: Path) -> Callable[[], object]:
     dhf1k_raw(source, observers=3)
     return _damage(source / "exportdata_train" / "P02" / "P02_Trail002.txt")
@@ -147,7 +140,7 @@ def _maps_with_a_later_one(source: Path) -> Callable[[], object]:
     folder = source / "annotation" / "0002" / "fixation"
     write_map(folder / "0001.png", [(1, 2)])
     write_map(folder / "0002.png", [])
-    _repeat(folder / "0002.png", range(3, 784))
+    repeat(folder / "0002.png", range(3, 784))
     return lambda: write_map(folder / "0784.png", [(5, 6)])
 
 
@@ -158,7 +151,7 @@ def _frames_of_which_one_changes_in_place(source: Path) -> Callable[[], object]:
     folder = source / "frames" / "002"
     folder.mkdir(parents=True)
     Image.new("RGB", (640, 360)).save(folder / "0001.png")
-    _repeat(folder / "0001.png", range(2, 784))
+    repeat(folder / "0001.png", range(2, 784))
     return lambda: Image.new("RGB", (640, 360), (9, 9, 9)).save(folder / "0005.png")
 
 
@@ -169,7 +162,7 @@ def _withheld_maps_that_come_later(source: Path) -> Callable[[], object]:
 
     def add() -> None:
         write_map(folder / "0001.png", [(1, 2)])
-        _repeat(folder / "0001.png", range(2, 187))
+        repeat(folder / "0001.png", range(2, 187))
 
     return add
 
@@ -328,7 +321,6 @@ def test_a_gaze_column_of_wrong_content_is_refused() -> None:
             schema.fixations_table({**good, **wrong}, **place)  # type: ignore[arg-type]
 
 
-@pytest.mark.slow
 def test_memory_is_bounded_by_one_stimulus(tmp_path: Path) -> None:
     code = (
         "import resource, sys; from vidsal.loaders.conversion.convert import convert\n"

@@ -21,7 +21,7 @@ from vidsal.loaders.io import registers
 from vidsal.loaders.records import Report
 
 FUZZ = settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 HEAD = "gaze 1280 720\ngeometry distance 0.45 width 0.4 height 0.225\n"
 BODY = "2000 599.5 320.7 1\n6000 -12.3 720 1\n10000 0 0 0\n14000 1280 5.2 1\n"
@@ -510,7 +510,7 @@ def test_runs_of_one_label_are_events(tmp_path):
     assert set(s) == {"observer_id", "t_us", "x_px", "y_px", "confidence", "label"}
 
 
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(marks=st.lists(st.integers(0, 4), min_size=1, max_size=60), seed=st.integers(0, 9))
 def test_runs_equal_a_plain_loop(tmp_path, marks, seed):
     places = np.random.default_rng(seed).integers(0, 700, (len(marks), 2))

@@ -99,7 +99,7 @@ def test_the_center_is_a_twentieth_of_the_height_in_both_directions():
 @given(
     st.lists(st.tuples(st.integers(1, 3), st.integers(0, 30), st.integers(-5, 70), st.integers(-5, 50)), max_size=30)
 )
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=100, deadline=None)
 def test_forced_starts_against_a_slow_reading(points):
     rows = np.array(sorted((o, float(t), 1.0, float(x), float(y)) for o, t, x, y in points)).reshape(-1, 5)
     width, height = 64, 40
@@ -242,7 +242,7 @@ def test_nothing_there(tmp_path):
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_cut_and_flipped_files_give_bad_data_or_finite_rows(tmp_path, data):
     path = write_data(tmp_path / "strange", [(1, 1, 1, 5, 5), (2, 7, 8, 9, 10)])
     content = bytearray(path.read_bytes())

@@ -299,7 +299,7 @@ def test_a_bad_scanpath_is_named_with_its_line(tmp_path, content, message):
 
 
 @given(st.binary(max_size=80) | st.text(alphabet="0123456789. \n-,e", max_size=80).map(str.encode))
-@settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_bytes_give_fixations_or_bad_data(tmp_path, content):
     path = tmp_path / "CNG"
     path.write_bytes(content)

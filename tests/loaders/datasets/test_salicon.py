@@ -265,7 +265,7 @@ def test_the_walker_finds_what_a_whole_reading_finds(tmp_path, around, records, 
 
 
 @given(st.data())
-@settings(max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_cut_and_flipped_files_give_bad_data_or_valid_rows(tmp_path, data):
     """Whatever happens to the bytes: an error of ours, or rows that the damaged file really holds."""
     path = tmp_path / "fixations_train2014.json"
@@ -459,7 +459,7 @@ def test_nobody_looked(tmp_path):
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_cut_and_flipped_mats_give_bad_data_or_finite_rows(tmp_path, data):
     path = tmp_path / "train" / f"{A}.mat"
     write_mat(path, WORKERS)

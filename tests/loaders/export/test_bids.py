@@ -196,7 +196,6 @@ def test_what_bids_can_not_hold_is_refused(tmp_path: Path, rows: dict[str, Any],
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.slow
 def test_the_official_validator(on_screen: Path, tmp_path: Path) -> None:
     export(vidsal.load(on_screen), "bids", tmp_path / "screen")
     check(tmp_path / "screen")
@@ -206,7 +205,6 @@ def test_the_official_validator(on_screen: Path, tmp_path: Path) -> None:
     check(tmp_path / "video")
 
 
-@pytest.mark.slow
 @pytest.mark.data
 @pytest.mark.parametrize(
     ("name", "variant", "folder"),

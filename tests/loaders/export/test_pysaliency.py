@@ -173,7 +173,6 @@ def test_nothing_annotated_is_refused(tmp_path: Path) -> None:
         export(vidsal.load(root), "pysaliency", tmp_path / "out")
 
 
-@pytest.mark.slow
 def test_pysaliency_loads_and_scores_them(images: Path, videos: Path, pooled: Path, tmp_path: Path) -> None:
     folders = [tmp_path / f"out-{n}" for n in range(3)]
     for root, folder in zip((images, videos, pooled), folders, strict=True):

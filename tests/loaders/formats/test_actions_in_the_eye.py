@@ -15,7 +15,7 @@ from vidsal.loaders.formats.text_table import number
 from vidsal.loaders.records import Report, StimulusRow
 
 FUZZ = settings(
-    max_examples=400, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 TEXT = (
     "0 3.1 3.2 640 512 F\n2000 3.1 3.2 0 0 F\n4000 3.0 3.0 -5.5 300.25 S\n"

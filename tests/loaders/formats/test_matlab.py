@@ -225,7 +225,7 @@ _DTYPES = st.sampled_from(["f8", "f4", "i1", "u1", "i2", "u2", "i4", "u4", "i8",
 
 
 @given(st.lists(st.tuples(_DTYPES, st.lists(st.integers(0, 4), min_size=2, max_size=3)), max_size=4), st.booleans())
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_version_5_as_scipy_writes_it(tmp_path, arrays, compressed):
     """Every numeric class, any shape: what an independent writer puts in comes out, with its type."""
     rng = np.random.default_rng(len(arrays))
@@ -307,7 +307,7 @@ def test_what_no_data_set_holds_is_refused(tmp_path):
 
 @pytest.mark.parametrize("write", [write_5, write_73])
 @given(data=st.data())
-@settings(max_examples=250, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_damaged_files_give_values_or_bad_data(tmp_path, write, data):
     path = tmp_path / "x.mat"
     if not (tmp_path / "whole").is_file():

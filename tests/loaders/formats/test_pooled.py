@@ -22,7 +22,7 @@ from vidsal.loaders.records import Report
 MASK = np.zeros((20, 30), np.uint8)
 MASK[[0, 0, 7, 19], [0, 29, 11, 29]] = 1
 FUZZ = settings(
-    max_examples=300, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=120, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 

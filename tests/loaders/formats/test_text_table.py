@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.formats.text_table import line_of, number, read_rows
 
-FUZZ = settings(max_examples=400, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+FUZZ = settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def read(text, columns=("t", "x", "y"), **options):
@@ -115,7 +115,7 @@ gaps = st.sampled_from([" ", "  ", "\t", " \t "])
 ends = st.sampled_from(["\n", "\r\n", " \n", "\n\n"])
 
 
-@FUZZ
+@settings(FUZZ, max_examples=60)
 @given(rows=st.lists(st.tuples(decimals, gaps, decimals, gaps, decimals, ends), max_size=8))
 def test_every_number_is_the_nearest_float(rows):
     """Python's own float is the independent answer; equal to the last bit."""

@@ -64,7 +64,6 @@ def test_duckdb(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert lost.fetchall() == [(int(table["flags"].map(lambda words: "lost" in words).sum()),)]
 
 
-@pytest.mark.slow
 def test_hugging_face_datasets(place: Path) -> None:
     need("datasets")
     check = "\nprint(len(fixations), fixations.num_columns, sum(fixations['in_bounds']), fixations.features['flags'])"

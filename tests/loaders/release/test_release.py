@@ -248,15 +248,16 @@ def test_a_folder_of_images_given_later_is_held_to_the_numbers_of_the_release(tm
     """Gaze converted without frames; then images numbered from 0, as many tools write them, and from 1."""
     from PIL import Image
 
-    from ..trees import noise_video, write_map
+    from ..trees import noise_video, repeat, write_map
 
-    for number in range(1, 784):
-        write_map(tmp_path / "src" / "annotation" / "0002" / "fixation" / f"{number:04d}.png", [(1, 1)])
+    first = tmp_path / "src" / "annotation" / "0002" / "fixation" / "0001.png"
+    write_map(first, [(1, 1)])
+    repeat(first, range(2, 784))
     convert("dhf1k", tmp_path / "src", tmp_path / "out", variant="released", workers=1)
     picture = Image.fromarray(noise_video(1, 360, 640)[0])
-    for first in (0, 1):
-        (tmp_path / f"from{first}" / "002").mkdir(parents=True)
-        picture.save(tmp_path / f"from{first}" / "002" / f"{first:04d}.png")
+    for number in (0, 1):
+        (tmp_path / f"from{number}" / "002").mkdir(parents=True)
+        picture.save(tmp_path / f"from{number}" / "002" / f"{number:04d}.png")
     with pytest.raises(BadData, match=r"0000.png: frame 0 is number 1, this is number 0"):
         next(vidsal.load(tmp_path / "out", frames=tmp_path / "from0")["002"].frames())
     assert next(vidsal.load(tmp_path / "out", frames=tmp_path / "from1")["002"].frames()).index == 0
