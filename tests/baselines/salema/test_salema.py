@@ -54,9 +54,7 @@ def video(recipe: ModuleType) -> UInt8:
 
 
 @pytest.fixture(scope="module")
-def whole(
-    small_input: None, models: dict[str, SalEMAPredictor], video: UInt8
-) -> dict[str, npt.NDArray[np.float32]]:
+def whole(small_input: None, models: dict[str, SalEMAPredictor], video: UInt8) -> dict[str, npt.NDArray[np.float32]]:
     return {name: predict(model, video) for name, model in models.items()}
 
 
@@ -78,9 +76,7 @@ def predict(model: Predictor, frames: UInt8, kind: Any = "video") -> npt.NDArray
 
 @pytest.mark.data
 @pytest.mark.usefixtures("published_input")
-@pytest.mark.parametrize(
-    ("name", "case"), [("salema", "salema_native_real"), ("salclstm", "salclstm30_native_real")]
-)
+@pytest.mark.parametrize(("name", "case"), [("salema", "salema_native_real"), ("salclstm", "salclstm30_native_real")])
 def test_real_frames(
     name: str,
     case: str,

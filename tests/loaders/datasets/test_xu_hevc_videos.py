@@ -31,8 +31,6 @@ def a_short_video(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registers, "rows", lambda name: lines if name == "xu_hevc" else ROWS_OF(name))
 
 
-
-
 def write(
     path: Path, codec: str = "libx264", pixels: str = "yuv420p", *, frames: int = FRAMES, size: tuple[int, int] = SIZE
 ) -> None:
