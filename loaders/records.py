@@ -25,8 +25,11 @@ LOST = "lost"
 UInt8Image = npt.NDArray[np.uint8]
 Float32Array = npt.NDArray[np.float32]
 Float64Array = npt.NDArray[np.float64]
+Int32Array = npt.NDArray[np.int32]
 Int64Array = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
+Arrays = dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]
+"""Columns of equal length by name, before they are joined."""
 
 
 @dataclass(frozen=True)

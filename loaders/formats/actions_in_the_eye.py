@@ -28,7 +28,19 @@ import numpy.typing as npt
 
 from ..errors import BadData, MissingData
 from ..io.names import shortlist
-from ..records import DatasetInfo, Float64Array, Gaze, Int64Array, Mask, Report, Samples, Screen, StimulusRow, Truth
+from ..records import (
+    Arrays,
+    DatasetInfo,
+    Float64Array,
+    Gaze,
+    Int64Array,
+    Mask,
+    Report,
+    Samples,
+    Screen,
+    StimulusRow,
+    Truth,
+)
 from .text_table import line_of, number, read_rows, without_mark
 
 SCREEN_PX = (1280, 1024)
@@ -295,8 +307,8 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report, *, usual_fps: Frac
     if stimulus.fps is None:
         message = f"no video: taken as {float(usual_fps):g} frames a second, frames follow from that"
         report.add("assumption", stimulus.stimulus_id, message, fatal=False)
-    points: list[_Columns] = []
-    others: list[_Columns] = []
+    points: list[Arrays] = []
+    others: list[Arrays] = []
     read: list[str] = []
     for observer, _, file in files:
         try:
@@ -314,9 +326,6 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report, *, usual_fps: Frac
     return replace(joined, fps=usual_fps if stimulus.fps is None else None)
 
 
-_Columns = dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]
-
-
 def _columns(
     observer: str,
     recording: LetteredSamples,
@@ -324,14 +333,14 @@ def _columns(
     screen: tuple[int, int],
     fps: Fraction,
     n_frames: int | None,
-) -> tuple[_Columns, Mask]:
+) -> tuple[Arrays, Mask]:
     """Return the columns of all samples, and which of them are points."""
     x, y = to_video(recording.x, recording.y, size, screen)
     frame = frame_of(recording.t_us, fps)
     is_point = (recording.event == ord("F")) & (recording.t_us >= 0)
     if n_frames is not None:
         is_point &= frame < n_frames
-    columns: _Columns = {
+    columns: Arrays = {
         "observer_id": np.full(len(x), observer),
         "order": np.arange(len(x), dtype=np.int32),
         "t_us": recording.t_us,
@@ -346,7 +355,7 @@ def _columns(
 
 
 def _joined(
-    stimulus: StimulusRow, points: list[_Columns], others: list[_Columns], files: tuple[str, ...], report: Report
+    stimulus: StimulusRow, points: list[Arrays], others: list[Arrays], files: tuple[str, ...], report: Report
 ) -> Gaze:
     point = {name: np.concatenate([part[name] for part in points]) for name in points[0]}
     other = {name: np.concatenate([part[name] for part in others]) for name in others[0]}

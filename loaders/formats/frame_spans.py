@@ -7,9 +7,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-from ..records import Float64Array, Int64Array, Mask
-
-Int32Array = npt.NDArray[np.int32]
+from ..records import Float64Array, Int32Array, Int64Array, Mask
 
 
 def frame_span(

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from ..errors import BadData, MissingData
 from ..io.names import shortlist
-from ..records import Float32Array, Gaze, Report
+from ..records import Float32Array, Gaze, Int32Array, Report
 from . import matlab
 
 Size = tuple[int, int]
@@ -50,7 +50,7 @@ class PooledMaps:
         folders: the folders looked into, relative to the source.
     """
 
-    frame: npt.NDArray[np.int32]
+    frame: Int32Array
     x: Float32Array
     y: Float32Array
     annotated: tuple[int, ...]

@@ -27,7 +27,17 @@ import pyarrow.parquet as pq
 
 from ..errors import BadData, MissingData, UnknownName, VidsalError, WrongUse
 from ..formats import frames as frame_files
-from ..records import FORCED_START, POINT_EVENTS, Float32Array, Float64Array, Frame, Int64Array, Screen, Truth
+from ..records import (
+    FORCED_START,
+    POINT_EVENTS,
+    Float32Array,
+    Float64Array,
+    Frame,
+    Int32Array,
+    Int64Array,
+    Screen,
+    Truth,
+)
 from ..registry import official_splits
 from ..schema import GAZE, SCHEMA_VERSION, flagged
 from . import truth as truths
@@ -46,11 +56,11 @@ class Points:
 
     x: Float32Array
     y: Float32Array
-    frame: npt.NDArray[np.int32]
-    frame_end: npt.NDArray[np.int32]
+    frame: Int32Array
+    frame_end: Int32Array
     weight: Float64Array
     order: Int64Array
-    observer: npt.NDArray[np.int32]
+    observer: Int32Array
     observers: tuple[str, ...]
 
     def at(self, frame: int) -> npt.NDArray[np.intp]:

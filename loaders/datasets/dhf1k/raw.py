@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from ...errors import BadData
-from ...records import Float64Array, Gaze, Report, Samples, StimulusRow
+from ...records import Arrays, Float64Array, Gaze, Report, Samples, StimulusRow
 from . import layout
 
 INFO = replace(
@@ -106,8 +106,8 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     if not files:
         layout.note_missing_gaze(stimulus, f"exportdata_train/Pxx/Pxx_Trail{int(stimulus.stimulus_id):03d}.txt", report)
         return Gaze(annotated=False)
-    points: list[dict[str, npt.NDArray[np.generic]]] = []
-    others: list[dict[str, npt.NDArray[np.generic]]] = []
+    points: list[Arrays] = []
+    others: list[Arrays] = []
     read: list[str] = []
     outside = boundary = 0
     for file in files:
@@ -183,7 +183,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
 _COLUMNS = ("observer_id", "t_us", "x_px", "y_px", "x_screen_px", "y_screen_px", "pupil")
 
 
-def _columns(observer: str, recording: TrackerText) -> dict[str, npt.NDArray[np.generic]]:
+def _columns(observer: str, recording: TrackerText) -> Arrays:
     values = (
         np.full(len(recording.t_us), observer),
         recording.t_us,

@@ -17,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import BadData
-from ...records import LOST, Float64Array, Gaze, Report, StimulusRow
+from ...records import LOST, Arrays, Float64Array, Gaze, Report, StimulusRow
 from ...schema import categorical
 from . import arff, layout, reading
 from .recording import Recording
@@ -29,7 +29,6 @@ INFO = replace(
     unverified=("the other 843 recordings", *layout.WITHOUT_VIDEO),
 )
 
-Columns = dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]
 
 EVENTS = ("noise", "fixation", "saccade", "pursuit")
 """Event of each hand label; 4 is noise, as 0 is."""
@@ -61,8 +60,8 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     if not stimulus.extra:
         report.add("missing", stimulus.stimulus_id, "no labelled recording of this clip; kept as not annotated")
         return Gaze(annotated=False)
-    runs: list[Columns] = []
-    samples: list[Columns] = []
+    runs: list[Arrays] = []
+    samples: list[Arrays] = []
     observers: list[str] = []
     files: list[str] = []
     late = 0
@@ -94,7 +93,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     )
 
 
-def _joined(parts: list[Columns], word: str, observers: list[str]) -> dict[str, Any]:
+def _joined(parts: list[Arrays], word: str, observers: list[str]) -> dict[str, Any]:
     """Put the columns of several recordings below one another; one of them holds numbers of `EVENTS`."""
     columns: dict[str, Any] = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     lengths = [len(part[word]) for part in parts]
@@ -103,7 +102,7 @@ def _joined(parts: list[Columns], word: str, observers: list[str]) -> dict[str, 
     return columns
 
 
-def _samples(recording: Recording) -> Columns:
+def _samples(recording: Recording) -> Arrays:
     return {
         "t_us": recording.t_us,
         "x_px": recording.x,
@@ -113,7 +112,7 @@ def _samples(recording: Recording) -> Columns:
     }
 
 
-def _runs(recording: Recording, fps: Fraction) -> Columns:
+def _runs(recording: Recording, fps: Fraction) -> Arrays:
     label = np.asarray(recording.label)
     first = np.flatnonzero(np.diff(label, prepend=-1))
     last = np.append(first[1:], len(label)) - 1

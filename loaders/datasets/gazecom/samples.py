@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import BadData
-from ...records import LOST, Gaze, Report, StimulusRow
+from ...records import LOST, Arrays, Gaze, Report, StimulusRow
 from ...schema import categorical
 from . import layout, reading
 
@@ -73,7 +73,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     if not stimulus.extra:
         report.add("missing", stimulus.stimulus_id, "no recording of this clip; kept as not annotated")
         return Gaze(annotated=False)
-    parts: list[dict[str, np.ndarray[tuple[int], np.dtype[np.generic]]]] = []
+    parts: list[Arrays] = []
     observers: list[str] = []
     files: list[str] = []
     late = 0
