@@ -136,8 +136,9 @@ class RegionGroups:
     @cached_property
     def _places(self) -> tuple[Map, Map]:
         """Distinct fixated values, ascending, and the region of each fixated pixel."""
-        thresholds, inverse = np.unique(self.pixels[self.truth.fixated], return_inverse=True)
-        return thresholds, 2 * inverse + 1
+        values = self.pixels[self.truth.fixated]
+        thresholds = np.unique(values)
+        return thresholds, 2 * thresholds.searchsorted(values) + 1
 
     @cached_property
     def _table(self) -> tuple[Any, ...] | None:

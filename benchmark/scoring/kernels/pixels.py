@@ -116,7 +116,7 @@ def summed_levels(p: Array, g: Array) -> tuple[Array, Array]:
     """Count the pixels of each level of p (uint8) and sum g (floats) over them."""
     counts, sums = np.zeros((4, 256), np.int64), np.zeros((4, 256))
     _sum_levels(p, g, counts, sums)
-    return _rows_added(counts), _rows_added(sums)
+    return counts[0], sums[0]
 
 
 @compiled
@@ -133,13 +133,17 @@ def _sum_levels(p: Array, g: Array, counts: Array, sums: Array) -> None:
         counts[0, p[i]] += 1
         sums[0, p[i]] += g[i]
         i += 1
+    for t in range(1, 4):
+        for level in range(256):
+            counts[0, level] += counts[t, level]
+            sums[0, level] += sums[t, level]
 
 
 def count_levels(p: Array) -> Array:
     """Count the pixels of each level of p (uint8)."""
     counts = np.zeros((4, 256), np.int64)
     _count_levels(p, counts)
-    return _rows_added(counts)
+    return counts[0]
 
 
 @compiled
@@ -153,6 +157,9 @@ def _count_levels(p: Array, counts: Array) -> None:
     while i < n:
         counts[0, p[i]] += 1
         i += 1
+    for t in range(1, 4):
+        for level in range(256):
+            counts[0, level] += counts[t, level]
 
 
 def levels_at(p: Array, index: Array, weight: Array) -> Array:
@@ -181,17 +188,22 @@ def moments(p: Array, g: Array, shift: float, g_shift: float) -> tuple[float, fl
 @compiled
 def _moments(p: Array, g: Array, shift: float, g_shift: float, lanes: Array) -> tuple[float, float, float]:
     n = p.size
-    whole, start = n // LANES * LANES, 0
-    while start < n:
-        size = LANES if start < whole else 1  # what is left over goes to the first lane
-        for lane in range(size):
+    whole = n // LANES * LANES
+    for start in range(0, whole, LANES):
+        for lane in range(LANES):
             x = np.float64(p[start + lane]) - shift
             lanes[0, lane] += x
             lanes[1, lane] += x * x
             y = np.float64(g[start + lane]) - g_shift
             lanes[2, lane] += x * y
             lanes[3, lane] += y
-        start += size
+    for i in range(whole, n):
+        x = np.float64(p[i]) - shift
+        lanes[0, 0] += x
+        lanes[1, 0] += x * x
+        y = np.float64(g[i]) - g_shift
+        lanes[2, 0] += x * y
+        lanes[3, 0] += y
     first = second = mixed = other = 0.0
     for lane in range(LANES):
         first += lanes[0, lane]
@@ -208,21 +220,23 @@ def bin_table(thresholds: Array, low: float, scale: float) -> Array:
         thresholds: ascending, of the map's type, as are low and scale.
     """
     own = ((thresholds - low) * scale).astype(np.int32)
-    first = np.flatnonzero(np.diff(own, prepend=-1))
+    new = np.ones(own.size, np.bool_)
+    np.not_equal(own[1:], own[:-1], out=new[1:])
+    first = new.nonzero()[0]
     bins = own[first]
     # Runs of equal codes: what lies below an occupied bin, the bin itself; at last what lies above them all.
     code, length = np.empty(2 * first.size + 1, np.uint16), np.ones(2 * first.size + 1, np.intp)
     code[:-1:2], code[1::2], code[-1] = 2 * first, 2 * first + 1, 2 * own.size
-    length[0], length[2:-1:2], length[-1] = bins[0], np.diff(bins) - 1, BINS + 1 - bins[-1]
+    length[0], length[2:-1:2], length[-1] = bins[0], bins[1:] - bins[:-1] - 1, BINS + 1 - bins[-1]
     return np.repeat(code, length)
 
 
 def regions_of(values: Array, thresholds: Array, code: Array, low: float, scale: float) -> Array:
     """Region of each value: 2 i between two thresholds, 2 i + 1 on the i-th."""
     region = code[((values - low) * scale).astype(np.int32)].astype(np.intp)
-    unsure = np.flatnonzero(region & 1)
+    unsure = (region & 1).nonzero()[0]
     values = values[unsure]
-    region[unsure] = np.searchsorted(thresholds, values, "left") + np.searchsorted(thresholds, values, "right")
+    region[unsure] = thresholds.searchsorted(values, "left") + thresholds.searchsorted(values, "right")
     return region
 
 
@@ -357,7 +371,7 @@ def _overlap_unshifted(p: Array, p_scale: float, g: Array, g_scale: float, share
     n = p.size
     whole, start = n // LANES * LANES, 0
     while start < n:
-        size = LANES if start < whole else 1
+        size = LANES if start < whole else 1  # what is left over goes to the first lane
         for lane in range(size):
             a, b = np.float64(p[start + lane]) * p_scale, np.float64(g[start + lane]) * g_scale
             shared[lane] += a if a < b else b
