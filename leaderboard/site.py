@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidsal.loaders.errors import MissingData, WrongUse
 from vidsal.loaders.io.files import canonical
+from vidsal.loaders.io.progress import Progress
 
 from .boards import make_boards
 from .collect import collect
@@ -21,8 +22,6 @@ MARKER = ".vidsal-site.json"
 """Lists the files of a built site. Only a folder that holds it, and nothing else than they, is ever replaced."""
 
 _FORMAT = 1
-
-Progress = Callable[[int, int, str], None]
 
 
 @dataclass(frozen=True)

@@ -110,8 +110,8 @@ def _shares(source: int, target: int) -> tuple[Index, Float32]:
 
 
 def _bilinear(image: UInt8Image, width: int, height: int) -> UInt8Image:
-    x, x_weight = _neighbours(image.shape[1], width)
-    y, y_weight = _neighbours(image.shape[0], height)
+    x, x_weight = _neighbors(image.shape[1], width)
+    y, y_weight = _neighbors(image.shape[0], height)
     source = image.astype(np.int32)
     beside = np.minimum(x + 1, image.shape[1] - 1)
     wide = source[:, x] * (ONE - x_weight)[:, None] + source[:, beside] * x_weight[:, None]
@@ -121,7 +121,7 @@ def _bilinear(image: UInt8Image, width: int, height: int) -> UInt8Image:
     return _uint8((upper + lower + 2) >> 2)
 
 
-def _neighbours(source: int, target: int) -> tuple[Index, npt.NDArray[np.int32]]:
+def _neighbors(source: int, target: int) -> tuple[Index, npt.NDArray[np.int32]]:
     """Return the first of the two neighbours of each target pixel and the other's weight in 1/2048."""
     enlargement = target / source
     places = np.arange(target)

@@ -18,6 +18,7 @@ from typing import Any, Self
 from threadpoolctl import threadpool_limits
 
 from vidsal.loaders.errors import MachineFault, WrongUse
+from vidsal.loaders.io.progress import Progress
 from vidsal.loaders.io.workers import pool
 from vidsal.loaders.release.release import Release, Stimulus, load
 
@@ -26,8 +27,6 @@ from ..predictor import Predictor
 
 Model = Predictor | HumanReference
 Maker = Callable[[], Model]
-Progress = Callable[[int, int, str], None]
-"""Called with (done, total, stimulus id) after each stimulus."""
 
 
 def default_threads() -> int:

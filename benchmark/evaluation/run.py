@@ -24,6 +24,7 @@ from pydantic import ValidationError
 from vidsal._version import __version__
 from vidsal.loaders.errors import UnknownName, WrongUse
 from vidsal.loaders.io.files import atomic_write, canonical, lock_folder, sha256_text
+from vidsal.loaders.io.progress import Progress
 from vidsal.loaders.release.release import Release, Stimulus
 
 from .. import protocols
@@ -32,7 +33,7 @@ from ..metrics.gaze_path import GAZE_1, METRICS as GAZE_METRICS
 from ..predictor import ModelInfo, Predictor
 from ..scoring import truth_cache
 from .coverage import cover
-from .pool import Job, Maker, Model as Model, Progress, default_threads, limit_torch, versions, work
+from .pool import Job, Maker, Model as Model, default_threads, limit_torch, versions, work
 from .results.aggregate import summarize
 from .results.schema import CoverageRecord, ScoredModel
 from .results.store import Run, make_record, now, rows_digest

@@ -98,11 +98,11 @@ class Viewing:
     def degrees(self, positions: npt.ArrayLike) -> Path | None:
         """Return positions (..., 2) in degrees from the center, x right, y up; None where the geometry is unknown."""
         screen = self.screen
-        centred = (np.asarray(positions, np.float64) / (self.width, self.height) - 0.5) * (1.0, -1.0)
+        centered = (np.asarray(positions, np.float64) / (self.width, self.height) - 0.5) * (1.0, -1.0)
         if screen.px_per_degree:
-            return centred * (self.width, self.height) / screen.px_per_degree
+            return centered * (self.width, self.height) / screen.px_per_degree
         if screen.width_mm and screen.height_mm and screen.distance_mm:
-            plane = centred * (screen.width_mm, screen.height_mm) / screen.distance_mm
+            plane = centered * (screen.width_mm, screen.height_mm) / screen.distance_mm
             return np.degrees(np.arctan(plane))
         return None
 

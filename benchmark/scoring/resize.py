@@ -37,18 +37,18 @@ def bilinear_half_pixel(values: npt.NDArray[Any], shape: tuple[int, int]) -> Flo
     out = np.ascontiguousarray(values, dtype=np.float64)
     fast = map_kernels()
     if fast is not None:
-        (low, high, w), (left, right, v) = (_neighbours(out.shape[axis], shape[axis]) for axis in (0, 1))
+        (low, high, w), (left, right, v) = (_neighbors(out.shape[axis], shape[axis]) for axis in (0, 1))
         rows, columns = (np.stack(pair).astype(np.uintp) for pair in ((low, high), (left, right)))
         resized: Float64Map = fast.interpolate(out, rows, w, columns, v)
         return resized
     for axis in (0, 1):
-        lower, upper, weight = _neighbours(out.shape[axis], shape[axis])
+        lower, upper, weight = _neighbors(out.shape[axis], shape[axis])
         a, b = np.take(out, lower, axis), np.take(out, upper, axis)
         out = a + (b - a) * (weight[:, None] if axis == 0 else weight)
     return out
 
 
-def _neighbours(n: int, m: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
+def _neighbors(n: int, m: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64], npt.NDArray[np.float64]]:
     """For each of m outputs the two of n inputs around its centre, and the weight of the upper one."""
     position = np.clip((np.arange(m) + 0.5) * (n / m) - 0.5, 0, n - 1)
     lower = np.floor(position).astype(np.int64)
@@ -94,7 +94,7 @@ def linear_taps(old: tuple[int, ...], new: tuple[int, int]) -> list[Taps]:
     """The two neighbours of `bilinear_half_pixel`, axis by axis in its order; see `Taps`."""
     taps = []
     for axis in (0, 1):
-        lower, upper, weight = _neighbours(old[axis], new[axis])
+        lower, upper, weight = _neighbors(old[axis], new[axis])
         taps.append((axis, np.stack((lower, upper)).astype(np.uintp), np.stack((1 - weight, weight))))
     return taps
 
@@ -112,10 +112,10 @@ def _cubic_taps(n: int, m: int) -> tuple[npt.NDArray[np.uintp], npt.NDArray[np.f
     scale = m / n
     stretch = min(scale, 1.0)
     width = 4 / stretch
-    centre = (np.arange(m) + 0.5) / scale - 0.5
-    first = np.floor(centre - width / 2).astype(np.int64)
+    center = (np.arange(m) + 0.5) / scale - 0.5
+    first = np.floor(center - width / 2).astype(np.int64)
     index = first[:, None] + np.arange(int(np.ceil(width)) + 2)
-    weight = stretch * _cubic(stretch * (centre[:, None] - index))
+    weight = stretch * _cubic(stretch * (center[:, None] - index))
     weight /= weight.sum(1, keepdims=True)
     used = (weight != 0).any(0)
     mirrored = np.concatenate((np.arange(n), np.arange(n)[::-1]))

@@ -19,7 +19,7 @@ import os
 import platform
 import shutil
 import zlib
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from hashlib import sha256
@@ -36,6 +36,7 @@ from threadpoolctl import threadpool_limits
 
 from vidsal.loaders.errors import BadData, MachineFault
 from vidsal.loaders.io.files import atomic_write, canonical, sha256_text, write_json
+from vidsal.loaders.io.progress import Progress
 from vidsal.loaders.release.release import Release, Stimulus
 
 from ..prefetch import prefetch_calls
@@ -43,8 +44,6 @@ from ..protocols import Protocol
 from .kernels.available import kernels
 from .negatives import Negatives
 from .truth import FrameTruth, TruthMap, prepare_truth
-
-Progress = Callable[[int, int, str], None]
 
 _MAGIC = b"VidsalT2"
 _ALIGN = 64

@@ -14,9 +14,10 @@ from functools import partial
 from pathlib import Path
 
 from vidsal.loaders.errors import WrongUse
+from vidsal.loaders.io.progress import Progress
 from vidsal.loaders.release.release import Release
 
-from ..evaluation.pool import Maker, Model, Progress, default_threads
+from ..evaluation.pool import Maker, Model, default_threads
 from ..evaluation.run import ModelRecord
 from .encoding import files
 from .manifest import Manifest

@@ -9,10 +9,10 @@ from collections.abc import Callable
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from vidsal.loaders.io.progress import Progress
 from vidsal.loaders.release.release import Release
 
 from .. import protocols
-from ..evaluation.pool import Progress
 from ..evaluation.results.store import Run
 from ..evaluation.run import ModelRecord, Settings, run
 from ..scoring import truth_cache as truths

@@ -23,9 +23,10 @@ from pydantic import ValidationError
 from vidsal._version import __version__
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.io.files import atomic_write, canonical, sha256_text, write_json
+from vidsal.loaders.io.progress import Progress
 from vidsal.loaders.release.release import Release, Stimulus
 
-from ..evaluation.pool import Job, Maker, Model, Progress, versions, work
+from ..evaluation.pool import Job, Maker, Model, versions, work
 from ..evaluation.run import ModelRecord
 from ..evaluation.stimulus import gap, info_of, predictions
 from ..human import HumanReference

@@ -102,12 +102,12 @@ def _protocols(model: str) -> Callable[[Numbers], Figure]:
             digits = 4 if room < 0.01 else 3
             ax.set_xlim(low - 0.12 * room, high + 0.45 * room)
             for row, (name, value) in enumerate(zip(names, values, strict=True)):
-                colour, marker = LOOKS[name]
+                color, marker = LOOKS[name]
                 if np.isnan(value):
                     where = ax.get_yaxis_transform()
                     ax.text(0.97, row, "not scored", transform=where, va="center", ha="right", style="italic")
                     continue
-                ax.plot(value, row, marker, color=colour, markersize=8)
+                ax.plot(value, row, marker, color=color, markersize=8)
                 _beside(ax, f"{value:.{digits}f}", value, row)
             ax.set_yticks(range(len(names)), names if ax in axes[::3] else [""] * len(names))
             ax.set_ylim(len(names) - 0.5, -0.5)
@@ -147,8 +147,8 @@ def _same_order(numbers: Numbers) -> Figure:
         for name, size in zip(COMPARED, (12, 12, 10, 8, 6, 8, 7), strict=True):  # those behind larger
             power, values = numbers.line("sharpened", name, metric)
             if not np.isnan(values).all():
-                colour, marker = LOOKS[name]
-                ax.plot(power, values, color=colour, marker=marker, markersize=size, linewidth=size / 6, label=name)
+                color, marker = LOOKS[name]
+                ax.plot(power, values, color=color, marker=marker, markersize=size, linewidth=size / 6, label=name)
         ax.set_xscale("log", base=2)
         ax.set_xticks(power, [f"{p:g}" for p in power])
         ax.set_xlabel("the prediction raised to this power")
@@ -163,12 +163,12 @@ def _same_order(numbers: Numbers) -> Figure:
 
 def _shuffled(numbers: Numbers) -> Figure:
     figure, (step, sets, union) = _figure(3, size=(12, 4.4))
-    for place, (n, colour, marker) in enumerate((("3", RED, "^"), ("15", BLUE, "o"), ("100", BLACK, "s"))):
+    for place, (n, color, marker) in enumerate((("3", RED, "^"), ("15", BLUE, "o"), ("100", BLACK, "s"))):
         x, mean = numbers.line("step", n, "mean")
         low, high = numbers.line("step", n, "p5")[1], numbers.line("step", n, "p95")[1]
         at = np.arange(len(x)) + 0.2 * (place - 1)
         below, above = np.subtract(mean, low), np.subtract(high, mean)
-        step.errorbar(at, mean, (below, above), fmt=marker, color=colour, markersize=6, label=f"{n} fixations")
+        step.errorbar(at, mean, (below, above), fmt=marker, color=color, markersize=6, label=f"{n} fixations")
     step.set_xticks(range(len(x)), [f"{s:g}" for s in x], rotation=45)
     step.set_ylim(-0.125, 0.085)
     step.axhline(0, color=BLACK, linewidth=1)
@@ -197,12 +197,12 @@ def _shuffled(numbers: Numbers) -> Figure:
     sets.set_xlabel("exact sAUC of the same predictions")
     sets.set_title("b  Where the negatives come from", loc="left", fontsize=11)
 
-    for name, colour, marker, label in (
+    for name, color, marker, label in (
         ("list", BLACK, "D", "counted with duplicates"),
         ("union", ORANGE, "o", "union of pixels"),
     ):
         x, values = numbers.line("saturation", name, "sAUC")
-        union.plot(x, values, color=colour, marker=marker, markersize=7, label=label)
+        union.plot(x, values, color=color, marker=marker, markersize=7, label=label)
     union.set_xscale("log")
     union.set_xlabel("fixations of other frames")
     union.set_ylabel("sAUC of a pure centre bias")
@@ -214,20 +214,20 @@ def _shuffled(numbers: Numbers) -> Figure:
 
 def _floor_and_eps(numbers: Numbers) -> Figure:
     figure, (floor, eps) = _figure(2, size=(10, 4.2))
-    for name, colour, marker, label in (
+    for name, color, marker, label in (
         ("min-max", ORANGE, "o", "both maps stretched to 0..1 first (MIT, DHF1K)"),
         ("sum", BLACK, "D", "divided by the sum only (exact-1)"),
     ):
         x, values = numbers.line("floor", name, "SIM")
-        floor.plot([100 * v for v in x], values, color=colour, marker=marker, markersize=7, label=label)
+        floor.plot([100 * v for v in x], values, color=color, marker=marker, markersize=7, label=label)
     floor.set_xlabel("floor added to the prediction, % of its peak")
     floor.set_ylabel("SIM")
     floor.set_ylim(0.4, 0.9)
     floor.legend(loc="upper right")
-    for share, colour, marker in (("0.6", RED, "^"), ("0.3", BLUE, "o"), ("0", BLACK, "D")):
+    for share, color, marker in (("0.6", RED, "^"), ("0.3", BLUE, "o"), ("0", BLACK, "D")):
         x, values = numbers.line("eps", share, "KLD")
         label = f"{100 * float(share):.0f} % of the pixels set to zero" if float(share) else "no zeros"
-        eps.plot(x, values, color=colour, marker=marker, markersize=7, label=label)
+        eps.plot(x, values, color=color, marker=marker, markersize=7, label=label)
     eps.set_xscale("log")
     eps.set_xlabel("eps of the formula")
     eps.set_ylabel("KLD, nats")

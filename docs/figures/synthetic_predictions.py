@@ -63,10 +63,10 @@ def predict_once(release: Release) -> dict[str, Stored]:
     for stimulus in release:
         info = StimulusInfo(stimulus.id, stimulus.width, stimulus.height, FPS, "video", stimulus.n_frames)
         both = zip(prior.predict(stimulus.frames(), info), motion.predict(stimulus.frames(), info), strict=True)
-        for centre, moving in both:
+        for center, moving in both:
             key = stimulus.id, moving.frame
             peaks[key] = np.asarray(moving.values, np.float32)
-            blend = 0.7 * np.asarray(centre.values, np.float64) + 0.3 * peaks[key]
+            blend = 0.7 * np.asarray(center.values, np.float64) + 0.3 * peaks[key]
             blends[key] = (blend / blend.sum()).astype(np.float32)
     return {
         "blend": Stored(ModelInfo(name="blend", output="density"), blends),

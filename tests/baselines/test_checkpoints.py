@@ -56,7 +56,7 @@ def test_digests_are_those_of_git_and_sha256sum(tmp_path: Path) -> None:
     assert weight_files.digests(path)[0] == hashlib.sha256(b"what is up, doc?").hexdigest()
 
 
-def test_a_file_is_recognised_by_either_digest(tmp_path: Path, small: torch.nn.Module) -> None:
+def test_a_file_is_recognized_by_either_digest(tmp_path: Path, small: torch.nn.Module) -> None:
     path = _save(tmp_path / "w.pth", small.state_dict())
     sha256, git_blob = weight_files.digests(path)
     blob = _known(path, git_blob_sha1=git_blob)
@@ -283,7 +283,7 @@ def test_missing_and_surplus_keys(tiny: torch.nn.Module) -> None:
         checkpoints.fit(tiny, _checkpoint(Path("f"), {"a": torch.zeros(1)}), "tinyhd_s")
 
 
-def test_a_file_that_lacks_one_key_is_recognised(tiny: torch.nn.Module) -> None:
+def test_a_file_that_lacks_one_key_is_recognized(tiny: torch.nn.Module) -> None:
     entry = registry.baseline("tinyhd_s")
     for key in (*entry.signature, "decoder.decoder.0.bias"):
         state = {name: value for name, value in tiny.state_dict().items() if name != key}

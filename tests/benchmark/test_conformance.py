@@ -46,7 +46,7 @@ class Random(Honest):
         return np.random.default_rng().random(frame.rgb.shape[:2])
 
 
-class Unnormalised(Honest):
+class Unnormalized(Honest):
     info = ModelInfo("u", output="density")
 
     def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
@@ -96,7 +96,7 @@ def test_a_predictor_that_conforms(model: type[Honest]) -> None:
         (Greedy, "streaming"),
         (Future, "lookahead"),
         (Random, "state"),
-        (Unnormalised, "values"),
+        (Unnormalized, "values"),
         (NotFinite, "values"),
         (Skips, "frames"),
         (OnlyEven, "odd size"),

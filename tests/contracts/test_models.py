@@ -150,7 +150,7 @@ def shapes() -> dict[str, dict[str, torch.Tensor]]:
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_its_weights_are_recognised(name: str, shapes: dict[str, dict[str, torch.Tensor]]) -> None:
+def test_its_weights_are_recognized(name: str, shapes: dict[str, dict[str, torch.Tensor]]) -> None:
     signature = registry.baseline(name).signature
     assert {key: shapes[name][key].ndim for key in signature} == dict(signature)
     with pytest.raises(BadData, match=f"The file looks like {name}: load it under that name"):

@@ -285,14 +285,14 @@ def test_a_run_page_of_many_long_videos_stays_small(tmp_path: Path, make_run: Ma
     assert text.count('role="img"') == 360, "every metric of every video"
 
 
-def colours(style: str) -> Iterator[tuple[str, dict[str, str]]]:
+def colors(style: str) -> Iterator[tuple[str, dict[str, str]]]:
     """The variables of each theme."""
     for name, block in zip(("light", "dark", "print"), re.findall(r":root \{(.*?)\}", style, re.DOTALL), strict=True):
         yield name, dict(re.findall(r"--(\w+): (#[0-9a-f]{6});", block))
 
 
-def luminance(colour: str) -> float:
-    parts = [int(colour[k : k + 2], 16) / 255 for k in (1, 3, 5)]
+def luminance(color: str) -> float:
+    parts = [int(color[k : k + 2], 16) / 255 for k in (1, 3, 5)]
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
 
@@ -304,7 +304,7 @@ def contrast(a: str, b: str) -> float:
 
 def test_contrast_in_every_theme() -> None:
     style = (Path(vidsal.leaderboard.__file__).parent / "assets" / "site.css").read_text(encoding="utf-8")
-    for theme, c in colours(style):
+    for theme, c in colors(style):
         for ink in ("ink", "soft", "link", "warn"):
             for ground in ("page", "shade"):
                 assert contrast(c[ink], c[ground]) >= 4.5, (theme, ink, ground)

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ...errors import BadData
 from ...formats.text_table import line_of, number, read_rows, without_mark
-from .recording import Recording, checked, cut_off_note, in_metres
+from .recording import Recording, checked, cut_off_note, in_meters
 
 _COLUMNS = ("time", "x", "y", "confidence")
 _LENGTHS = ("distance", "width", "height")
@@ -76,7 +76,7 @@ def _read_line(header: _Header, where: str, line: str) -> None:
         elif words[0] == "geometry":
             lengths = dict(zip(words[1::2], (number(w) for w in words[2::2]), strict=True))
             distance, width_m, height_m = (lengths[key] for key in _LENGTHS)
-            header.geometry, unit = in_metres((distance, width_m, height_m))
+            header.geometry, unit = in_meters((distance, width_m, height_m))
             if unit:
                 header.notes += (f"the geometry is in {unit}, not in metres",)
         else:

@@ -106,7 +106,7 @@ def _raise_first_fault(
     raise BadData(f"{name}, line {line(int(fault.argmax()))}: {message}")
 
 
-def in_metres(values: tuple[float, float, float]) -> tuple[tuple[float, float, float], str | None]:
+def in_meters(values: tuple[float, float, float]) -> tuple[tuple[float, float, float], str | None]:
     """Bring distance, width and height to metres, from whichever unit makes the distance that of a screen.
 
     Returns:

@@ -197,7 +197,7 @@ def test_predict_of_a_short_video_is_all_none(network: DeepGazeMR, bias: torch.T
     assert list(network.predict(torch.zeros(15, 3, 32, 32), bias)) == [None] * 15
 
 
-def test_centre_bias_may_be_an_attribute_and_holds_zeros(bias: torch.Tensor) -> None:
+def test_center_bias_may_be_an_attribute_and_holds_zeros(bias: torch.Tensor) -> None:
     network = build_module("deepgaze_mr")
     with pytest.raises(WrongUse, match="centre bias"):
         network(torch.zeros(1, 3, 32, 32))
@@ -264,7 +264,7 @@ def test_groups_of_frames_change_no_prediction(network: DeepGazeMR, recipe: Any,
         torch.testing.assert_close(a.values, b.values, rtol=1e-5, atol=1e-5)
 
 
-def test_missing_center_bias_gives_the_centre_bias(network: DeepGazeMR, recipe: Any, bias: torch.Tensor) -> None:
+def test_missing_center_bias_gives_the_center_bias(network: DeepGazeMR, recipe: Any, bias: torch.Tensor) -> None:
     predictor = DeepGazeMRPredictor(network, center_bias=bias * 3, missing="center-bias")
     assert predictor.info.missing == "center-bias"
     found = run(predictor, video(recipe, 10, 17, 48, 80))
@@ -345,7 +345,7 @@ def test_a_missing_key_is_refused(checkpoint: Path, tmp_path: Path) -> None:
         load_model("deepgaze_mr", tmp_path / "less.pt")
 
 
-def test_without_a_centre_bias_a_gaussian_stands_in_and_is_announced(
+def test_without_a_center_bias_a_gaussian_stands_in_and_is_announced(
     network: DeepGazeMR, recipe: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     predictor = registry.baseline("deepgaze_mr").wrap(network, "cpu")  # type: ignore[misc]
@@ -358,7 +358,7 @@ def test_without_a_centre_bias_a_gaussian_stands_in_and_is_announced(
     torch.testing.assert_close(found.values, network(clip_of(frames), gaussian), rtol=1e-5, atol=1e-5)
 
 
-def test_the_published_centre_bias_beside_the_checkpoint_is_used(checkpoint: Path, bias: torch.Tensor) -> None:
+def test_the_published_center_bias_beside_the_checkpoint_is_used(checkpoint: Path, bias: torch.Tensor) -> None:
     beside = checkpoint.parent / CENTER_BIAS_FILE
     torch.save(bias, beside)
     try:
@@ -368,14 +368,14 @@ def test_the_published_centre_bias_beside_the_checkpoint_is_used(checkpoint: Pat
         beside.unlink()
 
 
-def test_centre_bias_from_npy(tmp_path: Path, bias: torch.Tensor) -> None:
+def test_center_bias_from_npy(tmp_path: Path, bias: torch.Tensor) -> None:
     np.save(tmp_path / "b.npy", bias.numpy().astype(np.float64))
     found = read_center_bias(tmp_path / "b.npy")
     assert found.dtype == torch.float64
     assert torch.equal(found.float(), bias)
 
 
-def test_bad_centre_biases_are_refused(tmp_path: Path, bias: torch.Tensor) -> None:
+def test_bad_center_biases_are_refused(tmp_path: Path, bias: torch.Tensor) -> None:
     with pytest.raises(MissingData, match="no centre bias at"):
         read_center_bias(tmp_path / "none.pt")
     torch.save(bias.log(), tmp_path / "log.pt")

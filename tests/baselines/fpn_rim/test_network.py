@@ -60,7 +60,7 @@ def names(variant: dict[str, Any]) -> str:
     return "-".join(f"{key}={value}" for key, value in variant.items()) or "thesis"
 
 
-def normalised(rgb: npt.NDArray[np.uint8]) -> torch.Tensor:
+def normalized(rgb: npt.NDArray[np.uint8]) -> torch.Tensor:
     """Return (3, T, H, W) from frames (T, H, W, 3)."""
     mean, std = np.array([0.485, 0.456, 0.406]), np.array([0.229, 0.224, 0.225])
     return torch.from_numpy(((rgb / 255 - mean) / std).astype(np.float32)).permute(3, 0, 1, 2)
@@ -68,7 +68,7 @@ def normalised(rgb: npt.NDArray[np.uint8]) -> torch.Tensor:
 
 def golden_clip(given: Any, recipe: Any) -> torch.Tensor:
     clips = given if isinstance(given, list) else [given]
-    return torch.stack([normalised(recipe.make_video(c["seed"], c["t"], c["h"], c["w"])) for c in clips])
+    return torch.stack([normalized(recipe.make_video(c["seed"], c["t"], c["h"], c["w"])) for c in clips])
 
 
 def golden_network(case: dict[str, Any], fill: Callable[..., Any]) -> FpnRim:
@@ -256,7 +256,7 @@ def test_the_fast_form_and_frame_by_frame_agree_with_the_network(
     variant: dict[str, Any], fill: Any, recipe: Any
 ) -> None:
     network = fill(build_module("fpn_rim", **{**SMALL, **variant}), "fpn_rim", "v")
-    clip = torch.stack([normalised(recipe.make_video(s, 5, 32, 64)) for s in (1, 2)])
+    clip = torch.stack([normalized(recipe.make_video(s, 5, 32, 64)) for s in (1, 2)])
     whole = network.trace(clip)
     assert whole.gaze.shape == (2, 5, 6 if variant.get("predict_em") else 2)
     carry, steps = None, []
@@ -279,7 +279,7 @@ def test_the_fast_form_and_frame_by_frame_agree_with_the_network(
 
 def test_labels_are_drawn_as_published(fill: Any, recipe: Any) -> None:
     network = fill(build_module("fpn_rim", **SMALL, rim_layers=2, p_teacher_forcing=0.5), "fpn_rim")
-    clip = normalised(recipe.make_video(1, 4, 32, 64))[None]
+    clip = normalized(recipe.make_video(1, 4, 32, 64))[None]
     labels = torch.full((1, 4, 2), 0.9)
     torch.manual_seed(7)
     forced = network(clip, labels)
@@ -299,7 +299,7 @@ def test_labels_are_drawn_as_published(fill: Any, recipe: Any) -> None:
 def test_it_trains_and_the_image_network_does_not(recipe: Any) -> None:
     torch.manual_seed(0)
     network = build_module("fpn_rim", **SMALL).train()
-    clip = normalised(recipe.make_video(1, 3, 32, 64))[None]
+    clip = normalized(recipe.make_video(1, 3, 32, 64))[None]
     with torch.enable_grad():
         network(clip, torch.zeros(1, 3, 2)).square().sum().backward()
     moved = {key for key, weight in network.named_parameters() if weight.grad is not None}

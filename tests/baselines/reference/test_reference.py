@@ -358,12 +358,12 @@ def test_saliency_means_the_same_part_of_the_frame_at_any_resolution() -> None:
 def test_broad_colors_by_hand() -> None:
     image = np.array([[[1, 0, 0], [0, 1, 0], [0, 0, 1], [1, 1, 0], [0.5, 0.5, 0.5], [0.02, 0, 0]]], float)
     planes = np.stack(broad_colors(image, image.mean(axis=2)), axis=-1)[0]
-    red, green, blue, yellow, grey, dark = planes
+    red, green, blue, yellow, gray, dark = planes
     np.testing.assert_allclose(red, [3, 0, 0, 0])
     np.testing.assert_allclose(green, [0, 3, 0, 0])
     np.testing.assert_allclose(blue, [0, 0, 3, 0])
     np.testing.assert_allclose(yellow, [0.75, 0.75, 0, 1.5])
-    np.testing.assert_array_equal(grey, 0)
+    np.testing.assert_array_equal(gray, 0)
     np.testing.assert_array_equal(dark, 0)  # too dark for a hue
 
 

@@ -105,7 +105,7 @@ def test_preprocessing_to_the_value(goldens: Path) -> None:
         np.testing.assert_array_equal(prepare(frame), wanted)
 
 
-def test_colour_order_and_mean() -> None:
+def test_color_order_and_mean() -> None:
     rgb = np.zeros((10, 10, 3), np.uint8)
     rgb[..., 0], rgb[..., 2] = 200, 10
     np.testing.assert_allclose(prepare(rgb)[:, 0, 0], [10 - MEAN_BGR[0], -MEAN_BGR[1], 200 - MEAN_BGR[2]], rtol=1e-6)
@@ -246,12 +246,12 @@ def test_assumed_settings_are_named(saved: Callable[..., Path], caplog: pytest.L
     assert "ema_loc" not in caplog.text
 
 
-def test_the_other_networks_weights_are_recognised(saved: Callable[..., Path]) -> None:
+def test_the_other_networks_weights_are_recognized(saved: Callable[..., Path]) -> None:
     with pytest.raises(BadData, match="Missing: Gates.weight, Gates.bias.*looks like salema"):
         load_model("salclstm", checkpoint=saved("salema", "published"))
 
 
-def test_the_lstms_weights_are_recognised(saved: Callable[..., Path]) -> None:
+def test_the_lstms_weights_are_recognized(saved: Callable[..., Path]) -> None:
     with pytest.raises(BadData, match="looks like salclstm: load it under that name"):
         load_model("salema", checkpoint=saved("salclstm", "published", residual=True))
 

@@ -163,9 +163,9 @@ def test_a_missing_prediction_is_an_error_unless_declared(ds: Release) -> None:
     assert available.record["frames_digest"] == whole.record["frames_digest"]  # the ramp is the same in all frames
     with pytest.raises(BadData, match="first-available"):
         vidsal.evaluate(Scripted([], missing="first-available"), ds)
-    centred = vidsal.evaluate(Scripted(late, missing="center-bias"), ds).frames
+    centered = vidsal.evaluate(Scripted(late, missing="center-bias"), ds).frames
     stimulus = ds[ds.ids[0]]
-    row = centred[(centred["stimulus_id"] == stimulus.id) & (centred["n_fixations"] > 0)].iloc[0]
+    row = centered[(centered["stimulus_id"] == stimulus.id) & (centered["n_fixations"] > 0)].iloc[0]
     prior = score_frame(center_prior_density(48, 64), stimulus.points(row["frame"]), kind="density")
     assert row["frame"] < 5
     assert row["NSS"] == pytest.approx(prior["NSS"], abs=1e-9)
@@ -253,11 +253,11 @@ def test_union_probability_of_a_split_by_counting(ds: Release) -> None:
 def test_human_references(ds: Release) -> None:
     others = vidsal.evaluate(OneVsRest(), ds)
     gold = vidsal.evaluate(GoldStandard(), ds)
-    centre = vidsal.evaluate(Scripted(list(range(12))), ds)
+    center = vidsal.evaluate(Scripted(list(range(12))), ds)
     assert gold.scores["CC"] == pytest.approx(1, abs=1e-6)
-    told = [(r.record["model"]["kind"], r.record["truth"]["points"]) for r in (others, gold, centre)]
+    told = [(r.record["model"]["kind"], r.record["truth"]["points"]) for r in (others, gold, center)]
     assert told == [("human", "single-observer"), ("human", "all"), ("custom", "all")]
-    assert gold.scores["NSS"] > others.scores["NSS"] > centre.scores["NSS"]
+    assert gold.scores["NSS"] > others.scores["NSS"] > center.scores["NSS"]
 
 
 def test_one_vs_rest_by_hand(ds: Release) -> None:

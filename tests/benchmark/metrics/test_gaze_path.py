@@ -180,12 +180,12 @@ def test_a_perfect_and_a_lazy_prediction() -> None:
     path = np.clip(np.cumsum(generator.normal(0, 3, (20, 2)), axis=0) + (32, 24), 1, 46)
     narrow = GazeProtocol("narrow", sigma_deg=0.2)
     perfect = score_gaze(path, [path], viewing, narrow)
-    centre = score_gaze(np.tile([32.0, 24.0], (20, 1)), [path], viewing, narrow)
+    center = score_gaze(np.tile([32.0, 24.0], (20, 1)), [path], viewing, narrow)
     assert perfect.values["angular error"] == 0
     assert perfect.values["gaze change length"] == 0
     assert perfect.values["gaze change direction"] == 0
-    assert perfect.values["scanpath NSS"] > centre.values["scanpath NSS"] > -1
-    assert centre.values["gaze change length"] == pytest.approx(gaze_changes(path / 10)[0].mean())
+    assert perfect.values["scanpath NSS"] > center.values["scanpath NSS"] > -1
+    assert center.values["gaze change length"] == pytest.approx(gaze_changes(path / 10)[0].mean())
     assert perfect.frames["angular error"].shape == (20,)
 
 
@@ -235,5 +235,5 @@ def test_paths_of_observers() -> None:
     np.testing.assert_array_equal(paths["a"], [[2, 1], NAN, [20, 6]])
     np.testing.assert_array_equal(paths["b"], [[10, 5], [10, 5], NAN])
     assert np.isnan(paths["c"]).all()
-    with pytest.raises(WrongUse, match="not told apart by observer"):
+    with pytest.raises(WrongUse, match="pooled over observers"):
         observer_paths(stimulus([-1, -1, -1, -1], ()))

@@ -22,7 +22,7 @@ from vidsal.benchmark import PROTOCOLS, FrameScores, Negatives, prepare_truth
 from vidsal.benchmark.metrics import find
 from vidsal.benchmark.metrics.base import NOT_SCORED, Metric
 from vidsal.benchmark.metrics.float32 import float32_groups
-from vidsal.benchmark.scoring import quantize as quantise, resize
+from vidsal.benchmark.scoring import quantize as quantize, resize
 from vidsal.benchmark.scoring.frame import score
 from vidsal.benchmark.scoring.kernels import available as compiled
 
@@ -361,14 +361,14 @@ def test_maps_are_made_to_the_bit(old: tuple[int, int], new: tuple[int, int], dt
 
     def made() -> list[np.ndarray]:
         return [
-            resize.bilinear_half_pixel(p, new), resize.bicubic_antialias(p, new), quantise.prediction_to_uint8(p),
-            quantise.truth_to_uint8(p),
+            resize.bilinear_half_pixel(p, new), resize.bicubic_antialias(p, new), quantize.prediction_to_uint8(p),
+            quantize.truth_to_uint8(p),
         ]  # fmt: skip
 
     fast = made()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(resize, "map_kernels", lambda: None)
-        patch.setattr(quantise, "map_kernels", lambda: None)
+        patch.setattr(quantize, "map_kernels", lambda: None)
         plain = made()
     for a, b in zip(fast, plain, strict=True):
         np.testing.assert_array_equal(a, b)

@@ -423,10 +423,10 @@ def test_a_run_passes_through_8_bit_maps_and_score_frame_does_not(frame: dict[st
 
 def test_a_constant_prediction_becomes_black_in_a_run(frame: dict[str, Any]) -> None:
     truth = prepare_truth(frame["fixations"], (12, 20), frame["density"], None, "dhf1k-1", encode=True)
-    grey = score(np.full((4, 4), 0.3), "saliency", truth, "dhf1k-1", encode=True)
+    gray = score(np.full((4, 4), 0.3), "saliency", truth, "dhf1k-1", encode=True)
     black = score(np.zeros((12, 20), np.uint8), "saliency", truth, "dhf1k-1", encode=True)
-    same(grey, black)
-    assert grey["SIM"] == 0.0
+    same(gray, black)
+    assert gray["SIM"] == 0.0
 
 
 def test_the_reason_for_missing_negatives_is_the_callers(frame: dict[str, Any]) -> None:

@@ -140,7 +140,7 @@ def test_damage_is_reported(data: bytes, message: str) -> None:
 @pytest.mark.parametrize(
     ("mode", "found"), [("RGB", "RGB"), ("RGBA", "RGBA"), ("P", "palette"), ("LA", "alpha"), ("1", "1 bits")]
 )
-def test_only_one_grey_channel(mode: str, found: str) -> None:
+def test_only_one_gray_channel(mode: str, found: str) -> None:
     file = io.BytesIO()
     Image.new(mode, (4, 4)).save(file, "PNG")
     with pytest.raises(BadData, match=found):

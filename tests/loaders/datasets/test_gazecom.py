@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings, strategies as st
 from vidsal.loaders import registry
 from vidsal.loaders.conversion.convert import choose_form, convert
 from vidsal.loaders.datasets.gazecom import arff, coord, labels, layout, samples as form
-from vidsal.loaders.datasets.gazecom.recording import in_metres
+from vidsal.loaders.datasets.gazecom.recording import in_meters
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.formats.text_table import number
 from vidsal.loaders.io import registers
@@ -93,9 +93,9 @@ def test_units_trap(tmp_path):
     read = coord.parse(put(tmp_path / "a.coord", text + BODY))
     assert read.geometry_m == (0.45, 0.4, 0.225)
     assert read.notes == ("the geometry is in centimetres, not in metres",)
-    assert in_metres((450.0, 400.0, 225.0)) == ((0.45, 0.4, 0.225), "millimetres")
+    assert in_meters((450.0, 400.0, 225.0)) == ((0.45, 0.4, 0.225), "millimetres")
     with pytest.raises(ValueError, match="fits neither"):
-        in_metres((0.001, 1, 1))
+        in_meters((0.001, 1, 1))
 
 
 @pytest.mark.parametrize(

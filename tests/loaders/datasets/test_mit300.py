@@ -70,7 +70,7 @@ def test_order_is_by_number_and_strangers_are_told_of(tmp_path):
     assert [(a.kind, a.count) for a in report] == [("missing", 297), ("surplus", 1)]
 
 
-def test_pixels_become_their_centres(tmp_path):
+def test_pixels_become_their_centers(tmp_path):
     matrix = np.zeros((3, 5), np.uint8)
     matrix[2, 4] = matrix[0, 1] = 1
     tree(tmp_path, ["i2.jpg"], matrix)

@@ -41,8 +41,8 @@ def write(
         stream = container.add_stream(codec, rate=50, options=fast.get(codec, {}))
         stream.width, stream.height, stream.pix_fmt = *size, pixels
         for i in range(frames):
-            grey = np.full((size[1], size[0]), 20 + i * 7 % 200, np.uint8)
-            frame = av.VideoFrame.from_ndarray(grey, format="gray").reformat(format=pixels)
+            gray = np.full((size[1], size[0]), 20 + i * 7 % 200, np.uint8)
+            frame = av.VideoFrame.from_ndarray(gray, format="gray").reformat(format=pixels)
             frame.pts = i
             container.mux(stream.encode(frame))
         container.mux(stream.encode())

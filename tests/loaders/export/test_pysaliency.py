@@ -177,7 +177,7 @@ def test_pysaliency_loads_and_scores_them(images: Path, videos: Path, pooled: Pa
     folders = [tmp_path / f"out-{n}" for n in range(3)]
     for root, folder in zip((images, videos, pooled), folders, strict=True):
         export(vidsal.load(root), "pysaliency", folder)
-    still, moving, grey = pysaliency_reads(*folders)
+    still, moving, gray = pysaliency_reads(*folders)
     assert still["stimuli"] == ["FileStimuli", 2, [[30, 40, 3], [20, 25]]]
     assert still["names"] == ["a", "b"]
     assert still["pictures"][1] == np.full((20, 25), 9).tolist()
@@ -192,5 +192,5 @@ def test_pysaliency_loads_and_scores_them(images: Path, videos: Path, pooled: Pa
     np.testing.assert_array_equal(np.sort(moving["x"]), np.sort(points[:, 0].astype(np.float64)))
     assert moving["nss"] == pytest.approx(nss_by_hand(moving["x"], moving["y"], moving["n"], [(24, 32)] * 12))
     assert 0 <= moving["auc"] <= 1
-    assert grey["y"] == [1.0, 2.0]
-    assert np.array(grey["pictures"][0]).shape == (30, 40, 3)
+    assert gray["y"] == [1.0, 2.0]
+    assert np.array(gray["pictures"][0]).shape == (30, 40, 3)

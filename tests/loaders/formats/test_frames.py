@@ -55,7 +55,7 @@ def test_a_folder_of_numbered_images(tmp_path: Path) -> None:
     assert np.array_equal(read[2].rgb, noise_video(1, seed=10)[0])
 
 
-def test_grey_and_alpha_images_become_rgb(tmp_path: Path) -> None:
+def test_gray_and_alpha_images_become_rgb(tmp_path: Path) -> None:
     Image.fromarray(np.full((5, 6), 9, np.uint8)).save(tmp_path / "grey.png")
     Image.fromarray(np.full((5, 6, 4), 9, np.uint8)).save(tmp_path / "alpha.png")
     for name in ("grey.png", "alpha.png"):

@@ -127,16 +127,16 @@ def picture(array, mode=None, suffix="PNG"):
     return out.getvalue()
 
 
-GREY = (MASK * 255).astype(np.uint8)
+GRAY = (MASK * 255).astype(np.uint8)
 BROKEN_MAPS = {
     "empty.png": (b"", "empty"),
     "text.png": (b"404 not found", "not a PNG"),
-    "jpeg.png": (picture(GREY, suffix="JPEG"), "not a PNG"),
-    "rgb.png": (picture(np.dstack([GREY] * 3)), "expected 8-bit grey"),
+    "jpeg.png": (picture(GRAY, suffix="JPEG"), "not a PNG"),
+    "rgb.png": (picture(np.dstack([GRAY] * 3)), "expected 8-bit grey"),
     "sixteen.png": (picture(MASK.astype(np.uint16) * 65535), "expected 8-bit grey"),
-    "one-bit.png": (picture(GREY.astype(bool)), "expected 8-bit grey"),
+    "one-bit.png": (picture(GRAY.astype(bool)), "expected 8-bit grey"),
     "density.png": (picture(np.arange(200, dtype=np.uint8).reshape(10, 20)), "density map"),
-    "resized.png": (picture(np.asarray(Image.fromarray(GREY).resize((21, 14), Image.Resampling.BICUBIC))), "resized"),
+    "resized.png": (picture(np.asarray(Image.fromarray(GRAY).resize((21, 14), Image.Resampling.BICUBIC))), "resized"),
     "cut.png": (png_bytes(MASK)[:-20], "cut off|damaged"),
     "no-end.png": (png_bytes(MASK)[:-12], "cut off"),
     "crlf.png": (png_bytes(MASK).replace(b"\r\n", b"\n"), "not a PNG"),
