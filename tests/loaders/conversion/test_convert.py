@@ -39,12 +39,6 @@ def _digests(folder: Path) -> dict[str, str]:
     return {p.name: sha256(p) for p in sorted(folder.glob("*.*")) if p.is_file() and p.name != "local.json"}
 
 
-@pytest.fixture(scope="module")
-def whole(source: Path) -> Path:
-    """Its release, to read or to copy only."""
-    return convert("synthetic", source, source.parent / "whole", workers=1).folder
-
-
 def test_converting_twice_and_with_workers_gives_equal_bytes(source: Path, tmp_path: Path) -> None:
     for name, workers in (("a", 1), ("b", 1), ("c", 2)):
         convert("synthetic", source, tmp_path / name, workers=workers)
