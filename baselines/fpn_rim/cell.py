@@ -16,6 +16,8 @@ from math import sqrt
 import torch
 from torch import Tensor, nn
 
+from ..nn.lstm import lstm_step
+
 KEY = 64
 VALUE = 400
 TALK_HEADS = 4
@@ -59,14 +61,6 @@ class GroupLSTM(nn.Module):
         bound = 1 / sqrt(hidden)
         self.i2h = GroupLinear(units, inside, 4 * hidden, bound)
         self.h2h = GroupLinear(units, hidden, 4 * hidden, bound)
-
-
-def lstm_step(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """Return hidden and cell state (..., n) from the four gates (..., 4 n) and the old cell state."""
-    let_in, keep, out = gates.chunk(4, dim=-1)[:3]
-    candidate = gates.chunk(4, dim=-1)[3].tanh()
-    cell = cell * keep.sigmoid() + let_in.sigmoid() * candidate
-    return out.sigmoid() * cell.tanh(), cell
 
 
 class RimCell(nn.Module):
@@ -156,7 +150,7 @@ class RimCell(nn.Module):
         inputs = probabilities @ values * active
         if feedback is not None:
             inputs = torch.cat((inputs, feedback), dim=-1)
-        new, new_cell = lstm_step(self.rnn.i2h(inputs) + self.rnn.h2h(hidden), cell)
+        new, new_cell = lstm_step(self.rnn.i2h(inputs) + self.rnn.h2h(hidden), cell, -1)
         # No gradient through the talk of inactive units.
         new = self.talk(torch.where(active > 0, new, new.detach()), mask)
         return torch.where(active > 0, new, hidden), torch.where(active > 0, new_cell, cell), mask

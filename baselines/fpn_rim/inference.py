@@ -19,7 +19,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from ..nn.folded import folded
-from .cell import KEY, TALK_HEADS, TALK_KEY, VALUE, RimCell, RimState, active_units, lstm_step
+from ..nn.lstm import lstm_step
+from .cell import KEY, TALK_HEADS, TALK_KEY, VALUE, RimCell, RimState, active_units
 from .network import Carry, FpnRim, Trace
 
 
@@ -111,7 +112,7 @@ class FoldedSteps:
         )
         if output is not None and len(self.gates_of_output):
             gates = gates + (output @ self.gates_of_output).reshape(len(output), self.units, -1).transpose(0, 1)
-        new, new_memory = lstm_step(gates, memory)
+        new, new_memory = lstm_step(gates, memory, -1)
         new = self._talk(new, active)
         return torch.where(active > 0, new, hidden), torch.where(active > 0, new_memory, memory), mask
 

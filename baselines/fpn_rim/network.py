@@ -20,8 +20,9 @@ from torch.nn import functional as F
 from vidsal.loaders.errors import WrongUse
 
 from ..nn.feature_pyramid import FeaturePyramid
+from ..nn.lstm import lstm_step
 from ..nn.pyramid_backbones import pyramid_backbone
-from .cell import Rim, RimCell, RimState, lstm_step
+from .cell import Rim, RimCell, RimState
 
 Mode = Literal["RIM", "LSTM"]
 EYE_MOVEMENTS = ("noise", "fixation", "saccade", "pursuit")
@@ -123,7 +124,7 @@ class Lstm(nn.Module):
         if feedback is not None:
             gates = gates + F.linear(feedback, self.weight_ih_l0[:, -feedback.shape[-1] :])
         let_in, keep, candidate, out = gates.chunk(4, dim=-1)
-        hidden, cell = lstm_step(torch.cat((let_in, keep, out, candidate), dim=-1), state.cell[0])
+        hidden, cell = lstm_step(torch.cat((let_in, keep, out, candidate), dim=-1), state.cell[0], -1)
         return RimState(hidden[None], cell[None])
 
 

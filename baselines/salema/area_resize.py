@@ -16,14 +16,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vidsal.loaders.errors import WrongUse
-from vidsal.loaders.records import UInt8Image
+from vidsal.loaders.records import Float32Array, UInt8Image
 
 #: Parts of a pixel narrower than this are left out.
 SLIVER = 1e-3
 #: Fixed-point one of the bilinear form.
 ONE = 2048
 
-Float32 = npt.NDArray[np.float32]
 Index = npt.NDArray[np.intp]
 
 
@@ -71,7 +70,7 @@ def _cover(image: UInt8Image, width: int, height: int) -> UInt8Image:
     return _uint8(np.rint(_accumulate(narrow, *_shares(image.shape[0], height), axis=0)))
 
 
-def _accumulate(source: Float32, index: Index, share: Float32, axis: int) -> Float32:
+def _accumulate(source: Float32Array, index: Index, share: Float32Array, axis: int) -> Float32Array:
     """Sum shares of the source along an axis, first pixel first, in float32 as OpenCV does."""
     shape = [1] * source.ndim
     shape[axis] = -1
@@ -82,7 +81,7 @@ def _accumulate(source: Float32, index: Index, share: Float32, axis: int) -> Flo
 
 
 @lru_cache(maxsize=32)
-def _shares(source: int, target: int) -> tuple[Index, Float32]:
+def _shares(source: int, target: int) -> tuple[Index, Float32Array]:
     """Return which source pixels each target pixel covers and how much of it each of them makes up.
 
     Returns:

@@ -12,7 +12,8 @@ from torch import Tensor, nn
 
 from ..nn.compiled_layers import bias_of, compile_layers, run
 from ..nn.fast_convolutions import DirectConvolution, WinogradConvolution
-from .network import DECODER_START, SalCLSTM, SalEMA, lstm_step
+from ..nn.lstm import lstm_step
+from .network import DECODER_START, SalCLSTM, SalEMA
 
 
 class FastSalEMA:
@@ -71,9 +72,9 @@ class FastSalCLSTM:
         cells = []
         for gates, value in zip(self.of_input(encoded).chunk(len(encoded)), encoded.chunk(len(encoded)), strict=True):
             if state is None:
-                state = lstm_step(gates, torch.zeros_like(value))
+                state = lstm_step(gates, torch.zeros_like(value), 1)
             else:
-                state = lstm_step(gates + self.of_hidden(state[0]), state[1])
+                state = lstm_step(gates + self.of_hidden(state[0]), state[1], 1)
             cells.append(state[1])
         cell = torch.cat(cells)
         return run(self.decoder, cell + encoded if self.residual else cell), state

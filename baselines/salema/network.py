@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from vidsal.loaders.errors import WrongUse
 
+from ..nn.lstm import lstm_step
 from ..nn.vgg import vgg_features
 
 Module = TypeVar("Module", bound=nn.Module)
@@ -134,16 +135,9 @@ class SalCLSTM(nn.Module):
         """
         encoded = self.salgan[:DECODER_START](frame)
         hidden, cell = (torch.zeros_like(encoded),) * 2 if state is None else state
-        hidden, cell = lstm_step(self.Gates(torch.cat((encoded, hidden), 1)), cell)
+        hidden, cell = lstm_step(self.Gates(torch.cat((encoded, hidden), 1)), cell, 1)
         out = self.salgan[DECODER_START:](cell + encoded if self.residual else cell)
         return out, (hidden, cell)
-
-
-def lstm_step(gates: Tensor, cell: Tensor) -> tuple[Tensor, Tensor]:
-    """Return hidden state and cell after the gates (N, 4 C, H, W): input, forget, output, candidate."""
-    taken, kept, shown, candidate = gates.chunk(4, 1)
-    cell = torch.sigmoid(kept) * cell + torch.sigmoid(taken) * torch.tanh(candidate)
-    return torch.sigmoid(shown) * torch.tanh(cell), cell
 
 
 def _channels_last(module: Module) -> Module:
