@@ -10,7 +10,7 @@ import pytest
 
 from vidsal.baselines import registry
 from vidsal.benchmark.evaluation.results.store import Run
-from vidsal.benchmark.evaluation.run import ModelRecord
+from vidsal.benchmark.model_card import ModelCard
 from vidsal.leaderboard.site import build
 from vidsal.loaders.registry import DATASETS
 
@@ -26,7 +26,7 @@ def index(
     folder = tmp_path_factory.mktemp("seen")
     for name in registry.names("network"):
         info = registry.baseline(name).info
-        declared = ModelRecord(info, "network").to_dict()
+        declared = ModelCard.of(info, kind="network", device="cpu").model_dump(mode="json")
         for data_set in (*info.trained_on, UNSEEN):
             release = {"id": data_set, "dataset": data_set, "variant": None, "title": data_set}
             make_run(name, info=declared, release=release).save(folder / "results")
