@@ -294,7 +294,7 @@ class _Job(Job):
 
 
 def _stored(stimulus: Stimulus, data: Release, settings: Settings) -> truth_cache.StimulusTruth | None:
-    """The truths of a stimulus that were made ready before, if any."""
+    """The precomputed truths of a stimulus, if any."""
     if settings.truth_cache is None:
         return None
     root = None if settings.truth_cache == "auto" else settings.truth_cache

@@ -93,7 +93,7 @@ class FrameScorer:
         protocol: the declaration.
         recipe: name of the truth recipe; None = the release's default.
         negatives: of the frames of this stimulus's size.
-        stored: truths of the stimulus that were made ready before; None where there are none.
+        stored: precomputed truths of the stimulus; None where there are none.
     """
 
     protocol: Protocol
@@ -188,7 +188,7 @@ def predictions(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction
     """Run the predictor and yield what it says, each with a map of its own.
 
     Raises:
-        BadData: it fails, or yields something else; what goes wrong in a user's own code is told with the place.
+        BadData: it fails, or yields something else; a fault in a user's own code is named with its place.
     """
     name, seen, fresh = predictor.info.name, -1, getattr(predictor, "fresh_maps", False)
     try:
@@ -266,7 +266,7 @@ def score_stimulus(
 
 
 def _gaze_scores(path: npt.NDArray[np.float64], stimulus: Stimulus) -> dict[str, float | None]:
-    """Score predicted positions as positions, beside the densities made from them; None where it can not be."""
+    """Score predicted positions as positions, beside the densities made from them; None where that is impossible."""
     observers = list(observer_paths(stimulus).values()) if stimulus.gaze_points.observers else []
     if not observers:
         return dict.fromkeys(GAZE_METRICS)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
@@ -17,7 +17,7 @@ from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.io.files import canonical, sha256_text, write_json
 
 from ..model_card import Digest, ModelClaims, Text
-from ..predictor import ModelInfo
+from ..predictor import ModelInfo, check_trained_on
 from .safe_files import read_bounded
 
 NAME = "submission.json"
@@ -48,6 +48,11 @@ class ModelPart(ModelClaims):
     model_config = ConfigDict(extra="forbid")
 
     name: Word
+
+    @model_validator(mode="after")
+    def _known_data_sets(self) -> Self:
+        check_trained_on(self.name, self.trained_on)
+        return self
 
 
 class Encoding(_Part):

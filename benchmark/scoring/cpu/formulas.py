@@ -1,6 +1,6 @@
 """Every score of every protocol as a formula on a `FrameStats`, degenerate frames included.
 
-Each agrees with its definition on every frame that passes the door; `formula` says which there are.
+Each agrees with its definition on every frame that passes the checks; `FORMULAS` lists them.
 """
 
 from __future__ import annotations

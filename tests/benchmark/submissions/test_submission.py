@@ -656,6 +656,15 @@ def test_faults_of_a_manifest_are_named(classic: Path, ds: Release) -> None:
         score(classic, ds)
 
 
+def test_training_data_of_a_manifest_is_named_by_ids(classic: Path, ds: Release) -> None:
+    text = '{"prediction": {"kind": "saliency"}, "model": {"name": "m", "trained_on": ["DHF1K"]}}'
+    (classic / "submission.json").write_text(text)
+    with pytest.raises(
+        BadData, match="trained_on holds 'DHF1K'.*did you mean 'dhf1k'.*write any other as other:<name>"
+    ):
+        score(classic, ds)
+
+
 def test_a_manifest_survives_its_file(tmp_path: Path, ds: Release) -> None:
     made = predict(
         Maps("log_density", lookahead=2, causal=False, trained_on=("dhf1k", "other:b")), ds, tmp_path / "sub"
