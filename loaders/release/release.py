@@ -12,7 +12,6 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -28,44 +27,19 @@ import pyarrow.parquet as pq
 from ..errors import BadData, MissingData, UnknownName, VidsalError, WrongUse
 from ..formats import frames as frame_files
 from ..records import (
-    FORCED_START,
-    POINT_EVENTS,
     Float32Array,
-    Float64Array,
     Frame,
-    Int32Array,
     Int64Array,
     Screen,
     Truth,
 )
 from ..registry import official_splits
-from ..schema import GAZE, SCHEMA_VERSION, flagged
+from ..schema import GAZE, SCHEMA_VERSION
 from . import truth as truths
+from .points import Points, points_of
 
 if TYPE_CHECKING:
     from .torch_data import Clips
-
-
-@dataclass(frozen=True)
-class Points:
-    """The points of one stimulus: in-bounds rows of event fixation, pursuit, point or mouse, without forced starts.
-
-    Arrays of length n, in the order of the release: x, y (pixels), first and last frame (inclusive), weight, order,
-    and the observer's index into `observers` (-1 = pooled).
-    """
-
-    x: Float32Array
-    y: Float32Array
-    frame: Int32Array
-    frame_end: Int32Array
-    weight: Float64Array
-    order: Int64Array
-    observer: Int32Array
-    observers: tuple[str, ...]
-
-    def at(self, frame: int) -> npt.NDArray[np.intp]:
-        """Indices of the points that cover a frame."""
-        return np.flatnonzero((self.frame <= frame) & (self.frame_end >= frame))
 
 
 class Stimulus:
@@ -485,25 +459,3 @@ def _record(root: Path) -> dict[str, Any]:
     if version != SCHEMA_VERSION:
         raise WrongUse(f"{path}: schema {version}, this program reads {SCHEMA_VERSION}; convert again or update vidsal")
     return record
-
-
-def points_of(table: pa.Table) -> Points:
-    """Return the points among rows of the fixations table of one stimulus."""
-    event = table["event"].cast(pa.string())
-    keep = pc.and_(table["in_bounds"], pc.is_in(event, pa.array(POINT_EVENTS)))
-    table = table.filter(keep)
-    forced = flagged(table["flags"], FORCED_START)
-    if forced.any():
-        table = table.filter(pa.array(~forced))
-    frame = table["frame"].to_numpy()
-    observer = table["observer_id"].cast(pa.string()).combine_chunks().dictionary_encode()
-    return Points(
-        x=table["x_px"].to_numpy(),
-        y=table["y_px"].to_numpy(),
-        frame=frame,
-        frame_end=pc.coalesce(table["frame_end"], table["frame"]).to_numpy(),
-        weight=table["weight"].to_numpy().astype(np.float64),
-        order=pc.fill_null(table["order"], -1).to_numpy().astype(np.int64),
-        observer=pc.fill_null(observer.indices, -1).to_numpy(zero_copy_only=False).astype(np.int32),
-        observers=tuple(observer.dictionary.to_pylist()),
-    )

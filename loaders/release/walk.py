@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 
 from ..errors import BadData
 from ..schema import FIXATIONS, GAZE
-from .release import Release, Stimulus, points_of, reading
+from .points import points_of
+from .release import Release, Stimulus, reading
 
 
 def walk(release: Release, name: str = "fixations") -> Iterator[tuple[Stimulus, pa.Table]]:
