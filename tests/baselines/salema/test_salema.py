@@ -24,6 +24,7 @@ from vidsal.loaders.records import Frame
 UInt8 = npt.NDArray[np.uint8]
 NETWORKS = ("salema", "salclstm")
 PUBLISHED_SIZE = (192, 256)
+SHIPPED_SIZE = (salema.HEIGHT, salema.WIDTH)
 SMALL_SIZE = (64, 64)
 
 
@@ -37,9 +38,10 @@ def small_input() -> Iterator[None]:
 
 
 @pytest.fixture
-def published_input(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(salema, "HEIGHT", PUBLISHED_SIZE[0])
-    monkeypatch.setattr(salema, "WIDTH", PUBLISHED_SIZE[1])
+def shipped_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the predictor ships with, so that a test sees a wrong size there."""
+    monkeypatch.setattr(salema, "HEIGHT", SHIPPED_SIZE[0])
+    monkeypatch.setattr(salema, "WIDTH", SHIPPED_SIZE[1])
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +77,7 @@ def predict(model: Predictor, frames: UInt8, kind: Any = "video") -> npt.NDArray
 
 
 @pytest.mark.data
-@pytest.mark.usefixtures("published_input")
+@pytest.mark.usefixtures("shipped_input")
 @pytest.mark.parametrize(("name", "case"), [("salema", "salema_native_real"), ("salclstm", "salclstm30_native_real")])
 def test_real_frames(
     name: str,
@@ -97,7 +99,7 @@ def test_real_frames(
 
 
 @pytest.mark.data
-@pytest.mark.usefixtures("published_input")
+@pytest.mark.usefixtures("shipped_input")
 def test_preprocessing_to_the_value(goldens: Path) -> None:
     frames = np.load(goldens / "models" / "inputs" / "real_0068.npz")["full"]
     golden = np.load(goldens / "models" / "salema" / "pre_real_192x256.npz")["x"]
@@ -168,7 +170,7 @@ def test_frames_are_not_hoarded(models: dict[str, SalEMAPredictor], video: UInt8
         assert taken == prediction.frame + 1
 
 
-@pytest.mark.usefixtures("published_input")
+@pytest.mark.usefixtures("shipped_input")
 def test_one_pixel_image(models: dict[str, SalEMAPredictor]) -> None:
     out = predict(models["salema"], np.full((1, 1, 1, 3), 9, np.uint8), "image")
     assert out.shape == (1, *PUBLISHED_SIZE)
