@@ -115,7 +115,7 @@ def in_meters(values: tuple[float, float, float]) -> tuple[tuple[float, float, f
     Raises:
         ValueError: no unit fits.
 
-    >>> in_metres((45, 40, 22.5))
+    >>> in_meters((45, 40, 22.5))
     ((0.45, 0.4, 0.225), 'centimetres')
     """
     for unit, word in zip(_UNITS, (None, "centimetres", "millimetres"), strict=True):
