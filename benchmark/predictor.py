@@ -60,6 +60,11 @@ class ModelInfo:
         check_trained_on(self.name, self.trained_on)
 
 
+def names_a_data_set(entry: str) -> bool:
+    """Whether an entry of `trained_on` can be compared: the id of a registered data set, or `other:<name>`."""
+    return entry in DATASETS or (entry.startswith(OTHER) and bool(entry.removeprefix(OTHER).strip()))
+
+
 def check_trained_on(model: str, trained_on: Iterable[str]) -> None:
     """Refuse what a board could not compare with the data set of a run.
 
@@ -73,7 +78,7 @@ def check_trained_on(model: str, trained_on: Iterable[str]) -> None:
     if isinstance(trained_on, str):
         raise WrongUse(f"model {model}: trained_on is the text {trained_on!r}; write a tuple, ({trained_on!r},)")
     for entry in trained_on:
-        if entry in DATASETS or (entry.startswith(OTHER) and entry.removeprefix(OTHER).strip()):
+        if names_a_data_set(entry):
             continue
         near = get_close_matches(entry.casefold(), DATASETS, n=1, cutoff=0.4)
         raise WrongUse(

@@ -11,6 +11,7 @@ import pytest
 from vidsal.baselines import registry
 from vidsal.benchmark.evaluation.results.store import Run
 from vidsal.benchmark.model_card import ModelCard
+from vidsal.leaderboard.format import badges
 from vidsal.leaderboard.site import build
 from vidsal.loaders.registry import DATASETS
 
@@ -43,3 +44,13 @@ def test_the_board_of_a_data_set_that_a_network_saw_says_so(name: str, index: An
         (table,) = (t for t in index.all("table") if t.one("caption").text.startswith(f"{data_set},"))
         (row,) = (r for r in table.one("tbody").all("tr") if name in r.text.split())
         assert (MARK in row.text) == (data_set != UNSEEN), data_set
+
+
+def test_a_result_of_before_ids_were_checked_is_not_passed_over(make_run: Callable[..., Run]) -> None:
+    for trained_on, expected in (
+        (["DHF1K", "SALICON"], ["training data not stated by data-set ids"]),
+        (["other:my lab", "salicon"], []),
+        (["dhf1k", "UCF-Sports"], [MARK]),
+        ([], ["training data not stated"]),
+    ):
+        assert badges(make_run(info={"trained_on": trained_on}).typed) == expected
