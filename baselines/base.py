@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from vidsal.benchmark.predictor import ModelInfo, Predictor, check_trained_on
-from vidsal.loaders.errors import WrongUse
+from vidsal.loaders.errors import BadData, WrongUse
 
 if TYPE_CHECKING:
     import torch
@@ -152,6 +152,20 @@ class KnownCheckpoint:
 
     def __post_init__(self) -> None:
         check_trained_on(f"{self.model}, {self.file}", self.trained_on)
+
+
+class Misfit(BadData):
+    """Weights that do not fit a network.
+
+    Attributes:
+        axes: number of axes of each of the file's tensors by key.
+        incomplete: True if all that is there fits, and something lacks.
+    """
+
+    def __init__(self, message: str, axes: Mapping[str, int], *, incomplete: bool) -> None:
+        super().__init__(message)
+        self.axes = axes
+        self.incomplete = incomplete
 
 
 class Build(Protocol):

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 
-from .base import KnownCheckpoint
+from .base import KnownCheckpoint, Misfit
 from .weight_files import digests, read_object
 
 if TYPE_CHECKING:
@@ -25,8 +25,6 @@ FOLDERS = "VIDSAL_CHECKPOINTS"
 NESTINGS = ("model_state_dict", "student_model", "state_dict")
 PREFIXES = ("module.", "_orig_mod.")
 _NAMED = 3
-_LIKE = 0.5
-"""Share of a model's signature by which a file is recognised."""
 
 
 class CheckpointWarning(UserWarning):
@@ -105,7 +103,7 @@ def fit(module: torch.nn.Module, checkpoint: Checkpoint, model: str) -> None:
         model: name, for the message.
 
     Raises:
-        BadData: keys or shapes differ; the message names the first of them and what the file looks like.
+        Misfit: keys or shapes differ; the message names the first of them.
     """
     import torch
 
@@ -124,9 +122,10 @@ def fit(module: torch.nn.Module, checkpoint: Checkpoint, model: str) -> None:
             for word, keys in (("Missing", missing), ("Not expected", surplus), ("Other shape", shapes))
             if keys
         ]
-        raise BadData(
-            f"{checkpoint.path}: these weights do not fit {model}. {'. '.join(faults)}. "
-            + _likeness(found, model, incomplete=not (surplus or shapes))
+        raise Misfit(
+            f"{checkpoint.path}: these weights do not fit {model}. {'. '.join(faults)}.",
+            {key: value.ndim for key, value in found.items()},
+            incomplete=not (surplus or shapes),
         )
     other = sorted(
         {
@@ -248,20 +247,3 @@ def _shape(value: torch.Tensor) -> str:
 def _first(words: Sequence[str]) -> str:
     more = len(words) - _NAMED
     return ", ".join(words[:_NAMED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _likeness(state: Mapping[str, torch.Tensor], model: str, *, incomplete: bool) -> str:
-    """Say which of our models the keys belong to: the one of whose signature most fits, the longer one of two."""
-    from . import registry
-
-    shares = {}
-    for name in registry.names("network"):
-        signature = registry.baseline(name).signature
-        fits = sum(key in state and state[key].ndim == ndim for key, ndim in signature.items())
-        shares[name] = (fits / max(1, len(signature)), len(signature), name == model)
-    best = max(shares, key=lambda name: shares[name])
-    if shares[best][0] < _LIKE:
-        return "The file looks like none of our models"
-    if best != model:
-        return f"The file looks like {best}: load it under that name"
-    return f"The file looks like {model}, {'but incomplete' if incomplete else 'with other settings'}"

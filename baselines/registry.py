@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from vidsal.benchmark.predictor import Predictor
-from vidsal.loaders.errors import UnknownName, WrongUse
+from vidsal.loaders.errors import BadData, UnknownName, WrongUse
 
-from .base import Baseline
+from .base import Baseline, Misfit
 
 if TYPE_CHECKING:
     import torch
 
 ModelKind = Literal["network", "reference", "human"]
+_LIKE = 0.5
+"""Share of a model's signature by which a file is recognized."""
 
 
 @dataclass(frozen=True)
@@ -143,7 +145,27 @@ def load_model(name: str, checkpoint: str | Path | None = None, device: str = "c
     given = _checked(name, options, model.options)
     if model.build is None and checkpoint is not None:
         raise WrongUse(f"{name} has no weights; leave the checkpoint out")
-    return model.load(None if checkpoint is None else Path(checkpoint), device, **given)
+    try:
+        return model.load(None if checkpoint is None else Path(checkpoint), device, **given)
+    except Misfit as error:
+        raise BadData(f"{error} {likeness(error, name)}") from error
+
+
+def likeness(misfit: Misfit, model: str) -> str:
+    """Say which model weights that do not fit `model` belong to: the one of whose signature most fits, the longer one
+    of two.
+    """
+    shares = {}
+    for name in names("network"):
+        signature = baseline(name).signature
+        fits = sum(misfit.axes.get(key) == axes for key, axes in signature.items())
+        shares[name] = (fits / max(1, len(signature)), len(signature), name == model)
+    best = max(shares, key=lambda name: shares[name])
+    if shares[best][0] < _LIKE:
+        return "The file looks like none of our models"
+    if best != model:
+        return f"The file looks like {best}: load it under that name"
+    return f"The file looks like {model}, {'but incomplete' if misfit.incomplete else 'with other settings'}"
 
 
 def parse_options(name: str, pairs: Iterable[str]) -> dict[str, Any]:

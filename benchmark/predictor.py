@@ -65,6 +65,17 @@ def names_a_data_set(entry: str) -> bool:
     return entry in DATASETS or (entry.startswith(OTHER) and bool(entry.removeprefix(OTHER).strip()))
 
 
+def data_set_id(entry: str) -> str:
+    """Return the id of a data set for its name in papers (`UCF Sports`), as files of before ids were checked have it;
+    anything else as it is.
+
+    >>> data_set_id("Hollywood-2"), data_set_id("salicon"), data_set_id("my lab")
+    ('hollywood2', 'salicon', 'my lab')
+    """
+    plain = "".join(c for c in entry.casefold() if c.isalnum())
+    return next((name for name in DATASETS if name.replace("-", "") == plain), entry)
+
+
 def check_trained_on(model: str, trained_on: Iterable[str]) -> None:
     """Refuse what a board could not compare with the data set of a run.
 
@@ -77,6 +88,8 @@ def check_trained_on(model: str, trained_on: Iterable[str]) -> None:
     """
     if isinstance(trained_on, str):
         raise WrongUse(f"model {model}: trained_on is the text {trained_on!r}; write a tuple, ({trained_on!r},)")
+    if not isinstance(trained_on, Iterable) or not all(isinstance(entry, str) for entry in trained_on):
+        raise WrongUse(f"model {model}: trained_on is {trained_on!r}; write a tuple of data-set ids, () for none")
     for entry in trained_on:
         if names_a_data_set(entry):
             continue

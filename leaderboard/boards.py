@@ -20,7 +20,6 @@ from vidsal.benchmark.evaluation.results.schema import (
 from vidsal.benchmark.metrics import find
 from vidsal.benchmark.metrics.base import Metric
 from vidsal.benchmark.protocols import PROTOCOLS
-from vidsal.loaders.errors import BadData
 from vidsal.loaders.io.files import canonical, sha256_text
 
 from .sanitize import slug
@@ -172,14 +171,10 @@ def columns(record: RunRecord) -> tuple[Column, ...]:
 
     Raises:
         UnknownName: a metric id that this version does not know.
-        BadData: a label that is not that of its metric.
     """
     ids = record.protocol.metric_ids
-    found = [Column(label, find(ids[label])) for label in (*CUSTOMARY, *ids) if label in ids]
-    for column in found:
-        if column.metric.short != column.name:
-            raise BadData(f"{column.name} is not the label of {column.metric.id}, {column.metric.short} is")
-    return tuple(dict.fromkeys(found))
+    labels = dict.fromkeys(label for label in (*CUSTOMARY, *ids) if label in ids)
+    return tuple(Column(label, find(ids[label])) for label in labels)
 
 
 def sort_column(among: Sequence[Column]) -> Column:

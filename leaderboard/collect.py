@@ -92,8 +92,6 @@ def loaded(run: Run, results: Path) -> Loaded:
         among = columns(record)
     except UnknownName as error:
         raise BadData(f"{run.folder}: {error}; was it scored by a newer version?") from error
-    except BadData as error:
-        raise BadData(f"{run.folder}: {error}; score it again") from error
     surplus = sorted(set(run.frames["stimulus_id"]) - set(record.coverage.scored))
     if surplus:
         raise BadData(f"{run.folder}: rows of {surplus[0]!r}, which its coverage does not name; score it again")

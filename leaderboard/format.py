@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import inf, isinf
 
 from vidsal.benchmark.evaluation.results.schema import CountsRecord, CoverageRecord, RunRecord
-from vidsal.benchmark.predictor import names_a_data_set
+from vidsal.benchmark.predictor import data_set_id, names_a_data_set
 
 from .boards import OTHER_TRUTH, Board, Column, Entry
 
@@ -158,11 +158,11 @@ def badges(record: RunRecord) -> list[str]:
             out.append("reference predictor")
         if not model.causal:
             out.append(f"not causal: sees {model.lookahead} frames ahead" if model.lookahead else "not causal")
-        if record.release.dataset in model.trained_on:
+        if record.release.dataset in map(data_set_id, model.trained_on):
             out.append("saw this data set in training")
         elif model.kind in ("network", "custom") and not model.trained_on:
             out.append("training data not stated")
-        elif not all(map(names_a_data_set, model.trained_on)):
+        elif not all(names_a_data_set(data_set_id(name)) for name in model.trained_on):
             out.append("training data not stated by data-set ids")  # a result of before they were checked
     if counts.no_prediction:
         out.append(f"no prediction for {counts.no_prediction:,} of {counts.frames:,} frames: not in its means")

@@ -25,7 +25,6 @@ from ..nn.pyramid_backbones import pyramid_backbone
 from .cell import Rim, RimCell, RimState
 
 Mode = Literal["RIM", "LSTM"]
-EYE_MOVEMENTS = ("noise", "fixation", "saccade", "pursuit")
 FRAMES_AT_ONCE = 16
 
 
@@ -141,7 +140,7 @@ class FpnRim(nn.Module):
         out_channels: of the feature pyramid.
         backbone_model: see `pyramid_backbones.BACKBONES`.
         fpn_only_use_last_layer: use the finest map only; else all, finest first.
-        predict_em: four logits of the eye movement (`EYE_MOVEMENTS`) besides the position.
+        predict_em: four logits of the eye movement (noise, fixation, saccade, pursuit) besides the position.
         p_teacher_forcing: where labels are given, the share of units that see the previous label.
         n_teacher_vals: copies of the previous prediction that each unit gets.
         channel_wise_attention: each channel of the pyramid is a token of its own.

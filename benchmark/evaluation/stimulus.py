@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -381,9 +381,21 @@ def score_humans(reference: HumanReference, stimulus: Stimulus, scorer: FrameSco
         if not scores:
             rows.add(frame, n_fixated, None, NO_PREDICTION, "only one observer looked")
             continue
-        mean = FrameScores({n: _mean([s[n] for s in scores]) for n in scorer.protocol.labels}, scores[0].reasons)
+        means = {label: _mean([s[label] for s in scores]) for label in scorer.protocol.labels}
+        mean = FrameScores(means, shared_reasons(scores))
         rows.add(frame, n_fixated, mean, SCORED, _reason(mean))
     return rows.table()
+
+
+def shared_reasons(scores: Sequence[FrameScores]) -> dict[str, str]:
+    """The first reason of each label; where not all comparisons share it, of how many it is."""
+    found = {}
+    for label in scores[0]:
+        texts = [s.reasons[label] for s in scores if label in s.reasons]
+        if texts:
+            n = texts.count(texts[0])
+            found[label] = texts[0] if n == len(scores) else f"{texts[0]} ({n} of {len(scores)} comparisons)"
+    return found
 
 
 def _mean(values: list[float]) -> float:

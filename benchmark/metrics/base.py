@@ -6,9 +6,12 @@ A module of metrics defines a `Family` and enters each variant with `@metric(FAM
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
+
+from vidsal.loaders.errors import WrongUse
 
 from .maps import Map
 
@@ -19,6 +22,11 @@ NOT_SCORED = "not scored"
 
 ON_FIXATIONS = ("saliency", "fixated")
 MAP_AGAINST_MAP = ("saliency", "density")
+
+RESERVED = ("attributes", "frame", "group_id", "n_fixations", "n_frames", "n_scored", "reason", "status", "stimulus_id")
+"""Names of the other columns of a run's tables."""
+
+_LABEL = re.compile(r"[A-Za-z][A-Za-z0-9-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +39,7 @@ class _Shared:
     ceiling: float | str
     unit: str
     ranks: bool = False
+    of_densities: bool = False
 
 
 @dataclass(frozen=True)
@@ -43,11 +52,21 @@ class Family(_Shared):
         needs: names of the arguments, of `saliency`, `log_density`, `fixated`, `negatives`, `density`, `baseline`.
 
     The others: see `Metric`.
+
+    Raises:
+        WrongUse: the short name cannot be a column.
     """
 
     name: str
     short: str
     needs: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not _LABEL.fullmatch(self.short) or self.short in RESERVED:
+            raise WrongUse(
+                f"metric {self.name}: {self.short!r} cannot be a label; it is letters, digits and hyphens, and none of "
+                f"{', '.join(RESERVED)}"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +85,7 @@ class Metric(_Shared):
         ceiling: value of a perfect prediction, in words where it depends on the frame.
         unit: of the value.
         ranks: True if only the order of the pixels counts, so a log density is read as it is.
+        of_densities: True if a prediction must be a density; a saliency map has no such score.
         degenerate: what constant maps and empty truths give.
         source: where the definition comes from.
         version: raised when the numbers change.
@@ -102,8 +122,6 @@ class Metric(_Shared):
 REGISTRY: dict[str, Metric] = {}
 """Every variant of every metric by its full id."""
 
-_BY_FUNCTION: dict[Function, Metric] = {}
-
 
 def metric(
     family: Family,
@@ -133,22 +151,27 @@ def metric(
             ceiling=family.ceiling,
             unit=family.unit,
             ranks=family.ranks,
+            of_densities=family.of_densities,
             degenerate=degenerate,
             source=source,
             version=version,
             subtracts_minimum=subtracts_minimum,
             scores_no_fixation=scores_no_fixation,
         )
+        _check_free(entry)
         REGISTRY[entry.id] = entry
-        _BY_FUNCTION[function] = entry
         return function
 
     return enter
 
 
-def metric_of(function: Function) -> Metric:
-    """Return the entry of a definition."""
-    return _BY_FUNCTION[function]
+def _check_free(entry: Metric) -> None:
+    """Refuse an id that is taken, and a label under which two families would be published."""
+    if entry.id in REGISTRY:
+        raise WrongUse(f"metric {entry.id} is registered already; another variant has other parameters")
+    for other in REGISTRY.values():
+        if (other.short == entry.short) != (other.name == entry.name):
+            raise WrongUse(f"{entry.name} cannot have the label {entry.short!r}: {other.name} has {other.short!r}")
 
 
 def _not_scored(**_: Any) -> float:

@@ -18,6 +18,7 @@ INFORMATION_GAIN = Family(
     chance=0.0,
     ceiling="of the true density",
     unit="bits per fixation",
+    of_densities=True,
 )
 LOG_LIKELIHOOD = Family(
     "log_likelihood",
@@ -28,6 +29,7 @@ LOG_LIKELIHOOD = Family(
     chance=0.0,
     ceiling="of the true density",
     unit="bits per fixation",
+    of_densities=True,
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -53,6 +53,31 @@ class Fault:
     effect: str
 
 
+class Metrics(Mapping[str, str]):
+    """Metric ids by label, in the order of the columns; as frozen as the protocol that holds it."""
+
+    def __init__(self, ids: Mapping[str, str]) -> None:
+        self._ids = dict(ids)
+
+    def __getitem__(self, label: str) -> str:
+        return self._ids[label]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._ids)
+
+    def __len__(self) -> int:
+        return len(self._ids)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Metrics) and list(self.items()) == list(other.items())
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.items()))
+
+    def __repr__(self) -> str:
+        return repr(self._ids)
+
+
 @dataclass(frozen=True)
 class Protocol:
     """Every choice that moves a number.
@@ -97,8 +122,13 @@ class Protocol:
     baseline: Baseline = "none"
 
     def __post_init__(self) -> None:
+        if not isinstance(self.metrics, Mapping) or not all(isinstance(i, str) for i in self.metrics.values()):
+            raise WrongUse(
+                f"protocol {self.name}: metrics are ids by label, not {self.metrics!r}; write labeled('nss[...]', ...)"
+            )
         if not self.metrics:
             raise WrongUse(f"protocol {self.name} names no metric")
+        object.__setattr__(self, "metrics", Metrics(self.metrics))
         for label, metric_id in self.metrics.items():
             entry = find(metric_id)
             if entry.short != label:
@@ -120,7 +150,7 @@ class Protocol:
         `metrics` is a list of ids where the labels are those of `SIX`; else a dict by label, with the order of the
         columns in `labels`. `baseline` is left out where there is none.
         """
-        data: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        data: dict[str, Any] = json.loads(json.dumps(asdict(self) | {"metrics": dict(self.metrics)}))
         if self.labels == SIX:
             data["metrics"] = list(self.metrics.values())
         else:

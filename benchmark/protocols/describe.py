@@ -19,6 +19,10 @@ _RESIZES = {
     "linear-skimage": "linear as scikit-image: border mirrored, smoothed when shrinking",
 }
 _ENCODINGS = {"none": "as predicted", "uint8": "through an 8-bit map in a run; `score_frame` takes maps as they are"}
+_TRUTHS = {
+    "none": "as its recipe makes it",
+    "uint8": "through an 8-bit map in a run; `score_frame` takes maps as they are",
+}
 _STRETCHES = {"none": "none", "minmax-eps32": "prediction and truth to 0..1 first, (v - min) / (max - min + 1.19e-7)"}
 _BASELINES = {"center-prior": "the reference predictor center_prior: a Gaussian, sd 0.15 W and 0.194 H"}
 _AVERAGES = {
@@ -52,7 +56,7 @@ def choices(name: Protocol | str) -> dict[str, str]:
         words["baseline"] = _BASELINES[rules.baseline]
     words["resize"] = _RESIZES[rules.resize]
     words["prediction"] = _ENCODINGS[rules.encoding]
-    words["truth"] = _ENCODINGS[rules.truth_encoding]
+    words["truth"] = _TRUTHS[rules.truth_encoding]
     words["stretch"] = _STRETCHES[rules.stretch]
     words["resolution"] = "half of the truth's in a run" if rules.halved else "the truth's"
     words["log densities"] = "areas rank the logarithms" if rules.log_ranks else "exponentiated for every score"

@@ -62,7 +62,7 @@ def missing_part(entry: Metric, truth: FrameTruth, kind: Kind) -> str:
         return NOT_REPORTED
     if "fixated" in entry.needs and truth.n_fixated == 0 and not entry.scores_no_fixation:
         return NO_FIXATION
-    if "log_density" in entry.needs and kind == "saliency":
+    if entry.of_densities and kind == "saliency":
         return NO_DENSITY_PREDICTED
     if "density" in entry.needs and truth.truth_map is None:
         return NO_DENSITY
@@ -88,7 +88,14 @@ def convention(entry: Metric, value: float, facts: Facts) -> str:
     return ""
 
 
-def impossible_fixations(log_density: Map, truth: FrameTruth) -> str:
-    """Say how many fixations fell on pixels to which a prediction gives the probability 0."""
+def impossible_fixations(log_density: Map, truth: FrameTruth, *, rounded: bool) -> str:
+    """Say how many fixations fell on pixels to which a prediction gives the probability 0.
+
+    Args:
+        log_density: natural logarithms on the truth's grid.
+        truth: of the frame.
+        rounded: True if the model gave a finite logarithm everywhere, and resizing lost the smallest.
+    """
     impossible = int(truth.counts[np.isneginf(log_density.ravel()[truth.fixated])].sum())
-    return f"probability 0 at {impossible} of {int(truth.counts.sum())} fixations"
+    what = "probability rounded to 0 by resizing" if rounded else "probability 0"
+    return f"{what} at {impossible} of {int(truth.counts.sum())} fixations"

@@ -21,7 +21,7 @@ from vidsal.loaders.records import Truth
 
 from ..metrics import find
 from ..metrics.base import Metric
-from ..metrics.maps import EPS32, stretch_eps32
+from ..metrics.maps import EPS32, Map, stretch_eps32
 from ..predictor import Kind
 from ..protocols import Protocol, protocol as find_protocol
 from .center_prior import center_prior_density
@@ -34,8 +34,6 @@ from .resize import half_uint8, resize
 from .truth import FrameTruth, prepare_truth
 
 __all__ = ["FrameScores", "FrameTruth", "prepare_truth", "score", "score_frame"]
-
-Map = npt.NDArray[Any]
 
 
 class FrameScores(dict[str, float]):
@@ -92,8 +90,8 @@ def score(
         missing = missing_part(entry, truth, kind)
         scores[label] = math.nan if missing else _value(entry, prediction, truth, stats)
         reason = missing or convention(entry, scores[label], facts)
-        if scores[label] == -math.inf and "log_density" in entry.needs:
-            reason = impossible_fixations(prediction.log_density, truth)
+        if scores[label] == -math.inf and entry.of_densities:
+            reason = impossible_fixations(prediction.log_density, truth, rounded=prediction.rounded)
         if reason:
             reasons[label] = reason
     return FrameScores(scores, reasons, truth.n_out_of_bounds)
@@ -172,6 +170,8 @@ class _Prediction:
     """True for an 8-bit map that the protocol stretches: formulas do so with its levels, definitions need the map."""
     logs: Map | None = None
     """The log density as it was predicted, where it is on the grid and nothing was rounded."""
+    rounded: bool = False
+    """True for a log density, finite everywhere, whose smallest values may have been lost on the way to the grid."""
 
     @property
     def value_range(self) -> tuple[float, float]:
@@ -244,7 +244,7 @@ def _prepare_prediction(
     if encode and rules.halved:
         changed = half_uint8(changed)
     if changed is not linear:
-        return _Prediction(changed, changed)
+        return _Prediction(changed, changed, rounded=kind == "log_density" and bool(np.isfinite(array.min())))
     return _Prediction(linear if ranks is None else ranks, linear, known, logs=logs)
 
 

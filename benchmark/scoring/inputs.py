@@ -6,11 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from vidsal.loaders.errors import BadData, NonFinite, WrongUse
 
-Map = npt.NDArray[Any]
+from ..metrics.maps import Map
 
 SUM_TOLERANCE = 1e-3
 """How far the sum of a `density` may lie from 1."""

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from vidsal.loaders.errors import WrongUse
 
-Float64Map = npt.NDArray[np.float64]
+from ..metrics.maps import Float64Map
 
 
 class Negatives:

@@ -11,9 +11,9 @@ import numpy.typing as npt
 
 from vidsal.loaders.errors import UnknownName
 
+from ..metrics.maps import Float64Map
 from .kernels.available import map_kernels
 
-Float64Map = npt.NDArray[np.float64]
 Taps = tuple[int, npt.NDArray[np.uintp], npt.NDArray[np.float64]]
 """An axis; for each output along it the inputs that it is made of, and their weights (sum 1), both (taps, outputs).
 

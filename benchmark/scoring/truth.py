@@ -11,16 +11,13 @@ import numpy.typing as npt
 
 from vidsal.loaders.errors import BadData, WrongUse
 
-from ..metrics.maps import stretch_eps32
+from ..metrics.maps import Float64Map, Map, stretch_eps32
 from ..protocols import Protocol, protocol as find_protocol
 from .inputs import as_map, rescale_extremes, value_range
 from .kernels.available import kernels
 from .negatives import Negatives, pixel_indices
 from .quantize import truth_to_uint8
 from .resize import half_uint8
-
-Map = npt.NDArray[Any]
-Float64Map = npt.NDArray[np.float64]
 
 NO_NEGATIVES = "no negatives"
 CHUNK = 1 << 14

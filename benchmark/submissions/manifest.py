@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
 
 from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.io.files import canonical, sha256_text, write_json
 
 from ..model_card import Digest, ModelClaims, Text
-from ..predictor import ModelInfo, check_trained_on
+from ..predictor import ModelInfo, check_trained_on, data_set_id
 from .safe_files import read_bounded
 
 NAME = "submission.json"
@@ -49,10 +49,12 @@ class ModelPart(ModelClaims):
 
     name: Word
 
-    @model_validator(mode="after")
-    def _known_data_sets(self) -> Self:
-        check_trained_on(self.name, self.trained_on)
-        return self
+    @field_validator("trained_on")
+    @classmethod
+    def _ids_of_data_sets(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+        ids = tuple(map(data_set_id, names))
+        check_trained_on("of this submission", ids)
+        return ids
 
 
 class Encoding(_Part):

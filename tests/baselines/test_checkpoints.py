@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from vidsal.baselines import build_module, checkpoints, load_model, registry, weight_files
-from vidsal.baselines.base import KnownCheckpoint
+from vidsal.baselines.base import KnownCheckpoint, Misfit
 from vidsal.baselines.checkpoints import Checkpoint, CheckpointWarning
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 
@@ -273,22 +273,24 @@ def test_misfit_names_the_first_keys_and_the_likely_model(tmp_path: Path, tiny: 
 def test_missing_and_surplus_keys(tiny: torch.nn.Module) -> None:
     state = tiny.state_dict()
     state["extra.weight"] = state.pop("decoder.decoder.0.bias")
-    with pytest.raises(BadData) as caught:
+    with pytest.raises(Misfit) as caught:
         checkpoints.fit(tiny, _checkpoint(Path("f"), state), "tinyhd_s")
-    message = str(caught.value)
+    message = f"{caught.value} {registry.likeness(caught.value, 'tinyhd_s')}"
     assert "Missing: decoder.decoder.0.bias" in message
     assert "Not expected: extra.weight" in message
     assert "looks like tinyhd_s, with other settings" in message
-    with pytest.raises(BadData, match="looks like none of our models"):
+    with pytest.raises(Misfit) as caught:
         checkpoints.fit(tiny, _checkpoint(Path("f"), {"a": torch.zeros(1)}), "tinyhd_s")
+    assert registry.likeness(caught.value, "tinyhd_s") == "The file looks like none of our models"
 
 
 def test_a_file_that_lacks_one_key_is_recognized(tiny: torch.nn.Module) -> None:
     entry = registry.baseline("tinyhd_s")
     for key in (*entry.signature, "decoder.decoder.0.bias"):
         state = {name: value for name, value in tiny.state_dict().items() if name != key}
-        with pytest.raises(BadData, match=f"Missing: {key}.*The file looks like tinyhd_s, but incomplete"):
+        with pytest.raises(Misfit, match=f"Missing: {key}") as caught:
             checkpoints.fit(tiny, _checkpoint(Path("f"), state), "tinyhd_s")
+        assert registry.likeness(caught.value, "tinyhd_s") == "The file looks like tinyhd_s, but incomplete"
 
 
 def test_a_misfit_leaves_the_module_as_it_was(small: torch.nn.Module) -> None:

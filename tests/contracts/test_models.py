@@ -16,13 +16,14 @@ import torch
 
 import vidsal
 from vidsal.baselines import build_module, checkpoints, load_model, registry
+from vidsal.baselines.base import Misfit
 from vidsal.baselines.checkpoints import Checkpoint, CheckpointWarning
 from vidsal.benchmark.conformance import check
 from vidsal.benchmark.predictor import OTHER
 from vidsal.cli import app as cli
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.datasets.synthetic import generate
-from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
+from vidsal.loaders.errors import MissingData, UnknownName, WrongUse
 from vidsal.loaders.registry import DATASETS
 from vidsal.loaders.release.release import Release
 from vidsal.models import ModelSpec, declared
@@ -48,7 +49,7 @@ def test_declares_itself(name: str) -> None:
     line, info = registry.entry(name), declared(name)
     assert info.name == name
     assert line.summary
-    assert info.licence
+    assert info.licence, f"{name}: ModelInfo names no licence"
     assert all(seen in DATASETS or seen.startswith(OTHER) for seen in info.trained_on)
     assert bool(info.trained_on) == (line.kind == "network")
     if line.kind == "human":
@@ -153,8 +154,9 @@ def shapes() -> dict[str, dict[str, torch.Tensor]]:
 def test_its_weights_are_recognized(name: str, shapes: dict[str, dict[str, torch.Tensor]]) -> None:
     signature = registry.baseline(name).signature
     assert {key: shapes[name][key].ndim for key in signature} == dict(signature)
-    with pytest.raises(BadData, match=f"The file looks like {name}: load it under that name"):
+    with pytest.raises(Misfit) as caught:
         checkpoints.fit(torch.nn.Linear(1, 1), Checkpoint(Path("weights.pt"), None, shapes[name]), "another")
+    assert registry.likeness(caught.value, "another") == f"The file looks like {name}: load it under that name"
 
 
 @pytest.mark.parametrize("name", NETWORKS)

@@ -232,7 +232,7 @@ def test_a_score_under_another_metrics_label_is_refused(results: Path, tmp_path:
         build(results, tmp_path / "site")
     ids[3], ids[4] = ids[4], ids[3]
     rewrite(run, protocol={**run.record["protocol"], "metrics": ids}, metrics=metrics)
-    with pytest.raises(BadData, match=r"SIM is not the label of cc\[pearson\], CC is"):
+    with pytest.raises(BadData, match=r"CC is not the label of sim\[sum\], SIM is"):
         build(results, tmp_path / "site")
 
 

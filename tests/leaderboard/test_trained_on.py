@@ -48,7 +48,9 @@ def test_the_board_of_a_data_set_that_a_network_saw_says_so(name: str, index: An
 
 def test_a_result_of_before_ids_were_checked_is_not_passed_over(make_run: Callable[..., Run]) -> None:
     for trained_on, expected in (
-        (["DHF1K", "SALICON"], ["training data not stated by data-set ids"]),
+        (["DHF1K", "SALICON"], [MARK]),
+        (["UCF Sports", "SALICON"], []),
+        (["videos of ours"], ["training data not stated by data-set ids"]),
         (["other:my lab", "salicon"], []),
         (["dhf1k", "UCF-Sports"], [MARK]),
         ([], ["training data not stated"]),

@@ -252,9 +252,10 @@ def _notes(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
             yield f"model, {key}: {a['model'].get(key)} in the baseline, {b['model'].get(key)} in the candidate"
     if _engine(a) != _engine(b):
         yield f"scored by different engines: the default tolerance is {BETWEEN_ENGINES:g} instead of {SMALLEST:g}"
-    for key in sorted({*a["engine"], *b["engine"]}):
-        if a["engine"].get(key) != b["engine"].get(key):
-            yield f"{key}: {a['engine'].get(key)} in the baseline, {b['engine'].get(key)} in the candidate"
+    one, other = ({"score_on": "host", **record["engine"]} for record in (a, b))
+    for key in sorted({*one, *other}):
+        if one.get(key) != other.get(key):
+            yield f"{key}: {one.get(key)} in the baseline, {other.get(key)} in the candidate"
 
 
 def find_pair(baseline: str | Path, candidate: str | Path) -> tuple[Run, Run]:

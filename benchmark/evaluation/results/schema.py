@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_fie
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.io.files import canonical
 
+from ...metrics.base import REGISTRY
 from ...model_card import ModelCard
 from ...protocols import SIX
 
@@ -204,6 +205,9 @@ class RunRecord(_Part):
         if of_protocol != here:
             wrong = sorted(k for k in {*of_protocol, *here} if of_protocol.get(k) != here.get(k))
             raise ValueError(f"its scores are not those of its protocol: {', '.join(wrong)}")
+        for label, metric_id in here.items():
+            if metric_id in REGISTRY and REGISTRY[metric_id].short != label:
+                raise ValueError(f"{label} is not the label of {metric_id}, {REGISTRY[metric_id].short} is")
         return self
 
     def to_dict(self) -> dict[str, Any]:

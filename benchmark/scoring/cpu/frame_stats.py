@@ -8,16 +8,13 @@ from __future__ import annotations
 
 import math
 from functools import cached_property
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
+from ...metrics.maps import Map
 from ..kernels import pixels as kernels, roc
 from ..truth import CHUNK, FrameTruth, TruthMap
 from .groups import LEVELS, Groups, LevelGroups, RegionGroups
-
-Map = npt.NDArray[Any]
 
 _SQUARES = LEVELS**2
 _EXACT32 = 1 << 24

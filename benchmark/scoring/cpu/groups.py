@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ...metrics.maps import Map
 from ...metrics.roc import rounded_area
 from ..kernels import pixels as kernels, roc
 from ..truth import FrameTruth
 
-Map = npt.NDArray[Any]
 Float64Array = npt.NDArray[np.float64]
 
 LEVELS = np.arange(256)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,8 @@ from scipy import integrate, stats
 
 from vidsal.benchmark import metrics
 from vidsal.benchmark.metrics import find
-from vidsal.benchmark.metrics.base import REGISTRY
-from vidsal.loaders.errors import UnknownName
+from vidsal.benchmark.metrics.base import MAP_AGAINST_MAP, REGISTRY, Family, metric
+from vidsal.loaders.errors import UnknownName, WrongUse
 
 SIX = (
     "auc_judd[mw;pos=fixated_pixels;neg=unfixated_pixels]",
@@ -281,3 +282,27 @@ def test_doubling_every_pixel_changes_no_ratio(s: np.ndarray, f: np.ndarray, w: 
 def test_an_unknown_metric_names_the_nearest() -> None:
     with pytest.raises(UnknownName, match=r"did you mean 'cc\[pearson\]'"):
         find("cc[persona]")
+
+
+def test_a_label_belongs_to_one_metric_and_an_id_to_one_definition() -> None:
+    """A mean absolute error that calls itself KLD is not published as KLD."""
+
+    def other(saliency: Any, density: Any) -> float:
+        return 0.0
+
+    def family(short: str, name: str = "mean_absolute_error") -> Family:
+        return Family(
+            name, short, MAP_AGAINST_MAP, higher_is_better=False, range=(0.0, 1.0), chance=0.5, ceiling=0.0, unit="mass"
+        )
+
+    for wrong, said in (
+        (lambda: metric(family("KLD"), "sum", degenerate="-", source="-")(other), "kld has 'KLD'"),
+        (lambda: metric(family("ABS", "kld"), "sum", degenerate="-", source="-")(other), "kld has 'KLD'"),
+        (lambda: metric(family("CC", "cc"), "pearson", degenerate="-", source="-")(other), "registered already"),
+        (lambda: family("status"), "cannot be a label"),
+        (lambda: family("a, b"), "cannot be a label"),
+    ):
+        before = dict(REGISTRY)
+        with pytest.raises(WrongUse, match=said):
+            wrong()
+        assert before == REGISTRY

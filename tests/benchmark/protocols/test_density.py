@@ -12,7 +12,8 @@ import pytest
 
 import vidsal
 from vidsal.baselines import load_model
-from vidsal.benchmark import ModelInfo, Prediction, StimulusInfo, protocol, score_frame
+from vidsal.benchmark import FrameScores, ModelInfo, Prediction, StimulusInfo, protocol, score_frame
+from vidsal.benchmark.evaluation.stimulus import shared_reasons
 from vidsal.benchmark.scoring.center_prior import center_prior_density
 from vidsal.loaders.records import Frame
 
@@ -85,6 +86,21 @@ def test_the_uniform_density_has_a_likelihood_of_zero() -> None:
     flat = score_frame(np.full(SHAPE, 1 / 192), POINTS, protocol="density-1", kind="density")
     assert flat["LL"] == pytest.approx(0, abs=1e-12)
     assert flat.reasons["LL"] == "constant prediction"
+
+
+def test_what_resizing_rounded_to_zero_is_not_said_to_be_zero() -> None:
+    logs = np.zeros((6, 8))
+    logs[:, :4] = -2000.0
+    scores = score_frame(logs, POINTS, shape=SHAPE, protocol="density-1", kind="log_density")
+    assert scores["IG"] == -math.inf
+    assert scores.reasons["IG"] == "probability rounded to 0 by resizing at 2 of 3 fixations"
+
+
+def test_a_reason_says_of_how_many_comparisons_of_a_human_reference_it_is() -> None:
+    labels = protocol("density-1").metrics
+    plain = dict.fromkeys(labels, 0.5)
+    scores = [FrameScores(plain, reasons) for reasons in ({"CC": "a"}, {"CC": "a", "IG": "b"}, {"CC": "a"})]
+    assert shared_reasons(scores) == {"CC": "a", "IG": "b (1 of 3 comparisons)"}
 
 
 class HalfBlind:

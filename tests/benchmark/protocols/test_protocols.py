@@ -35,7 +35,7 @@ def test_an_unknown_protocol_names_the_nearest() -> None:
 def test_metrics_are_a_mapping_of_any_length_and_order() -> None:
     """Seven metrics once crashed, and the sixth was published as KLD whatever it was."""
     exact = protocol("exact-1")
-    kept = dict(reversed(exact.metrics.items()))
+    kept = dict(reversed(list(exact.metrics.items())))
     seven = dataclasses.replace(
         exact, name="seven", metrics={"AUC-B": "auc_borji[step=0.1;expected;thr=0..1.0]", **kept}
     )
@@ -52,6 +52,14 @@ def test_metrics_are_a_mapping_of_any_length_and_order() -> None:
         dataclasses.replace(exact, metrics={})
     with pytest.raises(WrongUse, match="IG needs a baseline"):
         dataclasses.replace(protocol("density-1"), baseline="none")
+    for wrong in (["nss[ddof=0;pos=fixated_pixels]"], {"NSS": None}):
+        with pytest.raises(WrongUse, match=r"metrics are ids by label, not .*; write labeled"):
+            dataclasses.replace(exact, metrics=wrong)  # type: ignore[arg-type]
+    with pytest.raises(TypeError):
+        exact.metrics["NSS"] = "cc[pearson]"  # type: ignore[index]
+    kept["KLD"] = "cc[pearson]"  # the caller's own
+    assert seven.metrics["KLD"] == exact.metrics["KLD"]
+    assert dataclasses.replace(exact, metrics=dict(reversed(list(exact.metrics.items())))) != exact
     with pytest.raises(WrongUse, match="one variant of a metric"):
         labeled("cc[pearson]", "cc[pearson;constant=nan]")
 

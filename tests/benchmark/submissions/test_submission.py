@@ -657,12 +657,15 @@ def test_faults_of_a_manifest_are_named(classic: Path, ds: Release) -> None:
 
 
 def test_training_data_of_a_manifest_is_named_by_ids(classic: Path, ds: Release) -> None:
-    text = '{"prediction": {"kind": "saliency"}, "model": {"name": "m", "trained_on": ["DHF1K"]}}'
+    text = '{"prediction": {"kind": "saliency"}, "model": {"name": "m", "trained_on": ["DHF2K"]}}'
     (classic / "submission.json").write_text(text)
     with pytest.raises(
-        BadData, match="trained_on holds 'DHF1K'.*did you mean 'dhf1k'.*write any other as other:<name>"
+        BadData, match="trained_on holds 'DHF2K'.*did you mean 'dhf1k'.*write any other as other:<name>"
     ):
         score(classic, ds)
+    # What was written before ids were checked is read.
+    (classic / "submission.json").write_text(text.replace("DHF2K", "Hollywood-2"))
+    assert score(classic, ds).record["model"]["trained_on"] == ["hollywood2"]
 
 
 def test_a_manifest_survives_its_file(tmp_path: Path, ds: Release) -> None:
