@@ -1,4 +1,4 @@
-"""Compiled loops that make maps: resizing and the 8-bit stage, operation for operation as `resize` and `quantise`.
+"""Compiled loops that make maps: resizing and the 8-bit stage, operation for operation as `resize` and `quantize`.
 
 The order of the operations is that of the NumPy bodies, so the results are the same to the last bit.
 """

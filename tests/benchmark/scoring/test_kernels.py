@@ -27,7 +27,7 @@ from vidsal.benchmark.scoring.frame import score
 from vidsal.benchmark.scoring.kernels import available as compiled
 
 kernels = pytest.importorskip("vidsal.benchmark.scoring.kernels.pixels", reason="numba does not work here")
-kernels_areas = pytest.importorskip("vidsal.benchmark.scoring.kernels.roc")
+roc = pytest.importorskip("vidsal.benchmark.scoring.kernels.roc")
 FORMULAS = pytest.importorskip("vidsal.benchmark.scoring.cpu.formulas").FORMULAS
 
 
@@ -261,7 +261,7 @@ def test_more_fixated_values_than_the_table_holds() -> None:
 @given(st.one_of(st.floats(-300, 300, width=32), st.integers(0, 255).map(lambda i: i / 255)))
 def test_jitter_falls_into_the_same_float32_numbers(level: float) -> None:
     shares = np.empty(2048)
-    count = kernels_areas.jitter_shares(np.float32(level), shares)
+    count = roc.jitter_shares(np.float32(level), shares)
     expected = float32_groups(np.float32(level))
     if expected is None:
         assert count == 0

@@ -1,4 +1,4 @@
-"""`score_frame` and what is below it: the door, the pins of `exact-1` and `dhf1k-1`, the 8-bit stage."""
+"""`score_frame` and what is below it: the checks of inputs, the pins of `exact-1` and `dhf1k-1`, the 8-bit stage."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def same(a: FrameScores, b: FrameScores, tolerance: float = 0.0) -> None:
         assert a[k] == pytest.approx(b[k], abs=tolerance, rel=tolerance, nan_ok=True), k
 
 
-# The door -----------------------------------------------------------------------------------------------------------
+# The checks -----------------------------------------------------------------------------------------------------------
 
 
 @BOTH
