@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
 
 from .predictor import Missing, ModelInfo
 
@@ -71,3 +71,15 @@ class ModelCard(ModelClaims):
     missing: Missing
     output: Literal["density", "log_density", "saliency", "point"]
     needs_frames: bool
+
+
+def faults_in_words(error: ValidationError) -> list[str]:
+    """Return one sentence, `field: what is wrong`, for each fault that pydantic found."""
+    return [in_words(fault) for fault in error.errors(include_url=False, include_input=False)]
+
+
+def in_words(fault: Mapping[str, Any]) -> str:
+    """Return one fault as `field: what is wrong`."""
+    field = ".".join(str(part) for part in fault["loc"])
+    message = str(fault["msg"]).removeprefix("Value error, ")
+    return f"{field}: {message}" if field else message

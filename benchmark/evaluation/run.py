@@ -30,6 +30,7 @@ from vidsal.loaders.release.release import Release, Stimulus
 from .. import protocols
 from ..human import HumanReference
 from ..metrics.gaze_path import GAZE_1, METRICS as GAZE_METRICS
+from ..model_card import faults_in_words
 from ..predictor import ModelInfo, Predictor
 from ..scoring import truth_cache
 from .coverage import cover
@@ -125,11 +126,8 @@ class ModelRecord:
                 submission=None if self.submission is None else dict(self.submission),
             )
         except ValidationError as error:
-            first = error.errors(include_url=False, include_input=False)[0]
-            field = ".".join(str(part) for part in first["loc"])
-            raise WrongUse(
-                f"model {self.info.name!r} cannot be described in run.json: {field}: {first['msg']}"
-            ) from error
+            what = faults_in_words(error)[0]
+            raise WrongUse(f"model {self.info.name!r} cannot be described in run.json: {what}") from error
 
 
 def evaluate(

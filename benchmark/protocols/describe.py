@@ -24,7 +24,7 @@ _TRUTHS = {
     "uint8": "through an 8-bit map in a run; `score_frame` takes maps as they are",
 }
 _STRETCHES = {"none": "none", "minmax-eps32": "prediction and truth to 0..1 first, (v - min) / (max - min + 1.19e-7)"}
-_BASELINES = {"center-prior": "the reference predictor center_prior: a Gaussian, sd 0.15 W and 0.194 H"}
+_BASELINES = {"center-prior": "the density of the reference predictor center_prior"}
 _AVERAGES = {
     "stimulus": "mean over stimuli of their means over frames",
     "frame": "mean over all frames, so long stimuli weigh more",

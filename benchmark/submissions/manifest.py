@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, f
 from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.io.files import canonical, sha256_text, write_json
 
-from ..model_card import Digest, ModelClaims, Text
+from ..model_card import Digest, ModelClaims, Text, in_words
 from ..predictor import ModelInfo, check_trained_on, data_set_id
 from .safe_files import read_bounded
 
@@ -208,13 +208,12 @@ def faults(error: ValidationError) -> list[str]:
 
 
 def _fault(error: Any) -> str:
-    field = ".".join(str(part) for part in error["loc"])
     if error["type"] == "extra_forbidden":
+        field = ".".join(str(part) for part in error["loc"])
         known = _fields(Manifest) | _fields(PredictionPart) | _fields(ModelPart) | _fields(Encoding)
         near = get_close_matches(str(error["loc"][-1]), sorted(known), n=1)
         return f"{field}: no such field" + (f", did you mean {near[0]!r}?" if near else "")
-    message = str(error["msg"]).removeprefix("Value error, ")
-    return f"{field}: {message}" if field else message
+    return in_words(error)
 
 
 def _fields(part: type[BaseModel]) -> set[str]:

@@ -51,7 +51,7 @@ def summarize(frames: pa.Table, metric_ids: Mapping[str, str], average: str) -> 
             n=len(values),
             reason=_infinite(values) or _common_reason(scored, label),
         )
-    statuses = {name: int((table["status"] == name).sum()) for name in ("scored", "no_fixation", "no_prediction")}
+    statuses = {name: int((table["status"] == name).sum()) for name in CountsRecord.model_fields if name != "frames"}
     return Summary(metrics, CountsRecord(frames=len(table), **statuses), stimuli)
 
 

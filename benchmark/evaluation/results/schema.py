@@ -11,7 +11,7 @@ from vidsal.loaders.errors import BadData
 from vidsal.loaders.io.files import canonical
 
 from ...metrics.base import REGISTRY
-from ...model_card import ModelCard
+from ...model_card import ModelCard, faults_in_words
 from ...protocols import SIX
 
 FORMAT = 1
@@ -237,6 +237,4 @@ def read_record(content: Mapping[str, Any], where: str) -> RunRecord:
     try:
         return RunRecord.model_validate_json(canonical(content))
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise BadData(f"{where}: not of format {FORMAT}: {field}: {first['msg']}") from error
+        raise BadData(f"{where}: not of format {FORMAT}: {faults_in_words(error)[0]}") from error

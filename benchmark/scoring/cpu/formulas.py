@@ -1,4 +1,4 @@
-"""Every score of every protocol as a formula on a `FrameStats`, degenerate frames included.
+"""Scores as formulas on `FrameStats`, degenerate frames included; a score without one is computed by its definition.
 
 Each agrees with its definition on every frame that passes the checks; `FORMULAS` lists them.
 """

@@ -17,6 +17,7 @@ from vidsal.benchmark.evaluation.results import store as results
 from vidsal.benchmark.evaluation.run import ModelRecord, Settings, run
 from vidsal.benchmark.evaluation.split_negatives import split_negatives
 from vidsal.benchmark.human import GoldStandard, OneVsRest
+from vidsal.benchmark.metrics.base import RESERVED
 from vidsal.benchmark.predictor import Prediction
 from vidsal.benchmark.scoring.center_prior import center_prior_density
 from vidsal.loaders.conversion.convert import convert
@@ -385,3 +386,9 @@ def test_a_frame_without_fixation_needs_a_finite_map_too(tmp_path: Path) -> None
     assert vidsal.evaluate(Scripted(list(range(783))), ds).frames["status"].tolist() == ["scored", "no_fixation"]
     with pytest.raises(NonFinite, match="002, frame 1"):
         vidsal.evaluate(Hidden([]), ds)
+
+
+def test_no_label_can_be_the_name_of_another_column(ds: Release) -> None:
+    made = vidsal.evaluate(Brightness(), ds)
+    columns = {*made.frame_table.column_names, *made.stimulus_table.column_names} - set(made.metrics)
+    assert columns == set(RESERVED)
