@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadData, MissingData
-from ..io.names import shortlist
+from ..io.names import is_left_behind, shortlist
 from ..records import Float32Array, Gaze, Int32Array, Report
 from . import matlab
 
@@ -34,7 +34,6 @@ MAX_PIXELS = 1 << 26
 """Larger pictures are refused before they are unpacked."""
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_IGNORED = {"thumbs.db", "desktop.ini"}
 
 
 @dataclass(frozen=True)
@@ -113,7 +112,7 @@ def numbered_files(
     matches: list[tuple[str, Path]] = []
     foreign: list[str] = []
     for path in sorted(folder.iterdir()):
-        if path.name.startswith(".") or path.name.lower() in _IGNORED or path.is_dir():
+        if is_left_behind(path.name) or path.is_dir():
             continue
         match = pattern.fullmatch(path.name)
         if match is None:

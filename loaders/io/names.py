@@ -1,9 +1,23 @@
-"""Names as people sort and list them: natural order, and the first few of many."""
+"""Names as people sort and list them: natural order, the first few of many, and what file managers leave behind."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+
+_LEFT_BEHIND = frozenset({"__macosx", "thumbs.db", "desktop.ini", "@eadir"})
+
+
+def is_left_behind(name: str) -> bool:
+    """Return whether a file or folder of this name is what systems and file managers leave: never data.
+
+    Hidden entries (`.DS_Store`, `._0001.png`, `.svn`), `__MACOSX`, `Thumbs.db`, `desktop.ini`, `@eaDir`. Every scan
+    of a folder or an archive asks this one function.
+
+    >>> is_left_behind("._0001.png"), is_left_behind("Thumbs.db"), is_left_behind("0001.png")
+    (True, True, False)
+    """
+    return name.startswith(".") or name.lower() in _LEFT_BEHIND
 
 
 def natural_key(name: str) -> tuple[tuple[int, int, str], ...]:
