@@ -9,15 +9,24 @@ BIN := $(VENV)/bin
 help: ## Show this menu
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
 
+PIP_INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable
+
+# The demo needs the core alone: no torch, no Matplotlib.
+$(VENV)/core: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV) (about a minute the first time)"
+	@$(PIP_INSTALL) .
+	@touch $@
+
 $(VENV)/installed: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@echo "installing into $(VENV) (a few minutes the first time)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[test]'
-	@touch $@
+	@echo "installing into $(VENV) with all that the tests need (a few minutes the first time)"
+	@$(PIP_INSTALL) '.[test]'
+	@touch $(VENV)/core $@
 
 install: $(VENV)/installed ## Make the environment and install
 
-demo: $(VENV)/installed ## The main job on the synthetic data set; ends by naming the page to open
+demo: $(VENV)/core ## The main job on the synthetic data set; ends by naming the page to open
 	@$(BIN)/vidsal demo -o build/demo
 
 # Plugins by name: found by themselves, they have pytest rewrite the assertions of all of hypothesis in every process.

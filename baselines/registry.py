@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 
 from vidsal.benchmark.predictor import Predictor
 from vidsal.loaders.errors import BadData, UnknownName, WrongUse
+from vidsal.loaders.io.extras import optional_packages
 
 from .base import Baseline, Misfit
 
@@ -105,6 +106,7 @@ def baseline(name: str) -> Baseline:
     return cast(Mapping[str, Baseline], module.MODELS)[name]
 
 
+@optional_packages()
 def build_module(name: str, **options: Any) -> torch.nn.Module:
     """Make a network with fresh weights, on the CPU.
 
@@ -117,6 +119,7 @@ def build_module(name: str, **options: Any) -> torch.nn.Module:
     Raises:
         UnknownName: no such model.
         WrongUse: the model is no network, or an option is unknown or has a wrong value.
+        MissingExtra: torch is not installed.
     """
     model = baseline(name)
     if model.build is None:
@@ -125,6 +128,7 @@ def build_module(name: str, **options: Any) -> torch.nn.Module:
     return model.build(**_checked(name, options, known))
 
 
+@optional_packages()
 def load_model(name: str, checkpoint: str | Path | None = None, device: str = "cpu", **options: Any) -> Predictor:
     """Make a predictor.
 
@@ -140,6 +144,7 @@ def load_model(name: str, checkpoint: str | Path | None = None, device: str = "c
         WrongUse: an option is unknown or has a wrong value, or a checkpoint is given to what takes none.
         MissingData: the checkpoint is not there; the message says how to get it.
         BadData: the checkpoint cannot be read safely, or does not fit.
+        MissingExtra: the model is a network, and torch is not installed.
     """
     model = baseline(name)
     given = _checked(name, options, model.options)

@@ -6,6 +6,7 @@
     ├── MissingData(FileNotFoundError)   3   data, frames or a checkpoint are not there; says how to get them
     ├── BadData(ValueError)              1   a file cannot be read or contradicts itself
     │   └── NonFinite                    1   a map holds NaN or +inf
+    ├── MissingExtra(ModuleNotFoundError) 3  an optional package is not installed; says the command that installs it
     └── MachineFault(OSError)            4   the disk or the memory failed us
 
 A message says what was found, where, and how to fix it.
@@ -41,6 +42,12 @@ class UnknownName(WrongUse):
 
 class MissingData(VidsalError, FileNotFoundError):
     """Data, frames or a checkpoint are not there; the message says how to get them."""
+
+    exit_code = 3
+
+
+class MissingExtra(VidsalError, ModuleNotFoundError):
+    """An optional package is not installed; the message holds the command that installs it."""
 
     exit_code = 3
 

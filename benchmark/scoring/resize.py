@@ -10,6 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vidsal.loaders.errors import UnknownName
+from vidsal.loaders.io.extras import optional_packages
 
 from ..metrics.maps import Float64Map
 from .kernels.available import map_kernels
@@ -180,6 +181,7 @@ def half_uint8(values: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
     return np.where(count == 4, (total + 2) >> 2, np.rint(total / count)).astype(np.uint8)
 
 
+@optional_packages()
 def linear_skimage(values: npt.NDArray[Any], shape: tuple[int, int]) -> npt.NDArray[np.float32]:
     """Interpolate linearly as scikit-image's `resize` does by default: mirrored border, smoothed when shrinking."""
     from skimage.transform import resize as skimage_resize

@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 
 from ..errors import WrongUse
 from ..formats.frames import IMAGE_SUFFIXES
+from ..io.extras import optional_packages
 from ..io.progress import Progress
 from ..records import UInt8Image
 from ..release.release import Release, Stimulus
@@ -39,6 +40,7 @@ _GRAY = 128
 _CHUNK = 65_536
 
 
+@optional_packages()
 def write(release: Release, out: Path, options: Options, step: Progress) -> list[str]:
     """Write stimuli and fixations; see `Exporter.write`."""
     import h5py

@@ -20,7 +20,8 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from ..errors import BadData, MissingData
+from ..errors import BadData, MissingData, MissingExtra
+from ..io.extras import optional_packages
 from ..records import Float64Array, Mask
 from . import matlab5
 
@@ -46,6 +47,7 @@ def read(path: Path, *, as_stored: bool = False) -> dict[str, Value]:
     Raises:
         MissingData: there is no such file.
         BadData: it is not a MAT file, or cut or damaged.
+        MissingExtra: it is of version 7.3, and h5py is not installed.
     """
     if not path.is_file():
         raise MissingData(f"no such file: {path}")
@@ -54,6 +56,8 @@ def read(path: Path, *, as_stored: bool = False) -> dict[str, Value]:
             # h5py and NumPy only warn of what to us is damage.
             warnings.simplefilter("error")
             return _read_73(path) if _is_73(path) else matlab5.decode(path.read_bytes(), as_stored=as_stored)
+    except MissingExtra:
+        raise
     except Exception as error:  # a damaged file makes zlib and HDF5 raise nearly anything
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise BadData(
@@ -218,6 +222,7 @@ def _is_73(path: Path) -> bool:
     return start[512:520] == _SIGNATURE_73 or start[:8] == _SIGNATURE_73
 
 
+@optional_packages()
 def _read_73(path: Path) -> dict[str, Value]:
     import h5py
 

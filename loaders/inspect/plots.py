@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ..io.extras import optional_packages
 from ..io.files import atomic_write
 from .stats import ONSET_BIN_MS, Histogram, Statistics
 
@@ -33,6 +34,7 @@ _METADATA: dict[str, dict[str, Any]] = {"svg": {"Date": None, "Creator": None}, 
 Axes = Any
 
 
+@optional_packages()
 def save(statistics: Statistics, folder: Path) -> list[Path]:
     """Write a picture of each statistic that the source can give, as PNG and SVG.
 

@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ..errors import WrongUse
+from ..io.extras import optional_packages
 from ..io.files import atomic_write
 from ..io.progress import Progress, silent
 from ..records import LOST, Float32Array, Float64Array, Frame, Int64Array, Mask, UInt8Image
@@ -195,6 +196,7 @@ class Painter:
         return np.asarray(low & (xy[:, 0] < self.stimulus.width) & (xy[:, 1] < self.stimulus.height))
 
 
+@optional_packages()
 def overlay(rgb: UInt8Image, density: Float32Array) -> UInt8Image:
     """Lay a density over a frame: matplotlib's `inferno`, the more opaque the denser.
 

@@ -26,6 +26,7 @@ import pyarrow.parquet as pq
 
 from ..errors import BadData, MissingData, UnknownName, VidsalError, WrongUse
 from ..formats import frames as frame_files
+from ..io.extras import optional_packages
 from ..records import (
     Float32Array,
     Frame,
@@ -370,6 +371,7 @@ class Release:
             f"name the folder with --frames DIR or {self.frames_variable}"
         )
 
+    @optional_packages()
     def torch(
         self, *, clip: int = 1, stride: int | None = None, recipe: str | None = None, tail: bool = False
     ) -> Clips:

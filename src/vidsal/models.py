@@ -8,6 +8,7 @@ import inspect
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,8 @@ def choose_device(asked: str) -> str:
     """
     if asked == "cpu":
         return asked
+    if asked == "auto" and find_spec("torch") is None:
+        return "cpu"
     import torch
 
     if torch.cuda.is_available():

@@ -19,6 +19,7 @@ import click
 
 from vidsal._version import __version__
 from vidsal.loaders.errors import VidsalError
+from vidsal.loaders.io.extras import lacking
 
 _COMMANDS = {
     "demo": "Make a synthetic data set, convert it, run predictors, score them, build the site; about a minute.",
@@ -87,6 +88,9 @@ def _run(arguments: list[str] | None) -> int:
         return _say(error.format_message(), 2)
     except VidsalError as error:
         return _say(str(error), error.exit_code)
+    except ModuleNotFoundError as error:
+        named = lacking(error)
+        return _say(str(named), named.exit_code) if named else _unexpected(error)
     except MemoryError:
         return _say("the memory is full; use fewer --workers, or a machine with more memory", 4)
     except BrokenPipeError:

@@ -12,10 +12,13 @@ from importlib.metadata import PackageNotFoundError, version
 import click
 
 from vidsal._version import __version__
+from vidsal.loaders.io.extras import EXTRAS
 
 from .output import json_option, print_json
 
-_PACKAGES = ("numpy", "pandas", "pyarrow", "scipy", "torch", "av", "numba", "h5py", "pillow", "matplotlib")
+_PACKAGES = ("numpy", "pandas", "pyarrow", "scipy", "av", "numba", "pillow")
+_OPTIONAL = {"torch": "torch", "matplotlib": "matplotlib", "h5py": "h5py", "scikit-image": "skimage"}
+"""Distribution -> the package that is imported."""
 
 
 @click.command()
@@ -33,6 +36,11 @@ def doctor(as_json: bool) -> None:
             facts[name] = version(name)
         except PackageNotFoundError:
             facts[name] = "not installed"
+    for name, package in _OPTIONAL.items():
+        try:
+            facts[name] = version(name)
+        except PackageNotFoundError:
+            facts[name] = f"not installed (optional: pip install 'vidsal[{EXTRAS[package]}]')"
     facts |= {k: v for k, v in sorted(os.environ.items()) if k.startswith("VIDSAL_")}
     checks = {name: _try(check) for name, check in _CHECKS.items()}
     if as_json:
@@ -82,8 +90,10 @@ def _video() -> None:
 
 
 def _torch() -> None:
-    import torch
-
+    try:
+        import torch
+    except ModuleNotFoundError:  # it is optional, and stands among the facts as not installed
+        return
     torch.zeros(2) + 1
 
 
@@ -91,5 +101,5 @@ _CHECKS: dict[str, Callable[[], object]] = {
     "a frame is scored": _score,
     "Parquet with zstd is written": _parquet,
     "videos can be decoded": _video,
-    "torch computes": _torch,
+    "torch, where it is installed, computes": _torch,
 }
