@@ -1,0 +1,5 @@
+"""Metrics for people who have arrays: scores of frames and batches, by the definitions of the protocols."""
+
+from vidsal.benchmark.scoring.accumulate import SaliencyMetrics, score_maps
+
+__all__ = ["SaliencyMetrics", "score_maps"]
