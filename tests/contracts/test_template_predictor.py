@@ -1,4 +1,4 @@
-"""The template that a user copies conforms to the protocol, and runs the way its first lines say."""
+"""The templates that a user starts from conform to the protocol, and run the way their first lines say."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from types import ModuleType
 
 import numpy as np
 import pytest
+import torch
 
 import vidsal
 from vidsal.benchmark.conformance import check
 from vidsal.benchmark.predictor import Predictor, StimulusInfo
+from vidsal.cli.app import _run
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.datasets.synthetic import generate
 from vidsal.loaders.records import Frame
 
-FILE = Path(__file__).resolve().parents[2] / "docs" / "template_predictor.py"
 
-
-@pytest.fixture(scope="module")
-def template() -> Iterator[ModuleType]:
-    spec = importlib.util.spec_from_file_location("template_predictor_under_test", FILE)
+def written(file: Path, *options: str) -> Iterator[ModuleType]:
+    assert _run(["model", "template", str(file), *options]) == 0
+    spec = importlib.util.spec_from_file_location(f"{file.stem}_under_test", file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -34,12 +34,44 @@ def template() -> Iterator[ModuleType]:
     del sys.modules[spec.name]
 
 
-def test_conforms(template: ModuleType) -> None:
-    model = template.MyModel()
-    assert isinstance(model, Predictor)
-    findings = check(template.MyModel)
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+    yield from written(tmp_path_factory.mktemp("own") / "my_model.py")
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
+    yield from written(tmp_path_factory.mktemp("own") / "my_network.py", "--torch")
+
+
+@pytest.mark.parametrize("name", ["template", "network"])
+def test_conforms(name: str, request: pytest.FixtureRequest) -> None:
+    module = request.getfixturevalue(name)
+    assert isinstance(module.MyModel(), Predictor)
+    findings = check(module.MyModel)
     assert [f for f in findings if not f.ok] == []
     assert len(findings) == 9
+    assert f"vidsal model check {Path(module.__file__).name}:MyModel" in module.__doc__
+
+
+def test_the_network_reads_the_weights_that_it_is_given(network: ModuleType, tmp_path: Path) -> None:
+    weights = {k: torch.zeros_like(v) for k, v in network.Network().state_dict().items()}
+    torch.save(weights, tmp_path / "weights.pt")
+    frames = [Frame(0, 0.0, np.full((32, 48, 3), 200, np.uint8))]
+    info = StimulusInfo("clip", 48, 32, 25.0, "video", 1)
+    [prediction] = network.MyModel(checkpoint=tmp_path / "weights.pt").predict(iter(frames), info)
+    assert not prediction.values.any()
+    [prediction] = network.MyModel().predict(iter(frames), info)
+    assert prediction.values.any()
+
+
+def test_a_file_in_the_way_is_kept(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("precious")
+    assert _run(["model", "template", str(file)]) == 2
+    assert file.read_text() == "precious"
+    assert _run(["model", "template", str(tmp_path / "mine")]) == 2
+    assert "name it" in capsys.readouterr().err
 
 
 def test_a_copy_that_looks_ahead_is_caught(template: ModuleType) -> None:

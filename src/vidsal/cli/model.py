@@ -1,13 +1,14 @@
-"""`vidsal model`: list, info, check."""
+"""`vidsal model`: list, info, check, template."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from importlib.resources import files
 from pathlib import Path
 
 import click
 
-from vidsal.loaders.errors import BadData
+from vidsal.loaders.errors import BadData, WrongUse
 
 from .output import any_path, json_option, print_json, print_table
 
@@ -85,3 +86,18 @@ def check(name: str, checkpoint: Path | None, options: tuple[str, ...], device: 
     failed = [f for f in findings if not f.ok]
     if failed:
         raise BadData(f"{name}: {len(failed)} of {len(findings)} rules of the predictor protocol are broken")
+
+
+@model.command()
+@click.argument("file", type=any_path)
+@click.option("--torch", "network", is_flag=True, help="A network in torch instead of a model in NumPy.")
+def template(file: Path, network: bool) -> None:
+    """Write a predictor to copy from: a small model that works, with three marked places to replace."""
+    if file.suffix != ".py":
+        raise WrongUse(f"{file}: a predictor is a Python file; name it {file.with_suffix('.py')}")
+    if file.exists():
+        raise WrongUse(f"{file} is there already; name another file, or remove it first")
+    kind = "torch_predictor" if network else "numpy_predictor"
+    text = files("vidsal").joinpath("templates", f"{kind}.py").read_text(encoding="utf-8")
+    file.write_text(text.replace(f"{kind}.py", file.name), encoding="utf-8")
+    click.echo(f"wrote {file}; try it with: vidsal model check {file}:MyModel")

@@ -1,8 +1,8 @@
 """A predictor to copy: rename the class, replace the three marked places, and run it without installing anything.
 
-    vidsal model check template_predictor.py:MyModel
-    vidsal run template_predictor.py:MyModel --data RELEASE --split val --protocol exact-1 -o results
-    vidsal run template_predictor.py:MyModel --option smooth=0.05 ...       # options arrive as text
+    vidsal model check numpy_predictor.py:MyModel
+    vidsal run numpy_predictor.py:MyModel --data RELEASE --split val --protocol exact-1 -o results
+    vidsal run numpy_predictor.py:MyModel --option smooth=0.05 ...       # options arrive as text
 
 or, from Python, `vidsal.evaluate(MyModel(), vidsal.load(RELEASE, split="val"))`.
 
