@@ -19,7 +19,6 @@ import click
 
 from vidsal._version import __version__
 from vidsal.loaders.errors import VidsalError
-from vidsal.loaders.io.extras import lacking
 
 _COMMANDS = {
     "demo": "Make a synthetic data set, convert it, run predictors, score them, build the site; about a minute.",
@@ -89,6 +88,8 @@ def _run(arguments: list[str] | None) -> int:
     except VidsalError as error:
         return _say(str(error), error.exit_code)
     except ModuleNotFoundError as error:
+        from vidsal.loaders.io.extras import lacking
+
         named = lacking(error)
         return _say(str(named), named.exit_code) if named else _unexpected(error)
     except MemoryError:
