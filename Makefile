@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check types format speed docs build clean
+.PHONY: help install demo test test-all check types format speed docs figures build clean
 
 help: ## Show this menu
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -52,8 +52,18 @@ format: $(VENV)/installed ## Format the sources
 speed: $(VENV)/installed ## Measure the speed, as ratios in one run
 	@$(BIN)/python -m pytest -q tests/speed --benchmark-enable --benchmark-disable-gc -s
 
-docs: $(VENV)/installed ## Write the generated pages and figures again
-	@$(BIN)/python docs/figures/reference_tables.py && $(BIN)/python docs/figures/why_scores_differ.py
+$(VENV)/docs: pyproject.toml constraints.txt
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP_INSTALL) '.[docs]'
+	@touch $(VENV)/core $@
+
+docs: $(VENV)/docs ## Write the generated tables again and build the documentation site in build/docs
+	@$(BIN)/python docs/figures/reference_tables.py
+	@$(BIN)/python -m sphinx -b html -q -W --keep-going docs build/docs
+	@echo "open build/docs/index.html"
+
+figures: $(VENV)/installed ## Measure and draw the figures of the documentation again
+	@$(BIN)/python docs/figures/why_scores_differ.py
 
 build: $(VENV)/installed ## Build the wheel
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/dist .

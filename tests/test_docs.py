@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 FIGURES = DOCS / "figures"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
-SCRIPTS = ("why_scores_differ", "reference_tables", "board")
+SCRIPTS = ("why_scores_differ", "reference_tables", "reference_pages", "board")
 
 
 def page_id(page: Path) -> str:
@@ -200,6 +200,19 @@ def test_reference_tables_are_up_to_date(figures: dict[str, ModuleType], name: s
     text = (DOCS / name).read_text(encoding="utf-8")
     fresh = figures["generated_blocks"].filled(text, script.PAGES[name]())
     assert text == fresh, f"docs/{name} is out of date: run `python docs/figures/reference_tables.py`"
+
+
+def test_every_data_set_model_metric_protocol_and_public_name_has_a_page(
+    figures: dict[str, ModuleType], tmp_path: Path
+) -> None:
+    script = figures["reference_pages"]
+    written = script.write_all(tmp_path)
+    assert {p.relative_to(tmp_path).as_posix() for p in tmp_path.rglob("*.md")} == {f"{p}.md" for p in written}
+    for path in ("data_sets/dhf1k", "models/unisal", "metrics/nss", "protocols/dhf1k-1", "api/vidsal.metrics"):
+        assert path in written
+    assert "constant map 0" in (tmp_path / "metrics" / "nss.md").read_text(encoding="utf-8")
+    for module, names in script.API.items():
+        assert all(getattr(import_module(module), name).__doc__ for name in names)
 
 
 def test_blocks_must_fit_their_page(figures: dict[str, ModuleType]) -> None:

@@ -49,16 +49,21 @@ def _sections(infos: list[DatasetInfo]) -> Iterable[str]:
     for name in data_sets.DATASETS:
         of_name = [i for i in infos if i.name == name]
         yield f"### {name}\n"
-        for label, value in (
-            ("", lambda i: i.title),
-            ("Observers", lambda i: i.observers),
-            ("Splits", lambda i: i.splits),
-            ("Licence", lambda i: i.licence),
-            ("How to get it", lambda i: i.obtain),
-            ("Cite", lambda i: i.citation),
-        ):
-            yield from _lines(label, of_name, value)
+        yield from data_set_lines(of_name)
         yield ""
+
+
+def data_set_lines(infos: list[DatasetInfo]) -> Iterable[str]:
+    """What a reader asks of a data set, from the declarations of its variants."""
+    for label, value in (
+        ("", lambda i: i.title),
+        ("Observers", lambda i: i.observers),
+        ("Splits", lambda i: i.splits),
+        ("Licence", lambda i: i.licence),
+        ("How to get it", lambda i: i.obtain),
+        ("Cite", lambda i: i.citation),
+    ):
+        yield from _lines(label, infos, value)
 
 
 def _lines(label: str, infos: list[DatasetInfo], value: Callable[[DatasetInfo], str]) -> Iterable[str]:
@@ -81,7 +86,7 @@ def model_blocks() -> dict[str, str]:
         info = declared(name)
         rows.append((f"`{name}`", entry.kind, entry.summary, info.output, _looks(info), ", ".join(info.trained_on)))
         if entry.kind == "network":
-            sections += _network(name, models.baseline(name))
+            sections += [f"### {name}\n", *network_lines(models.baseline(name))]
     header = ("model", "kind", "what it is", "predicts", "looks ahead", "trained on")
     return {"models": table(header, rows), "networks": "\n".join(sections)}
 
@@ -98,8 +103,8 @@ def _looks(info: ModelInfo) -> str:
     return "no" if info.causal else f"{info.lookahead} frames"
 
 
-def _network(name: str, line: Baseline) -> Iterable[str]:
-    yield f"### {name}\n"
+def network_lines(line: Baseline) -> Iterable[str]:
+    """Paper, licence, options and published weights of a network."""
     yield f"- **Paper.** {plain(line.info.paper)}"
     yield f"- **Licence of the weights.** {plain(line.info.licence)}"
     yield f"- **Frames without prediction.** {_MISSING[line.info.missing]}"
@@ -148,12 +153,15 @@ def protocol_blocks() -> dict[str, str]:
             for p in PROTOCOLS.values()
         ),
     )
-    return {"overview": overview, "protocols": "\n".join(line for name in PROTOCOLS for line in _protocol(name))}
+    return {
+        "overview": overview,
+        "protocols": "\n".join(line for name in PROTOCOLS for line in (f"### {name}\n", *protocol_lines(name))),
+    }
 
 
-def _protocol(name: str) -> Iterable[str]:
+def protocol_lines(name: str) -> Iterable[str]:
+    """Every choice of a protocol in words, and the known faults that it reproduces."""
     rules = PROTOCOLS[name]
-    yield f"### {name}\n"
     yield f"{plain(rules.summary)} Origin: {plain(rules.origin)}.\n"
     for choice, words in protocol_words.choices(name).items():
         yield f"- **{choice}.** {plain(words)}"
