@@ -27,6 +27,9 @@ MOST_BYTES = 64 << 20
 """Largest manifest that is read."""
 
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")]
+FirstFrame = Annotated[int, Field(ge=0, le=1_000_000)] | Literal["own"]
+"""Number of frame 0 in names: of all stimuli, or `own`, that of each stimulus's first image in the release."""
+
 Side = Annotated[int, Field(ge=1, le=1 << 16)]
 
 
@@ -79,7 +82,7 @@ class PredictionPart(_Part):
         kind: of the predictions, as in the predictor protocol; `point` for gaze positions (npz only).
         encoding: of the numbers.
         size: width and height of every map; None = not promised.
-        first_frame: number of frame 0 in the names of images; None = 0 below `predictions/`, else 1.
+        first_frame: number of frame 0 in the names of images and arrays, or `own`; None = see `frame_numbers.py`.
         missing: what a frame without prediction means, as in the predictor protocol.
         as_published: whether these are the 8-bit maps that the model's authors would have written.
     """
@@ -87,7 +90,7 @@ class PredictionPart(_Part):
     kind: Literal["density", "log_density", "saliency", "point"]
     encoding: Encoding = Encoding()
     size: tuple[Side, Side] | None = None
-    first_frame: int | None = Field(default=None, ge=0, le=1_000_000)
+    first_frame: FirstFrame | None = None
     missing: Literal["error", "first-available", "center-bias", "exclude"] = "error"
     as_published: bool = False
 

@@ -18,10 +18,12 @@ from vidsal.loaders.release.release import Release, Stimulus
 from ..predictor import ModelInfo, Prediction, StimulusInfo
 from ..prefetch import prefetch_calls
 from . import manifest as manifests
+from .check import Expectation, check
 from .encoding import decoder
 from .formats.stored import Limits, PngFolder, check_gaze
-from .layout import Entry, Expectation, Layout, check, scan, stored
-from .manifest import Manifest, PredictionPart
+from .frame_numbers import Asked, FrameFacts, settle
+from .layout import Entry, Layout, scan, stored
+from .manifest import FirstFrame, Manifest, PredictionPart
 
 _HASHING = 4
 
@@ -34,8 +36,9 @@ class StoredPredictions:
         info: of the model that made the predictions, as the manifest has it.
         root: folder of the submission.
         prediction: what the maps are.
-        first_frame: number of frame 0 in the names of images.
+        asked: what is said of the numbers of frames.
         entries: where the predictions of each stimulus are.
+        facts: what numbers each stimulus's frames.
         wanted: first, last, first, last ... of the frames to read, by stimulus.
         digests: SHA-256 of the files of each stimulus; empty if the manifest does not list them.
         threads: number of decoding threads.
@@ -47,8 +50,9 @@ class StoredPredictions:
     info: ModelInfo
     root: Path
     prediction: PredictionPart
-    first_frame: int
+    asked: Asked
     entries: Mapping[str, Entry]
+    facts: Mapping[str, FrameFacts]
     wanted: Mapping[str, tuple[int, ...]]
     digests: Mapping[str, str]
     threads: int = 1
@@ -60,21 +64,24 @@ class StoredPredictions:
             BadData: a file is damaged, or not the one that the manifest lists.
         """
         entry = self.entries[stimulus.id]
-        source = stored(self.root, entry, Limits(stimulus.width, stimulus.height, self.first_frame))
+        source = stored(self.root, entry, Limits(stimulus.width, stimulus.height))
+        numbers, numbered = source.numbers()
+        first = settle(numbers, self.facts[stimulus.id], self.asked, numbered).first
         expected = self.digests.get(stimulus.id)
         if expected is not None and isinstance(source, PngFolder):
             source = source.checked()
         ends = self.wanted[stimulus.id]
-        wanted = {f for a, b in zip(ends[::2], ends[1::2], strict=True) for f in range(a, b + 1)}
+        wanted = {first + f for a, b in zip(ends[::2], ends[1::2], strict=True) for f in range(a, b + 1)}
         point = self.prediction.kind == "point"
         decode = None if point else decoder(self.prediction)
-        for frame, numbers in source.read(wanted, self.threads):
-            if numbers is None:
+        for number, values in source.read(wanted, self.threads):
+            if values is None:
                 continue
+            frame = number - first
             if decode is None:
-                yield Prediction.point(frame, *check_gaze(frame, numbers, entry.name))
+                yield Prediction.point(frame, *check_gaze(frame, values, entry.name))
             else:
-                yield Prediction(frame, *decode(numbers))
+                yield Prediction(frame, *decode(values))
         if expected is not None and source.digest() != expected:
             raise BadData(
                 f"{self.root / entry.name}: not the files that submission.json lists (their SHA-256 differs); fetch "
@@ -120,7 +127,7 @@ def open_submission(
     data: Release,
     *,
     kind: str | None = None,
-    first_frame: int | None = None,
+    first_frame: FirstFrame | None = None,
     name: str | None = None,
     with_frames_only: bool = False,
     threads: int = 1,
@@ -143,10 +150,10 @@ def open_submission(
     layout = scan(root, everything.ids)
     manifest = _manifest(root, kind, first_frame, name)
     notes = _fits(manifest, data, root)
-    reader = _reader(root, data, layout, manifest, threads)
-    expected = Expectation(_expected(data, manifest, with_frames_only), manifest, reader.first_frame)
+    reader = _reader(root, data, layout, manifest, first_frame, threads)
+    expected = Expectation(_expected(data, manifest, with_frames_only), manifest, reader.asked)
     notes += check(root, layout, data, expected)
-    digests = reader.digests if manifest.files is not None else _digests(root, layout, everything, reader.first_frame)
+    digests = reader.digests if manifest.files is not None else _digests(root, layout, everything)
     return Opened(reader, manifest, manifests.digest(manifest.prediction, digests), notes)
 
 
@@ -165,7 +172,7 @@ class Reopen:
     data_root: Path
     split: str | None
     kind: str | None
-    first_frame: int | None
+    first_frame: FirstFrame | None
     name: str | None
     threads: int
 
@@ -174,28 +181,29 @@ class Reopen:
         data = Release(self.data_root, self.split)
         layout = scan(self.root, Release(self.data_root).ids)
         manifest = _manifest(self.root, self.kind, self.first_frame, self.name)
-        return _reader(self.root, data, layout, manifest, self.threads)
+        return _reader(self.root, data, layout, manifest, self.first_frame, self.threads)
 
 
-def _reader(root: Path, data: Release, layout: Layout, manifest: Manifest, threads: int) -> StoredPredictions:
-    number = manifest.prediction.first_frame
-    if number is None:
-        number = 1 if layout.classic else 0
+def _reader(
+    root: Path, data: Release, layout: Layout, manifest: Manifest, first_frame: FirstFrame | None, threads: int
+) -> StoredPredictions:
+    said = manifest.prediction
     of_split = set(data.ids)
     entries = {i: e for i, e in layout.entries.items() if i in of_split}
     return StoredPredictions(
         info=manifest.info(_word(root.resolve().name)),
         root=root,
         prediction=manifest.prediction,
-        first_frame=number,
+        asked=Asked(said.first_frame, first_frame is not None, 1 if layout.classic else 0),
         entries=entries,
+        facts={i: FrameFacts.of(data[i], said.missing) for i in entries},
         wanted={i: _wanted(data[i], manifest) for i in entries},
         digests={f.stimulus: f.sha256 for f in manifest.files or ()},
         threads=threads,
     )
 
 
-def _manifest(root: Path, kind: str | None, first_frame: int | None, name: str | None) -> Manifest:
+def _manifest(root: Path, kind: str | None, first_frame: FirstFrame | None, name: str | None) -> Manifest:
     """Read the manifest, or make the smallest one from the options."""
     given = {k: v for k, v in (("kind", kind), ("first_frame", first_frame)) if v is not None}
     found = manifests.read(root)
@@ -278,13 +286,12 @@ def _wanted(stimulus: Stimulus, manifest: Manifest) -> tuple[int, ...]:
     return manifests.ranges(stimulus.annotated_indices().tolist())
 
 
-def _digests(root: Path, layout: Layout, data: Release, first_frame: int) -> dict[str, str]:
+def _digests(root: Path, layout: Layout, data: Release) -> dict[str, str]:
     """Digest of each stimulus's files, where the manifest does not list them."""
 
     def one(stimulus_id: str, entry: Entry) -> tuple[str, str]:
         stimulus = data[stimulus_id]
-        limits = Limits(stimulus.width, stimulus.height, first_frame)
-        return stimulus_id, stored(root, entry, limits).digest()
+        return stimulus_id, stored(root, entry, Limits(stimulus.width, stimulus.height)).digest()
 
     calls = (partial(one, i, e) for i, e in layout.entries.items())
     return dict(prefetch_calls(calls, _HASHING, 2 * _HASHING))

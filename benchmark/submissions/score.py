@@ -16,6 +16,7 @@ from .. import protocols
 from ..evaluation.results.store import Run
 from ..evaluation.run import ModelRecord, Settings, run
 from ..scoring import truth_cache as truths
+from .manifest import FirstFrame
 from .reader import Opened, Reopen, open_submission
 
 _MOST_DECODERS = 4
@@ -27,7 +28,7 @@ def score(
     protocol: str | protocols.Protocol = "exact-1",
     *,
     kind: str | None = None,
-    first_frame: int | None = None,
+    first_frame: FirstFrame | None = None,
     name: str | None = None,
     recipe: str | None = None,
     with_frames_only: bool = False,
@@ -48,7 +49,7 @@ def score(
         data: from `vidsal.load`; its split is scored.
         protocol: name or declaration.
         kind, first_frame, name: for a folder without submission.json: kind of the maps, number of frame 0 in the
-            names of images (1 in the classic layout), name of the model.
+            names of images and arrays (`own`: that of each stimulus's first image in the release), name of the model.
         recipe: truth recipe of the release; None = its default one.
         with_frames_only: cover only stimuli whose frames are present.
         limit: score at most this number of stimuli.

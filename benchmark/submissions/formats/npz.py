@@ -23,7 +23,7 @@ from vidsal.loaders.errors import BadData
 from ...metrics.maps import Map
 from ...prefetch import prefetch_items
 from ..safe_files import file_digest, open_regular
-from .stored import MOST_FRAMES, Inspection, Limits, Read
+from .stored import MOST_FRAMES, Inspection, Limits, Numbered, Read
 
 TYPES = frozenset({"uint8", "uint16", "float16", "float32", "float64"})
 
@@ -81,6 +81,7 @@ class NpzFile:
         arrays = self._arrays(archive)
         if "xy" in arrays:
             frames = self._frames(archive, arrays, arrays["xy"].shape[0] if arrays["xy"].shape else 0)
+            found.numbered = "list" if "frames" in arrays else "order"
             if set(arrays) - {"xy", "frames"} or arrays["xy"].shape != (len(frames), 2):
                 raise BadData(f"{self.path}: gaze points are arrays `xy` (n, 2) and `frames` (n,)")
             found.frames, found.numbers = frames, {"points": "xy"}
@@ -92,6 +93,7 @@ class NpzFile:
             shapes = {f"{frame}": maps[frame].shape for frame in found.frames}
         else:
             found.frames = self._frames(archive, arrays, single.shape[0])
+            found.numbered = "list" if "frames" in arrays else "order"
             shapes = {single.member: single.shape[1:]}
         for name, shape in shapes.items():
             if len(shape) != 2 or min(shape) < 1:
@@ -101,6 +103,13 @@ class NpzFile:
         for name, array in arrays.items():
             if name != "frames":
                 found.numbers.setdefault(array.dtype.name, f"array {name}")
+
+    def numbers(self) -> tuple[list[int], Numbered]:
+        """Return the names of the arrays, or the array `frames`; one array of all maps has none."""
+        with self._open() as archive:
+            found = Inspection()
+            self._inspect(archive, found)
+        return found.frames, found.numbered
 
     def read(self, wanted: Collection[int], threads: int) -> Iterator[Read]:
         """Read the wanted maps one after another, in a thread."""

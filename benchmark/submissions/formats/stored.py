@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -22,7 +22,10 @@ from ..safe_files import folder_digest, open_regular, read_bounded
 from . import png
 
 Read = tuple[int, Map | None]
-"""A frame and its numbers: a map, or the x and y of a gaze point; None where it was only checked."""
+"""A frame's number in the files and its values: a map, or the x and y of a gaze point; None where only checked."""
+
+Numbered = Literal["names", "list", "order"]
+"""Where numbers of frames stand: in the names of files and arrays, in an array `frames`, or nowhere: 0, 1, 2 ..."""
 
 MOST_FRAMES = 10_000_000
 _TOGETHER = 4  # files in one call of a thread: fewer calls
@@ -34,12 +37,10 @@ class Limits:
 
     Attributes:
         width, height: of the stimulus.
-        first_frame: number of frame 0 in the names of images.
     """
 
     width: int
     height: int
-    first_frame: int
 
     @property
     def most_pixels(self) -> int:
@@ -64,7 +65,8 @@ class Inspection:
     """What names and headers show of stored predictions, without decoding them.
 
     Attributes:
-        frames: predicted frames, ascending, from 0.
+        frames: numbers of the predicted frames, ascending, as the files name them.
+        numbered: how they name them.
         sizes: (width, height) of the maps, each with the first file or frame that has it.
         numbers: of what type: `png8`, `png16`, `float16`, `uint8`, `points` ..., each with its first file or frame.
         faults: what is wrong, one sentence each.
@@ -72,6 +74,7 @@ class Inspection:
     """
 
     frames: list[int] = field(default_factory=list)
+    numbered: Numbered = "names"
     sizes: dict[tuple[int, int], str] = field(default_factory=dict)
     numbers: dict[str, str] = field(default_factory=dict)
     faults: list[str] = field(default_factory=list)
@@ -85,8 +88,12 @@ class Stored(Protocol):
         """Look at names and headers, not at pixels."""
         ...
 
+    def numbers(self) -> tuple[list[int], Numbered]:
+        """Return the numbers of the frames, ascending, and where they stand; see `frame_numbers.py`."""
+        ...
+
     def read(self, wanted: Collection[int], threads: int) -> Iterator[Read]:
-        """Read the wanted frames in order, some ahead of their reader; other frames may come too, without numbers."""
+        """Read the wanted numbers in order, some ahead of their reader; others may come too, without values."""
         ...
 
     def digest(self) -> str:
@@ -106,7 +113,7 @@ class PngFolder:
         self._files = self._list()
 
     def _list(self) -> dict[int, str]:
-        """Frame and path of every file."""
+        """Number and path of every file."""
         if self._single:
             return {0: str(self.path)}
         files: dict[int, str] = {}
@@ -122,18 +129,20 @@ class PngFolder:
                 if suffix.lower() != ".png" or not digits or len(digits[-1]) > 12:
                     self._faults.append(f"{entry.name} is no numbered PNG file")
                     continue
-                frame = int(digits[-1]) - self._limits.first_frame
-                if frame < 0:
-                    self._faults.append(f"{entry.name} comes before the first frame, {self._limits.first_frame}")
-                elif frame in files:
+                frame = int(digits[-1])
+                if frame in files:
                     self._faults.append(f"{entry.name} and {os.path.basename(files[frame])} have one number")
                 else:
                     files[frame] = entry.path
         return dict(sorted(files.items()))
 
+    def numbers(self) -> tuple[list[int], Numbered]:
+        """Return the numbers in the names; a single file has none."""
+        return list(self._files), "order" if self._single else "names"
+
     def inspect(self) -> Inspection:
         """Read the header of every file."""
-        found = Inspection(list(self._files), faults=list(self._faults))
+        found = Inspection(*self.numbers(), faults=list(self._faults))
         for path in self._files.values():
             name = os.path.basename(path)
             try:

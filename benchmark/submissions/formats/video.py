@@ -14,7 +14,7 @@ from vidsal.loaders.errors import BadData
 from ...metrics.maps import Map
 from ...prefetch import prefetch_items
 from ..safe_files import file_digest, open_regular
-from .stored import Inspection, Limits, Read
+from .stored import Inspection, Limits, Numbered, Read
 
 CONTAINERS = {".mkv": "matroska", ".avi": "avi", ".mp4": "mov", ".mov": "mov"}
 """Container by suffix. The decoder is given its name, so that the content of a file cannot choose another demuxer."""
@@ -34,7 +34,7 @@ class VideoFile:
         """Count the packets and read the header, without decoding."""
         import av
 
-        found = Inspection()
+        found = Inspection(numbered="order")
         try:
             with self._open() as container:
                 stream = container.streams.video[0]
@@ -77,6 +77,10 @@ class VideoFile:
             container.close()
             raise BadData(f"{self.path}: holds no video stream")
         return container
+
+    def numbers(self) -> tuple[list[int], Numbered]:
+        """A video has none."""
+        return [], "order"
 
     def read(self, wanted: Collection[int], threads: int) -> Iterator[Read]:
         """Decode one frame after another, in a thread."""

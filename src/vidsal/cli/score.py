@@ -4,11 +4,22 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import Any
 
 import click
 
 from .output import any_path, folder_out, json_option, progress
 from .run import report
+
+
+class FirstFrame(click.ParamType[Any]):
+    """A number from 0, or `own`."""
+
+    name = "N|own"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number or `own`."""
+        return value if value == "own" else click.IntRange(0).convert(value, param, ctx)
 
 
 @click.command()
@@ -30,8 +41,10 @@ from .run import report
 )
 @click.option(
     "--first-frame",
-    type=click.IntRange(0),
-    help="Number of the first frame in the names of images.  [default: 1 in the layout method/video/frame.png]",
+    type=FirstFrame(),
+    metavar="N|own",
+    help="Number of frame 0 in the names of images or arrays; own = that of each stimulus's first image in the "
+    "release.  [default: as the names and the release show; 1 where they show nothing]",
 )
 @click.option("--name", help="Name of the model, if there is no submission.json.  [default: name of the folder]")
 @click.option(
@@ -66,7 +79,7 @@ def score(
     protocol_name: str,
     out: Path,
     kind: str | None,
-    first_frame: int | None,
+    first_frame: Any,
     name: str | None,
     frames: Path | None,
     recipe: str | None,
@@ -128,7 +141,7 @@ def _command(
     protocol_name: str,
     out: Path,
     kind: str | None,
-    first_frame: int | None,
+    first_frame: Any,
     name: str | None,
     recipe: str | None,
     limit: int | None,

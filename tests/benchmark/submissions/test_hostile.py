@@ -25,7 +25,7 @@ from vidsal.loaders.release.release import Release
 
 from ..stored import FRAMES, Maps, gaze_only, levels, png, write_classic
 
-LIMITS = Limits(64, 48, 1)
+LIMITS = Limits(64, 48)
 
 
 @pytest.fixture(scope="module")

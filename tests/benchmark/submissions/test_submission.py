@@ -396,7 +396,7 @@ def test_the_map_of_an_image_is_a_file(tmp_path: Path) -> None:
 
     Image.fromarray(levels("i", 0)).save(tmp_path / "COCO_000000123067.png")
     layout = scan(tmp_path, ["COCO_000000123067"])
-    source = stored(tmp_path, layout.entries["COCO_000000123067"], Limits(64, 48, 1))
+    source = stored(tmp_path, layout.entries["COCO_000000123067"], Limits(64, 48))
     found = source.inspect()
     assert (found.frames, found.sizes, found.faults) == ([0], {(64, 48): "COCO_000000123067.png"}, [])
     ((frame, values),) = source.read({0}, 1)
@@ -689,10 +689,10 @@ def test_reading_runs_ahead_but_not_far(tmp_path: Path, classic: Path, ds: Relea
     monkeypatch.setattr(submission_stored, "read_bounded", lambda p, most: (read.append(p), real(p, most))[1])
     for n in range(8, 101):
         shutil.copy(classic / ds.ids[0] / "0001.png", classic / ds.ids[0] / f"{n:04d}.png")
-    source = PngFolder(classic / ds.ids[0], Limits(64, 48, 1)).read(range(100), 2)
-    assert next(source)[0] == 0
+    source = PngFolder(classic / ds.ids[0], Limits(64, 48)).read(range(100), 2)
+    assert next(source)[0] == 1
     assert len(read) <= 30
-    assert [frame for frame, _ in source] == list(range(1, 100))
+    assert [number for number, _ in source] == list(range(2, 100))
 
 
 def test_what_travels_to_a_worker_is_small_and_reads_the_same(classic: Path, ds: Release) -> None:
