@@ -1,8 +1,8 @@
 """Conformance to the predictor protocol, checked on a two-second clip on this machine.
 
 Every rule is tried on any predictor: one prediction for each frame in order, two-dimensional finite maps of the
-declared kind, no memory of the previous stimulus, the same answer twice, no look-ahead beyond the declared one, no need
-of the whole video before the first answer, and short clips.
+declared kind, of one size and the frame's aspect or a declared fit, no memory of the previous stimulus, the same answer
+twice, no look-ahead beyond the declared one, no need of the whole video before the first answer, and short clips.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from vidsal.loaders.records import Frame
 
+from .geometry import ShapeRule
 from .predictor import ModelInfo, Prediction, Predictor, StimulusInfo
 
 FPS = 12
@@ -78,6 +79,7 @@ def check(make: Callable[[], object]) -> list[Finding]:
     if answers is None:
         return findings
     findings.append(_values(model.info, answers))
+    findings.append(_geometry(model.info, answers, first))
     findings.append(_state(model, first, answers))
     findings.append(_lookahead(model, first, answers))
     findings.append(_streaming(model))
@@ -160,6 +162,17 @@ def _values(info: ModelInfo, answers: list[Prediction]) -> Finding:
     return Finding("values", True, f"{shape}, finite" + (", normalised" if "density" in info.output else ""))
 
 
+def _geometry(info: ModelInfo, answers: list[Prediction], video: Video) -> Finding:
+    """Ask the rule of runs for every map."""
+    rule = ShapeRule((video.shape[1], video.shape[2]), info.fit)
+    for answer in answers:
+        fault = answer.values is not None and rule.fault(tuple(answer.values.shape), f"frame {answer.frame}")
+        if fault:
+            return Finding("geometry", False, fault)
+    said = "the frame's aspect" if info.fit is None else f"one size, declared: fit={info.fit}"
+    return Finding("geometry", True, "points have no shape" if rule.first is None else f"maps of {said}")
+
+
 def _state(model: Predictor, first: Video, answers: list[Prediction]) -> Finding:
     _predict(model, clip(2))
     again = _predict(model, first)
@@ -216,5 +229,9 @@ def _short(model: Predictor, n_frames: int) -> Finding:
 
 
 def _odd_size(model: Predictor) -> Finding:
-    _, finding = _answers(model, clip(6, N_FRAMES, 101, 75))
+    video = clip(6, N_FRAMES, 101, 75)
+    answers, finding = _answers(model, video)
+    if finding.ok and answers is not None:
+        shapes = _geometry(model.info, answers, video)
+        finding = finding if shapes.ok else shapes
     return Finding("odd size", finding.ok, f"101 x 75: {finding.message}")

@@ -6,9 +6,18 @@ from collections.abc import Mapping
 from dataclasses import fields
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
-from .predictor import Missing, ModelInfo
+from .predictor import Fit, Missing, ModelInfo
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(max_length=4000)]
@@ -65,12 +74,20 @@ class ModelCard(ModelClaims):
     """What a run says of the model that it scored: its whole declaration.
 
     Attributes:
-        missing, output, needs_frames: see `ModelInfo`.
+        missing, output, needs_frames, fit: see `ModelInfo`; a `fit` that is not declared is left out.
     """
 
     missing: Missing
     output: Literal["density", "log_density", "saliency", "point"]
     needs_frames: bool
+    fit: Fit | None = None
+
+    @model_serializer(mode="wrap")
+    def _as_declared(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = plain(self)
+        if self.fit is None:
+            data.pop("fit", None)
+        return data
 
 
 def faults_in_words(error: ValidationError) -> list[str]:

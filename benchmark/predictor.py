@@ -19,6 +19,9 @@ from vidsal.loaders.registry import DATASETS
 
 Kind = Literal["density", "log_density", "saliency"]
 Missing = Literal["error", "first-available", "center-bias", "exclude"]
+Fit = Literal["stretch", "letterbox", "crop"]
+"""How maps of another aspect than the frame lie on it; see `geometry.py`."""
+
 OTHER = "other:"
 """What the name of a data set that is not registered begins with in `ModelInfo.trained_on`."""
 
@@ -39,6 +42,8 @@ class ModelInfo:
         licence: licence of the weights.
         paper: citation of the paper.
         needs_frames: False for a predictor that never looks at the pixels.
+        fit: how its maps lie on the frame where they have another aspect: `stretch`, `letterbox`, `crop`; None = they
+            always have the frame's.
     """
 
     name: str
@@ -51,10 +56,13 @@ class ModelInfo:
     licence: str = ""
     paper: str = ""
     needs_frames: bool = True
+    fit: Fit | None = None
 
     def __post_init__(self) -> None:
         if self.missing not in get_args(Missing):
             raise WrongUse(f"ModelInfo.missing is {self.missing!r}; it is one of {', '.join(get_args(Missing))}")
+        if self.fit not in (None, *get_args(Fit)):
+            raise WrongUse(f"ModelInfo.fit is {self.fit!r}; it is one of {', '.join(get_args(Fit))}, or None")
         if self.lookahead < 0 or (self.causal and self.lookahead):
             raise WrongUse(f"model {self.name}: a causal model has lookahead 0, found {self.lookahead}")
         check_trained_on(self.name, self.trained_on)
@@ -137,7 +145,8 @@ class Prediction:
 
     Attributes:
         frame: 0-based index of the frame.
-        values: map of shape (h, w), numpy or torch on any device; any size of the frame's aspect.
+        values: map of shape (h, w), numpy or torch on any device; any size of the frame's aspect,
+            or of another where the model declares its `fit`; one size a stimulus.
         kind: `density` (sums to 1), `log_density` (natural log) or `saliency` (any scale).
         xy: a predicted gaze position in pixels of the stimulus instead of a map.
     """

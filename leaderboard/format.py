@@ -164,6 +164,8 @@ def badges(record: RunRecord) -> list[str]:
             out.append("training data not stated")
         elif not all(names_a_data_set(data_set_id(name)) for name in model.trained_on):
             out.append("training data not stated by data-set ids")  # a result of before they were checked
+    if model.fit:
+        out.append(f"other aspect than the frame: {model.fit}")
     if counts.no_prediction:
         out.append(f"no prediction for {counts.no_prediction:,} of {counts.frames:,} frames: not in its means")
     return out

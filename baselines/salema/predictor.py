@@ -52,7 +52,8 @@ PAPER = "Linardos et al., Simple vs complex temporal recurrences for video salie
 LICENCE = "none stated"
 
 INFO = {
-    name: ModelInfo(name=name, trained_on=DATA_SETS, licence=LICENCE, paper=PAPER) for name in ("salema", "salclstm")
+    name: ModelInfo(name=name, trained_on=DATA_SETS, licence=LICENCE, paper=PAPER, fit="stretch")
+    for name in ("salema", "salclstm")
 }
 
 RESIDUAL = Option("flag", False, "add the layer's input to its averaged output")

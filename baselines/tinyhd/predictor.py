@@ -57,7 +57,7 @@ _PAPER = (
     "Hu et al., TinyHD: Efficient Video Saliency Prediction with Heterogeneous Decoders using Hierarchical Maps "
     "Distillation, WACV 2023"
 )
-_INFO = ModelInfo(name=S, trained_on=("dhf1k",), licence="none stated", paper=_PAPER)
+_INFO = ModelInfo(name=S, trained_on=("dhf1k",), licence="none stated", paper=_PAPER, fit="stretch")
 INFOS = {S: _INFO, M: replace(_INFO, name=M, causal=False, lookahead=WINDOW - 1)}
 
 

@@ -19,6 +19,7 @@ from vidsal.loaders.records import Frame
 from vidsal.loaders.release.release import Stimulus
 from vidsal.loaders.release.truth import density as make_density
 
+from ..geometry import ShapeRule, on_frame
 from ..human import HumanReference
 from ..metrics.gaze_path import METRICS as GAZE_METRICS, Viewing, observer_paths, score_gaze
 from ..predictor import Kind, ModelInfo, Prediction, Predictor, StimulusInfo
@@ -149,8 +150,8 @@ def frames_for(info: ModelInfo, stimulus: Stimulus) -> Iterator[Frame]:
 
 
 def complete(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction | int]:
-    """Run a predictor over one stimulus; yield a prediction for each annotated frame in order, or the frame's bare
-    index where the model's declared rule leaves it without.
+    """Run a predictor over one stimulus; yield a prediction for each annotated frame in order, of the frame's aspect
+    (`geometry.py`), or the frame's bare index where the model's declared rule leaves it without.
 
     Raises:
         BadData: predictions out of order, of frames that do not exist, or missing without a declared rule.
@@ -160,6 +161,7 @@ def complete(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction | 
     early: list[int] = []
     expected = 0
     begun = False
+    seen = info_of(stimulus)
     for prediction in predictions(predictor, stimulus):
         frame = int(prediction.frame)
         if not expected <= frame < stimulus.n_frames:
@@ -172,6 +174,7 @@ def complete(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction | 
                 early.append(index)
             elif index in wanted:
                 yield _absent(info, stimulus, index)
+        prediction = on_frame(prediction, seen, info.fit)
         for index in early:
             yield Prediction(index, prediction.values, prediction.kind, prediction.xy)
         early.clear()
@@ -188,14 +191,20 @@ def predictions(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction
     """Run the predictor and yield what it says, each with a map of its own.
 
     Raises:
-        BadData: it fails, or yields something else; a fault in a user's own code is named with its place.
+        BadData: it fails, yields something else or maps of a wrong shape; a fault in a user's own code is named with
+            its place.
     """
     name, seen, fresh = predictor.info.name, -1, getattr(predictor, "fresh_maps", False)
+    rule = ShapeRule((stimulus.height, stimulus.width), predictor.info.fit)
     try:
         for prediction in predictor.predict(frames_for(predictor.info, stimulus), info_of(stimulus)):
             if not isinstance(prediction, Prediction):
                 raise BadData(f"{name}, {stimulus.id}: predict gave a {type(prediction).__name__}, not a Prediction")
             seen = prediction.frame
+            if prediction.values is not None:
+                fault = rule.fault(tuple(prediction.values.shape), f"frame {seen}")
+                if fault:
+                    raise BadData(f"{name}, {stimulus.id}: {fault}")
             yield prediction if fresh else prediction.kept()
     except WrongUse as error:
         raise WrongUse(f"{name}, {stimulus.id}: {error}") from error

@@ -9,6 +9,7 @@ from pathlib import Path
 from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.release.release import Release, Stimulus
 
+from ..geometry import ShapeRule
 from ..prefetch import prefetch_calls
 from .formats.stored import Inspection, Limits
 from .frame_numbers import Asked, FrameFacts, remedy, settle
@@ -63,7 +64,7 @@ def check(root: Path, layout: Layout, data: Release, expected: Expectation) -> t
     needed = {s.id for s in expected.stimuli}
     for stimulus, inspection in zip(present, prefetch_calls(calls, _THREADS, 4 * _THREADS), strict=True):
         found = [*inspection.faults]
-        found += _form_faults(inspection, manifest)
+        found += _form_faults(inspection, stimulus, manifest)
         if inspection.readable:
             facts = FrameFacts.of(stimulus, manifest.prediction.missing)
             numbering = settle(inspection.frames, facts, expected.asked, inspection.numbered)
@@ -121,22 +122,19 @@ def _frame_faults(found: Inspection, facts: FrameFacts, first: int, *, needed: b
     return faults
 
 
-def _form_faults(found: Inspection, manifest: Manifest) -> list[str]:
+def _form_faults(found: Inspection, stimulus: Stimulus, manifest: Manifest) -> list[str]:
     """Sizes that differ, and numbers that are not what the manifest says."""
     faults = []
     said = manifest.prediction
-    sizes = list(found.sizes.items())
     if said.size is not None:
         faults += [
             f"{name} is {w} x {h}, submission.json says {said.size[0]} x {said.size[1]}"
-            for (w, h), name in sizes
+            for (w, h), name in found.sizes.items()
             if (w, h) != said.size
         ]
-    elif len(sizes) > 1:
-        (w, h), first = sizes[0]
-        faults.append(
-            f"maps of several sizes: {first} is {w} x {h}, {sizes[1][1]} is {sizes[1][0][0]} x {sizes[1][0][1]}"
-        )
+    rule = ShapeRule((stimulus.height, stimulus.width), said.fit)
+    of_shape = [rule.fault((h, w), name) for (w, h), name in found.sizes.items()]
+    faults += [fault for fault in of_shape if fault][:1]
     for numbers, name in found.numbers.items():
         faults += [f"{name} {text}" for text in _number_faults(numbers, manifest)]
     return faults

@@ -17,7 +17,7 @@ from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.io.files import canonical, sha256_text, write_json
 
 from ..model_card import Digest, ModelClaims, Text, in_words
-from ..predictor import ModelInfo, check_trained_on, data_set_id
+from ..predictor import Fit, ModelInfo, check_trained_on, data_set_id
 from .safe_files import read_bounded
 
 NAME = "submission.json"
@@ -85,6 +85,7 @@ class PredictionPart(_Part):
         first_frame: number of frame 0 in the names of images and arrays, or `own`; None = see `frame_numbers.py`.
         missing: what a frame without prediction means, as in the predictor protocol.
         as_published: whether these are the 8-bit maps that the model's authors would have written.
+        fit: how maps of another aspect lie on the frame, see `geometry.py`; None = there are none.
     """
 
     kind: Literal["density", "log_density", "saliency", "point"]
@@ -93,6 +94,7 @@ class PredictionPart(_Part):
     first_frame: FirstFrame | None = None
     missing: Literal["error", "first-available", "center-bias", "exclude"] = "error"
     as_published: bool = False
+    fit: Fit | None = None
 
     @model_validator(mode="after")
     def _one_logarithm(self) -> PredictionPart:
@@ -173,7 +175,8 @@ class Manifest(_Part):
     def info(self, name: str) -> ModelInfo:
         """Return what a run must know of the model; `name` is used if the manifest names none."""
         model = self.model or ModelPart(name=name)
-        return model.info(missing=self.prediction.missing, output=self.prediction.kind, needs_frames=False)
+        said = self.prediction
+        return model.info(missing=said.missing, output=said.kind, needs_frames=False, fit=said.fit)
 
 
 def content(manifest: Manifest) -> dict[str, Any]:
@@ -225,7 +228,10 @@ def _fields(part: type[BaseModel]) -> set[str]:
 
 def digest(prediction: PredictionPart, files: Mapping[str, str]) -> str:
     """Digest of a submission's content: what the maps are, and the digest of every stimulus's files by its id."""
-    return sha256_text(canonical({"prediction": prediction.model_dump(mode="json"), "files": dict(files)}))
+    said = prediction.model_dump(mode="json")
+    if prediction.fit is None:
+        del said["fit"]
+    return sha256_text(canonical({"prediction": said, "files": dict(files)}))
 
 
 def ranges(frames: list[int]) -> tuple[int, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -90,6 +90,32 @@ class StoredPredictions:
 
 
 @dataclass(frozen=True)
+class Said:
+    """What a command says of a submission: what submission.json says, or would say.
+
+    Attributes:
+        kind, first_frame, missing, fit: as in `PredictionPart`; None = not said.
+        name: of the model.
+    """
+
+    kind: str | None = None
+    first_frame: FirstFrame | None = None
+    missing: str | None = None
+    fit: str | None = None
+    name: str | None = None
+
+    @property
+    def prediction(self) -> dict[str, Any]:
+        """What is said of the predictions."""
+        every = (("kind", self.kind), ("first_frame", self.first_frame), ("missing", self.missing), ("fit", self.fit))
+        return {name: value for name, value in every if value is not None}
+
+
+Declared = Callable[[str], ModelInfo | None]
+"""What a shipped model declares, by its name; None for a name that none has."""
+
+
+@dataclass(frozen=True)
 class Opened:
     """A submission that passed all checks before scoring.
 
@@ -126,9 +152,8 @@ def open_submission(
     root: str | Path,
     data: Release,
     *,
-    kind: str | None = None,
-    first_frame: FirstFrame | None = None,
-    name: str | None = None,
+    said: Said = Said(),
+    declared: Declared | None = None,
     with_frames_only: bool = False,
     threads: int = 1,
 ) -> Opened:
@@ -137,7 +162,8 @@ def open_submission(
     Args:
         root: its folder.
         data: release and split on which it is to be scored.
-        kind, first_frame, name: what submission.json would say, for a folder without one.
+        said: what the command says of it.
+        declared: what shipped models declare, so that a submission that names one need not say its `fit`.
         with_frames_only: expect only stimuli whose frames are present.
         threads: number of decoding threads.
 
@@ -148,9 +174,9 @@ def open_submission(
     root = Path(root)
     everything = data if data.split in (None, "all") else Release(data.root)
     layout = scan(root, everything.ids)
-    manifest = _manifest(root, kind, first_frame, name)
+    manifest = _inherited(_manifest(root, said), declared)
     notes = _fits(manifest, data, root)
-    reader = _reader(root, data, layout, manifest, first_frame, threads)
+    reader = _reader(root, data, layout, manifest, said, threads)
     expected = Expectation(_expected(data, manifest, with_frames_only), manifest, reader.asked)
     notes += check(root, layout, data, expected)
     digests = reader.digests if manifest.files is not None else _digests(root, layout, everything)
@@ -164,78 +190,86 @@ class Reopen:
     Attributes:
         root: folder of the submission.
         data_root, split: the release.
-        kind, first_frame, name: as for `open_submission`.
+        said: as for `open_submission`; with the `fit` that was settled there.
         threads: number of decoding threads.
     """
 
     root: Path
     data_root: Path
     split: str | None
-    kind: str | None
-    first_frame: FirstFrame | None
-    name: str | None
+    said: Said
     threads: int
 
     def __call__(self) -> StoredPredictions:
         """List the folder again, without looking into its files."""
         data = Release(self.data_root, self.split)
         layout = scan(self.root, Release(self.data_root).ids)
-        manifest = _manifest(self.root, self.kind, self.first_frame, self.name)
-        return _reader(self.root, data, layout, manifest, self.first_frame, self.threads)
+        return _reader(self.root, data, layout, _manifest(self.root, self.said), self.said, self.threads)
 
 
 def _reader(
-    root: Path, data: Release, layout: Layout, manifest: Manifest, first_frame: FirstFrame | None, threads: int
+    root: Path, data: Release, layout: Layout, manifest: Manifest, said: Said, threads: int
 ) -> StoredPredictions:
-    said = manifest.prediction
+    prediction = manifest.prediction
     of_split = set(data.ids)
     entries = {i: e for i, e in layout.entries.items() if i in of_split}
     return StoredPredictions(
         info=manifest.info(_word(root.resolve().name)),
         root=root,
-        prediction=manifest.prediction,
-        asked=Asked(said.first_frame, first_frame is not None, 1 if layout.classic else 0),
+        prediction=prediction,
+        asked=Asked(prediction.first_frame, said.first_frame is not None, 1 if layout.classic else 0),
         entries=entries,
-        facts={i: FrameFacts.of(data[i], said.missing) for i in entries},
+        facts={i: FrameFacts.of(data[i], prediction.missing) for i in entries},
         wanted={i: _wanted(data[i], manifest) for i in entries},
         digests={f.stimulus: f.sha256 for f in manifest.files or ()},
         threads=threads,
     )
 
 
-def _manifest(root: Path, kind: str | None, first_frame: FirstFrame | None, name: str | None) -> Manifest:
-    """Read the manifest, or make the smallest one from the options."""
-    given = {k: v for k, v in (("kind", kind), ("first_frame", first_frame)) if v is not None}
-    found = manifests.read(root)
+def _manifest(root: Path, said: Said) -> Manifest:
+    """Read the manifest and add what the command says, or make the smallest one from that."""
+    found, name = manifests.read(root), said.name
     if found is None:
         if (root / ".partial").is_dir():
             raise BadData(f"{root}: unfinished; start the same `vidsal predict` again, it resumes there")
-        if kind is None:
+        if said.kind is None:
             raise WrongUse(
                 f"{root}: there is no {manifests.NAME}, so the kind of the maps is unknown; give --kind saliency, "
                 f'density or log_density, or write {{"prediction": {{"kind": "saliency"}}}} into '
                 f"{root / manifests.NAME}"
             )
-        content: dict[str, Any] = {"prediction": given}
-        if name is not None:
-            content["model"] = {"name": name}
-        try:
-            return Manifest.model_validate(content)
-        except ValidationError as error:
-            raise WrongUse(f"--kind, --first-frame or --name: {manifests.faults(error)[0]}") from error
-    for key, value in given.items():
-        said = getattr(found.prediction, key)
-        if said not in (None, value):
-            raise WrongUse(f"{root}: {key} {value} was asked for, {manifests.NAME} says {said}")
+        return _validated({"prediction": said.prediction} | ({} if name is None else {"model": {"name": name}}))
+    for key, value in said.prediction.items():
+        stated = getattr(found.prediction, key)
+        if key in found.prediction.model_fields_set and stated not in (None, value):
+            raise WrongUse(f"{root}: {key} {value} was asked for, {manifests.NAME} says {stated}")
     if name is not None and found.model is not None and found.model.name != name:
         raise WrongUse(f"{root}: name {name} was asked for, {manifests.NAME} says {found.model.name}")
-    if first_frame is not None:
-        found = found.model_copy(
-            update={"prediction": found.prediction.model_copy(update={"first_frame": first_frame})}
-        )
+    if said.prediction:
+        stated = {k: getattr(found.prediction, k) for k in found.prediction.model_fields_set}
+        made = _validated({"prediction": {**stated, **said.prediction}})
+        found = found.model_copy(update={"prediction": made.prediction})
     if name is not None:
         found = found.model_copy(update={"model": manifests.ModelPart(name=_word(name))})
     return found
+
+
+def _validated(content: dict[str, Any]) -> Manifest:
+    """Make a manifest of what a command says."""
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        raise WrongUse(f"--kind, --first-frame, --missing, --fit or --name: {manifests.faults(error)[0]}") from error
+
+
+def _inherited(manifest: Manifest, declared: Declared | None) -> Manifest:
+    """Take the `fit` of a shipped model that the manifest names, where it says none itself."""
+    if declared is None or manifest.model is None or manifest.prediction.fit is not None:
+        return manifest
+    info = declared(manifest.model.name)
+    if info is None or info.fit is None:
+        return manifest
+    return manifest.model_copy(update={"prediction": manifest.prediction.model_copy(update={"fit": info.fit})})
 
 
 def _word(text: str) -> str:

@@ -6,6 +6,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -17,7 +18,7 @@ from ..evaluation.results.store import Run
 from ..evaluation.run import ModelRecord, Settings, run
 from ..scoring import truth_cache as truths
 from .manifest import FirstFrame
-from .reader import Opened, Reopen, open_submission
+from .reader import Declared, Opened, Reopen, Said, open_submission
 
 _MOST_DECODERS = 4
 
@@ -29,7 +30,10 @@ def score(
     *,
     kind: str | None = None,
     first_frame: FirstFrame | None = None,
+    missing: str | None = None,
+    fit: str | None = None,
     name: str | None = None,
+    declared: Declared | None = None,
     recipe: str | None = None,
     with_frames_only: bool = False,
     limit: int | None = None,
@@ -48,8 +52,10 @@ def score(
         submission: folder that `predict` wrote, or any of the layout `method/video/frame.png`.
         data: from `vidsal.load`; its split is scored.
         protocol: name or declaration.
-        kind, first_frame, name: for a folder without submission.json: kind of the maps, number of frame 0 in the
-            names of images and arrays (`own`: that of each stimulus's first image in the release), name of the model.
+        kind, first_frame, missing, fit, name: what submission.json does not say: kind of the maps, number of frame 0
+            in the names of images and arrays (`own`: that of each stimulus's first image in the release), what a frame
+            without prediction means, how maps of another aspect than the frame lie on it, name of the model.
+        declared: what shipped models declare, by name.
         recipe: truth recipe of the release; None = its default one.
         with_frames_only: cover only stimuli whose frames are present.
         limit: score at most this number of stimuli.
@@ -72,12 +78,12 @@ def score(
     """
     rules = protocols.protocol(protocol)
     threads = max(1, min(_MOST_DECODERS, (os.cpu_count() or 1) // workers - 1))  # one core is the scorer's
+    said = Said(kind, first_frame, missing, fit, name)
     opened = open_submission(
         submission,
         data,
-        kind=kind,
-        first_frame=first_frame,
-        name=name,
+        said=said,
+        declared=declared,
         with_frames_only=with_frames_only,
         threads=threads,
     )
@@ -95,7 +101,7 @@ def score(
     settings = Settings(
         rules, recipe, with_frames_only, limit, predicted=opened.predicted, truth_cache=cache, threads=1
     )
-    reopen = Reopen(Path(submission), data.root, data.split, kind, first_frame, name, threads)
+    reopen = Reopen(Path(submission), data.root, data.split, replace(said, fit=opened.manifest.prediction.fit), threads)
     with TemporaryDirectory(prefix="vidsal-") as temporary:
         folder = Path(temporary) if partial_folder is None else partial_folder
         if fresh and folder.is_dir():

@@ -394,6 +394,7 @@ def _manifest(
             first_frame=0,
             missing=info.missing,
             as_published=plan.as_published,
+            fit=info.fit,
         ),
         coverage=manifests.CoveragePart(predicted=len(parts), left_out=left_out),
         files=tuple(

@@ -21,7 +21,7 @@ _LAZY = {
     "load": "vidsal.loaders.release.release",
     "evaluate": "vidsal.benchmark.evaluation.run",
     "predict": "vidsal.benchmark.submissions.predict",
-    "score": "vidsal.benchmark.submissions.score",
+    "score": "vidsal.models",
     "Run": "vidsal.benchmark.evaluation.results.store",
 }
 

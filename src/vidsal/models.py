@@ -6,18 +6,23 @@ import hashlib
 import importlib.util
 import inspect
 import sys
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import wraps
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from vidsal.baselines import registry
 from vidsal.benchmark.evaluation.run import Model, ModelRecord
-from vidsal.benchmark.human import HUMANS, human_reference
-from vidsal.benchmark.predictor import ModelInfo, Predictor
+from vidsal.benchmark.human import HUMANS, HumanReference, human_reference
+from vidsal.benchmark.predictor import Fit, ModelInfo, Predictor
+from vidsal.benchmark.submissions.score import score as _score
 from vidsal.loaders.errors import BadData, MissingData, VidsalError, WrongUse
 from vidsal.loaders.io.files import sha256
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True)
@@ -29,12 +34,14 @@ class ModelSpec:
         checkpoint: weight file.
         device: `cpu`, `cuda`, `cuda:1`.
         options: settings of the model.
+        fit: how its maps lie on the frame, where it does not declare that itself.
     """
 
     name: str
     checkpoint: Path | None = None
     device: str = "cpu"
     options: Mapping[str, Any] = field(default_factory=dict)
+    fit: Fit | None = None
 
     @property
     def own_class(self) -> tuple[Path, str] | None:
@@ -43,7 +50,19 @@ class ModelSpec:
         return (Path(file), name) if colon and file.endswith(".py") else None
 
     def __call__(self) -> Model:
-        """Make the model."""
+        """Make the model.
+
+        Raises:
+            WrongUse: it declares another fit than the one asked for.
+        """
+        model = self._made()
+        if self.fit is not None and model.info.fit != self.fit:
+            if model.info.fit is not None or isinstance(model, HumanReference):
+                raise WrongUse(f"--fit {self.fit} was asked for; {model.info.name} declares {model.info.fit}")
+            model.info = replace(model.info, fit=self.fit)
+        return model
+
+    def _made(self) -> Model:
         if self.own_class:
             return _own(*self.own_class, self.options, self.checkpoint, self.device)
         if self.name in HUMANS:
@@ -79,6 +98,26 @@ def declared(name: str) -> ModelInfo:
     return HUMANS[name].info if name in HUMANS else registry.baseline(name).info
 
 
+def shipped(name: str) -> ModelInfo | None:
+    """Return what a shipped model says of itself; None if there is none of this name."""
+    return declared(name) if name in HUMANS or name in registry.TABLE else None
+
+
+def _aware_of_shipped(function: Callable[P, R]) -> Callable[P, R]:
+    """Let stored predictions that name a shipped model be read as that model declares."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        kwargs.setdefault("declared", shipped)
+        return function(*args, **kwargs)
+
+    return call
+
+
+score = _aware_of_shipped(_score)
+"""`vidsal.score`."""
+
+
 def choose_device(asked: str) -> str:
     """Return the device to use; `auto` is a GPU where there is one.
 
@@ -98,7 +137,9 @@ def choose_device(asked: str) -> str:
     raise WrongUse(f"--device {asked}: torch finds no CUDA device here; use --device cpu")
 
 
-def parse_spec(name: str, checkpoint: Path | None, device: str, pairs: tuple[str, ...]) -> ModelSpec:
+def parse_spec(
+    name: str, checkpoint: Path | None, device: str, pairs: tuple[str, ...], fit: Fit | None = None
+) -> ModelSpec:
     """Read the model part of a command line.
 
     Raises:
@@ -112,7 +153,7 @@ def parse_spec(name: str, checkpoint: Path | None, device: str, pairs: tuple[str
             if not equals:
                 raise WrongUse(f"option {pair!r} has no value; write it as NAME=VALUE")
             options[key] = value
-        return ModelSpec(name, checkpoint, device, options)
+        return ModelSpec(name, checkpoint, device, options, fit)
     if name in HUMANS:
         if pairs:
             raise WrongUse(f"{name} takes no options")
@@ -121,7 +162,7 @@ def parse_spec(name: str, checkpoint: Path | None, device: str, pairs: tuple[str
         kind = registry.entry(name).kind
         options = registry.parse_options(name, pairs)
         device = choose_device(device) if kind == "network" or device != "auto" else "cpu"
-    return ModelSpec(name, checkpoint, device if device != "auto" else "cpu", options)
+    return ModelSpec(name, checkpoint, device if device != "auto" else "cpu", options, fit)
 
 
 def _file_of(model: Model, asked: Path | None) -> Path | None:

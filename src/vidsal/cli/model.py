@@ -5,12 +5,16 @@ from __future__ import annotations
 from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vidsal.loaders.errors import BadData, WrongUse
 
-from .output import any_path, json_option, print_json, print_table
+from .output import any_path, fit_option, json_option, print_json, print_table
+
+if TYPE_CHECKING:
+    from vidsal.benchmark.predictor import Fit
 
 
 @click.group()
@@ -69,14 +73,17 @@ def info(name: str, as_json: bool) -> None:
 @click.argument("name")
 @click.option("--checkpoint", type=any_path, help="Weights of a network.")
 @click.option("--option", "options", multiple=True, metavar="K=V", help="A setting of the model; repeatable.")
+@fit_option
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N; auto: a GPU where there is one.")
 @json_option
-def check(name: str, checkpoint: Path | None, options: tuple[str, ...], device: str, as_json: bool) -> None:
+def check(
+    name: str, checkpoint: Path | None, options: tuple[str, ...], fit: Fit | None, device: str, as_json: bool
+) -> None:
     """Check on a two-second clip that a predictor conforms; NAME may be path/to/file.py:Class."""
     from vidsal.benchmark.conformance import check as check_conformance
     from vidsal.models import parse_spec
 
-    spec = parse_spec(name, checkpoint, device, options)
+    spec = parse_spec(name, checkpoint, device, options, fit)
     findings = check_conformance(spec)
     if as_json:
         print_json([asdict(f) for f in findings])

@@ -16,6 +16,12 @@ from vidsal.loaders.io.progress import Progress
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 folder_out = click.Path(path_type=Path, file_okay=False)
 any_path = click.Path(path_type=Path)
+fit_option = click.option(
+    "--fit",
+    type=click.Choice(["stretch", "letterbox", "crop"]),
+    help="How maps of another aspect than the frame lie on it: over the whole frame, over the frame and bars beside "
+    "it, or over its middle.  [default: as the model declares, else such maps are refused]",
+)
 
 
 def print_json(value: Any) -> None:

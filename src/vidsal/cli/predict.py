@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from vidsal.benchmark.submissions.encoding import FILES
 
-from .output import any_path, folder_out, json_option, print_json, progress
+from .output import any_path, fit_option, folder_out, json_option, print_json, progress
+
+if TYPE_CHECKING:
+    from vidsal.benchmark.predictor import Fit
 
 
 @click.command()
@@ -21,6 +25,7 @@ from .output import any_path, folder_out, json_option, print_json, progress
 @click.option("-o", "--out", required=True, type=folder_out, help="Folder to write the predictions to.")
 @click.option("--checkpoint", type=any_path, help="File with the weights of a network.")
 @click.option("--option", "options", multiple=True, metavar="K=V", help="Set option K of the model to V; repeatable.")
+@fit_option
 @click.option("--frames", type=any_path, help="Folder to read the frames from, instead of the one that was converted.")
 @click.option(
     "--device",
@@ -65,6 +70,7 @@ def predict(
     out: Path,
     checkpoint: Path | None,
     options: tuple[str, ...],
+    fit: Fit | None,
     frames: Path | None,
     device: str,
     encoding: str,
@@ -86,7 +92,7 @@ def predict(
     from vidsal.models import parse_spec
 
     release = load(folder, None if split == "all" else split, frames=frames)
-    spec = parse_spec(model, checkpoint, device, options)
+    spec = parse_spec(model, checkpoint, device, options, fit)
     made = spec()
     with progress(f"{model} on {release.id}", "stimulus") as step:
         submission = store(

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import any_path, folder_out, json_option, print_json, print_table, progress
+from .output import any_path, fit_option, folder_out, json_option, print_json, print_table, progress
 
 if TYPE_CHECKING:
     from vidsal.benchmark.evaluation.results.store import Run
     from vidsal.benchmark.evaluation.run import ScoreOn
+    from vidsal.benchmark.predictor import Fit
 
 
 @click.command()
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     "--checkpoint", type=any_path, help="Weight file of a network; default: looked for in VIDSAL_CHECKPOINTS."
 )
 @click.option("--option", "options", multiple=True, metavar="K=V", help="A setting of the model; repeatable.")
+@fit_option
 @click.option("--frames", type=any_path, help="Folder of the frames, where it is not the converted one.")
 @click.option(
     "--device",
@@ -66,6 +68,7 @@ def run(
     out: Path,
     checkpoint: Path | None,
     options: tuple[str, ...],
+    fit: Fit | None,
     frames: Path | None,
     device: str,
     score_on: ScoreOn,
@@ -86,10 +89,10 @@ def run(
     settings = Settings(protocols.protocol(protocol_name), recipe, with_frames_only, limit, score_on=score_on)
     settings = with_threads(settings, threads)
     release = load(folder, None if split == "all" else split, frames=frames)
-    spec = parse_spec(model, checkpoint, device, options)
+    spec = parse_spec(model, checkpoint, device, options, fit)
     made = spec()
     command = _command(
-        model, folder, split, protocol_name, out, checkpoint, options, score_on, recipe, limit, with_frames_only
+        model, folder, split, protocol_name, out, checkpoint, options, fit, score_on, recipe, limit, with_frames_only
     )
     record = spec.record(made, command)
     partial = out / ".partial"
@@ -115,6 +118,7 @@ def _command(
     out: Path,
     checkpoint: Path | None,
     options: tuple[str, ...],
+    fit: Fit | None,
     score_on: ScoreOn,
     recipe: str | None,
     limit: int | None,
@@ -126,6 +130,7 @@ def _command(
     words += ["--checkpoint", checkpoint.name] if checkpoint else []
     for option in options:
         words += ["--option", option]
+    words += ["--fit", fit] if fit else []
     words += [] if score_on == "host" else ["--score-on", score_on]
     words += ["--recipe", recipe] if recipe else []
     words += ["--limit", str(limit)] if limit else []

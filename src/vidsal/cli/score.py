@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import any_path, folder_out, json_option, progress
+from .output import any_path, fit_option, folder_out, json_option, progress
 from .run import report
+
+if TYPE_CHECKING:
+    from vidsal.benchmark.predictor import Fit
 
 
 class FirstFrame(click.ParamType[Any]):
@@ -46,6 +49,13 @@ class FirstFrame(click.ParamType[Any]):
     help="Number of frame 0 in the names of images or arrays; own = that of each stimulus's first image in the "
     "release.  [default: as the names and the release show; 1 where they show nothing]",
 )
+@click.option(
+    "--missing",
+    type=click.Choice(["error", "first-available", "center-bias", "exclude"]),
+    help="What a frame without prediction means: a fault, the first prediction, the center prior, or a row without "
+    "scores.  [default: that of submission.json, else error]",
+)
+@fit_option
 @click.option("--name", help="Name of the model, if there is no submission.json.  [default: name of the folder]")
 @click.option(
     "--frames",
@@ -80,6 +90,8 @@ def score(
     out: Path,
     kind: str | None,
     first_frame: Any,
+    missing: str | None,
+    fit: Fit | None,
     name: str | None,
     frames: Path | None,
     recipe: str | None,
@@ -96,6 +108,7 @@ def score(
     from vidsal.benchmark.submissions.reader import check_data_set
     from vidsal.benchmark.submissions.score import score as score_submission
     from vidsal.loaders.release.release import load
+    from vidsal.models import shipped
 
     rules = protocols.protocol(protocol_name)
     manifest = read(submission) if submission.is_dir() else None
@@ -114,7 +127,10 @@ def score(
             rules,
             kind=kind,
             first_frame=first_frame,
+            missing=missing,
+            fit=fit,
             name=name,
+            declared=shipped,
             recipe=recipe,
             with_frames_only=with_frames_only,
             limit=limit,
@@ -123,7 +139,15 @@ def score(
             partial_folder=partial,
             fresh=fresh,
             command=_command(
-                submission, folder, split, protocol_name, out, kind, first_frame, name, recipe, limit, with_frames_only
+                submission,
+                folder,
+                split,
+                protocol_name,
+                out,
+                {"kind": kind, "first-frame": first_frame, "missing": missing, "fit": fit, "name": name},
+                recipe,
+                limit,
+                with_frames_only,
             ),
             progress=step,
             building=building,
@@ -140,9 +164,7 @@ def _command(
     split: str,
     protocol_name: str,
     out: Path,
-    kind: str | None,
-    first_frame: Any,
-    name: str | None,
+    said: dict[str, Any],
     recipe: str | None,
     limit: int | None,
     with_frames_only: bool,
@@ -150,9 +172,8 @@ def _command(
     """The command that repeats the run; names without their folders, so results do not depend on the machine."""
     words = ["vidsal", "score", submission.resolve().name, "--data", folder.name, "--split", split]
     words += ["--protocol", protocol_name, "-o", out.name]
-    words += ["--kind", kind] if kind else []
-    words += ["--first-frame", str(first_frame)] if first_frame is not None else []
-    words += ["--name", name] if name else []
+    for option, value in said.items():
+        words += [f"--{option}", str(value)] if value is not None else []
     words += ["--recipe", recipe] if recipe else []
     words += ["--limit", str(limit)] if limit else []
     words += ["--with-frames-only"] if with_frames_only else []

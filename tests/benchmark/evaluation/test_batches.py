@@ -44,7 +44,7 @@ class Tensors:
         self.info = ModelInfo(**{"name": "tensors", "needs_frames": False, "output": kind, **info})
 
     def values(self, stimulus: str, frame: int) -> Any:
-        values = smooth(seed_of(stimulus, frame), self.size or MIXED[frame % 3])
+        values = smooth(seed_of(stimulus, frame), self.size or MIXED[seed_of(stimulus, 0) % 3])
         if self.kind != "saliency":
             values = values / values.sum()
         if self.kind == "log_density":
@@ -120,7 +120,7 @@ class Everything(Tensors):
             values > values.median(),
             values.to(torch.bfloat16).requires_grad_(),
             values.double().numpy()[::-1],
-            torch.full((5, 4), 3.0),
+            torch.full(values.shape, 3.0),
         ][frame]
 
 

@@ -376,7 +376,7 @@ def test_a_frame_without_fixation_needs_a_finite_map_too(tmp_path: Path) -> None
     class Hidden(Scripted):
         def predict(self, frames, stimulus):  # type: ignore[no-untyped-def]
             for frame in frames:
-                yield Prediction(frame.index, np.full((4, 4), np.inf if frame.index == 1 else 1.0))
+                yield Prediction(frame.index, np.full((9, 16), np.inf if frame.index == 1 else 1.0))
 
     folder = tmp_path / "src" / "annotation" / "0002" / "fixation"
     write_map(folder / "0001.png", [(3, 5)])

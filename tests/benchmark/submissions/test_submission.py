@@ -66,7 +66,7 @@ def rewrite(sub: Path, change: Any) -> None:
     [
         ("saliency", "float32", (48, 64)),
         ("saliency", "uint8", (48, 64)),
-        ("saliency", "float64", (24, 30)),
+        ("saliency", "float64", (24, 32)),
         ("density", "float64", (48, 64)),
         ("density", "float32", (24, 32)),
         ("log_density", "float32", (48, 64)),
@@ -698,10 +698,11 @@ def test_reading_runs_ahead_but_not_far(tmp_path: Path, classic: Path, ds: Relea
 def test_what_travels_to_a_worker_is_small_and_reads_the_same(classic: Path, ds: Release) -> None:
     import pickle
 
-    from vidsal.benchmark.submissions.reader import Reopen, open_submission
+    from vidsal.benchmark.submissions.reader import Reopen, Said, open_submission
 
-    opened = open_submission(classic, ds, kind="saliency", name="m", threads=2)
-    make = Reopen(classic, ds.root, None, "saliency", None, "m", 2)
+    said = Said("saliency", name="m")
+    opened = open_submission(classic, ds, said=said, threads=2)
+    make = Reopen(classic, ds.root, None, said, 2)
     packed = pickle.dumps(make)
     assert len(packed) < 2000
     assert pickle.loads(packed)() == opened.reader  # noqa: S301 - our own bytes
