@@ -15,6 +15,8 @@ from pathlib import Path
 from typing import Literal
 
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
+from vidsal.loaders.io.matching import Ids
+from vidsal.loaders.io.names import is_left_behind
 
 from .formats.npz import NpzFile
 from .formats.stored import Limits, PngFolder, Stored
@@ -22,6 +24,9 @@ from .formats.video import CONTAINERS, VideoFile
 from .manifest import FOLDER, NAME, SUMS
 
 _BESIDE = re.compile(r"(readme|licen[cs]e|citation)(\..*)?$|.*\.(txt|md|log)$", re.IGNORECASE)
+
+
+Form = Literal["folder", "image", "npz", "video"]
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,7 @@ class Entry:
         name: path below the submission.
     """
 
-    form: Literal["folder", "image", "npz", "video"]
+    form: Form
     name: str
 
 
@@ -73,23 +78,26 @@ def scan(root: Path, ids: Iterable[str]) -> Layout:
         raise BadData(f"{base}: a link or a file; the predictions belong into a folder of this name")
     base = root if classic else base
     order = {stimulus_id: n for n, stimulus_id in enumerate(ids)}
-    padded = _by_number(order)
-    entries: dict[str, Entry] = {}
     faults: list[str] = []
+    forms: dict[str, tuple[str, Form]] = {}
     with os.scandir(base) as found:
         names = sorted(found, key=lambda e: e.name)
     for entry in names:
-        if entry.name.startswith(".") or (classic and (entry.name in (NAME, SUMS) or _BESIDE.match(entry.name))):
+        if is_left_behind(entry.name) or (classic and (entry.name in (NAME, SUMS) or _BESIDE.match(entry.name))):
             continue
         where = entry.name if classic else f"{FOLDER}/{entry.name}"
         form = _form(entry)
         if isinstance(form, str):
             faults.append(f"{where} {form}")
-            continue
-        stem, made = form
-        stimulus_id = stem if stem in order else padded.get(int(stem)) if _digits(stem) else None
+        else:
+            forms[where] = form
+    matches = Ids(order).match([stem for stem, _ in forms.values()])
+    entries: dict[str, Entry] = {}
+    for where, (stem, made) in forms.items():
+        stimulus_id = matches.found.get(stem)
         if stimulus_id is None:
-            faults.append(f"{where}: the release has no stimulus {stem!r}")
+            either = matches.unknown[stem]
+            faults.append(f"{where}: the release has no stimulus {stem!r}" + (f", but {either}" if either else ""))
         elif stimulus_id in entries:
             faults.append(f"{where} and {entries[stimulus_id].name} are both predictions of {stimulus_id}")
         else:
@@ -99,7 +107,7 @@ def scan(root: Path, ids: Iterable[str]) -> Layout:
     return Layout(dict(sorted(entries.items(), key=lambda e: order[e[0]])), classic, tuple(faults))
 
 
-def _form(entry: os.DirEntry[str]) -> tuple[str, Literal["folder", "image", "npz", "video"]] | str:
+def _form(entry: os.DirEntry[str]) -> tuple[str, Form] | str:
     """Return the stem and the form of an entry, or what is wrong with it."""
     if entry.is_symlink():
         return "is a link; a submission holds regular files only"
@@ -117,19 +125,6 @@ def _form(entry: os.DirEntry[str]) -> tuple[str, Literal["folder", "image", "npz
     if suffix.lower() in CONTAINERS:
         return stem, "video"
     return "does not belong here; expected a folder of PNG files, .npz or lossless video for each stimulus"
-
-
-def _digits(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 19
-
-
-def _by_number(ids: Iterable[str]) -> dict[int, str]:
-    """Return stimuli by number, where the number is unique."""
-    numbers: dict[int, list[str]] = {}
-    for stimulus_id in ids:
-        if _digits(stimulus_id):
-            numbers.setdefault(int(stimulus_id), []).append(stimulus_id)
-    return {number: found[0] for number, found in numbers.items() if len(found) == 1}
 
 
 def _empty(root: Path) -> str:

@@ -19,6 +19,7 @@ from typing import IO, Any
 import numpy as np
 
 from vidsal.loaders.errors import BadData
+from vidsal.loaders.io.names import is_left_behind
 
 from ...metrics.maps import Map
 from ...prefetch import prefetch_items
@@ -152,7 +153,7 @@ class NpzFile:
 
     def _arrays(self, archive: zipfile.ZipFile) -> dict[str, _Array]:
         """Read the header of every array; names without `.npy`."""
-        members = archive.infolist()
+        members = [member for member in archive.infolist() if not _is_left_behind(member.filename)]
         if len(members) > MOST_FRAMES:
             raise BadData(f"{self.path}: holds {len(members)} arrays")
         arrays: dict[str, _Array] = {}
@@ -254,6 +255,11 @@ class NpzFile:
         for frame, point in zip(frames, xy, strict=True):
             if frame in wanted:
                 yield frame, point
+
+
+def _is_left_behind(path: str) -> bool:
+    parts = path.split("/")
+    return ".." not in parts and any(is_left_behind(part) for part in parts if part)
 
 
 def _read_header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

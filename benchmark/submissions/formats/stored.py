@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -15,6 +14,8 @@ from typing import Literal, Protocol
 import numpy as np
 
 from vidsal.loaders.errors import BadData
+from vidsal.loaders.io.matching import numbers
+from vidsal.loaders.io.names import is_left_behind
 
 from ...metrics.maps import Map
 from ...prefetch import DEPTH, prefetch_calls
@@ -116,24 +117,29 @@ class PngFolder:
         """Number and path of every file."""
         if self._single:
             return {0: str(self.path)}
-        files: dict[int, str] = {}
+        paths: dict[str, str] = {}
         with os.scandir(self.path) as entries:
             for entry in sorted(entries, key=lambda e: e.name):
-                if entry.name.startswith("."):
+                if is_left_behind(entry.name):
                     continue
                 if entry.is_symlink() or not entry.is_file(follow_symlinks=False):
                     self._faults.append(f"{entry.name} is a link or a folder; this folder holds PNG files only")
-                    continue
-                stem, suffix = os.path.splitext(entry.name)
-                digits = re.findall(r"\d+", stem)
-                if suffix.lower() != ".png" or not digits or len(digits[-1]) > 12:
-                    self._faults.append(f"{entry.name} is no numbered PNG file")
-                    continue
-                frame = int(digits[-1])
-                if frame in files:
-                    self._faults.append(f"{entry.name} and {os.path.basename(files[frame])} have one number")
+                elif entry.name.lower().endswith(".png"):
+                    paths[entry.name] = entry.path
                 else:
-                    files[frame] = entry.path
+                    self._faults.append(f"{entry.name} is no numbered PNG file")
+        found = numbers([os.path.splitext(name)[0] for name in paths])
+        self._faults += [found.fault] if found.fault else []
+        files: dict[int, str] = {}
+        for name, path in paths.items():
+            stem = os.path.splitext(name)[0]
+            number = found.found.get(stem)
+            if stem in found.without:
+                self._faults.append(f"{name} is no numbered PNG file")
+            elif number in files:
+                self._faults.append(f"{name} and {os.path.basename(files[number])} have one number")
+            elif number is not None:
+                files[number] = path
         return dict(sorted(files.items()))
 
     def numbers(self) -> tuple[list[int], Numbered]:

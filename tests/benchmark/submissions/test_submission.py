@@ -387,7 +387,30 @@ def test_padded_numbers_name_a_stimulus(tmp_path: Path) -> None:
     assert {i: e.name for i, e in layout.entries.items()} == {"007": "7", "012": "0012", "x3": "x3"}
     (tmp_path / "0007").mkdir()
     assert "both predictions of 007" in scan(tmp_path, ["007", "012", "x3"]).faults[0]
-    assert "no stimulus '7'" in scan(tmp_path, ["007", "07", "012", "x3"]).faults[1]
+    faults = scan(tmp_path, ["007", "07", "012", "x3"]).faults
+    assert "the release has no stimulus '0007', but 007 or 07" in faults[0]
+    assert "the release has no stimulus '7', but 007 or 07" in faults[1]
+
+
+def test_what_systems_leave_is_no_prediction(classic: Path, ds: Release) -> None:
+    expected = rows(score(classic, ds, kind="saliency"))
+    for folder in (classic, classic / ds.ids[0]):
+        for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "._0001.png"):
+            (folder / name).write_bytes(b"left")
+        (folder / "__MACOSX" / ds.ids[0]).mkdir(parents=True)
+        (folder / "@eaDir").mkdir()
+    assert rows(score(classic, ds, kind="saliency")) == expected
+
+
+def test_names_of_ones_own_are_understood(tmp_path: Path, classic: Path, ds: Release) -> None:
+    expected = rows(score(classic, ds, kind="saliency"))
+    for n, stimulus in enumerate(ds.ids):
+        folder = classic.rename(tmp_path / "m") if n == 0 else tmp_path / "m"
+        (folder / stimulus).rename(folder / f"pred_{stimulus.replace('_00', '-').upper()}_saliency")
+    for folder in (tmp_path / "m").iterdir():
+        for file in list(folder.iterdir()):
+            file.rename(folder / f"v2_{file.stem}_map8.png")
+    assert rows(score(tmp_path / "m", ds, kind="saliency")) == expected
 
 
 def test_the_map_of_an_image_is_a_file(tmp_path: Path) -> None:
