@@ -164,6 +164,11 @@ def badges(record: RunRecord) -> list[str]:
             out.append("training data not stated")
         elif not all(names_a_data_set(data_set_id(name)) for name in model.trained_on):
             out.append("training data not stated by data-set ids")  # a result of before they were checked
+    stored = model.submission or {}
+    if stored.get("lossy"):
+        out.append("lossy")
+    if stored.get("unverified"):
+        out.append("unverified")
     if model.fit:
         out.append(f"other aspect than the frame: {model.fit}")
     if counts.no_prediction:

@@ -6,6 +6,7 @@ from vidsal.loaders.errors import MissingData
 from vidsal.loaders.release.release import Release, Stimulus
 
 from .results.schema import CoverageRecord
+from .withheld import withheld
 
 
 def cover(
@@ -23,8 +24,10 @@ def cover(
     """
     annotated = [s for s in release if s.annotated]
     if not annotated:
+        reason = withheld(str(release.record["dataset"]), release.split)
         raise MissingData(
-            f"no stimulus of {release.id}, split {release.split or 'all'}, is annotated: nothing to score"
+            f"no stimulus of {release.id}, split {release.split or 'all'}, is annotated: "
+            + (reason or "nothing to score")
         )
     with_frames = [s for s in annotated if not (needs_frames or with_frames_only) or s.frames_path() is not None]
     if not with_frames:

@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from vidsal.loaders.errors import BadData, MissingData
+from vidsal.loaders.io.names import shortlist
 from vidsal.loaders.release.release import Release, Stimulus
 
+from ..evaluation.withheld import withheld
 from ..geometry import ShapeRule
 from ..prefetch import prefetch_calls
+from .faults import Fault, report
 from .formats.stored import Inspection, Limits
 from .frame_numbers import Asked, FrameFacts, remedy, settle
 from .layout import Entry, Layout, stored
 from .manifest import FilePart, Manifest
 
-_MOST_REPORTED = 30
 _THREADS = 4
+_OF_PICTURE = re.compile(r"(png|jpeg|tiff|bmp)[a-z0-9]+$")
 
 
 @dataclass(frozen=True)
@@ -35,11 +40,23 @@ class Expectation:
     asked: Asked
 
 
-def check(root: Path, layout: Layout, data: Release, expected: Expectation) -> tuple[str, ...]:
-    """Compare the files with what must be there; look at every name and header.
+@dataclass(frozen=True)
+class Checked:
+    """What was seen of a submission that has no fault.
 
-    Returns:
-        Notes: what is unusual but not a fault.
+    Attributes:
+        notes: what is unusual but not a fault.
+        lossy: what lost detail in storing: JPEG, codecs of videos.
+        unverified: whether it holds videos whose digest the manifest does not list.
+    """
+
+    notes: tuple[str, ...]
+    lossy: tuple[str, ...]
+    unverified: bool
+
+
+def check(root: Path, layout: Layout, data: Release, expected: Expectation) -> Checked:
+    """Compare the files with what must be there; look at every name and header.
 
     Raises:
         BadData: with every fault.
@@ -47,24 +64,27 @@ def check(root: Path, layout: Layout, data: Release, expected: Expectation) -> t
     manifest = expected.manifest
     listed = None if manifest.files is None else {f.stimulus: f for f in manifest.files}
     faults = list(layout.faults)
-    notes = []
+    notes = list(layout.notes)
     of_split = set(data.ids)
     present = [data[i] for i in layout.entries if i in of_split]
     others = [i for i in layout.entries if i not in of_split]
     if others and manifest.split not in (None, "all"):
-        faults += [f"{i}: is not in split {manifest.split}, which submission.json names" for i in others]
+        faults += [Fault(i, f"is not in split {manifest.split}, which submission.json names") for i in others]
     elif others and manifest.split is None:
         notes.append(f"{len(others)} stimuli of other splits are ignored: {', '.join(others[:3])} ...")
+    notes += _without_gaze(data, present)
     left_out = set(manifest.coverage.left_out) if manifest.coverage else set()
-    faults += [f"{s.id}: is predicted, though submission.json leaves it out" for s in present if s.id in left_out]
-    faults += [f"{s.id}: no predictions" for s in expected.stimuli if s.id not in layout.entries]
+    faults += [Fault(s.id, "is predicted, though submission.json leaves it out") for s in present if s.id in left_out]
+    faults += [Fault(s.id, "no predictions") for s in expected.stimuli if s.id not in layout.entries]
     if listed is not None:
-        faults += [f"{i}: is listed in submission.json but not there" for i in listed if i not in layout.entries]
+        faults += [Fault(i, "is listed in submission.json but not there") for i in listed if i not in layout.entries]
     calls = (partial(_inspect, root, layout.entries[s.id], s) for s in present)
     needed = {s.id for s in expected.stimuli}
+    lossy: dict[str, None] = {}
     for stimulus, inspection in zip(present, prefetch_calls(calls, _THREADS, 4 * _THREADS), strict=True):
         found = [*inspection.faults]
         found += _form_faults(inspection, stimulus, manifest)
+        lossy.update(dict.fromkeys(inspection.lossy))
         if inspection.readable:
             facts = FrameFacts.of(stimulus, manifest.prediction.missing)
             numbering = settle(inspection.frames, facts, expected.asked, inspection.numbered)
@@ -74,16 +94,23 @@ def check(root: Path, layout: Layout, data: Release, expected: Expectation) -> t
             if listed is not None:
                 frames = {n - numbering.first for n in inspection.frames}
                 found += _listed_faults(stimulus, inspection, frames, listed.get(stimulus.id))
-        faults += [f"{stimulus.id}: {text}" for text in found]
+        faults += [Fault.of(stimulus.id, text) for text in found]
     if faults:
-        raise BadData(_report(root, faults))
-    return tuple(notes)
+        raise BadData(report(root, faults))
+    videos = [s.id for s in present if layout.entries[s.id].form == "video"]
+    return Checked(tuple(notes), tuple(lossy), bool(videos) and listed is None)
 
 
-def _report(root: Path, faults: list[str]) -> str:
-    more = [f"and {len(faults) - _MOST_REPORTED} more"] if len(faults) > _MOST_REPORTED else []
-    lines = "".join(f"\n  {line}" for line in faults[:_MOST_REPORTED] + more)
-    return f"{root}: {len(faults)} fault{'s' if len(faults) > 1 else ''}; nothing was scored{lines}"
+def _without_gaze(data: Release, present: Sequence[Stimulus]) -> list[str]:
+    """Say which predictions cannot be scored here, and whether that is because their gaze is withheld."""
+    closed: dict[str, list[str]] = {}
+    for stimulus in present:
+        if not stimulus.annotated:
+            closed.setdefault(withheld(str(data.record["dataset"]), stimulus.split), []).append(stimulus.id)
+    return [
+        f"{len(ids)} stimuli are not scored ({shortlist(ids, 3)}): {reason or 'there is no gaze of them here'}"
+        for reason, ids in closed.items()
+    ]
 
 
 def _inspect(root: Path, entry: Entry, stimulus: Stimulus) -> Inspection:
@@ -113,6 +140,7 @@ def _frame_faults(found: Inspection, facts: FrameFacts, first: int, *, needed: b
     if absent:
         faults.append(
             f"{len(absent)} of {facts.n_frames} frames have no prediction; the first gap is {number(absent[0])}"
+            + _rules(absent, have)
         )
     if surplus:
         beyond = f"{len(surplus)} predictions beyond the last of {facts.n_frames} frames"
@@ -120,6 +148,18 @@ def _frame_faults(found: Inspection, facts: FrameFacts, first: int, *, needed: b
     if faults and found.numbered != "order":
         faults[-1] += remedy(found.frames, facts, first)
     return faults
+
+
+def _rules(absent: Sequence[int], have: set[int]) -> str:
+    """Name the rules for missing frames that would settle a gap at the beginning or the end."""
+    if not have or (absent[-1] > min(have) and absent[0] < max(have)):
+        return ""
+    leading = absent[-1] < min(have)
+    ways = ["first-available"] if leading else []
+    return (
+        f"; if the model gives none {'at the beginning' if leading else 'at the end'}, say what that means: --missing "
+        + ", ".join([*ways, "center-bias or exclude"])
+    )
 
 
 def _form_faults(found: Inspection, stimulus: Stimulus, manifest: Manifest) -> list[str]:
@@ -142,13 +182,13 @@ def _form_faults(found: Inspection, stimulus: Stimulus, manifest: Manifest) -> l
 
 def _number_faults(numbers: str, manifest: Manifest) -> list[str]:
     said = manifest.prediction
-    files = {"png8": "png8", "png16": "png16", "video8": "video", "video16": "video"}.get(numbers, "npz")
+    files = "video" if numbers.startswith("video") else numbers if _OF_PICTURE.match(numbers) else "npz"
     wanted = said.encoding.files
     if (numbers == "points") != (said.kind == "point"):
         return [f"holds {numbers}, submission.json says kind {said.kind}"]
     if wanted is not None and files != wanted and not (files == "npz" and wanted == "npz16"):
         return [f"is {files}, submission.json says {wanted}"]
-    levels = numbers in ("png8", "png16", "video8", "video16", "uint8", "uint16")
+    levels = not numbers.endswith(("float16", "float32", "float64", "points"))
     if said.kind == "density" and said.encoding.transform == "linear" and levels:
         return ["holds levels, which do not sum to 1 as a density does: set transform log, or kind saliency"]
     plain = said.encoding.scale == 1 and said.encoding.offset == 0

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -18,12 +18,14 @@ from vidsal.loaders.release.release import Release, Stimulus
 from ..predictor import ModelInfo, Prediction, StimulusInfo
 from ..prefetch import prefetch_calls
 from . import manifest as manifests
-from .check import Expectation, check
+from .check import Checked, Expectation, check
 from .encoding import decoder
-from .formats.stored import Limits, PngFolder, check_gaze
+from .formats.folder import MapFiles
+from .formats.stored import Limits, check_gaze
 from .frame_numbers import Asked, FrameFacts, settle
 from .layout import Entry, Layout, scan, stored
 from .manifest import FirstFrame, Manifest, PredictionPart
+from .pattern import scan_pattern
 
 _HASHING = 4
 
@@ -68,7 +70,7 @@ class StoredPredictions:
         numbers, numbered = source.numbers()
         first = settle(numbers, self.facts[stimulus.id], self.asked, numbered).first
         expected = self.digests.get(stimulus.id)
-        if expected is not None and isinstance(source, PngFolder):
+        if expected is not None and isinstance(source, MapFiles):
             source = source.checked()
         ends = self.wanted[stimulus.id]
         wanted = {first + f for a, b in zip(ends[::2], ends[1::2], strict=True) for f in range(a, b + 1)}
@@ -96,6 +98,7 @@ class Said:
     Attributes:
         kind, first_frame, missing, fit: as in `PredictionPart`; None = not said.
         name: of the model.
+        pattern: of the paths of the files, see `pattern.py`; None = a known layout.
     """
 
     kind: str | None = None
@@ -103,6 +106,7 @@ class Said:
     missing: str | None = None
     fit: str | None = None
     name: str | None = None
+    pattern: str | None = None
 
     @property
     def prediction(self) -> dict[str, Any]:
@@ -123,13 +127,13 @@ class Opened:
         reader: its predictions.
         manifest: its own, or one made from the options.
         digest: of its content.
-        notes: what is unusual but not a fault.
+        checked: what is unusual of it but not a fault.
     """
 
     reader: StoredPredictions
     manifest: Manifest
     digest: str
-    notes: tuple[str, ...]
+    checked: Checked
 
     @property
     def predicted(self) -> frozenset[str]:
@@ -145,6 +149,8 @@ class Opened:
             "model_kind": manifest.model.kind if manifest.model else None,
             "release": manifest.release.model_dump(mode="json") if manifest.release else None,
             "tool": manifest.tool,
+            **({"lossy": list(self.checked.lossy)} if self.checked.lossy else {}),
+            **({"unverified": True} if self.checked.unverified else {}),
         }
 
 
@@ -173,14 +179,15 @@ def open_submission(
     """
     root = Path(root)
     everything = data if data.split in (None, "all") else Release(data.root)
-    layout = scan(root, everything.ids)
+    layout = _layout(root, everything.ids, said)
     manifest = _inherited(_manifest(root, said), declared)
     notes = _fits(manifest, data, root)
     reader = _reader(root, data, layout, manifest, said, threads)
     expected = Expectation(_expected(data, manifest, with_frames_only), manifest, reader.asked)
-    notes += check(root, layout, data, expected)
+    checked = check(root, layout, data, expected)
+    checked = replace(checked, notes=(*notes, *checked.notes))
     digests = reader.digests if manifest.files is not None else _digests(root, layout, everything)
-    return Opened(reader, manifest, manifests.digest(manifest.prediction, digests), notes)
+    return Opened(reader, manifest, manifests.digest(manifest.prediction, digests), checked)
 
 
 @dataclass(frozen=True)
@@ -203,8 +210,12 @@ class Reopen:
     def __call__(self) -> StoredPredictions:
         """List the folder again, without looking into its files."""
         data = Release(self.data_root, self.split)
-        layout = scan(self.root, Release(self.data_root).ids)
+        layout = _layout(self.root, Release(self.data_root).ids, self.said)
         return _reader(self.root, data, layout, _manifest(self.root, self.said), self.said, self.threads)
+
+
+def _layout(root: Path, ids: Sequence[str], said: Said) -> Layout:
+    return scan(root, ids) if said.pattern is None else scan_pattern(root, ids, said.pattern)
 
 
 def _reader(

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from vidsal.loaders.errors import BadData
 from vidsal.loaders.io.progress import Progress
 from vidsal.loaders.release.release import Release
 
@@ -33,6 +34,8 @@ def score(
     missing: str | None = None,
     fit: str | None = None,
     name: str | None = None,
+    pattern: str | None = None,
+    strict: bool = False,
     declared: Declared | None = None,
     recipe: str | None = None,
     with_frames_only: bool = False,
@@ -55,6 +58,8 @@ def score(
         kind, first_frame, missing, fit, name: what submission.json does not say: kind of the maps, number of frame 0
             in the names of images and arrays (`own`: that of each stimulus's first image in the release), what a frame
             without prediction means, how maps of another aspect than the frame lie on it, name of the model.
+        pattern: of the paths of its files, `{stimulus}/maps/{frame}.png`; None = a known layout.
+        strict: refuse what is lossy, not verified or otherwise unusual.
         declared: what shipped models declare, by name.
         recipe: truth recipe of the release; None = its default one.
         with_frames_only: cover only stimuli whose frames are present.
@@ -78,7 +83,7 @@ def score(
     """
     rules = protocols.protocol(protocol)
     threads = max(1, min(_MOST_DECODERS, (os.cpu_count() or 1) // workers - 1))  # one core is the scorer's
-    said = Said(kind, first_frame, missing, fit, name)
+    said = Said(kind, first_frame, missing, fit, name, pattern)
     opened = open_submission(
         submission,
         data,
@@ -87,7 +92,10 @@ def score(
         with_frames_only=with_frames_only,
         threads=threads,
     )
-    for text in opened.notes:
+    notes = _notes(opened)
+    if strict and notes:
+        raise BadData(f"{submission}: refused, because of --strict: {'; '.join(notes)}")
+    for text in notes:
         if note is None:
             warnings.warn(text, stacklevel=2)
         else:
@@ -115,6 +123,19 @@ def score(
             workers=workers,
             progress=progress,
         )
+
+
+def _notes(opened: Opened) -> list[str]:
+    """What is unusual, in words."""
+    checked, notes = opened.checked, list(opened.checked.notes)
+    if checked.lossy:
+        notes.append(f"the maps lost detail in storing ({', '.join(checked.lossy)}): the result is marked lossy")
+    if checked.unverified:
+        notes.append(
+            "no digest of the videos is listed in submission.json, so damage may pass unseen: the result is marked "
+            "unverified"
+        )
+    return notes
 
 
 def _record(opened: Opened, command: str | None) -> ModelRecord:

@@ -167,15 +167,17 @@ def test_faults_are_listed_and_the_code_is_one(
 ) -> None:
     folder = classic(release, tmp_path / "green")
     (folder / "scene_002" / "0004.png").unlink()
-    np.save(folder / "scene_003" / "0001.npy", np.zeros(3))
+    np.save(folder / "scene_003" / "0009.npy", np.zeros(3))
+    (folder / "scene_003" / "notes.doc").write_text("")
     (folder / "scene_004").mkdir()
     assert vidsal("score", folder, "--data", release, "--split", "val", "--kind", "saliency", "-o", tmp_path / "r") == 1
     err = capsys.readouterr().err
     for text in (
         "scene_002: 1 of 6 frames have no prediction; the first gap is frame 3 (number 4",
-        "scene_003: 0001.npy is no numbered PNG file",
+        "scene_003: 0009.npy: expected the map of one frame",
+        "scene_003: notes.doc is no numbered map",
         "scene_004: the release has no stimulus 'scene_004'",
-        "3 faults; nothing was scored",
+        "5 faults; nothing was scored",
     ):
         assert text in err
     assert not list(tmp_path.rglob("run.json"))

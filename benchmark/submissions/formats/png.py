@@ -1,4 +1,4 @@
-"""Reading gray PNG files of 8 and 16 bits that others made.
+"""Reading PNG files that others made: gray of 1 to 16 bits, and gray in the coat of a palette, colors or an alpha.
 
 Pillow alone accepts files with too few pixels, surplus data or a wrong checksum. So the chunks are checked and the
 pixels inflated here, to exactly the size that the header says; Pillow undoes the filters and sees nothing else of the
@@ -12,6 +12,7 @@ from __future__ import annotations
 import struct
 import zlib
 from dataclasses import dataclass
+from io import BytesIO
 
 import numpy as np
 from PIL import Image
@@ -19,13 +20,15 @@ from PIL import Image
 from vidsal.loaders.errors import BadData
 
 from ...metrics.maps import Map
+from .gray import gray_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER_BYTES = 33
 """Length of the signature and the header, which is all that `read_header` needs."""
 
-_GRAY = 0
-_COLORS = {2: "three colors (RGB)", 3: "a palette", 4: "gray and alpha", 6: "three colors and alpha (RGBA)"}
+_GRAY, _PALETTE = 0, 3
+_CHANNELS = {_GRAY: 1, 2: 3, _PALETTE: 1, 4: 2, 6: 4}
+_BITS = {_GRAY: (1, 2, 4, 8, 16), 2: (8,), _PALETTE: (1, 2, 4, 8), 4: (8,), 6: (8,)}
 _PLAIN = ((0, 0, 1, 1),)
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """Passes over an interlaced image: first column, first row, step of columns, step of rows."""
@@ -33,12 +36,18 @@ _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), 
 
 @dataclass(frozen=True)
 class Header:
-    """Size in pixels, bits of a pixel (8 or 16), whether the file is interlaced."""
+    """Size in pixels, bits of a channel, whether the file is interlaced, the color type of the specification."""
 
     width: int
     height: int
     bits: int
     interlaced: bool
+    color: int = _GRAY
+
+    @property
+    def plain(self) -> bool:
+        """Whether the pixels are the map as it is: gray of 8 or 16 bits."""
+        return self.color == _GRAY and self.bits >= 8
 
     @property
     def raw_bytes(self) -> int:
@@ -46,19 +55,20 @@ class Header:
         total = 0
         for x, y, dx, dy in _ADAM7 if self.interlaced else _PLAIN:
             columns, rows = -((x - self.width) // dx), -((y - self.height) // dy)
-            total += max(rows, 0) * (1 + columns * self.bits // 8) if columns > 0 else 0
+            row = 1 - (-columns * self.bits * _CHANNELS[self.color] // 8)
+            total += max(rows, 0) * row if columns > 0 else 0
         return total
 
 
 def read_header(data: bytes, where: str) -> Header:
-    """Read the header of a gray PNG of 8 or 16 bits.
+    """Read the header of a PNG that can hold a map.
 
     Args:
         data: at least the first `HEADER_BYTES` of the file.
         where: the file, named in errors.
 
     Raises:
-        BadData: another format, colors, alpha, or fewer bits.
+        BadData: another format, or colors of 16 bits.
     """
     if data[:8] != SIGNATURE or data[8:16] != b"\x00\x00\x00\rIHDR" or len(data) < HEADER_BYTES:
         raise BadData(f"{where}: not a PNG file, or cut short")
@@ -67,14 +77,13 @@ def read_header(data: bytes, where: str) -> Header:
     width, height, bits, color, _, _, interlace = struct.unpack(">IIBBBBB", data[16:29])
     if width == 0 or height == 0:
         raise BadData(f"{where}: a PNG of {width} x {height} pixels")
-    if color != _GRAY or bits not in (8, 16):
-        found = _COLORS.get(color, f"color type {color}") if color != _GRAY else f"{bits} bits a pixel"
-        raise BadData(f"{where}: the PNG holds {found}; a map is one gray channel of 8 or 16 bits")
-    return Header(width, height, bits, interlace != 0)
+    if bits not in _BITS.get(color, ()):
+        raise BadData(f"{where}: a PNG of color type {color} and {bits} bits; store one gray channel of 8 or 16 bits")
+    return Header(width, height, bits, interlace != 0, color)
 
 
 def decode(data: bytes, where: str) -> Map:
-    """Decode a gray PNG.
+    """Decode a PNG.
 
     Args:
         data: the file; its size is the caller's to limit, by `read_header`, before this call.
@@ -84,10 +93,13 @@ def decode(data: bytes, where: str) -> Map:
         uint8 or uint16, shape (height, width).
 
     Raises:
-        BadData: it is damaged, or not such a file.
+        BadData: it is damaged, transparent somewhere, or has colors.
     """
     header = read_header(data, where)
-    raw = _inflate(_image_data(data, where), header.raw_bytes, where)
+    chunks = _chunks(data, where, colors=header.color != _GRAY)
+    raw = _inflate(b"".join(chunks[b"IDAT"]), header.raw_bytes, where)
+    if not header.plain:
+        return _in_another_coat(data, header, chunks, where)
     mode, layout = ("L", "L") if header.bits == 8 else ("I;16", "I;16B")
     stored = zlib.compress(raw, 0)  # the form in which Pillow's decoder takes the pixels
     try:
@@ -97,9 +109,28 @@ def decode(data: bytes, where: str) -> Map:
     return np.array(image)
 
 
-def _image_data(data: bytes, where: str) -> bytes:
-    """Join the IDAT chunks, their checksums compared."""
-    parts = []
+def _in_another_coat(data: bytes, header: Header, chunks: dict[bytes, list[bytes]], where: str) -> Map:
+    """Let Pillow decode a file of the checked chunks alone."""
+    parts = [(kind, part) for kind in (b"PLTE", b"tRNS", b"IDAT") for part in chunks[kind]]
+    file = data[:HEADER_BYTES] + b"".join(_chunk(*part) for part in [*parts, (b"IEND", b"")])
+    try:
+        with Image.open(BytesIO(file), formats=["PNG"]) as image:
+            # A transparent color of a gray or RGB file is as much an alpha as a channel of its own.
+            mode = {_GRAY: "L", 2: "RGB", 4: "LA"}.get(header.color, "RGBA")
+            mode = {"L": "LA", "RGB": "RGBA"}.get(mode, mode) if chunks[b"tRNS"] else mode
+            pixels = np.asarray(image.convert(mode))
+    except (OSError, ValueError, SyntaxError, IndexError) as error:
+        raise BadData(f"{where}: the PNG cannot be decoded ({error}); write the file again") from error
+    return gray_of(pixels.reshape(*pixels.shape[:2], -1), where, alpha=mode[-1] == "A")
+
+
+def _chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _chunks(data: bytes, where: str, *, colors: bool) -> dict[bytes, list[bytes]]:
+    """The content of the chunks that make the pixels, their checksums compared."""
+    found: dict[bytes, list[bytes]] = {b"IDAT": [], b"PLTE": [], b"tRNS": []}
     view = memoryview(data)
     position = len(SIGNATURE)
     while True:
@@ -108,12 +139,12 @@ def _image_data(data: bytes, where: str) -> bytes:
         if len(head) < 8 or end > len(data):
             raise BadData(f"{where}: the PNG is cut short; write the file again")
         kind = head[4:]
-        if kind == b"IDAT":
+        if kind in found and (kind != b"PLTE" or colors):
             if zlib.crc32(view[position + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
                 raise BadData(f"{where}: a checksum of the PNG is wrong; write the file again")
-            parts.append(view[position + 8 : end - 4])
+            found[kind].append(data[position + 8 : end - 4])
         elif kind == b"IEND":
-            return b"".join(parts)
+            return found
         elif kind[0] & 0x20 == 0 and kind != b"IHDR":
             raise BadData(f"{where}: the PNG holds a chunk {kind!r}, which a gray map does not need")
         position = end

@@ -1,37 +1,48 @@
-"""Predictions in one lossless gray video a stimulus: FFV1 or lossless H.264."""
+"""Predictions in one gray video a stimulus; its n-th frame is frame n.
+
+The luma of the stream is the map. Gray streams and streams of full range are taken byte by byte; the luma of others
+runs from 16 to 235 (of 8 bits), and is brought to 0 to 255. Whatever the decoder complains of is an error: it would
+conceal the damage.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Collection, Generator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from vidsal.loaders.errors import BadData
 
 from ...metrics.maps import Map
 from ...prefetch import prefetch_items
 from ..safe_files import file_digest, open_regular
+from .codecs import h264_parameters, loss_of
+from .gray import ROUNDING, gray_of
 from .stored import Inspection, Limits, Numbered, Read
 
-CONTAINERS = {".mkv": "matroska", ".avi": "avi", ".mp4": "mov", ".mov": "mov"}
+CONTAINERS = {".mkv": "matroska", ".webm": "matroska", ".avi": "avi", ".mp4": "mov", ".m4v": "mov", ".mov": "mov"}
 """Container by suffix. The decoder is given its name, so that the content of a file cannot choose another demuxer."""
 
-_PIXELS = ("gray", "gray16le")
-_LOSSLESS_H264 = ("High 4:4:4 Predictive", "High 4:4:4 Intra")
+_FULL_RANGE = 2
+_RGB = ("gbrp", "bgr0", "rgb24", "bgr24", "rgb0", "0rgb", "0bgr")
+_STRICT = {"err_detect": "crccheck+bitstream+buffer+explode", "export_side_data": "venc_params"}
 
 
 class VideoFile:
-    """A video of maps; its n-th frame is frame n."""
+    """A video of maps."""
 
     def __init__(self, path: Path, limits: Limits) -> None:
         self.path = path
         self._limits = limits
 
     def inspect(self) -> Inspection:
-        """Count the packets and read the header, without decoding."""
+        """Count the packets, and decode the first frame."""
         import av
 
         found = Inspection(numbered="order")
@@ -41,6 +52,12 @@ class VideoFile:
                 self._check(stream, found)
                 count = sum(1 for packet in container.demux(stream) if packet.size)
             found.frames = list(range(count))
+            with self._open() as container:
+                for picture in container.decode(video=0):
+                    lossy = loss_of(container.streams.video[0].codec_context, picture)
+                    if lossy:
+                        found.lossy[lossy] = self.path.name
+                    break
         except (BadData, av.error.FFmpegError) as fault:
             found.faults.append(str(fault).removeprefix(f"{self.path}: "))
             found.readable = False
@@ -48,20 +65,15 @@ class VideoFile:
 
     def _check(self, stream: Any, found: Inspection) -> None:
         context = stream.codec_context
-        name, pixels = context.name, context.pix_fmt
-        if name == "h264" and pixels == "yuv420p" and _is_gray(context.extradata or b""):
-            pixels = "gray"  # how the decoder returns a stream without color planes
-        if name not in ("ffv1", "h264") or (name == "h264" and context.profile not in _LOSSLESS_H264):
-            raise BadData(
-                f"{self.path}: {name} ({context.profile or 'no profile'}) loses detail; store FFV1, or H.264 with -qp 0"
-            )
-        if pixels not in _PIXELS:
-            raise BadData(
-                f"{self.path}: pixels are {pixels}; expected one gray channel, -pix_fmt {' or '.join(_PIXELS)}"
-            )
+        if context.format is None or context.width == 0:
+            raise BadData(f"{self.path}: a video whose pixels cannot be told; write it again")
+        form = context.format
+        planes = form.name.startswith(("gray", "yuv")) and not form.name.startswith("yuva") and form.is_planar
+        if not (planes or form.name.startswith("gray") or form.name in _RGB) or form.is_big_endian:
+            raise BadData(f"{self.path}: pixels are {form.name}; store one gray channel, for example -pix_fmt gray")
         self._limits.check(context.width, context.height, str(self.path))
         found.sizes[(context.width, context.height)] = self.path.name
-        found.numbers["video8" if pixels == "gray" else "video16"] = self.path.name
+        found.numbers["video8" if form.components[0].bits == 8 else "video16"] = self.path.name
 
     def _open(self) -> Any:
         import av
@@ -76,6 +88,9 @@ class VideoFile:
         if not container.streams.video:
             container.close()
             raise BadData(f"{self.path}: holds no video stream")
+        context = container.streams.video[0].codec_context
+        context.options = _STRICT
+        context.thread_count = 1  # what the decoder logs is caught in this thread
         return container
 
     def numbers(self) -> tuple[list[int], Numbered]:
@@ -89,53 +104,110 @@ class VideoFile:
     def _iterate(self, wanted: frozenset[int]) -> Generator[Read]:
         last = max(wanted, default=-1)
         index = -1
-        for index, values in enumerate(self._decode()):
-            yield index, values if index in wanted else None
+        for index, values in enumerate(self._decode(wanted)):
+            yield index, values
             if index >= last:
                 return
         if index < last:
             raise BadData(f"{self.path}: the decoder stopped after {index + 1} frames; write the video again")
 
-    def _decode(self) -> Iterator[Map]:
-        import av
-
+    def _decode(self, wanted: frozenset[int]) -> Iterator[Map | None]:
         with self._open() as container:
             stream = container.streams.video[0]
+            context = stream.codec_context
             found = Inspection()
             self._check(stream, found)
-            kind = np.dtype(np.uint8) if "video8" in found.numbers else np.dtype("<u2")
-            size, own = next(iter(found.sizes)), stream.codec_context.pix_fmt
+            size, own = next(iter(found.sizes)), context.pix_fmt
+            extradata = bytes(context.extradata or b"")
+            gray = context.codec.canonical_name == "h264" and h264_parameters(extradata)[0]
+            lossy = False
+            for index, picture in enumerate(self._pictures(container)):
+                if (picture.width, picture.height) != size or picture.format.name != own:
+                    raise BadData(f"{self.path}: a frame has another size or other pixels than the first")
+                if index == 0:
+                    lossy = loss_of(context, picture) is not None
+                where = f"{self.path}, frame {index}"
+                yield _map_of(picture, where, gray=gray, lossy=lossy) if index in wanted else None
+
+    def _pictures(self, container: Any) -> Iterator[Any]:
+        """Decode; what the decoder complains of is an error."""
+        import av
+
+        index = -1
+        pictures = container.decode(video=0)
+        with _errors_are_logged():
             try:
-                for picture in container.decode(stream):
-                    if (picture.width, picture.height) != size or picture.format.name != own:
-                        raise BadData(f"{self.path}: a frame has another size or other pixels than the first")
-                    yield _luma(picture, kind)
+                while True:
+                    with av.logging.Capture(local=True) as said:
+                        picture = next(pictures, None)
+                    damage = [text.strip() for _, _, text in said]
+                    if damage or (picture is not None and picture.is_corrupt):
+                        what = damage[0] if damage else "it is marked as corrupt"
+                        raise BadData(f"{self.path}: damaged near frame {index + 1} ({what}); fetch or write it again")
+                    if picture is None:
+                        return
+                    index += 1
+                    yield picture
             except av.error.FFmpegError as error:
-                raise BadData(f"{self.path}: a frame cannot be decoded ({error}); write the video again") from error
+                raise BadData(
+                    f"{self.path}: damaged near frame {index + 1} ({error}); fetch or write it again"
+                ) from error
 
     def digest(self) -> str:
         """Digest of the file."""
         return file_digest(self.path)
 
 
-def _luma(picture: Any, kind: np.dtype[Any]) -> Map:
-    """Copy the first plane byte by byte: a conversion might stretch its range."""
-    plane = picture.planes[0]
-    lines: Map = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-    pixels: Map = np.ascontiguousarray(lines[: picture.height, : picture.width * kind.itemsize]).view(kind)
+_log_lock = Lock()
+_log_users = 0
+
+
+@contextmanager
+def _errors_are_logged() -> Iterator[None]:
+    """Let FFmpeg's errors through, every one, as long as some video of this process is read."""
+    import av
+
+    global _log_users  # noqa: PLW0603
+    with _log_lock:
+        if _log_users == 0:
+            av.logging.set_level(av.logging.ERROR)
+            av.logging.set_skip_repeated(False)
+        _log_users += 1
+    try:
+        yield
+    finally:
+        with _log_lock:
+            _log_users -= 1
+            if _log_users == 0:
+                av.logging.set_level(None)
+                av.logging.set_skip_repeated(True)
+
+
+def _map_of(picture: Any, where: str, *, gray: bool, lossy: bool) -> Map:
+    """Return the map in a picture: uint8 or uint16, or float32 where its luma has a limited range."""
+    form = picture.format
+    tolerance = ROUNDING if lossy else 0
+    if form.name in _RGB:
+        return gray_of(picture.to_ndarray(format="rgb24"), where, tolerance=tolerance)
+    bits = form.components[0].bits
+    luma = _plane(picture, 0, bits)
+    if gray or form.name.startswith("gray"):
+        return luma
+    middle, unit = 1 << bits - 1, 1 << bits - 8
+    for n in (1, 2):
+        if np.abs(_plane(picture, n, bits).astype(np.int32) - middle).max() > max(tolerance, 1) * unit:
+            raise BadData(f"{where}: the picture has colors, a rendering of the map; store the map itself in gray")
+    if picture.color_range == _FULL_RANGE or form.name.startswith("yuvj"):
+        return luma
+    # Black is 16 of 8 bits and white 235 (ITU-R BT.601); what a codec left below black is black.
+    expanded: Map = np.maximum(luma.astype(np.float32) / np.float32(unit) - np.float32(16), 0) * np.float32(255 / 219)
+    return expanded
+
+
+def _plane(picture: Any, n: int, bits: int) -> npt.NDArray[Any]:
+    """Copy a plane byte by byte: a conversion might stretch its range."""
+    kind = np.dtype(np.uint8) if bits == 8 else np.dtype("<u2")
+    plane = picture.planes[n]
+    lines: npt.NDArray[Any] = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    pixels = np.ascontiguousarray(lines[: plane.height, : plane.width * kind.itemsize]).view(kind)
     return pixels.astype(kind.newbyteorder("="), copy=False)
-
-
-def _is_gray(extradata: bytes) -> bool:
-    """Return whether the parameters of an H.264 stream (ITU-T H.264, 7.3.2.1.1) say that it has no color planes."""
-    if extradata[:1] == b"\x01":  # in a container: version, profile, ..., number of sets, length, the set
-        parameters = extradata[8:]
-    else:
-        parameters = extradata.partition(b"\0\0\1")[2]
-    if len(parameters) < 6 or parameters[0] & 0x1F != 7 or parameters[1] not in (100, 110, 122, 244, 44):
-        return False
-    bits = "".join(f"{byte:08b}" for byte in parameters[4:16])
-    for _ in range(2):  # the number of the set, then chroma_format_idc, as Exp-Golomb codes
-        zeros = len(bits) - len(bits.lstrip("0"))
-        value, bits = int(bits[: 2 * zeros + 1] or "1", 2) - 1, bits[2 * zeros + 1 :]
-    return value == 0

@@ -26,7 +26,7 @@ _COMMANDS = {
     "model": "Models: published networks, references, and your own.",
     "run": "Run MODEL (a registered name, or path/to/file.py:Class) over a release and score it.",
     "predict": "Store what MODEL predicts (a registered name, or path/to/file.py:Class) for every stimulus of a split.",
-    "score": "Score the predictions in SUBMISSION, a folder of 8- or 16-bit gray PNG, npz or lossless gray video.",
+    "score": "Score the predictions in SUBMISSION, a folder of pictures, arrays or gray videos.",
     "gate": "Compare two runs; exit code 1 if a score moved, with a table of what moved.",
     "results": "Runs on disk.",
     "protocol": "Protocols: every choice that moves a number, under a name.",

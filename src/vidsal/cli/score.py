@@ -43,6 +43,12 @@ class FirstFrame(click.ParamType[Any]):
     help="What the maps are; needed if there is no submission.json.",
 )
 @click.option(
+    "--pattern",
+    metavar="PATH",
+    help="Path of a file below SUBMISSION, as '{stimulus}/maps/{frame}.png' or '{stimulus}_{frame}.jpg'; * stands for "
+    "any part of a name.  [default: a known layout]",
+)
+@click.option(
     "--first-frame",
     type=FirstFrame(),
     metavar="N|own",
@@ -80,6 +86,9 @@ class FirstFrame(click.ParamType[Any]):
 )
 @click.option("--limit", type=click.IntRange(1), help="Score only the first N stimuli.", metavar="N")
 @click.option("--with-frames-only", is_flag=True, help="Score only stimuli whose frames are present.")
+@click.option(
+    "--strict", is_flag=True, help="Refuse what is scored with a warning: lossy or unverified maps and the like."
+)
 @click.option("--fresh", is_flag=True, help="Start again instead of resuming unfinished work.")
 @json_option
 def score(
@@ -89,6 +98,7 @@ def score(
     protocol_name: str,
     out: Path,
     kind: str | None,
+    pattern: str | None,
     first_frame: Any,
     missing: str | None,
     fit: Fit | None,
@@ -99,10 +109,15 @@ def score(
     truth_cache: str,
     limit: int | None,
     with_frames_only: bool,
+    strict: bool,
     fresh: bool,
     as_json: bool,
 ) -> None:
-    """Score the predictions in SUBMISSION, a folder of 8- or 16-bit gray PNG, npz or lossless gray video."""
+    """Score the predictions in SUBMISSION, a folder of pictures, arrays or gray videos.
+
+    For each stimulus: a folder with a PNG, JPEG, TIFF, BMP, npy, npz, mat or HDF5 file for each frame, one file of
+    arrays, or one video. What was stored with loss is scored and marked.
+    """
     from vidsal.benchmark import protocols
     from vidsal.benchmark.submissions.manifest import read
     from vidsal.benchmark.submissions.reader import check_data_set
@@ -130,6 +145,8 @@ def score(
             missing=missing,
             fit=fit,
             name=name,
+            pattern=pattern,
+            strict=strict,
             declared=shipped,
             recipe=recipe,
             with_frames_only=with_frames_only,
@@ -144,7 +161,14 @@ def score(
                 split,
                 protocol_name,
                 out,
-                {"kind": kind, "first-frame": first_frame, "missing": missing, "fit": fit, "name": name},
+                {
+                    "kind": kind,
+                    "first-frame": first_frame,
+                    "missing": missing,
+                    "fit": fit,
+                    "name": name,
+                    "pattern": pattern,
+                },
                 recipe,
                 limit,
                 with_frames_only,

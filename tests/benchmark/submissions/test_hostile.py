@@ -294,4 +294,4 @@ def test_hidden_names_are_ignored_and_strangers_named(tmp_path: Path) -> None:
         (tmp_path / "predictions" / name).write_bytes(b"")
     layout = scan(tmp_path, ["a"])
     assert list(layout.entries) == ["a"]
-    assert [f.split(" ")[0] for f in layout.faults] == ["predictions/b.exe", "predictions/c.tar"]
+    assert [f.where for f in layout.faults] == ["predictions/b.exe", "predictions/c.tar"]

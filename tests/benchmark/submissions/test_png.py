@@ -137,14 +137,61 @@ def test_damage_is_reported(data: bytes, message: str) -> None:
         submission_png.decode(data, "some.png")
 
 
+@pytest.mark.parametrize("coat", ["1", "P", "RGB", "RGBA", "LA", "L2", "L4"])
+def test_the_same_map_in_another_coat(coat: str) -> None:
+    expected = pixels(7, (9, 13), 8)
+    if coat == "1":
+        expected = np.where(expected > 100, 255, 0).astype(np.uint8)
+    if coat[1:] in ("2", "4"):
+        bits = int(coat[1:])
+        few = expected >> 8 - bits
+        rows = b"".join(b"\0" + _packed(row, bits) for row in few)
+        data = png(np.zeros((1, 1), np.uint8))
+        head = struct.pack(">IIBBBBB", 13, 9, bits, 0, 0, 0, 0)
+        data = data[:8] + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+        expected = few * (255 // ((1 << bits) - 1))
+    else:
+        file = io.BytesIO()
+        Image.fromarray(expected).convert(coat).save(file, "PNG")
+        data = file.getvalue()
+    found = submission_png.decode(data, "some.png")
+    assert found.dtype == np.uint8
+    assert (found == expected).all()
+    assert found.flags.writeable
+
+
+def _packed(row: np.ndarray[Any, Any], bits: int) -> bytes:
+    text = "".join(f"{value:0{bits}b}" for value in row)
+    text = text.ljust(-(-len(text) // 8) * 8, "0")
+    return int(text, 2).to_bytes(len(text) // 8, "big")
+
+
 @pytest.mark.parametrize(
-    ("mode", "found"), [("RGB", "RGB"), ("RGBA", "RGBA"), ("P", "palette"), ("LA", "alpha"), ("1", "1 bits")]
+    ("mode", "color", "message"),
+    [
+        ("RGB", (1, 2, 3), "has colors"),
+        ("RGBA", (5, 5, 5, 254), "transparent somewhere"),
+        ("LA", (5, 0), "transparent somewhere"),
+        ("P", 1, "has colors"),
+    ],
 )
-def test_only_one_gray_channel(mode: str, found: str) -> None:
+def test_colors_and_holes_are_no_map(mode: str, color: Any, message: str) -> None:
     file = io.BytesIO()
-    Image.new(mode, (4, 4)).save(file, "PNG")
-    with pytest.raises(BadData, match=found):
+    image = Image.new(mode, (4, 4), color)
+    if mode == "P":
+        image.putpalette([0, 0, 0, 9, 8, 7])
+    image.save(file, "PNG")
+    with pytest.raises(BadData, match=message):
         submission_png.decode(file.getvalue(), "some.png")
+
+
+def test_damage_under_a_coat_is_reported() -> None:
+    file = io.BytesIO()
+    Image.fromarray(np.repeat(pixels(1, (9, 9), 8)[..., None], 3, 2)).save(file, "PNG")
+    data = file.getvalue()
+    for wrong, message in ((data[:-20], "cut short"), (changed(data, 60, data[60] ^ 1), "checksum")):
+        with pytest.raises(BadData, match=message):
+            submission_png.decode(wrong, "some.png")
 
 
 def test_a_bomb_is_not_inflated() -> None:
