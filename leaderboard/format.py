@@ -164,6 +164,7 @@ def badges(record: RunRecord) -> list[str]:
             out.append("training data not stated")
         elif not all(names_a_data_set(data_set_id(name)) for name in model.trained_on):
             out.append("training data not stated by data-set ids")  # a result of before they were checked
+    out += [f"suspicious: {text.partition(':')[0]}" for text in record.suspicious]
     stored = model.submission or {}
     if stored.get("lossy"):
         out.append("lossy")

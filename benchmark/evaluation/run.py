@@ -18,6 +18,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import ValidationError
 
@@ -35,11 +36,12 @@ from ..predictor import ModelInfo, Predictor
 from ..scoring import truth_cache
 from .coverage import cover
 from .pool import Job, Maker, Model as Model, default_threads, limit_torch, versions, work
-from .results.aggregate import summarize
+from .results.aggregate import Summary, summarize
 from .results.schema import CoverageRecord, ScoredModel
 from .results.store import Run, make_record, now, rows_digest
 from .split_negatives import SplitNegatives, split_negatives
-from .stimulus import DEVICES_KEY, GAZE_KEY, FrameScorer, frames_schema, score_humans, score_stimulus
+from .stimulus import DEVICES_KEY, GAZE_KEY, LOOKS_KEY, SCORED, FrameScorer, frames_schema, score_humans, score_stimulus
+from .suspicious import suspicious
 
 ENGINE = "1"
 _PACKAGES = ("numpy", "scipy", "torch", "av")  # whose versions move a number
@@ -244,6 +246,16 @@ def _gaze_of(notes: Mapping[bytes, bytes]) -> dict[str, float | None]:
     return {} if text is None else dict(json.loads(text))
 
 
+def _suspicious(
+    rows: pa.Table, notes: Iterable[Mapping[bytes, bytes]], summary: Summary, model: ModelRecord
+) -> list[str]:
+    """What looks wrong about the maps."""
+    looks = [json.loads(n[LOOKS_KEY]) for n in notes if LOOKS_KEY in n]
+    scored = rows.filter(pc.equal(rows["status"], SCORED))
+    means = {label: metric.mean for label, metric in summary.metrics.items()}
+    return suspicious(looks, means, scored["reason"].to_pylist(), model.kind)
+
+
 def _gaze_record(gaze: Mapping[str, Mapping[str, float | None]]) -> dict[str, Any] | None:
     """Aggregate the scores of positions: the mean over stimuli of each; None where no position was predicted."""
     if not any(gaze.values()):
@@ -354,6 +366,7 @@ def _finish(
             "coverage": coverage.model_dump(),
             "counts": summary.counts.model_dump(),
             "metrics": {label: metric.model_dump() for label, metric in summary.metrics.items()},
+            "suspicious": _suspicious(rows, notes.values(), summary, model),
             "gaze_points": _gaze_record({stimulus_id: _gaze_of(n) for stimulus_id, n in notes.items()}),
             "input_digest": key,
             "frames_digest": rows_digest(rows),

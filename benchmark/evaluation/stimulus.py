@@ -31,10 +31,12 @@ from ..scoring.inputs import as_map, value_range
 from ..scoring.negatives import Negatives
 from ..scoring.truth_cache import StimulusTruth
 from .split_negatives import SplitNegatives
+from .suspicious import Looks
 
 SCORED, NO_FIXATION, NO_PREDICTION = "scored", "no_fixation", "no_prediction"
 GAZE_KEY = b"vidsal.gaze_points"
 DEVICES_KEY = b"vidsal.devices"
+LOOKS_KEY = b"vidsal.looks"
 _AHEAD = 8
 
 
@@ -252,26 +254,30 @@ def score_stimulus(
         score_all: makes rows of predictions; None = one by one as they come, in a second thread.
 
     Returns:
-        One row for every annotated frame, `frames_schema`. Where positions were predicted, the table's metadata hold
-        their scores as positions under `GAZE_KEY`.
+        One row for every annotated frame, `frames_schema`. The table's metadata hold what a few maps look like under
+        `LOOKS_KEY`, and where positions were predicted, their scores as positions under `GAZE_KEY`.
 
     Raises:
         BadData: see `complete`; NonFinite: a map that is not finite, naming stimulus and frame.
     """
     rows = FrameRows(stimulus.id, scorer.protocol.labels)
     path = np.full((stimulus.n_frames, 2), np.nan)
+    looks = Looks()
 
     def items() -> Iterator[Item]:
         for item in complete(predictor, stimulus):
             if isinstance(item, Prediction) and item.xy is not None:
                 path[item.frame] = item.xy
+            elif isinstance(item, Prediction):
+                looks.look(item.values)
             yield item
 
     for row in (score_all or _one_by_one)(items(), stimulus, scorer):
         rows.add(*row)
-    if np.isnan(path).all():
-        return rows.table()
-    return rows.table().replace_schema_metadata({GAZE_KEY: json.dumps(_gaze_scores(path, stimulus))})
+    noted = {LOOKS_KEY: json.dumps(looks.to_dict())}
+    if not np.isnan(path).all():
+        noted[GAZE_KEY] = json.dumps(_gaze_scores(path, stimulus))
+    return rows.table().replace_schema_metadata(noted)
 
 
 def _gaze_scores(path: npt.NDArray[np.float64], stimulus: Stimulus) -> dict[str, float | None]:

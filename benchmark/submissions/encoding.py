@@ -24,8 +24,9 @@ Files = Literal["npz", "npz16", "png8", "png16"]
 FILES: dict[str, str] = {
     "npz": "the numbers as the model gives them",
     "npz16": "float16; densities as logarithms",
-    "png8": "256 levels; densities as logarithms, 0.1 nat a level; a model's own 8-bit maps unchanged",
-    "png16": "65,536 levels; densities as logarithms, 0.001 nat a level",
+    "png8": "256 levels; densities as logarithms, 0.1 nat a level, at least 25.4 below the maximum counts as that; a "
+    "model's own 8-bit maps unchanged",
+    "png16": "65,536 levels; densities as logarithms, 0.001 nat a level, to 65.5 below the maximum",
 }
 """What `vidsal predict --encoding` offers."""
 
@@ -52,7 +53,7 @@ def encoding(kind: Kind, name: Files) -> Encoding:
     """Return how predictions of a stored kind are encoded."""
     if kind == "log_density" and name in _NATS:
         scale, offset, _ = _NATS[name]
-        return Encoding(files=name, scale=scale, offset=offset)
+        return Encoding(files=name, scale=scale, offset=offset, zero=True)
     return Encoding(files=name)
 
 
@@ -88,7 +89,8 @@ def encode(values: Any, kind: Kind, name: Files, where: str) -> Map:
     if name == "npz16":
         return logs.astype(np.float16)
     scale, offset, top = _NATS[name]
-    levels = np.rint((np.maximum(logs, offset) - offset) / scale)
+    levels = np.maximum(np.rint((np.maximum(logs, offset) - offset) / scale), 1)
+    levels[logs == -np.inf] = 0  # probability 0 keeps a level of its own
     return np.minimum(levels, top).astype(np.uint8 if top == 255 else np.uint16)
 
 
@@ -114,7 +116,7 @@ def decoder(prediction: PredictionPart) -> Callable[[Map], tuple[Map, Kind]]:
     said = prediction.encoding
     kind = prediction.kind
     assert kind != "point"
-    plain = said.scale == 1 and said.offset == 0
+    plain = said.scale == 1 and said.offset == 0 and not said.zero
     # A scale alone moves no score of a saliency map: its levels are taken as they are.
     raw = said.transform == "linear" and (plain or (kind == "saliency" and said.offset == 0))
     tables: dict[int, Map] = {}
@@ -127,6 +129,8 @@ def decoder(prediction: PredictionPart) -> Callable[[Map], tuple[Map, Kind]]:
         size = 1 << 8 * numbers.dtype.itemsize
         if size not in tables:
             tables[size] = np.arange(size) * said.scale + said.offset
+            if said.zero:
+                tables[size][0] = -np.inf
         return tables[size][numbers]
 
     def decode(numbers: Map) -> tuple[Map, Kind]:

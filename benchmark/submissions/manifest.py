@@ -11,7 +11,17 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    SerializerFunctionWrapHandler,
+    ValidationError,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.io.files import canonical, sha256_text, write_json
@@ -67,12 +77,21 @@ class Encoding(_Part):
         files: what the files are; None = any.
         transform: `log`: the value is the natural logarithm of the prediction (of `kind` density or saliency).
         scale, offset: of all files.
+        zero: whether level 0 stands for probability 0, of which there is no logarithm.
     """
 
     files: Literal["png8", "png16", "npz", "npz16", "video"] | None = None
     transform: Literal["linear", "log"] = "linear"
     scale: float = Field(default=1.0, gt=0)
     offset: float = 0.0
+    zero: bool = False
+
+    @model_serializer(mode="wrap")
+    def _as_said(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = plain(self)
+        if not self.zero:  # files of before this was known have the same digest
+            data.pop("zero", None)
+        return data
 
 
 class PredictionPart(_Part):
@@ -96,10 +115,19 @@ class PredictionPart(_Part):
     as_published: bool = False
     fit: Fit | None = None
 
+    @model_serializer(mode="wrap")
+    def _as_said(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        data: dict[str, Any] = plain(self)
+        if self.fit is None:
+            data.pop("fit", None)
+        return data
+
     @model_validator(mode="after")
     def _one_logarithm(self) -> PredictionPart:
         if self.kind == "log_density" and self.encoding.transform == "log":
             raise ValueError("kind log_density is a logarithm already: its transform is linear")
+        if self.encoding.zero and self.kind != "log_density" and self.encoding.transform != "log":
+            raise ValueError("zero is of logarithms only: kind log_density, or transform log")
         return self
 
 
@@ -228,10 +256,7 @@ def _fields(part: type[BaseModel]) -> set[str]:
 
 def digest(prediction: PredictionPart, files: Mapping[str, str]) -> str:
     """Digest of a submission's content: what the maps are, and the digest of every stimulus's files by its id."""
-    said = prediction.model_dump(mode="json")
-    if prediction.fit is None:
-        del said["fit"]
-    return sha256_text(canonical({"prediction": said, "files": dict(files)}))
+    return sha256_text(canonical({"prediction": prediction.model_dump(mode="json"), "files": dict(files)}))
 
 
 def ranges(frames: list[int]) -> tuple[int, ...]:

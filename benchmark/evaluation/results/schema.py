@@ -190,6 +190,7 @@ class RunRecord(_Part):
     coverage: CoverageRecord
     counts: CountsRecord
     metrics: dict[str, MetricRecord]
+    suspicious: tuple[str, ...] = ()
     gaze_points: GazeRecord | None = None
     input_digest: str
     frames_digest: str
@@ -213,7 +214,12 @@ class RunRecord(_Part):
     def to_dict(self) -> dict[str, Any]:
         """Return plain data for run.json; what does not apply is left out."""
         data = self.model_dump(mode="json")
-        for part, name in ((data, "gaze_points"), (data["model"], "submission"), (data["protocol"], "labels")):
+        for part, name in (
+            (data, "gaze_points"),
+            (data, "suspicious"),
+            (data["model"], "submission"),
+            (data["protocol"], "labels"),
+        ):
             if not part[name]:
                 del part[name]
         return data

@@ -141,6 +141,8 @@ def _command(
 def report(result: Run, as_json: bool) -> None:
     """Print the summary of a run."""
     record = result.record
+    for text in record.get("suspicious", ()):
+        click.echo(f"vidsal: warning: suspicious: {text}", err=True)
     if as_json:
         print_json({**record, "folder": str(result.folder)})
         return
