@@ -20,11 +20,12 @@ from typing import Any
 
 from .. import registry
 from ..errors import MachineFault, MissingData, WrongUse
-from ..io.files import canonical, lock_folder, sha256_text, write_json
+from ..io.files import atomic_write, canonical, lock_folder, sha256_text, write_json
 from ..io.progress import Progress, silent
 from ..io.workers import pool
 from ..records import Anomaly, DatasetInfo, Form, Report
 from ..schema import SCHEMA_VERSION
+from .cards import cards
 from .job import Job, convert_one, still_valid
 from .join import Joiner, first_reason
 
@@ -159,6 +160,9 @@ def _publish(release: dict[str, Any], files: list[Path], source: Path, out: Path
     for file in files:
         os.replace(file, out / file.name)
     write_json(out / "local.json", {"frames_root": str(source)})
+    for name, text in cards(release, out).items():
+        with atomic_write(out / name) as file:
+            file.write_text(text, encoding="utf-8")
     write_json(out / "release.json", release)
 
 
