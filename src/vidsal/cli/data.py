@@ -40,9 +40,10 @@ def list_(as_json: bool) -> None:
 @data.command()
 @click.argument("name")
 @click.option("--variant", help="Show this variant only; default: all variants.")
+@click.option("--all", "everything", is_flag=True, help="Print all that is known, variant by variant.")
 @json_option
-def info(name: str, variant: str | None, as_json: bool) -> None:
-    """Show what a data set is, where to get it, and which facts were checked on real files."""
+def info(name: str, variant: str | None, everything: bool, as_json: bool) -> None:
+    """Show what a data set is, and where to get it; with --all or --variant all that is known of it."""
     from vidsal.loaders import registry
 
     chosen = [variant] if variant else list(registry.variants(name))
@@ -50,12 +51,30 @@ def info(name: str, variant: str | None, as_json: bool) -> None:
     if as_json:
         print_json([_plain(i) for i in infos])
         return
-    for i in infos:
-        _print_info(i)
+    if everything or variant:
+        for i in infos:
+            _print_info(i)
+    else:
+        _print_short(name, infos)
 
 
 def _plain(info: DatasetInfo) -> dict[str, object]:
     return {**asdict(info), "truths": {k: asdict(v) for k, v in info.truths.items()}, "release": info.release_id}
+
+
+def _print_short(name: str, infos: list[DatasetInfo]) -> None:
+    """Print what a newcomer asks first; of what variants say differently, each."""
+    click.echo(f"{name}: {infos[0].title}")
+    for label in ("observers", "splits", "licence", "obtain"):
+        for text in dict.fromkeys(getattr(i, label) for i in infos):
+            if text:
+                click.echo(f"  {label:<10} {text}")
+    click.echo("  layout:")
+    for line in dict.fromkeys(line for i in infos for line in i.layout):
+        click.echo(f"    {line}")
+    if len(infos) > 1:
+        click.echo(f"  variants   {', '.join(f'{i.variant} (release {i.release_id})' for i in infos)}")
+    click.echo(f"truth recipes, screen, citation, and what was checked on real files: vidsal data info {name} --all")
 
 
 def _print_info(info: DatasetInfo) -> None:
