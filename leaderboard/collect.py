@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 
+from vidsal.benchmark.evaluation.results.aggregate import summarize
+from vidsal.benchmark.evaluation.results.scored_frames import by_frame, common_frames, rows_among
 from vidsal.benchmark.evaluation.results.store import Run, find_runs, load_run
-from vidsal.loaders.errors import BadData, MissingData, UnknownName
+from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 
-from .boards import Column, Entry, columns, distinct
+from .boards import Board, Column, Entry, columns, common_board, distinct, mixed
 from .plots import Video, videos
 
 _PARTIAL = ".partial"
@@ -86,15 +90,13 @@ def loaded(run: Run, results: Path) -> Loaded:
     Raises:
         BadData: it is not a run of this format, or names metrics or stimuli that it cannot.
     """
-    assert run.folder is not None, "runs of a results folder lie on disk"
+    if run.folder is None:
+        raise WrongUse("a run that was not saved has no place on a site")
     record = run.typed
     try:
         among = columns(record)
     except UnknownName as error:
         raise BadData(f"{run.folder}: {error}; was it scored by a newer version?") from error
-    surplus = sorted(set(run.frames["stimulus_id"]) - set(record.coverage.scored))
-    if surplus:
-        raise BadData(f"{run.folder}: rows of {surplus[0]!r}, which its coverage does not name; score it again")
     return Loaded(
         Entry(record, run.folder.relative_to(results).as_posix()), among, stimulus_lines(run, among),
         videos(run.frames, among),
@@ -112,6 +114,39 @@ def stimulus_lines(run: Run, among: Sequence[Column]) -> tuple[StimulusLine, ...
         )
         for row in run.stimuli.to_dict("records")
     )
+
+
+def compared(boards: Iterable[Board], results: Path) -> list[Board]:
+    """Compare models that stand on different boards only because they scored different frames.
+
+    Args:
+        boards: all of them.
+        results: the folder that their runs lie in; the rows of the runs that are compared are read again.
+
+    Returns:
+        One board a group of such models, on the frames that all of them scored; none where they share no frame.
+    """
+    made = []
+    for group in mixed(boards):
+        alike = {e.record.coverage.frames_digest: e for e in group}
+        common = common_frames(_rows(results, e, ["stimulus_id", "frame", "status"]) for e in alike.values())
+        if len(common):
+            made.append(common_board([_on(common, e, _rows(results, e)) for e in group]))
+    return made
+
+
+def _rows(results: Path, entry: Entry, only: list[str] | None = None) -> pa.Table:
+    return pq.ParquetFile(results / entry.folder / "frames.parquet").read(only, use_threads=False)
+
+
+def _on(common: pd.MultiIndex, entry: Entry, frames: pa.Table) -> Entry:
+    """Return a run with the means and counts of its rows on some frames."""
+    record, rows = entry.record, rows_among(frames, common)
+    summary = summarize(rows, record.protocol.metric_ids, record.protocol.average)
+    coverage = record.coverage.model_copy(update={"scored": tuple(rows["stimulus_id"].unique().to_pylist())})
+    coverage = by_frame(coverage, rows, None)
+    changes = {"metrics": summary.metrics, "counts": summary.counts, "coverage": coverage}
+    return replace(entry, record=record.model_copy(update=changes))
 
 
 def _without_record(results: Path) -> list[str]:

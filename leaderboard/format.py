@@ -82,7 +82,7 @@ def stated(value: float | str) -> str:
 def covered(coverage: CoverageRecord) -> str:
     """Say which stimuli are scored."""
     names, n = listed(coverage.scored), len(coverage.scored)
-    if not coverage.complete:
+    if not coverage.all_stimuli:
         return f"{n:,} of the {coverage.annotated:,} annotated stimuli of the split: {names}"
     if n == 1:
         return f"the one annotated stimulus of the split: {names}"
@@ -98,12 +98,17 @@ def left_out(coverage: CoverageRecord) -> list[str]:
     ):
         if names:
             out.append(f"{what}: {stimuli(len(names))} ({listed(names)}).")
+    if c.left_out_by_frames_of:
+        out.append(f"Left out because only certain frames were asked for: {stimuli(c.left_out_by_frames_of)}.")
     if c.left_out_by_limit:
         out.append(f"Left out because the run was limited: {stimuli(c.left_out_by_limit)}.")
-    explained = len(c.without_frames) + len(c.not_predicted) + c.left_out_by_limit
+    explained = len(c.without_frames) + len(c.not_predicted) + c.left_out_by_limit + c.left_out_by_frames_of
     unexplained = c.annotated - len(c.scored) - explained
     if unexplained > 0:
         out.append(f"Left out without a stated cause: {stimuli(unexplained)}.")
+    if c.all_stimuli and c.frames_scored is not None and c.frames_expected is not None and not c.complete:
+        left = c.frames_expected - c.frames_scored
+        out.append(f"Left out: {left:,} of the {count(c.frames_expected, 'frame')} that somebody looked at.")
     if c.not_annotated:
         out.append(f"Without gaze, so never scored: {stimuli(len(c.not_annotated))} ({listed(c.not_annotated)}).")
     return out
@@ -135,6 +140,8 @@ def tally(counts: CountsRecord) -> str:
         parts.append(f"{counts.no_fixation:,} that nobody looked at")
     if counts.no_prediction:
         parts.append(f"{counts.no_prediction:,} without a prediction")
+    if counts.left_out:
+        parts.append(f"{counts.left_out:,} that were not asked for")
     return ", ".join(parts)
 
 
@@ -148,6 +155,13 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes = round(seconds) // 60
     return f"{minutes} min {round(seconds) % 60} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
+
+
+_FILLED = {
+    "first-available": "are given the first one of their video",
+    "center-bias": "are given the center prior",
+}
+"""What the declared rules do that keep full coverage."""
 
 
 def badges(record: RunRecord) -> list[str]:
@@ -164,9 +178,21 @@ def badges(record: RunRecord) -> list[str]:
             out.append("training data not stated")
         elif not all(names_a_data_set(data_set_id(name)) for name in model.trained_on):
             out.append("training data not stated by data-set ids")  # a result of before they were checked
+        if model.missing in _FILLED:
+            out.append(f"frames without a prediction {_FILLED[model.missing]}")
     if counts.no_prediction:
         out.append(f"no prediction for {counts.no_prediction:,} of {counts.frames:,} frames: not in its means")
     return out
+
+
+def partly(board: Board, entry: Entry) -> list[str]:
+    """Return a badge for each metric that a model's own maps leave undefined in frames that others are judged by."""
+    return [
+        f"{column.label} undefined in {entry.record.counts.scored - entry.record.metrics[column.name].n:,} of its "
+        f"{entry.record.counts.scored:,} frames: not ranked by it"
+        for column in board.columns
+        if board.partial(entry, column)
+    ]
 
 
 def qualifiers(entry: Entry, rivals: Sequence[Entry]) -> list[str]:
@@ -201,6 +227,31 @@ def human_note(entry: Entry) -> str:
         f"{name} judges each observer by the density of all others and averages. Its truth is a single observer, so "
         f"its {', '.join(marked)} (marked \u2020 on the board) have another truth than those of the models: "
         "do not compare them."
+    )
+
+
+def one_of_each(board: Board) -> str:
+    """Say which run of each model a table shows, and where the others are."""
+    pairs = [(runs[0], other) for runs in board.history.values() for other in runs[1:]]
+    if all(shown.age_key > other.age_key for shown, other in pairs):
+        older = count(len(pairs), "older run")
+        return f"Only the newest run of each model is shown. {older} can be reached from the newer one's page."
+    others = count(len(pairs), "other run")
+    return (
+        "Only one run of each model is shown: a live one rather than stored predictions, these rather than lossy ones, "
+        f"the newest of equals. {others} can be reached from its page."
+    )
+
+
+def preferred(shown: Entry, other: Entry) -> str:
+    """Say why one of two runs of a model is shown and not the other, where it is not its age."""
+    a, b = shown.record.model.lossiness, other.record.model.lossiness
+    if a == b:
+        return ""
+    return (
+        ", whose predictions were scored as they were made"
+        if a == 0
+        else ", whose predictions were stored with less loss"
     )
 
 

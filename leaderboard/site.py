@@ -15,7 +15,7 @@ from vidsal.loaders.io.files import canonical
 from vidsal.loaders.io.progress import Progress
 
 from .boards import make_boards
-from .collect import collect
+from .collect import collect, compared
 from .render import index_page, run_page
 
 MARKER = ".vidsal-site.json"
@@ -73,7 +73,7 @@ def build(results: Path, out: Path, *, progress: Progress | None = None) -> Site
             written.append(_write(folder, page, run_page(run, board_of[page])))
             if progress:
                 progress(done, total, page)
-        written.append(_write(folder, "index.html", index_page(boards)))
+        written.append(_write(folder, "index.html", index_page(boards, compared(boards, results))))
         _write(folder, MARKER, canonical({"format": _FORMAT, "made_by": "vidsal", "files": sorted(written)}))
         if progress:
             progress(total, total, "index.html")

@@ -14,7 +14,7 @@ from vidsal.loaders.release.release import Release
 
 from .. import protocols
 from ..evaluation.results.store import Run
-from ..evaluation.run import ModelRecord, Settings, run
+from ..evaluation.run import ModelRecord, Settings, run, with_frames_of
 from ..scoring import truth_cache as truths
 from .reader import Opened, Reopen, open_submission
 
@@ -34,6 +34,7 @@ def score(
     limit: int | None = None,
     workers: int = 1,
     truth_cache: str | Path | None = "auto",
+    frames_of: str | Path | None = None,
     partial_folder: Path | None = None,
     fresh: bool = False,
     command: str | None = None,
@@ -55,6 +56,7 @@ def score(
         workers: number of processes; the result does not depend on it.
         truth_cache: precomputed truth, see `scoring/truth_cache.py`: `auto` = the release's own, if it was
             computed; `build` = compute it there first; a folder = compute and use it there; None or `off` = none.
+        frames_of: score only the frames that this run scored (its folder), or that a file lists.
         partial_folder: where unfinished work is kept, to be resumed; None = nowhere.
         fresh: start again instead of resuming.
         command: the command that repeats this run, for run.json.
@@ -94,6 +96,7 @@ def score(
     settings = Settings(
         rules, recipe, with_frames_only, limit, predicted=opened.predicted, truth_cache=cache, threads=1
     )
+    settings = with_frames_of(settings, frames_of)
     reopen = Reopen(Path(submission), data.root, data.split, kind, first_frame, name, threads)
     with TemporaryDirectory(prefix="vidsal-") as temporary:
         folder = Path(temporary) if partial_folder is None else partial_folder

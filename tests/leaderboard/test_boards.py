@@ -11,7 +11,7 @@ import pytest
 from vidsal.benchmark.evaluation.results.schema import read_record
 from vidsal.benchmark.evaluation.results.store import Run
 from vidsal.leaderboard.boards import Board, Entry, distinct, make_boards
-from vidsal.leaderboard.format import covered, left_out, left_out_of, qualifiers, undefined
+from vidsal.leaderboard.format import badges, covered, left_out, left_out_of, partly, qualifiers, undefined
 
 MakeRun = Callable[..., Run]
 HUMAN = {"kind": "human", "checkpoint": None, "checkpoint_sha256": None}
@@ -151,3 +151,30 @@ def test_coverage_in_words(make_run: MakeRun) -> None:
 def test_further_metrics_follow_the_customary_ones(make_run: MakeRun) -> None:
     (board,) = boards(make_run(protocol="density-1"))
     assert [c.label for c in board.columns] == ["AUC-J", "SIM", "s-AUC", "CC", "NSS", "KLD", "IG", "LL"]
+
+
+def test_a_mean_over_fewer_frames_by_the_models_own_maps_is_not_ranked(make_run: MakeRun) -> None:
+    """Under published protocols a constant map has no NSS, so a model could drop its worst frames that way."""
+    plain, sly = make_run("plain", seed=1, protocol="dhf1k-1"), make_run("sly", seed=2, protocol="dhf1k-1")
+    sly.record["metrics"]["NSS"] |= {"mean": 99.0, "n": 12}
+    (board,) = boards(plain, sly)
+    assert names(board.models) == ["plain", "sly"]
+    assert partly(board, board.models[1]) == ["NSS undefined in 18 of its 30 frames: not ranked by it"]
+    assert not partly(board, board.models[0])
+
+
+def test_a_human_reference_of_fewer_frames_stands_unranked_beside_the_models(make_run: MakeRun) -> None:
+    digest = {"frames_scored": 30, "frames_expected": 30, "frames_digest": "aa" * 32}
+    fewer = {"frames_scored": 27, "frames_expected": 30, "frames_digest": "bb" * 32}
+    human = make_run("one_vs_rest", info=HUMAN, missing=3, coverage=fewer)
+    (board,) = boards(make_run("a", coverage=digest), human)
+    assert (names(board.models), names(board.humans)) == (["a"], ["one_vs_rest"])
+    assert board.title == "dhf1k-raw, train, exact-1"
+    made = boards(make_run("a", coverage=digest), make_run("b", coverage=fewer, missing=3), human)
+    assert [names(b.shown) for b in made] == [["a"], ["b", "one_vs_rest"]], "with those of its own frames, if any"
+
+
+def test_rules_that_fill_frames_are_badged(make_run: MakeRun) -> None:
+    for missing, said in (("first-available", "the first one of their video"), ("center-bias", "the center prior")):
+        (badge,) = badges(make_run(info={"missing": missing}).typed)
+        assert badge == f"frames without a prediction are given {said}"

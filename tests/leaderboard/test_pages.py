@@ -111,7 +111,7 @@ def test_a_run_page_holds_the_provenance(pages: dict[str, Any], kept_results: Pa
     record = load_run(folder).record
     for fact in (
         record["release"]["digest"], record["protocol"]["digest"], record["digest"], record["input_digest"],
-        record["frames_digest"], record["command"], record["engine"]["numpy"], "a single observer at a time",
+        record["rows_digest"], record["command"], record["engine"]["numpy"], "a single observer at a time",
         *record["protocol"]["metrics"], folder.relative_to(kept_results).as_posix(), "27 scored, 3 without a prediction",
     ):  # fmt: skip
         assert fact in page.text

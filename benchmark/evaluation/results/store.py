@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import shutil
@@ -11,19 +10,25 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vidsal.loaders.errors import BadData, MissingData
-from vidsal.loaders.io.files import atomic_write, canonical, sha256_text, write_json
+from vidsal.loaders.io.files import atomic_write, canonical, parse_json, sha256_text, write_json
 
 from .aggregate import summarize
+from .check import (
+    check_rows,
+    check_summary,
+    check_words,
+    of_today,
+    rows_digest as rows_digest,
+    stimuli_digest as stimuli_digest,
+)
 from .schema import FORMAT, RunRecord, read_record
 
 
@@ -87,7 +92,7 @@ class Run:
         Returns:
             The same run with its folder, which appears whole or not at all.
         """
-        r = self.record
+        r = {**self.record, "digest": result_digest(self.record)}  # a run of before is saved as one of today
         name = f"{r['time'].replace('-', '').replace(':', '')}-{r['digest'][:12]}"
         parts = (r["release"]["id"], r["split"], r["protocol"]["name"], r["model"]["name"])
         folder = Path(results).joinpath(*(_folder_name(part) for part in parts), name)
@@ -124,22 +129,15 @@ def result_digest(record: Mapping[str, Any]) -> str:
     return sha256_text(canonical({k: v for k, v in record.items() if k not in ("time", "duration_s", "digest")}))
 
 
-def rows_digest(rows: pa.Table) -> str:
-    """Digest of the rows' values, independent of how Parquet lays them out."""
-    sink = pa.BufferOutputStream()
-    table = rows.combine_chunks().replace_schema_metadata(None)
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sha256(sink.getvalue()).hexdigest()
-
-
 def now() -> str:
     """Return the time in UTC to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def load_run(folder: str | Path) -> Run:
-    """Read a run from its folder and check that its means follow from its rows.
+    """Read a run from its folder and check everything in it that can be computed anew.
+
+    A run of before coverage was kept by frame is read as one of today: what is missing is taken from its rows.
 
     Raises:
         MissingData: there is no run.
@@ -150,51 +148,23 @@ def load_run(folder: str | Path) -> Run:
     if not path.is_file():
         raise MissingData(f"{folder}: no run is here (run.json is missing); make one with `vidsal run`")
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        run = Run(
-            record,
-            pq.read_table(folder / "frames.parquet", use_threads=False),
-            pq.read_table(folder / "stimuli.parquet", use_threads=False),
-            folder,
+        content = parse_json(path.read_text(encoding="utf-8"))
+        frames, stimuli = (
+            pq.ParquetFile(folder / name).read(use_threads=False) for name in ("frames.parquet", "stimuli.parquet")
         )
-        _check(run)
-    except (KeyError, TypeError, ValueError, OSError, pa.ArrowException) as error:
+        if content["digest"] != result_digest(content):
+            raise BadData("its digest does not fit its content")
+        record = of_today(content, frames)
+        run = Run(record, frames, stimuli, folder)
+        check_words(content, run.typed)
+        check_rows(run.typed, frames, stimuli)
+        protocol = run.typed.protocol
+        check_summary(run.typed, frames, stimuli, summarize(frames, protocol.metric_ids, protocol.average))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OSError, pa.ArrowException) as error:
         if isinstance(error, OSError) and not isinstance(error, FileNotFoundError) and error.errno is not None:
             raise
         raise BadData(f"{folder}: this run is damaged: {error}; score it again") from error
     return run
-
-
-def _check(run: Run) -> None:
-    """Compare a run with itself: digests, and everything that follows from its rows."""
-    record = run.record
-    if record["digest"] != result_digest(record):
-        raise BadData("its digest does not fit its content")
-    if record["frames_digest"] != rows_digest(run.frame_table):
-        raise BadData("frames.parquet holds other rows than those that were scored")
-    typed = run.typed
-    summary = summarize(run.frame_table, typed.protocol.metric_ids, typed.protocol.average)
-    if summary.counts != typed.counts:
-        raise BadData(f"it counts {typed.counts.model_dump()}, its rows give {summary.counts.model_dump()}")
-    for label, metric in summary.metrics.items():
-        for name in ("mean", "mean_stimuli", "mean_frames", "n"):
-            stored, computed = getattr(typed.metrics[label], name), getattr(metric, name)
-            if not _same(stored, computed):
-                what = label if name == "mean" else f"{label}, {name},"
-                raise BadData(f"{what} is {stored}, its rows give {computed}")
-    for column, values in summary.stimuli.items():
-        if not _same_column(values, run.stimuli[column]):
-            raise BadData(f"stimuli.parquet: {column} does not follow from the rows")
-
-
-def _same_column(a: pd.Series[Any], b: pd.Series[Any]) -> bool:
-    if len(a) != len(b) or not pd.api.types.is_float_dtype(a):
-        return a.tolist() == b.tolist()
-    return bool(np.allclose(a, b.astype(float), rtol=1e-12, atol=1e-12, equal_nan=True))
-
-
-def _same(a: float | None, b: float | None) -> bool:
-    return (a is None and b is None) or (a is not None and b is not None and abs(a - b) <= 1e-12 * max(1, abs(a)))
 
 
 def find_runs(results: str | Path) -> list[Path]:

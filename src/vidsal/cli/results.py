@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from .output import any_path, json_option, print_json, print_table
 from .run import report
+
+if TYPE_CHECKING:
+    from vidsal.benchmark.evaluation.results.store import Run
 
 
 @click.group()
@@ -28,17 +32,21 @@ def list_(folder: Path, as_json: bool) -> None:
         return
     names = list(dict.fromkeys(n for r in runs for n in r.metrics))
     rows = [
-        (
-            r.record["release"]["id"],
-            r.record["split"],
-            r.record["protocol"]["name"],
-            r.record["model"]["name"],
-            len(r.record["coverage"]["scored"]),
-            *(r.scores.get(n, float("nan")) for n in names),
-        )
+        (*_place(r), *(r.scores.get(n, float("nan")) for n in names), r.record["time"][:10], str(r.folder))
         for r in runs
     ]
-    print_table(rows, ("release", "split", "protocol", "model", "stimuli", *names))
+    header = ("release", "split", "protocol", "model", "stimuli", "frames", *names, "date", "folder")
+    print_table(rows, header)
+
+
+def _place(run: Run) -> tuple[object, ...]:
+    """What a line of the list says before the scores."""
+    r, coverage = run.record, run.typed.coverage
+    frames = f"{coverage.frames_scored}/{coverage.frames_expected or '?'}"
+    stimuli = len(coverage.scored)
+    return (
+        r["release"]["id"], r["split"], r["protocol"]["name"], r["model"]["name"], stimuli, frames
+    )  # fmt: skip
 
 
 @results.command()

@@ -55,6 +55,12 @@ if TYPE_CHECKING:
 )
 @click.option("--threads", type=click.IntRange(1), help="torch threads in each process; default: half of the cores.")
 @click.option("--limit", type=click.IntRange(1), help="Score at most so many stimuli.")
+@click.option(
+    "--frames-of",
+    type=any_path,
+    metavar="RUN|FILE",
+    help="Score only the frames that this run scored (its folder), or that a file lists: STIMULUS, tab, FRAME.",
+)
 @click.option("--with-frames-only", is_flag=True, help="Cover only stimuli whose frames are here.")
 @click.option("--fresh", is_flag=True, help="Forget the unfinished work of an earlier call instead of resuming it.")
 @json_option
@@ -73,23 +79,35 @@ def run(
     workers: int,
     threads: int | None,
     limit: int | None,
+    frames_of: Path | None,
     with_frames_only: bool,
     fresh: bool,
     as_json: bool,
 ) -> None:
     """Run MODEL (a registered name, or path/to/file.py:Class) over a release and score it."""
     from vidsal.benchmark import protocols
-    from vidsal.benchmark.evaluation.run import Settings, run as score_run, with_threads
+    from vidsal.benchmark.evaluation.run import Settings, run as score_run, with_frames_of, with_threads
     from vidsal.loaders.release.release import load
     from vidsal.models import parse_spec
 
     settings = Settings(protocols.protocol(protocol_name), recipe, with_frames_only, limit, score_on=score_on)
-    settings = with_threads(settings, threads)
+    settings = with_frames_of(with_threads(settings, threads), frames_of)
     release = load(folder, None if split == "all" else split, frames=frames)
     spec = parse_spec(model, checkpoint, device, options)
     made = spec()
     command = _command(
-        model, folder, split, protocol_name, out, checkpoint, options, score_on, recipe, limit, with_frames_only
+        model,
+        folder,
+        split,
+        protocol_name,
+        out,
+        checkpoint,
+        options,
+        score_on,
+        recipe,
+        limit,
+        frames_of,
+        with_frames_only,
     )
     record = spec.record(made, command)
     partial = out / ".partial"
@@ -118,6 +136,7 @@ def _command(
     score_on: ScoreOn,
     recipe: str | None,
     limit: int | None,
+    frames_of: Path | None,
     with_frames_only: bool,
 ) -> str:
     """The command that repeats the run; file names without their folders, so results do not depend on the machine."""
@@ -129,6 +148,7 @@ def _command(
     words += [] if score_on == "host" else ["--score-on", score_on]
     words += ["--recipe", recipe] if recipe else []
     words += ["--limit", str(limit)] if limit else []
+    words += ["--frames-of", frames_of.name] if frames_of else []
     words += ["--with-frames-only"] if with_frames_only else []
     return shlex.join(words)
 
@@ -149,7 +169,12 @@ def report(result: Run, as_json: bool) -> None:
         f"{counts['frames']} frames scored"
         + (f", {counts['no_fixation']} without fixation" if counts["no_fixation"] else "")
         + (f", {counts['no_prediction']} without prediction" if counts["no_prediction"] else "")
+        + (f", {counts['left_out']} not asked for" if counts.get("left_out") else "")
     )
+    if coverage.get("frames_of") not in (None, coverage["frames_digest"]):
+        click.echo(
+            "these are not all of the frames that were asked for, so the two runs do not share a board", err=True
+        )
     if coverage["without_frames"]:
         click.echo(
             f"left out, their frames are not here: {', '.join(coverage['without_frames'][:8])}"

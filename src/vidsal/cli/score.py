@@ -56,6 +56,12 @@ from .run import report
     "off = none; DIR = build and use it in this folder. Scores do not depend on it.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Score only the first N stimuli.", metavar="N")
+@click.option(
+    "--frames-of",
+    type=any_path,
+    metavar="RUN|FILE",
+    help="Score only the frames that this run scored (its folder), or that a file lists: STIMULUS, tab, FRAME.",
+)
 @click.option("--with-frames-only", is_flag=True, help="Score only stimuli whose frames are present.")
 @click.option("--fresh", is_flag=True, help="Start again instead of resuming unfinished work.")
 @json_option
@@ -73,6 +79,7 @@ def score(
     workers: int,
     truth_cache: str,
     limit: int | None,
+    frames_of: Path | None,
     with_frames_only: bool,
     fresh: bool,
     as_json: bool,
@@ -105,12 +112,24 @@ def score(
             recipe=recipe,
             with_frames_only=with_frames_only,
             limit=limit,
+            frames_of=frames_of,
             workers=workers,
             truth_cache=truth_cache,
             partial_folder=partial,
             fresh=fresh,
             command=_command(
-                submission, folder, split, protocol_name, out, kind, first_frame, name, recipe, limit, with_frames_only
+                submission,
+                folder,
+                split,
+                protocol_name,
+                out,
+                kind,
+                first_frame,
+                name,
+                recipe,
+                limit,
+                frames_of,
+                with_frames_only,
             ),
             progress=step,
             building=building,
@@ -132,6 +151,7 @@ def _command(
     name: str | None,
     recipe: str | None,
     limit: int | None,
+    frames_of: Path | None,
     with_frames_only: bool,
 ) -> str:
     """The command that repeats the run; names without their folders, so results do not depend on the machine."""
@@ -142,5 +162,6 @@ def _command(
     words += ["--name", name] if name else []
     words += ["--recipe", recipe] if recipe else []
     words += ["--limit", str(limit)] if limit else []
+    words += ["--frames-of", frames_of.name] if frames_of else []
     words += ["--with-frames-only"] if with_frames_only else []
     return shlex.join(words)

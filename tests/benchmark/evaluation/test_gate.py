@@ -55,7 +55,7 @@ def rebuilt(base: Run, table: pa.Table) -> Run:
         | {
             "metrics": {label: metric.model_dump() for label, metric in summary.metrics.items()},
             "counts": summary.counts.model_dump(),
-            "frames_digest": rows_digest(table),
+            "rows_digest": rows_digest(table),
         }
     )
     return Run(record, table, pa.Table.from_pandas(summary.stimuli, preserve_index=False))
