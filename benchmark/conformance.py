@@ -68,7 +68,7 @@ def check(make: Callable[[], object]) -> list[Finding]:
     model = make()
     if not isinstance(model, Predictor) or not isinstance(getattr(model, "info", None), ModelInfo):
         return [Finding("protocol", False, "needs `info: ModelInfo` and `predict(frames, stimulus)`")]
-    findings = [Finding("protocol", True, f"{model.info.name}, version {model.info.version}")]
+    findings = [Finding("protocol", True, f"{model.info.name}, version {model.info.version or 'unknown'}")]
     if callable(getattr(model, "fit", None)):
         message = "is fitted to a release before it runs, so the other rules cannot be checked on a clip alone"
         return [*findings, Finding("fit", True, message)]
@@ -175,7 +175,7 @@ def _state(model: Predictor, first: Video, answers: list[Prediction]) -> Finding
 
 def _lookahead(model: Predictor, first: Video, answers: list[Prediction]) -> Finding:
     """Change the end of a clip, long enough that a second of predictions must stay."""
-    begin, lookahead = answers[0].frame, model.info.lookahead
+    begin, lookahead = answers[0].frame, model.info.lookahead or 0
     cut = begin + lookahead + N_FRAMES // 2
     last = cut - 1 - lookahead
     video = first
@@ -193,7 +193,7 @@ def _lookahead(model: Predictor, first: Video, answers: list[Prediction]) -> Fin
 
 def _streaming(model: Predictor) -> Finding:
     taken = 0
-    total = N_FRAMES + _SLACK + model.info.lookahead + 8
+    total = N_FRAMES + _SLACK + (model.info.lookahead or 0) + 8
     video = clip(4, total)
 
     def counted() -> Iterator[Frame]:

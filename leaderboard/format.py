@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from math import inf, isinf
 
 from vidsal.benchmark.evaluation.results.schema import CountsRecord, CoverageRecord, RunRecord
+from vidsal.benchmark.model_card import ModelClaims
 from vidsal.benchmark.predictor import data_set_id, names_a_data_set
 
 from .boards import OTHER_TRUTH, Board, Column, Entry
 
 DASH = "\u2013"
+UNKNOWN = "unknown"
+"""What nobody said; never a guess, and never what is most common."""
 
 _COUNT = re.compile(r" \(\d+ of \d+ frames\)$")
 """How a run ends a metric's most frequent reason; models that share the reason may differ in it."""
@@ -170,14 +173,19 @@ def badges(record: RunRecord) -> list[str]:
     if not record.human:
         if model.kind == "reference":
             out.append("reference predictor")
-        if not model.causal:
+        if model.causal is None:
+            out.append("not stated whether causal")
+        elif not model.causal:
             out.append(f"not causal: sees {model.lookahead} frames ahead" if model.lookahead else "not causal")
-        if record.release.dataset in map(data_set_id, model.trained_on):
+        seen = tuple(map(data_set_id, model.trained_on or ()))
+        if record.release.dataset in seen:
             out.append("saw this data set in training")
-        elif model.kind in ("network", "custom") and not model.trained_on:
+        elif model.trained_on is None or (model.kind in ("network", "custom") and not seen):
             out.append("training data not stated")
-        elif not all(names_a_data_set(data_set_id(name)) for name in model.trained_on):
+        elif not all(map(names_a_data_set, seen)):
             out.append("training data not stated by data-set ids")  # a result of before they were checked
+        if model.audio:
+            out.append("uses audio")
         if model.missing in _FILLED:
             out.append(f"frames without a prediction {_FILLED[model.missing]}")
     if counts.no_prediction:
@@ -198,12 +206,39 @@ def partly(board: Board, entry: Entry) -> list[str]:
 def qualifiers(entry: Entry, rivals: Sequence[Entry]) -> list[str]:
     """Return what distinguishes a run's model from others of its name: version, options, and weights where needed."""
     model = entry.record.model
-    out = [f"version {model.version}"]
+    out = [f"version {model.version or UNKNOWN}"]
     out += [f"{name} = {_brief(model.options[name])}" for name in sorted(model.options)]
+    out += [] if model.identity else ["weights or code unknown"]
     same = [r for r in rivals if (r.record.model.name, r.record.model.version) == (model.name, model.version)]
     if len({r.record.model.checkpoint_sha256 for r in same}) > 1 and model.checkpoint_sha256:
         out.append(f"weights {model.checkpoint or ''} {model.checkpoint_sha256[:8]}".replace("  ", " "))
     return out
+
+
+def yes_or_no(said: bool | None) -> str:
+    """Return a claim in a word.
+
+    >>> yes_or_no(True), yes_or_no(None)
+    ('yes', 'unknown')
+    """
+    return UNKNOWN if said is None else "yes" if said else "no"
+
+
+def causality(model: ModelClaims) -> str:
+    """Say whether a model uses later frames, and how many."""
+    if model.causal is False and model.lookahead:
+        return f"no, sees {model.lookahead} frames ahead"
+    return yes_or_no(model.causal)
+
+
+def training(record: RunRecord) -> str:
+    """Say whose gaze a model has seen."""
+    model = record.model
+    if model.trained_on:
+        return ", ".join(model.trained_on)
+    if model.trained_on is None:
+        return UNKNOWN
+    return "nothing" if record.human or model.kind in ("reference", "submission") else "not stated"
 
 
 def _brief(setting: object) -> str:

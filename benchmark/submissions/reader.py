@@ -21,7 +21,7 @@ from . import manifest as manifests
 from .encoding import decoder
 from .formats.stored import Limits, PngFolder, check_gaze
 from .layout import Entry, Expectation, Layout, check, scan, stored
-from .manifest import Manifest, PredictionPart
+from .manifest import Manifest, ModelPart, PredictionPart
 
 _HASHING = 4
 
@@ -122,6 +122,7 @@ def open_submission(
     kind: str | None = None,
     first_frame: int | None = None,
     name: str | None = None,
+    model: ModelPart | None = None,
     with_frames_only: bool = False,
     threads: int = 1,
 ) -> Opened:
@@ -131,6 +132,7 @@ def open_submission(
         root: its folder.
         data: release and split on which it is to be scored.
         kind, first_frame, name: what submission.json would say, for a folder without one.
+        model: what else is known of the model, see `read_model`.
         with_frames_only: expect only stimuli whose frames are present.
         threads: number of decoding threads.
 
@@ -141,7 +143,7 @@ def open_submission(
     root = Path(root)
     everything = data if data.split in (None, "all") else Release(data.root)
     layout = scan(root, everything.ids)
-    manifest = _manifest(root, kind, first_frame, name)
+    manifest = manifests.with_model(_manifest(root, kind, first_frame, name), model, root)
     notes = _fits(manifest, data, root)
     reader = _reader(root, data, layout, manifest, threads)
     expected = Expectation(_expected(data, manifest, with_frames_only), manifest, reader.first_frame)
@@ -159,6 +161,7 @@ class Reopen:
         data_root, split: the release.
         kind, first_frame, name: as for `open_submission`.
         threads: number of decoding threads.
+        model: as for `open_submission`.
     """
 
     root: Path
@@ -168,12 +171,14 @@ class Reopen:
     first_frame: int | None
     name: str | None
     threads: int
+    model: ModelPart | None = None
 
     def __call__(self) -> StoredPredictions:
         """List the folder again, without looking into its files."""
         data = Release(self.data_root, self.split)
         layout = scan(self.root, Release(self.data_root).ids)
         manifest = _manifest(self.root, self.kind, self.first_frame, self.name)
+        manifest = manifests.with_model(manifest, self.model, self.root)
         return _reader(self.root, data, layout, manifest, self.threads)
 
 

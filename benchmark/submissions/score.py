@@ -16,6 +16,7 @@ from .. import protocols
 from ..evaluation.results.store import Run
 from ..evaluation.run import ModelRecord, Settings, run, with_frames_of
 from ..scoring import truth_cache as truths
+from .manifest import read_model
 from .reader import Opened, Reopen, open_submission
 
 _MOST_DECODERS = 4
@@ -29,6 +30,7 @@ def score(
     kind: str | None = None,
     first_frame: int | None = None,
     name: str | None = None,
+    model: str | Path | None = None,
     recipe: str | None = None,
     with_frames_only: bool = False,
     limit: int | None = None,
@@ -50,6 +52,7 @@ def score(
         protocol: name or declaration.
         kind, first_frame, name: for a folder without submission.json: kind of the maps, number of frame 0 in the
             names of images (1 in the classic layout), name of the model.
+        model: file with what submission.json says of a model, as TOML or JSON, for what that leaves unsaid.
         recipe: truth recipe of the release; None = its default one.
         with_frames_only: cover only stimuli whose frames are present.
         limit: score at most this number of stimuli.
@@ -73,12 +76,14 @@ def score(
     """
     rules = protocols.protocol(protocol)
     threads = max(1, min(_MOST_DECODERS, (os.cpu_count() or 1) // workers - 1))  # one core is the scorer's
+    described = None if model is None else read_model(model)
     opened = open_submission(
         submission,
         data,
         kind=kind,
         first_frame=first_frame,
         name=name,
+        model=described,
         with_frames_only=with_frames_only,
         threads=threads,
     )
@@ -97,7 +102,7 @@ def score(
         rules, recipe, with_frames_only, limit, predicted=opened.predicted, truth_cache=cache, threads=1
     )
     settings = with_frames_of(settings, frames_of)
-    reopen = Reopen(Path(submission), data.root, data.split, kind, first_frame, name, threads)
+    reopen = Reopen(Path(submission), data.root, data.split, kind, first_frame, name, threads, described)
     with TemporaryDirectory(prefix="vidsal-") as temporary:
         folder = Path(temporary) if partial_folder is None else partial_folder
         if fresh and folder.is_dir():

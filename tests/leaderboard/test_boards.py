@@ -11,7 +11,20 @@ import pytest
 from vidsal.benchmark.evaluation.results.schema import read_record
 from vidsal.benchmark.evaluation.results.store import Run
 from vidsal.leaderboard.boards import Board, Entry, distinct, make_boards
-from vidsal.leaderboard.format import badges, covered, left_out, left_out_of, partly, qualifiers, undefined
+from vidsal.leaderboard.format import (
+    badges,
+    causality,
+    covered,
+    left_out,
+    left_out_of,
+    one_of_each,
+    partly,
+    preferred,
+    qualifiers,
+    training,
+    undefined,
+    yes_or_no,
+)
 
 MakeRun = Callable[..., Run]
 HUMAN = {"kind": "human", "checkpoint": None, "checkpoint_sha256": None}
@@ -151,6 +164,60 @@ def test_coverage_in_words(make_run: MakeRun) -> None:
 def test_further_metrics_follow_the_customary_ones(make_run: MakeRun) -> None:
     (board,) = boards(make_run(protocol="density-1"))
     assert [c.label for c in board.columns] == ["AUC-J", "SIM", "s-AUC", "CC", "NSS", "KLD", "IG", "LL"]
+
+
+STORED = {"kind": "submission", "submission": {"prediction": {"encoding": {"files": "npz"}}}}
+LOSSY = {"kind": "submission", "submission": {"prediction": {"encoding": {"files": "png8"}}}}
+
+
+def test_a_model_is_one_row_and_its_live_run_stands_for_it(make_run: MakeRun) -> None:
+    late, later = "2026-06-01T00:00:00Z", "2026-07-01T00:00:00Z"
+    live, stored, lossy = make_run(seed=1), make_run(info=STORED, time=late), make_run(info=LOSSY, time=later)
+    (board,) = boards(live, stored, lossy)
+    (row,) = board.models
+    assert row.record.model.submission is None
+    assert [e.record.time for e in board.runs_of(row)] == [live.record["time"], late, later]
+    (board,) = boards(lossy, stored)
+    assert [e.record.time for e in board.models] == [late], "the newer one is lossy"
+    assert preferred(board.models[0], entry(lossy)) == ", whose predictions were stored with less loss"
+    assert "live one rather than stored" in one_of_each(board)
+
+
+@pytest.mark.parametrize("kind", ["network", "custom", "submission"])
+def test_without_a_digest_nothing_is_merged(make_run: MakeRun, kind: str) -> None:
+    nameless = {"kind": kind, "checkpoint": None, "checkpoint_sha256": None}
+    (board,) = boards(make_run(info=nameless), make_run(info=nameless, time="2026-06-01T00:00:00Z"))
+    assert len(board.models) == 2
+    assert all("weights or code unknown" in qualifiers(e, board.shown) for e in board.models)
+
+
+def test_a_class_of_ones_own_is_its_file_or_its_package(make_run: MakeRun) -> None:
+    own = {"kind": "custom", "checkpoint": None, "checkpoint_sha256": None}
+
+    def run(time: int, **options: str) -> Run:
+        return make_run(info={**own, "options": options}, time=f"2026-06-0{time}T00:00:00Z")
+
+    (board,) = boards(run(1, file="a.py", file_sha256="a"), run(2, file="moved.py", file_sha256="a"))
+    assert len(board.models) == 1, "its name is not its content"
+    (board,) = boards(run(1, file_sha256="a", package_sha256="b"), run(2, file_sha256="a", package_sha256="c"))
+    assert len(board.models) == 2, "another file of its package has changed"
+    (board,) = boards(run(1, file_sha256="a"), run(2, file_sha256="b"))
+    assert len(board.models) == 2
+
+
+def test_reference_predictors_have_no_weights_and_are_one_row(make_run: MakeRun) -> None:
+    reference = {"kind": "reference", "checkpoint": None, "checkpoint_sha256": None}
+    (board,) = boards(make_run("uniform", info=reference), make_run("uniform", info=reference, seed=3))
+    assert len(board.models) == 1
+
+
+def test_what_nobody_said_is_unknown_on_the_board(make_run: MakeRun) -> None:
+    unsaid = {**STORED, "version": None, "causal": None, "lookahead": None, "trained_on": None, "audio": None}
+    (board,) = boards(make_run(info=unsaid))
+    record = board.models[0].record
+    assert badges(record) == ["not stated whether causal", "training data not stated"]
+    assert qualifiers(board.models[0], board.shown) == ["version unknown"]
+    assert (causality(record.model), training(record), yes_or_no(record.model.audio)) == ("unknown",) * 3
 
 
 def test_a_mean_over_fewer_frames_by_the_models_own_maps_is_not_ranked(make_run: MakeRun) -> None:

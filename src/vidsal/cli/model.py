@@ -29,7 +29,7 @@ def list_(as_json: bool) -> None:
     if as_json:
         print_json(
             [
-                {"name": n, "kind": m.kind, "summary": m.summary, "trained_on": list(declared(n).trained_on)}
+                {"name": n, "kind": m.kind, "summary": m.summary, "trained_on": list(declared(n).trained_on or ())}
                 for n, m in lines
             ]
         )

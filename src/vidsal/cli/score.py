@@ -35,6 +35,14 @@ from .run import report
 )
 @click.option("--name", help="Name of the model, if there is no submission.json.  [default: name of the folder]")
 @click.option(
+    "--model",
+    "model_file",
+    type=any_path,
+    metavar="FILE",
+    help="What submission.json says of a model (name, version, trained_on, causal, checkpoint_sha256, ...), as TOML or "
+    "JSON, for what it leaves unsaid.",
+)
+@click.option(
     "--frames",
     type=any_path,
     help="Folder in which --with-frames-only looks for frames, instead of the one that was converted.",
@@ -74,6 +82,7 @@ def score(
     kind: str | None,
     first_frame: int | None,
     name: str | None,
+    model_file: Path | None,
     frames: Path | None,
     recipe: str | None,
     workers: int,
@@ -109,6 +118,7 @@ def score(
             kind=kind,
             first_frame=first_frame,
             name=name,
+            model=model_file,
             recipe=recipe,
             with_frames_only=with_frames_only,
             limit=limit,
@@ -126,6 +136,7 @@ def score(
                 kind,
                 first_frame,
                 name,
+                model_file,
                 recipe,
                 limit,
                 frames_of,
@@ -149,6 +160,7 @@ def _command(
     kind: str | None,
     first_frame: int | None,
     name: str | None,
+    model_file: Path | None,
     recipe: str | None,
     limit: int | None,
     frames_of: Path | None,
@@ -160,6 +172,7 @@ def _command(
     words += ["--kind", kind] if kind else []
     words += ["--first-frame", str(first_frame)] if first_frame is not None else []
     words += ["--name", name] if name else []
+    words += ["--model", model_file.name] if model_file else []
     words += ["--recipe", recipe] if recipe else []
     words += ["--limit", str(limit)] if limit else []
     words += ["--frames-of", frames_of.name] if frames_of else []

@@ -319,11 +319,13 @@ def test_a_later_gap_is_not_filled_by_the_first_prediction(ds: Release, tmp_path
             work()
 
 
-def test_a_name_can_not_leave_the_results_folder(ds: Release, tmp_path: Path) -> None:
-    made = vidsal.evaluate(Brightness(name="../../escaped"), ds, limit=1).save(tmp_path / "results")
-    assert made.folder is not None
-    assert made.folder.parent == tmp_path / "results" / ds.id / "all" / "exact-1" / "_._.._escaped"
-    assert results.load_run(made.folder).record["model"]["name"] == "../../escaped"
+def test_a_split_can_not_leave_the_results_folder(ds: Release, tmp_path: Path) -> None:
+    made = vidsal.evaluate(Brightness(), ds, limit=1)
+    made.record["split"] = "../../escaped"
+    saved = made.save(tmp_path / "results")
+    assert saved.folder is not None
+    assert saved.folder.parent == tmp_path / "results" / ds.id / "_._.._escaped" / "exact-1" / "brightness"
+    assert results.load_run(saved.folder).record["split"] == "../../escaped"
 
 
 def test_what_is_no_predictor_is_refused(ds: Release) -> None:

@@ -1,0 +1,142 @@
+"""`vidsal run | score --frames-of`, `score --model`, `vidsal results` as a user meets them."""
+
+from __future__ import annotations
+
+import json
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from vidsal.cli import app as cli
+from vidsal.loaders.datasets.synthetic.write import generate
+from vidsal.models import package_sha256
+
+OWN = """
+import numpy as np
+from vidsal.benchmark.predictor import ModelInfo, Prediction
+
+class Mine:
+    info = ModelInfo(name="mine", missing="exclude", needs_frames=False)
+
+    def predict(self, frames, stimulus):
+        for frame in frames:
+            if frame.index >= 2:
+                yield Prediction(frame.index, np.eye(8, 6))
+"""
+
+
+def vidsal(*arguments: object) -> int:
+    return cli._run([str(a) for a in arguments])
+
+
+def record(folder: Path) -> dict[str, Any]:
+    (path,) = folder.rglob("run.json")
+    found: dict[str, Any] = json.loads(path.read_text())
+    return found
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    generate(folder / "source", videos=2, frames=5, width=64, height=48, observers=3, val=0)
+    assert vidsal("data", "convert", "synthetic", "--src", folder / "source", "--out", folder / "out") == 0
+    return folder / "out"
+
+
+@pytest.fixture(scope="module")
+def gaps(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A results folder with a run that leaves out the first two frames of each stimulus."""
+    folder = tmp_path_factory.mktemp("gaps")
+    (folder / "mine.py").write_text(OWN)
+    assert vidsal("run", f"{folder / 'mine.py'}:Mine", "--data", release, "-o", folder / "results") == 0
+    return folder / "results"
+
+
+def test_the_frames_of_another_run(
+    release: Path, gaps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    common = ("uniform", "--data", release)
+    assert vidsal("run", *common, "-o", tmp_path / "run", "--frames-of", gaps) == 0
+    assert "6 of 10 frames scored, 4 not asked for" in capsys.readouterr().out
+    assert vidsal("predict", *common, "-o", tmp_path / "sub") == 0
+    options = ("--frames-of", gaps, "-o", tmp_path / "score")
+    assert vidsal("score", tmp_path / "sub", "--data", release, *options) == 0
+    digest = record(gaps)["coverage"]["frames_digest"]
+    for made in (record(tmp_path / "run"), record(tmp_path / "score")):
+        assert made["coverage"]["frames_digest"] == digest
+        assert "--frames-of results" in made["command"]
+    assert vidsal("run", "uniform", "--data", release, "-o", tmp_path / "full", "--frames-of", "/nowhere") == 3
+    capsys.readouterr()
+    assert vidsal("results", "list", tmp_path / "run") == 0
+    assert "6/10" in capsys.readouterr().out
+
+
+def test_a_run_that_lacks_frames_of_those_asked_for_says_so(
+    release: Path, gaps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert vidsal("run", "uniform", "--data", release, "-o", tmp_path / "full") == 0
+    own = f"{gaps.parent / 'mine.py'}:Mine"
+    assert vidsal("run", own, "--data", release, "-o", tmp_path / "own", "--frames-of", tmp_path / "full") == 0
+    assert "not all of the frames that were asked for" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["toml", "json", "whole.json"])
+def test_a_file_says_what_the_submission_does_not(release: Path, tmp_path: Path, form: str) -> None:
+    (tmp_path / "maps").mkdir()
+    for name in ("scene_001", "scene_002"):
+        np.savez(tmp_path / "maps" / f"{name}.npz", maps=np.ones((5, 6, 8), np.float32), frames=np.arange(5))
+    said = {"name": "theirs", "causal": False, "lookahead": 3, "trained_on": ["dhf1k"], "checkpoint_sha256": "ab" * 32}
+    file = tmp_path / f"model.{form}"
+    if form == "toml":
+        file.write_text("\n".join(f"{k} = {json.dumps(v)}" for k, v in said.items()))
+    else:
+        file.write_text(json.dumps({"model": said} if form == "whole.json" else said))
+    common = ("--data", release, "--kind", "saliency", "-o", tmp_path / "r")
+    assert vidsal("score", tmp_path / "maps", *common, "--model", file) == 0
+    made = record(tmp_path / "r")["model"]
+    assert {k: made[k] for k in said} == said
+    assert (made["version"], made["audio"]) == (None, None)
+
+
+def test_what_a_file_says_wrongly_is_named(release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert vidsal("predict", "uniform", "--data", release, "-o", tmp_path / "sub") == 0
+    for text, code, said in (
+        ('name = "other"', 2, "submission.json says name 'uniform' of the model, the file of the model 'other'"),
+        ('name = "uniform"\nversoin = "2"', 1, "versoin: no such field, did you mean 'version'?"),
+        ("name", 1, "not readable as TOML"),
+        ('name = "uni\u00adform"', 1, "name: String should match pattern"),
+        ("name = 2020-01-01", 1, "not readable as TOML"),
+    ):
+        (tmp_path / "model.toml").write_text(text, encoding="utf-8")
+        arguments = ("--data", release, "-o", tmp_path / "r", "--model", tmp_path / "model.toml")
+        assert vidsal("score", tmp_path / "sub", *arguments) == code, text
+        assert said in capsys.readouterr().err
+    (tmp_path / "model.json").write_text('{"name": "uniform", "name": "x"}')
+    assert vidsal("score", tmp_path / "sub", *arguments[:-1], tmp_path / "model.json") == 1
+    assert "the key 'name' stands twice" in capsys.readouterr().err
+
+
+def test_the_digest_of_a_package_is_that_of_its_python_files(tmp_path: Path) -> None:
+    (tmp_path / "alone.py").write_text("1")
+    assert package_sha256(tmp_path / "alone.py") is None
+    inner = tmp_path / "net" / "parts"
+    inner.mkdir(parents=True)
+    for path in (tmp_path / "net" / "__init__.py", inner / "__init__.py", inner / "model.py"):
+        path.write_text(path.name)
+    (tmp_path / "net" / "weights.bin").write_bytes(b"large")
+    (inner / "._model.py").write_text("what a file manager left")
+    lines = [f"{n}\t{sha256(n.rpartition('/')[2].encode()).hexdigest()}\n" for n in (
+        "__init__.py", "parts/__init__.py", "parts/model.py")]  # fmt: skip
+    assert package_sha256(inner / "model.py") == sha256("".join(lines).encode()).hexdigest()
+
+
+def test_a_result_of_a_class_in_a_package_names_its_digest(release: Path, tmp_path: Path) -> None:
+    package = tmp_path / "net"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "mine.py").write_text(OWN)
+    assert vidsal("run", f"{package / 'mine.py'}:Mine", "--data", release, "-o", tmp_path / "r") == 0
+    assert record(tmp_path / "r")["model"]["options"]["package_sha256"] == package_sha256(package / "mine.py")
