@@ -1,4 +1,4 @@
-"""Every run of a results folder, checked. A fault stops the build: a board must never leave a run out in silence."""
+"""Every run of a results folder, checked. A damaged one is named and left out; none is left out in silence."""
 
 from __future__ import annotations
 
@@ -54,33 +54,36 @@ class Loaded:
     videos: tuple[Video, ...]
 
 
-def collect(results: Path) -> list[Loaded]:
+def collect(results: Path, faults: list[str] | None = None) -> list[Loaded]:
     """Read all runs.
 
     Args:
         results: the results folder; unfinished work below `.partial` is not looked at.
+        faults: takes a sentence for each damaged run, which is left out; None = damaged runs are an error.
 
     Returns:
         Each distinct run once, by folder.
 
     Raises:
         MissingData: no such folder, or no run in it.
-        BadData: runs are damaged; the message names each of them.
+        BadData: runs are damaged, and there is no list for them, or no other run; the message names each of them.
     """
-    found, faults = [], _without_record(results)
+    found, damaged = [], _without_record(results)
     for folder in find_runs(results):
         try:
             found.append(loaded(load_run(folder), results))
-        except BadData as error:
-            faults.append(str(error))
-    if faults:
-        raise BadData("\n".join([f"{results}: {len(faults)} of its runs cannot be shown:", *faults]))
+        except (BadData, MissingData) as error:
+            damaged.append(str(error))
+    if damaged and (faults is None or not found):
+        raise BadData("\n".join([f"{results}: {len(damaged)} of its runs cannot be shown:", *damaged]))
     if not found:
         raise MissingData(
             f"{results}: no run is here (no run.json below it); "
             f"make one with `vidsal run MODEL --data DIR -o {results}`"
         )
     once = {id(entry) for entry in distinct(run.entry for run in found)}
+    if faults is not None:
+        faults += damaged
     return [run for run in found if id(run.entry) in once]
 
 

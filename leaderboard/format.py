@@ -74,7 +74,7 @@ def value_range(column: Column) -> str:
 
 def definition(column: Column) -> str:
     """Return the first sentence that the metric's own definition says of itself."""
-    return (column.metric.function.__doc__ or column.metric.name).strip().split("\n\n")[0].replace("\n", " ")
+    return column.metric.definition
 
 
 def stated(value: float | str) -> str:

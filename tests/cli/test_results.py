@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from hashlib import sha256
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from vidsal.benchmark.evaluation.results.store import result_digest
+from vidsal.benchmark.scoring.kernels.available import kernels
 from vidsal.cli import app as cli
 from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.models import package_sha256
@@ -140,3 +144,51 @@ def test_a_result_of_a_class_in_a_package_names_its_digest(release: Path, tmp_pa
     (package / "mine.py").write_text(OWN)
     assert vidsal("run", f"{package / 'mine.py'}:Mine", "--data", release, "-o", tmp_path / "r") == 0
     assert record(tmp_path / "r")["model"]["options"]["package_sha256"] == package_sha256(package / "mine.py")
+
+
+def damaged_beside(gaps: Path, folder: Path) -> Path:
+    """A results folder with a good run and one whose record is cut; the good one's model names a terminal command."""
+    shutil.copytree(gaps, folder)
+    (path,) = folder.rglob("run.json")
+    content = json.loads(path.read_text())
+    content["release"]["title"] = content["split"] = "a\x1b[2J\x9b31mb\nfake row"
+    content["digest"] = result_digest(content)
+    path.write_text(json.dumps(content, ensure_ascii=False), encoding="utf-8")
+    shutil.copytree(path.parent, path.parent.parent / "cut")
+    (path.parent.parent / "cut" / "run.json").write_text("{")
+    return folder
+
+
+def test_a_damaged_run_hides_no_other(gaps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = damaged_beside(gaps, tmp_path / "results")
+    for command in (("results", "list", folder), ("site", "build", folder, "-o", tmp_path / "site")):
+        assert vidsal(*command) == 1
+        out, err = capsys.readouterr()
+        assert "cut: this run is damaged" in err
+        assert "mine" in out or "1 runs on 2 pages" in out
+        assert vidsal(*command, "--strict") == 1
+        out, err = capsys.readouterr()
+        assert out == ""
+        assert "cut: this run is damaged" in err
+    assert vidsal("results", "list", folder, "--json") == 1
+    assert [run["model"]["name"] for run in json.loads(capsys.readouterr().out)] == ["mine"]
+
+
+def test_a_result_cannot_take_hold_of_the_terminal(
+    gaps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = damaged_beside(gaps, tmp_path / "results")
+    (shown,) = (p.parent for p in folder.rglob("run.json") if "cut" not in p.parts)
+    for command in (("list", folder), ("show", shown), ("list", folder, "--json"), ("show", shown, "--json")):
+        vidsal("results", *command)
+        out = capsys.readouterr().out
+        assert not {"\x1b", "\x9b"} & set(out)
+        if "--json" in command:
+            found = json.loads(out)
+            assert (found[0] if command[0] == "list" else found)["split"] == "a\x1b[2J\x9b31mb\nfake row"
+        elif command[0] == "list":
+            assert len(out.splitlines()) == 2, "a heading and one row"
+
+
+def test_a_run_says_whether_numba_was_here(gaps: Path) -> None:
+    assert record(gaps)["engine"]["numba"] == (version("numba") if kernels() else "none")

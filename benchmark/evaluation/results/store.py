@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,7 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vidsal.loaders.errors import BadData, MissingData
+from vidsal.loaders.errors import BadData, MissingData, VidsalError
 from vidsal.loaders.io.files import atomic_write, canonical, parse_json, sha256_text, write_json
 
 from .aggregate import summarize
@@ -134,6 +135,10 @@ def now() -> str:
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+_UNREADABLE = (None, errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.ELOOP)
+"""What a system says of files that are not there, or are no files; a failing disk says something else."""
+
+
 def load_run(folder: str | Path) -> Run:
     """Read a run from its folder and check everything in it that can be computed anew.
 
@@ -161,10 +166,23 @@ def load_run(folder: str | Path) -> Run:
         protocol = run.typed.protocol
         check_summary(run.typed, frames, stimuli, summarize(frames, protocol.metric_ids, protocol.average))
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OSError, pa.ArrowException) as error:
-        if isinstance(error, OSError) and not isinstance(error, FileNotFoundError) and error.errno is not None:
-            raise
+        if isinstance(error, OSError) and error.errno not in _UNREADABLE:
+            raise  # the machine's fault
         raise BadData(f"{folder}: this run is damaged: {error}; score it again") from error
     return run
+
+
+def read_runs(results: str | Path) -> Iterator[Run | VidsalError]:
+    """Yield every run below a results folder by its path; in place of a damaged one, what is wrong with it.
+
+    Raises:
+        MissingData: there is no such folder.
+    """
+    for folder in find_runs(results):
+        try:
+            yield load_run(folder)
+        except (BadData, MissingData) as error:
+            yield error
 
 
 def find_runs(results: str | Path) -> list[Path]:

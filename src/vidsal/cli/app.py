@@ -20,6 +20,8 @@ import click
 from vidsal._version import __version__
 from vidsal.loaders.errors import VidsalError
 
+from .output import echo
+
 _COMMANDS = {
     "demo": "Make a synthetic data set, convert it, run predictors, score them, build the site; about a minute.",
     "data": "Data sets: what is known of them, conversion to Parquet, inspection, export.",
@@ -132,9 +134,9 @@ def _unexpected(error: Exception) -> int:
 
 
 def _say(message: str, code: int) -> int:
-    click.echo(f"vidsal: {message}", err=True)
+    echo(f"vidsal: {message}", err=True)
     return code
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    click.echo(f"vidsal: note: {message}", err=True)
+    echo(f"vidsal: note: {message}", err=True)

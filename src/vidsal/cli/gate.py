@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .output import any_path, json_option, print_json, print_table
+from .output import any_path, echo, json_option, print_json, print_table
 
 _MOST_ROWS = 60
 
@@ -41,23 +41,23 @@ def gate(baseline: Path, candidate: Path, tolerances: Path | None, as_json: bool
         )
         return 0 if verdict.passed else 1
     for note in verdict.notes:
-        click.echo(f"note: {note}", err=True)
+        echo(f"note: {note}", err=True)
     r = other.record
-    click.echo(
+    echo(
         f"{r['model']['name']} on {r['release']['id']}, split {r['split']}, protocol {r['protocol']['name']}, "
         f"{len(r['coverage']['scored'])} stimuli"
     )
     if verdict.passed:
-        click.echo(f"nothing moved: {verdict.compared} values compared")
+        echo(f"nothing moved: {verdict.compared} values compared")
         return 0
-    click.echo(f"{len(verdict.moved)} of {verdict.compared} values moved")
+    echo(f"{len(verdict.moved)} of {verdict.compared} values moved")
     rows = [
         (m.where, m.what, _text(m.baseline), _text(m.candidate), _text(m.difference, 3), _text(m.allowed, 3))
         for m in verdict.moved[:_MOST_ROWS]
     ]
     print_table(rows, ("where", "what", "baseline", "candidate", "difference", "allowed"))
     if len(verdict.moved) > _MOST_ROWS:
-        click.echo(f"and {len(verdict.moved) - _MOST_ROWS} more; --json has them all")
+        echo(f"and {len(verdict.moved) - _MOST_ROWS} more; --json has them all")
     return 1
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import any_path, folder_out, json_option, print_json, print_table, progress
+from .output import any_path, echo, folder_out, json_option, print_json, print_table, progress
 
 if TYPE_CHECKING:
     from vidsal.benchmark.evaluation.results.store import Run
@@ -160,11 +160,11 @@ def report(result: Run, as_json: bool) -> None:
         print_json({**record, "folder": str(result.folder)})
         return
     coverage, counts = record["coverage"], record["counts"]
-    click.echo(
+    echo(
         f"{record['model']['name']} on {record['release']['id']}, split {record['split']}, "
         f"protocol {record['protocol']['name']}"
     )
-    click.echo(
+    echo(
         f"{len(coverage['scored'])} of {coverage['annotated']} annotated stimuli, {counts['scored']} of "
         f"{counts['frames']} frames scored"
         + (f", {counts['no_fixation']} without fixation" if counts["no_fixation"] else "")
@@ -172,11 +172,9 @@ def report(result: Run, as_json: bool) -> None:
         + (f", {counts['left_out']} not asked for" if counts.get("left_out") else "")
     )
     if coverage.get("frames_of") not in (None, coverage["frames_digest"]):
-        click.echo(
-            "these are not all of the frames that were asked for, so the two runs do not share a board", err=True
-        )
+        echo("these are not all of the frames that were asked for, so the two runs do not share a board", err=True)
     if coverage["without_frames"]:
-        click.echo(
+        echo(
             f"left out, their frames are not here: {', '.join(coverage['without_frames'][:8])}"
             + (" ..." if len(coverage["without_frames"]) > 8 else "")
         )
@@ -188,7 +186,7 @@ def report(result: Run, as_json: bool) -> None:
     if "gaze_points" in record:
         print_table([(n, _number(v)) for n, v in record["gaze_points"]["mean"].items()], ("as positions", "mean"))
     if result.folder:
-        click.echo(f"-> {result.folder}")
+        echo(f"-> {result.folder}")
 
 
 def _number(value: float | None) -> float:
