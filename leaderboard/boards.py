@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 
+from vidsal.benchmark.evaluation.results.notices import Notice
 from vidsal.benchmark.evaluation.results.schema import (
     CoverageRecord,
     ProtocolRecord,
@@ -65,10 +66,12 @@ class Entry:
     Attributes:
         record: the checked content of run.json.
         folder: where it lies, relative to the results folder, with `/`.
+        notices: what was said of it since; a run that was withdrawn or superseded is not ranked.
     """
 
     record: RunRecord
     folder: str
+    notices: tuple[Notice, ...] = ()
 
     @property
     def page(self) -> str:
@@ -82,9 +85,9 @@ class Entry:
         return self.record.model.identity or ("", *self.age_key, self.folder)
 
     @property
-    def preference(self) -> tuple[int, str, str]:
-        """Descending: which of several runs of a model stands for it: live, else least lossy, then the newest."""
-        return (-self.record.model.lossiness, *self.age_key)
+    def preference(self) -> tuple[bool, int, str, str]:
+        """Descending: which run of a model stands for it: none withdrawn; live, else least lossy; newest."""
+        return (not self.notices, -self.record.model.lossiness, *self.age_key)
 
     @property
     def age_key(self) -> tuple[str, str]:
@@ -153,7 +156,13 @@ class Board:
     @property
     def older(self) -> int:
         """How many runs another one of the same model stands for."""
-        return sum(len(runs) for runs in self.history.values()) - len(self.shown)
+        return sum(len(runs) - 1 for runs in self.history.values() if not runs[0].notices)
+
+    @property
+    def withdrawn(self) -> tuple[Entry, ...]:
+        """The runs that were withdrawn or superseded, newest first."""
+        found = [e for runs in self.history.values() for e in runs if e.notices]
+        return tuple(sorted(found, key=lambda e: e.age_key, reverse=True))
 
     def runs_of(self, entry: Entry) -> tuple[Entry, ...]:
         """Return all runs of a run's model on this board, the one that is shown first."""
@@ -244,7 +253,7 @@ def make_boards(entries: Iterable[Entry]) -> list[Board]:
         entries: distinct runs, in any order; the result does not depend on it.
 
     Returns:
-        Boards by release, split, protocol (the default one first) and falling coverage.
+        Boards by release, split, protocol (the default one first) and falling coverage; none of withdrawn runs alone.
     """
     everyone = sorted(entries, key=lambda e: (e.record.human, e.age_key, e.folder))
     groups: dict[str, list[Entry]] = {}
@@ -253,7 +262,8 @@ def make_boards(entries: Iterable[Entry]) -> list[Board]:
         if entry.record.human and key not in groups:
             key = _board_of_models(entry.record, groups) or key
         groups.setdefault(key, []).append(entry)
-    ordered = sorted(groups.items(), key=lambda item: (_place(item[1][0].record), item[0]))
+    standing = {key: group for key, group in groups.items() if not all(e.notices for e in group)}
+    ordered = sorted(standing.items(), key=lambda item: (_place(item[1][0].record), item[0]))
     titles = [_title(group[0].record) for _, group in ordered]
     return [
         _board(key, group, title if titles.count(title) == 1 else f"{title} [{sha256_text(key)[:8]}]")
@@ -289,7 +299,7 @@ def _board(key: str, group: Sequence[Entry], title: str, *, common: bool = False
     history: dict[tuple[str, ...], list[Entry]] = {}
     for entry in sorted(group, key=lambda e: e.preference, reverse=True):
         history.setdefault(entry.identity, []).append(entry)
-    shown = [runs[0] for runs in history.values()]
+    shown = [runs[0] for runs in history.values() if not runs[0].notices]
     record = group[0].record
     shared = columns(record)
     by = sort_column(shared)

@@ -12,13 +12,11 @@ import pyarrow.parquet as pq
 
 from vidsal.benchmark.evaluation.results.aggregate import summarize
 from vidsal.benchmark.evaluation.results.scored_frames import by_frame, common_frames, rows_among
-from vidsal.benchmark.evaluation.results.store import Run, find_runs, load_run
+from vidsal.benchmark.evaluation.results.store import PARTIAL, Run, find_runs, load_run
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 
 from .boards import Board, Column, Entry, columns, common_board, distinct, mixed
 from .plots import Video, videos
-
-_PARTIAL = ".partial"
 
 
 @dataclass(frozen=True)
@@ -101,7 +99,7 @@ def loaded(run: Run, results: Path) -> Loaded:
     except UnknownName as error:
         raise BadData(f"{run.folder}: {error}; was it scored by a newer version?") from error
     return Loaded(
-        Entry(record, run.folder.relative_to(results).as_posix()), among, stimulus_lines(run, among),
+        Entry(record, run.folder.relative_to(results).as_posix(), run.notices), among, stimulus_lines(run, among),
         videos(run.frames, among),
     )  # fmt: skip
 
@@ -157,5 +155,5 @@ def _without_record(results: Path) -> list[str]:
     return [
         f"{rows.parent}: rows without run.json, so its scoring was cut off; score it again, and delete this folder"
         for rows in sorted(results.rglob("frames.parquet"))
-        if _PARTIAL not in rows.parts and not (rows.parent / "run.json").is_file()
+        if PARTIAL not in rows.parts and not (rows.parent / "run.json").is_file()
     ]

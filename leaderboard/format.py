@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from math import inf, isinf
 
+from vidsal.benchmark.evaluation.results.notices import Notice
 from vidsal.benchmark.evaluation.results.schema import CountsRecord, CoverageRecord, RunRecord
 from vidsal.benchmark.model_card import ModelClaims
 from vidsal.benchmark.predictor import data_set_id, names_a_data_set
@@ -267,7 +268,7 @@ def human_note(entry: Entry) -> str:
 
 def one_of_each(board: Board) -> str:
     """Say which run of each model a table shows, and where the others are."""
-    pairs = [(runs[0], other) for runs in board.history.values() for other in runs[1:]]
+    pairs = [(runs[0], other) for runs in board.history.values() for other in runs[1:] if not runs[0].notices]
     if all(shown.age_key > other.age_key for shown, other in pairs):
         older = count(len(pairs), "older run")
         return f"Only the newest run of each model is shown. {older} can be reached from the newer one's page."
@@ -276,6 +277,16 @@ def one_of_each(board: Board) -> str:
         "Only one run of each model is shown: a live one rather than stored predictions, these rather than lossy ones, "
         f"the newest of equals. {others} can be reached from its page."
     )
+
+
+def notice(said: Notice) -> str:
+    """Return what was said of a run since it was stored, in a sentence.
+
+    >>> notice(Notice(kind="withdrawn", run="0" * 64, reason="wrong weights", time="2026-01-02T03:04:05Z"))
+    'Withdrawn on 2026-01-02: wrong weights.'
+    """
+    by = f" by the run {said.by[:12]}" if said.by else ""
+    return f"{said.kind.capitalize()}{by} on {said.time[:10]}: {said.reason.rstrip('.')}."
 
 
 def preferred(shown: Entry, other: Entry) -> str:

@@ -69,7 +69,10 @@ def build(results: Path, out: Path, *, strict: bool = False, progress: Progress 
     faults: list[str] = []
     runs = collect(results, None if strict else faults)
     boards = make_boards(run.entry for run in runs)
+    if not boards:
+        raise MissingData(f"{results}: every run here is withdrawn or superseded, so no board has a row")
     board_of = {e.page: board for board in boards for shared in board.history.values() for e in shared}
+    runs = [run for run in runs if run.entry.page in board_of]
     total = 1 + len(runs)
     written = []
     with _replacing(target) as folder:

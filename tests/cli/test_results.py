@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import time
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
@@ -192,3 +193,52 @@ def test_a_result_cannot_take_hold_of_the_terminal(
 
 def test_a_run_says_whether_numba_was_here(gaps: Path) -> None:
     assert record(gaps)["engine"]["numba"] == (version("numba") if kernels() else "none")
+
+
+def test_a_gate_makes_its_first_baseline_and_works_the_second_time(
+    release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = ("run", "uniform", "--data", release, "-o", tmp_path / "candidate")
+    gate = ("gate", "--baseline", tmp_path / "baseline", "--candidate", tmp_path / "candidate")
+    assert vidsal(*run) == 0
+    assert vidsal(*gate) == 0
+    out, err = capsys.readouterr()
+    assert "there was no baseline; the candidate is one now" in err
+    assert "nothing moved" in out
+    time.sleep(1.1)  # the next run has another time
+    assert vidsal(*run) == 0
+    assert len(list((tmp_path / "candidate").rglob("run.json"))) == 2
+    capsys.readouterr()
+    assert vidsal(*gate, "--junit", tmp_path / "gate.xml", "--markdown", tmp_path / "summary.md") == 0
+    assert "no baseline" not in capsys.readouterr().err
+    assert (tmp_path / "gate.xml").read_text().startswith("<?xml")
+    vidsal(*gate, "--markdown", tmp_path / "summary.md")
+    assert (tmp_path / "summary.md").read_text().count("**Passed**") == 2, "a summary is added to"
+    assert vidsal("gate", "--baseline", tmp_path / "baseline", "--candidate", "/nowhere") == 3
+
+
+def test_results_show_verify_merge_withdraw(gaps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert vidsal("results", "merge", gaps, "-o", tmp_path / "joint", "--json") == 0
+    merged = json.loads(capsys.readouterr().out)
+    assert (len(merged["added"]), merged["doubles"], merged["faults"]) == (1, [], [])
+    assert vidsal("results", "merge", gaps, "-o", tmp_path / "joint") == 0
+    assert "0 runs added" in capsys.readouterr().out
+    assert vidsal("results", "verify", tmp_path / "joint", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == {"ok": True, "runs": 1, "faults": []}
+    assert vidsal("results", "show", "mine", "--in", tmp_path / "joint") == 0
+    assert "mine on synthetic" in capsys.readouterr().out
+    assert vidsal("results", "show", "mime", "--in", tmp_path / "joint") == 2
+    assert "did you mean 'mine'" in capsys.readouterr().err
+    run = Path(merged["added"][0])
+    assert vidsal("results", "withdraw", run, "--reason", "wrong map") == 0
+    assert vidsal("results", "withdraw", run, "--reason", "wrong map") == 2
+    capsys.readouterr()
+    assert vidsal("results", "show", "mine", "--in", tmp_path / "joint") == 0
+    assert capsys.readouterr().out.startswith("withdrawn on ")
+    assert vidsal("site", "build", tmp_path / "joint", "-o", tmp_path / "site") == 3
+    assert "every run here is withdrawn" in capsys.readouterr().err
+    (run / "stimuli.parquet").write_bytes(b"")
+    assert vidsal("results", "verify", tmp_path / "joint") == 1
+    out = capsys.readouterr().out
+    assert "FAIL" in out
+    assert "0 runs are as they were scored, 1 are not" in out

@@ -30,7 +30,11 @@ from .check import (
     rows_digest as rows_digest,
     stimuli_digest as stimuli_digest,
 )
+from .notices import Notice, read_notices
 from .schema import FORMAT, RunRecord, read_record
+
+PARTIAL = ".partial"
+"""Where unfinished work of a results folder lies; what is below it is no run."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +46,14 @@ class Run:
         frame_table: a row for every annotated frame of the covered stimuli.
         stimulus_table: a row for every covered stimulus.
         folder: where it lies on disk; None if it was not saved.
+        notices: what was said of it since, that it is withdrawn or superseded.
     """
 
     record: dict[str, Any]
     frame_table: pa.Table
     stimulus_table: pa.Table
     folder: Path | None = None
+    notices: tuple[Notice, ...] = ()
 
     @cached_property
     def frames(self) -> pd.DataFrame:
@@ -88,16 +94,18 @@ class Run:
         return {label: float("nan") if mean is None else mean for label, mean in means.items()}
 
     def save(self, results: str | Path) -> Run:
-        """Write the run below a results folder: `<release>/<split>/<protocol>/<model>/<UTC time>-<digest>/`.
+        """Write the run below a results folder, at its `place`.
+
+        A results folder only grows: where the very same run lies already, it stays.
 
         Returns:
             The same run with its folder, which appears whole or not at all.
         """
         r = {**self.record, "digest": result_digest(self.record)}  # a run of before is saved as one of today
-        name = f"{r['time'].replace('-', '').replace(':', '')}-{r['digest'][:12]}"
-        parts = (r["release"]["id"], r["split"], r["protocol"]["name"], r["model"]["name"])
-        folder = Path(results).joinpath(*(_folder_name(part) for part in parts), name)
-        made = Path(results) / ".partial" / f"{name}.saved"
+        folder = Path(results) / place(r)
+        with suppress(MissingData, BadData):
+            return load_run(folder)
+        made = Path(results) / PARTIAL / f"{folder.name}.saved"
         for table, file in ((self.frame_table, "frames.parquet"), (self.stimulus_table, "stimuli.parquet")):
             with atomic_write(made / file) as temporary:
                 pq.write_table(table, temporary, compression="zstd")
@@ -109,6 +117,13 @@ class Run:
         with suppress(OSError):
             made.parent.rmdir()  # unless unfinished work lies there
         return Run(r, self.frame_table, self.stimulus_table, folder)
+
+
+def place(record: Mapping[str, Any]) -> Path:
+    """Return where a run lies in a results folder: `<release>/<split>/<protocol>/<model>/<UTC time>-<digest>`."""
+    name = f"{record['time'].replace('-', '').replace(':', '')}-{record['digest'][:12]}"
+    parts = (record["release"]["id"], record["split"], record["protocol"]["name"], record["model"]["name"])
+    return Path(*(_folder_name(part) for part in parts), name)
 
 
 def _folder_name(text: str) -> str:
@@ -160,7 +175,7 @@ def load_run(folder: str | Path) -> Run:
         if content["digest"] != result_digest(content):
             raise BadData("its digest does not fit its content")
         record = of_today(content, frames)
-        run = Run(record, frames, stimuli, folder)
+        run = Run(record, frames, stimuli, folder, read_notices(folder, content["digest"]))
         check_words(content, run.typed)
         check_rows(run.typed, frames, stimuli)
         protocol = run.typed.protocol
@@ -194,4 +209,4 @@ def find_runs(results: str | Path) -> list[Path]:
     root = Path(results)
     if not root.is_dir():
         raise MissingData(f"{root}: no such results folder; make one with `vidsal run MODEL --data DIR -o {root}`")
-    return sorted(p.parent for p in root.rglob("run.json") if ".partial" not in p.parts)
+    return sorted(p.parent for p in root.rglob("run.json") if PARTIAL not in p.parts)

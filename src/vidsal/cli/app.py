@@ -20,8 +20,6 @@ import click
 from vidsal._version import __version__
 from vidsal.loaders.errors import VidsalError
 
-from .output import echo
-
 _COMMANDS = {
     "demo": "Make a synthetic data set, convert it, run predictors, score them, build the site; about a minute.",
     "data": "Data sets: what is known of them, conversion to Parquet, inspection, export.",
@@ -134,9 +132,15 @@ def _unexpected(error: Exception) -> int:
 
 
 def _say(message: str, code: int) -> int:
-    echo(f"vidsal: {message}", err=True)
+    _print(message)
     return code
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    echo(f"vidsal: note: {message}", err=True)
+    _print(f"note: {message}")
+
+
+def _print(message: str) -> None:
+    from .output import echo
+
+    echo(f"vidsal: {message}", err=True)
