@@ -19,7 +19,7 @@ folder_out = click.Path(path_type=Path, file_okay=False)
 any_path = click.Path(path_type=Path)
 
 
-def echo(text: object, *, err: bool = False) -> None:
+def echo(text: object = "", *, err: bool = False) -> None:
     """Print a line; what others wrote cannot take hold of the terminal."""
     click.echo(visible(str(text)), err=err)
 
@@ -60,7 +60,7 @@ def progress(label: str, unit: str) -> Iterator[Progress]:
 
         def step(done: int, total: int, name: str) -> None:
             bar.total = total
-            bar.set_postfix_str(name, refresh=False)
+            bar.set_postfix_str(visible(name), refresh=False)
             bar.update(done - bar.n)
 
         yield step

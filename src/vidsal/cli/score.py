@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .output import any_path, folder_out, json_option, progress
+from .output import any_path, echo, folder_out, json_option, progress
 from .run import report
 
 
@@ -144,7 +144,7 @@ def score(
             ),
             progress=step,
             building=building,
-            note=lambda text: click.echo(f"vidsal: note: {text}", err=True),
+            note=lambda text: echo(f"vidsal: note: {text}", err=True),
         ).save(out)
     if partial.is_dir() and not any(partial.iterdir()):
         partial.rmdir()
