@@ -148,6 +148,8 @@ def _probe(path: Path, row: StimulusRow, report: Report) -> frames.FrameSource |
         return None
     for note in found.notes:
         report.add("frames", row.source_file, note)
+    for remark in found.remarks:
+        report.add("frames", row.source_file, remark, fatal=False)
     if row.n_frames is not None and found.n_frames != row.n_frames:
         report.add("mismatch", row.source_file, f"{found.n_frames} frames decoded, the register says {row.n_frames}")
     if row.width is not None and (found.width, found.height) != (row.width, row.height):
