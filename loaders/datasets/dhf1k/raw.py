@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from ...errors import BadData
+from ...formats.completeness import Extent, extent_of, report_incomplete
 from ...records import Arrays, Float64Array, Gaze, Report, Samples, StimulusRow
 from . import layout
 
@@ -109,6 +110,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     points: list[Arrays] = []
     others: list[Arrays] = []
     read: list[str] = []
+    extents: list[Extent] = []
     outside = boundary = 0
     for file in files:
         name = file.relative_to(source).as_posix()
@@ -118,6 +120,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
             report.add("unreadable", name, f"{error}; this recording is left out")
             continue
         read.append(name)
+        extents.append(extent_of(file.parent.name, name, recording.t_us))
         fixated = np.char.startswith(recording.event, "F")
         ticks = recording.t_us * _FPS
         frame = ticks // 1_000_000
@@ -148,6 +151,8 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
             count=outside,
             fatal=False,
         )
+    length_s = None if stimulus.n_frames is None else float(stimulus.n_frames / (stimulus.fps or _FPS))
+    report_incomplete(extents, length_s, stimulus.stimulus_id, report)
     seen = {Path(name).parent.name for name in read}
     absent = [observer for observer in _OBSERVERS if observer not in seen]
     if absent:

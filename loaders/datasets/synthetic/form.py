@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import BadData, MissingData
+from ...formats.completeness import Extent, extent_of, report_incomplete
 from ...io.names import natural_key
 from ...records import DatasetInfo, Float64Array, Gaze, Int64Array, Mask, Report, Screen, StimulusRow, Truth
 from .observers import PX_PER_DEGREE, RATE_HZ
@@ -128,6 +129,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     rows: list[dict[str, Any]] = []
     samples: list[dict[str, Any]] = []
     read: list[str] = []
+    extents: list[Extent] = []
     other: list[str] = []
     late = 0
     for file in files:
@@ -148,11 +150,14 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
         frame = recording.t_us * header.fps.numerator // (header.fps.denominator * 1_000_000)
         shown = (frame >= 0) & (frame < header.n_frames)
         late += int((~shown).sum())
+        extents.append(extent_of(file.stem, name, recording.t_us))
         rows.append(_runs(file.stem, recording.take(shown), frame[shown]))
         samples.append(_samples(file.stem, recording))
         read.append(name)
     if not read:
         raise BadData(f"{where}: none of its {len(files)} recordings can be read")
+    length_s = float(stimulus.n_frames / stimulus.fps) if stimulus.n_frames and stimulus.fps else None
+    report_incomplete(extents, length_s, stimulus.stimulus_id, report)
     if other:
         report.add(
             "mismatch", other[0], "recorded on frames of another size, number or rate than there are", count=len(other)

@@ -224,3 +224,21 @@ def test_strays_and_missing_observers_are_told(folder: str, tmp_path: Path) -> N
     counts = np.bincount(stimulus.gaze_points.observer, minlength=3)
     assert stimulus.gaze_points.observers == ("P01", "P02", "P03")
     assert counts.max() < 1.3 * counts.min()
+
+
+@pytest.mark.data
+def test_a_real_recording_that_is_cut_is_told(tmp_path: Path, samples: Path) -> None:
+    real = samples / "dhf1k" / "exportdata_train" / "P01" / "P01_Trail002.txt"
+    lines = real.read_text().splitlines(keepends=True)
+    register = {"n_frames": 783}
+    for name, kept, expected in (
+        ("whole", lines, []),
+        ("cut", lines[:2000], ["the recording ends at 8.00 s, the clip at 26.10 s"]),
+        ("hole", [*lines[:3000], *lines[4000:]], ["no sample from 12.00 to 16.01 s"]),
+    ):
+        file = tmp_path / name / "exportdata_train" / "P01" / real.name
+        file.parent.mkdir(parents=True)
+        file.write_text("".join(kept))
+        report = Report()
+        raw.gaze(tmp_path / name, replace(_row(tmp_path / name), **register), report)
+        assert [a.message for a in report if a.kind == "incomplete"] == expected, name
