@@ -174,20 +174,16 @@ def _complete(row: StimulusRow, found: frames.FrameSource | None) -> StimulusRow
 
 
 def _count(row: StimulusRow, found: frames.FrameSource | None, gaze: Gaze, report: Report) -> int:
-    """Decide n_frames: the loader's exception, decoded, register, annotation; a higher last annotated frame wins
-    where there are no frames."""
+    """Decide n_frames: the loader's exception, decoded, register, annotation; what is annotated past it is surplus."""
     if gaze.n_frames is not None:
         return gaze.n_frames
-    last = gaze.last_annotated
-    annotated = 0 if last is None else last + 1
-    if found is None and row.n_frames is not None and annotated > row.n_frames:
-        report.add(
-            "mismatch",
-            row.stimulus_id,
-            f"annotation runs to frame {last}, the register says {row.n_frames} frames",
-        )
-        return annotated
-    return row.n_frames if row.n_frames is not None else annotated
+    last = -1 if gaze.last_annotated is None else gaze.last_annotated
+    if row.n_frames is None:
+        return last + 1
+    if found is None and last >= row.n_frames:
+        message = f"annotation runs to frame {last}, the register says {row.n_frames} frames, which is taken"
+        report.add("mismatch", row.stimulus_id, message)
+    return row.n_frames
 
 
 def _tables(name: str, row: StimulusRow, gaze: Gaze, n_frames: int, report: Report) -> tuple[pa.Table, pa.Table]:

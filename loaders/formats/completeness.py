@@ -1,8 +1,8 @@
 """Whether recordings last as long as their stimulus, without holes: what every loader of raw samples asks.
 
 Thresholds come from real recordings. In 17 of DHF1K and 84 of GazeCom, none cut, samples are 4 ms apart, the longest
-step is 0.14 s, no recording begins later than 0.04 s, and a complete one ends up to 0.8 s before its clip. A blink lasts
-0.1 to 0.4 s, and is stored as lost samples, which are no hole. Fewer than 400 samples tell no usual step, so no hole.
+step is 0.14 s, no recording begins later than 0.04 s, and a complete one ends up to 0.8 s before its clip. A blink
+lasts 0.1 to 0.4 s, and is stored as lost samples, which are no hole. In fewer than 400 samples no step is usual.
 """
 
 from __future__ import annotations
