@@ -21,6 +21,7 @@ from .. import registry
 from ..errors import BadData
 from ..formats import frames
 from ..io.files import sha256, sha256_text, write_json
+from ..io.folders import files
 from ..records import LOST, DatasetInfo, Gaze, Report, StimulusRow
 from ..schema import GAZE, fixations_table, flagged, gaze_table
 from . import parts
@@ -57,7 +58,7 @@ class Job:
 def _stamp(path: Path) -> list[Any] | str | None:
     """What changes when a file, or one of a folder's files, does; None where nothing is."""
     if path.is_dir():
-        states = sorted((file.name, *_state(file)) for file in path.iterdir() if file.is_file())
+        states = [(file.name, *_state(file)) for file in files(path)]
         return sha256_text("".join(f"{name} {size} {time}\n" for name, size, time in states))
     return [*_state(path)] if path.exists() else None
 

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadData, MissingData
+from ..io.folders import matching
 from ..io.names import shortlist
 from ..records import (
     Arrays,
@@ -397,7 +398,7 @@ def _joined(
 
 
 def _sample_files(folder: Path) -> list[Path]:
-    return sorted(p for p in (folder / "samples").glob("*.txt") if not p.name.startswith("."))
+    return matching(folder / "samples", "*.txt")
 
 
 def _lines(file: Path, report: Report) -> Iterator[tuple[int, list[str]]]:

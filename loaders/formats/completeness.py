@@ -52,8 +52,12 @@ def extent_of(observer: str, where: str, t_us: Int64Array) -> Extent:
     ((1.596, 3.0),)
     """
     times = np.concatenate([[min(0, int(t_us[0]))], t_us])
-    at = np.flatnonzero(np.diff(times) > _HOLE_S * 1e6) if len(t_us) >= _FEW_SAMPLES else []
-    holes = tuple((float(times[i]) / 1e6, float(times[i + 1]) / 1e6) for i in at)
+    usual = len(t_us) >= _FEW_SAMPLES
+    holes = tuple(
+        (float(times[i]) / 1e6, float(times[i + 1]) / 1e6)
+        for i in np.flatnonzero(np.diff(times) > _HOLE_S * 1e6)
+        if usual
+    )
     return Extent(observer, where, float(t_us[-1]) / 1e6, holes)
 
 

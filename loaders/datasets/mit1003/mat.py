@@ -17,6 +17,8 @@ import numpy as np
 from ...errors import BadData, MissingData
 from ...formats import matlab
 from ...formats.completeness import Extent, extent_of, report_incomplete
+from ...io.folders import folders
+from ...io.names import is_left_behind
 from ...records import FORCED_START, Column, Float64Array, Gaze, Int64Array, Report, StimulusRow
 from . import detection, images
 
@@ -153,7 +155,8 @@ def _extent(trial: Trial, where: str) -> Extent:
 
 
 def _times_us(trial: Trial) -> Int64Array:
-    return np.rint((np.arange(len(trial.samples)) + 1) * 1000 * SAMPLE_MS).astype(np.int64)
+    times: Int64Array = np.rint((np.arange(len(trial.samples)) + 1) * 1000 * SAMPLE_MS).astype(np.int64)
+    return times
 
 
 def _fixations(recordings: list[Trial]) -> dict[str, Column]:
@@ -220,7 +223,7 @@ def _image_name(trial: dict[str, matlab.Value]) -> str:
 def _observers(source: Path) -> list[Path]:
     """The folders of observers that hold MAT files; none is listed to its end."""
     found = []
-    for folder in images.visible_folders(source / DATA):
+    for folder in folders(source / DATA):
         with os.scandir(folder) as entries:
             if any(_is_mat(Path(entry.name)) for entry in entries):
                 found.append(folder)
@@ -228,4 +231,4 @@ def _observers(source: Path) -> list[Path]:
 
 
 def _is_mat(file: Path) -> bool:
-    return file.suffix == ".mat" and not file.name.startswith(".")
+    return file.suffix == ".mat" and not is_left_behind(file.name)
