@@ -120,10 +120,9 @@ class Joiner:
                 f"no stimulus of {self._info.release_id} can be used, none has gaze or frames that can be read"
                 f"{first_reason(anomalies)}"
             )
-        withheld = self._info.withheld
-        if not any(s["annotated"] or s["split"] in withheld for s in stimuli):
-            why = first_reason(anomalies)
-            raise MissingData(no_gaze(self._info, len(stimuli), self._jobs[0].source) + why)
+        gazed = any(s["annotated"] or s["split"] in self._info.withheld for s in stimuli)
+        if not gazed and not any(a.kind == "unreadable" for a in anomalies):  # what is damaged is told as such
+            raise MissingData(no_gaze(self._info, len(stimuli), self._jobs[0].source))
         anomalies += [*_frames_missing(stimuli), *_outside(records)]
         rows = {name: future.result() for name, future in self._tables.items()}
         self._pool.shutdown()

@@ -165,12 +165,13 @@ def test_crowded_frames_are_told(tmp_path: Path) -> None:
     assert [(a.kind, a.count) for a in report if a.kind == "grid-artefact"] == [("grid-artefact", 1)]
 
 
-def test_annotation_past_the_register_wins_without_frames(tmp_path: Path) -> None:
+def test_annotation_past_the_register_is_surplus_without_frames_too(tmp_path: Path) -> None:
     write_map(tmp_path / "annotation" / "0002" / "fixation" / "0800.png", [(3, 5)])
     result = convert("dhf1k", tmp_path, tmp_path / "out", variant="released", workers=1)
     (stimulus,) = load(tmp_path / "out")
-    assert stimulus.n_frames == 800
+    assert stimulus.n_frames == 783
     assert any("frame 799" in a.message and "783" in a.message for a in result.anomalies)
+    assert [a.count for a in result.anomalies if a.kind == "surplus"] == [1]
 
 
 def test_nothing_of_the_data_set(tmp_path: Path) -> None:
