@@ -26,8 +26,8 @@ import pyarrow.compute as pc
 
 from ..errors import WrongUse
 from ..formats.frames import IMAGE_SUFFIXES
-from ..io.extras import optional_packages
 from ..formats.images import read_rgb
+from ..io.extras import optional_packages
 from ..io.progress import Progress
 from ..records import UInt8Image
 from ..release.release import Release, Stimulus
