@@ -15,8 +15,10 @@ from .base import Batch, Terms
 
 
 class DeepgazeMr:
-    """Batches: `frames` (B, T, 3, H, W) in 0..1, or their mean `features` (B, 512, H // 16, W // 16); `fixated` (B, H, W),
-    how often each pixel was looked at; `center_bias` (h, w), a density, where the module has none of its own."""
+    """Batches: `frames` (B, T, 3, H, W) in 0..1, or their mean `features` (B, 512, H // 16, W // 16).
+
+    `fixated` (B, H, W), how often each pixel was looked at; `center_bias` (h, w), a density, where the module has none.
+    """
 
     def prepare(self, module: nn.Module, settings: Mapping[str, Any]) -> None:
         """Nothing: the network has no dropout."""
@@ -26,9 +28,7 @@ class DeepgazeMr:
         assert isinstance(module, DeepGazeMR)
         counts = batch["fixated"]
         bias = module.log_center_bias(tuple(counts.shape[-2:]), batch.get("center_bias"))
-        logs = [
-            module.finalizer(module.readout(features), bias.to(features)) for features in _features(module, batch)
-        ]
+        logs = [module.finalizer(module.readout(features), bias.to(features)) for features in _features(module, batch)]
         found = losses.negative_log_likelihood(torch.stack(logs), counts)
         seen = counts.flatten(1).sum(1) > 0
         nll = found[seen].mean() if bool(seen.any()) else torch.stack(logs).sum() * 0

@@ -36,7 +36,9 @@ class Tinyhd:
         out = module.fuse(*inner)
         maps = out[:, 0] if module.multiple else out
         labelled = batch["has_truth"]
-        terms: Terms = {"truth": _divergence(maps[labelled], batch["truth"]) if bool(labelled.any()) else maps.sum() * 0}
+        terms: Terms = {
+            "truth": _divergence(maps[labelled], batch["truth"]) if bool(labelled.any()) else maps.sum() * 0
+        }
         total = terms["truth"]
         if batch.get("teacher_out") is not None:
             terms["teacher"] = _divergence(maps, batch["teacher_out"])

@@ -28,7 +28,5 @@ CASES = [
 
 @pytest.mark.data
 @pytest.mark.parametrize(("system", "name"), CASES)
-def test_a_step_is_the_published_one(
-    system: str, name: str, goldens: Path, samples: Path, recipe: ModuleType
-) -> None:
+def test_a_step_is_the_published_one(system: str, name: str, goldens: Path, samples: Path, recipe: ModuleType) -> None:
     check_case(Case(goldens / "training" / system, name), recipe, samples)
