@@ -22,8 +22,8 @@ def make_optimizer(module: nn.Module, settings: Mapping[str, Any]) -> torch.opti
 
     Args:
         module: the network.
-        settings: the recipe's table `optimizer`: `algorithm` (`sgd` or `adam`), `momentum`, `per_parameter` (a group for
-            each parameter), `groups` (`match`, `lr`, `weight_decay`).
+        settings: the recipe's table `optimizer`: `algorithm` (`sgd` or `adam`), `momentum`, `per_parameter` (each has a
+            group of its own), `groups` (`match`, `lr`, `weight_decay`).
 
     Raises:
         WrongUse: no parameter matches, or no such algorithm.
@@ -82,3 +82,9 @@ def freeze(module: nn.Module, epoch: int, rules: Iterable[Mapping[str, Any]]) ->
                 parameter.requires_grad_(learns)
                 if not learns:
                     parameter.grad = None
+
+
+def scale_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
+    """Multiply the present rate of each group."""
+    for group in optimizer.param_groups:
+        group["lr"] *= factor

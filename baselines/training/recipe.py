@@ -13,12 +13,12 @@ import math
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from vidsal.loaders.errors import UnknownName, WrongUse
+from vidsal.loaders.errors import MissingData, UnknownName, WrongUse
 
 from ..base import Option
 
@@ -33,6 +33,10 @@ _TABLES = ("options", "dropout", "network", "module", "optimizer", "schedule", "
 _COMMON: dict[str, Option] = {
     "batch": Option("int", None, "samples in a batch; none: the recipe's", optional=True),
     "accumulate": Option("int", 1, "batches whose gradients are added up before a step"),
+    "train_split": Option(
+        "text", None, "split to train on, all = every stimulus; none: as the recipe says", optional=True
+    ),
+    "validation_split": Option("text", None, "split that is held out; none: as the recipe says", optional=True),
     "precision": Option("text", "float32", "mixed: forward in half precision where it is safe", ("float32", "mixed")),
 }
 
@@ -86,6 +90,10 @@ class Recipe:
         module = import_module(f"vidsal.baselines.training.systems.{self.settings['system']}")
         return cast("System", module.SYSTEM)
 
+    def with_options(self, **values: Any) -> Recipe:
+        """Return the recipe with other values of some options, which must be legal."""
+        return replace(self, settings={**self.settings, "options": {**self.options, **values}})
+
     def module_options(self) -> dict[str, Any]:
         """Return the options of the network, as `build_module` takes them."""
         chosen = {name: self.options[name] for name in self.settings["network"].get("options", ())}
@@ -119,7 +127,7 @@ class Recipe:
 
     def loss(self, module: torch.nn.Module, batch: Batch) -> Terms:
         """Run the network on a batch and return the terms of its loss, scalars, `total` among them."""
-        return self.system.loss(module, batch, self.settings)
+        return self.system.terms(self.system.forward(module, batch, self.settings), batch, self.settings)
 
     def clip(self, module: torch.nn.Module, batch: Batch) -> torch.Tensor:
         """Clip the gradients by their total norm, where the recipe does, and return the norm before it."""
@@ -151,6 +159,20 @@ def load_recipe(name: str, *, smoke: bool = False, **options: Any) -> Recipe:
     if name not in names():
         raise UnknownName("recipe", name, names())
     return read_recipe(FOLDER / f"{name}.toml", smoke=smoke, **options)
+
+
+def find_recipe(name: str | Path, *, smoke: bool = False, **options: Any) -> Recipe:
+    """Return the recipe of a name, or of a TOML file where the name ends in `.toml`; see `load_recipe`.
+
+    Raises:
+        MissingData: no such file.
+    """
+    path = Path(name)
+    if path.suffix != ".toml":
+        return load_recipe(str(name), smoke=smoke, **options)
+    if not path.is_file():
+        raise MissingData(f"{path}: no such recipe; write one like those in baselines/recipes, or name one of theirs")
+    return read_recipe(path, smoke=smoke, **options)
 
 
 def read_recipe(path: Path, *, smoke: bool = False, **options: Any) -> Recipe:

@@ -3,12 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from torch import Tensor, nn
 
+from vidsal.benchmark.predictor import Kind
+
 Batch = MutableMapping[str, Any]
 Terms = dict[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Maps:
+    """Predictions of a batch to be scored.
+
+    Attributes:
+        maps: (N, h, w).
+        kind: `saliency` or `log_density`.
+        fixated: (N, h, w), which pixels were looked at.
+    """
+
+    maps: Tensor
+    kind: Kind
+    fixated: Tensor
 
 
 class System(Protocol):
@@ -18,12 +36,24 @@ class System(Protocol):
         """Set what `train()` and the recipe's `network` table do not: dropouts."""
         ...
 
-    def loss(self, module: nn.Module, batch: Batch, settings: Mapping[str, Any]) -> Terms:
-        """Run the network and return the terms of its loss, scalars, `total` among them."""
+    def forward(self, module: nn.Module, batch: Batch, settings: Mapping[str, Any]) -> Any:
+        """Run the network on a batch."""
+        ...
+
+    def terms(self, output: Any, batch: Batch, settings: Mapping[str, Any]) -> Terms:
+        """Return the terms of the loss of what `forward` returned, scalars, `total` among them."""
         ...
 
     def samples(self, batch: Batch) -> int:
         """Return how many samples a batch holds, by which means over batches are weighted."""
+        ...
+
+
+class MapSystem(System, Protocol):
+    """A network that predicts maps."""
+
+    def maps(self, output: Any, batch: Batch) -> Maps:
+        """Return the predicted maps of what `forward` returned, and where people looked."""
         ...
 
 

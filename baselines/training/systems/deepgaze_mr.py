@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from vidsal.benchmark import losses
 
 from ...deepgaze_mr.network import DeepGazeMR
-from .base import Batch, Terms
+from .base import Batch, Maps, Terms
 
 
 class DeepgazeMr:
@@ -23,16 +23,24 @@ class DeepgazeMr:
     def prepare(self, module: nn.Module, settings: Mapping[str, Any]) -> None:
         """Nothing: the network has no dropout."""
 
-    def loss(self, module: nn.Module, batch: Batch, settings: Mapping[str, Any]) -> Terms:
-        """Return `nll` (nats, mean over the fixations of a frame, then over frames with any) and `total`, the same."""
+    def forward(self, module: nn.Module, batch: Batch, settings: Mapping[str, Any]) -> Tensor:
+        """Return log densities (B, H, W)."""
         assert isinstance(module, DeepGazeMR)
-        counts = batch["fixated"]
-        bias = module.log_center_bias(tuple(counts.shape[-2:]), batch.get("center_bias"))
+        bias = module.log_center_bias(tuple(batch["fixated"].shape[-2:]), batch.get("center_bias"))
         logs = [module.finalizer(module.readout(features), bias.to(features)) for features in _features(module, batch)]
-        found = losses.negative_log_likelihood(torch.stack(logs), counts)
+        return torch.stack(logs)
+
+    def terms(self, output: Tensor, batch: Batch, settings: Mapping[str, Any]) -> Terms:
+        """Return `nll` (nats, mean over the fixations of a frame, then over frames with any) and `total`, the same."""
+        counts = batch["fixated"]
+        found = losses.negative_log_likelihood(output, counts)
         seen = counts.flatten(1).sum(1) > 0
-        nll = found[seen].mean() if bool(seen.any()) else torch.stack(logs).sum() * 0
+        nll = found[seen].mean() if bool(seen.any()) else output.sum() * 0
         return {"nll": nll, "total": nll}
+
+    def maps(self, output: Tensor, batch: Batch) -> Maps:
+        """Return the log densities of all clips."""
+        return Maps(output, "log_density", batch["fixated"])
 
     def samples(self, batch: Batch) -> int:
         """Return B."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from vidsal.benchmark import losses
@@ -27,19 +27,22 @@ class FpnRimSystem:
             if isinstance(part, RimCell):
                 part.score_dropout.p = part.talk_dropout.p = dropout_of(settings, "attention")
 
-    def loss(self, module: nn.Module, batch: Batch, settings: Mapping[str, Any]) -> Terms:
-        """Return `mse`, `reg_fix`, `reg_sacc`, `total`; with eye movements `em` too, which `total` then includes.
+    def forward(self, module: nn.Module, batch: Batch, settings: Mapping[str, Any]) -> Tensor:
+        """Return the outputs (B, T, 2 or 6).
 
         In training the labels are handed to the network, which uses them by its `p_teacher_forcing`.
         """
-        labels, phase = batch["labels"], batch["phase"]
-        with_phase = module.outputs == _PHASES + 2
-        shown = labels
-        if with_phase:
-            shown = torch.cat((labels, F.one_hot(phase.long(), _PHASES).to(labels)), dim=-1)
-        out = module(batch["frames"], shown if module.training else None)
+        shown = batch["labels"]
+        if module.outputs == _PHASES + 2:
+            shown = torch.cat((shown, F.one_hot(batch["phase"].long(), _PHASES).to(shown)), dim=-1)
+        out: Tensor = module(batch["frames"], shown if module.training else None)
+        return out
+
+    def terms(self, output: Tensor, batch: Batch, settings: Mapping[str, Any]) -> Terms:
+        """Return `mse`, `reg_fix`, `reg_sacc`, `total`; with eye movements `em` too, which `total` then includes."""
+        labels, phase, out = batch["labels"], batch["phase"], output
         terms = losses.gaze_loss(out, labels, phase, settings["options"]["pairing"])
-        if with_phase:
+        if out.shape[-1] == _PHASES + 2:
             known = phase != 0
             logits = out[known][:, 2:]
             terms["em"] = F.cross_entropy(logits, phase[known].long()) if len(logits) else out.sum() * 0

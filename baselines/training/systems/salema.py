@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from vidsal.benchmark import losses
 
 from ...salema.network import SalEMA
-from .base import Batch, Terms, dropout_of
+from .base import Batch, Maps, Terms, dropout_of
 
 
 class Salema:
@@ -22,8 +22,8 @@ class Salema:
         if isinstance(module, SalEMA):
             module.dropout = dropout_of(settings, "bottleneck")
 
-    def loss(self, module: nn.Module, batch: Batch, settings: Mapping[str, Any]) -> Terms:
-        """Return `total`: the mean over the pixels of each frame, summed over the frames.
+    def forward(self, module: nn.Module, batch: Batch, settings: Mapping[str, Any]) -> Tensor:
+        """Return the maps (T, h, w).
 
         `batch["state"]` is set to the state after the clip, without its gradient; put it into the next clip's batch.
         """
@@ -32,7 +32,15 @@ class Salema:
             saliency, state = module(frame, state)
             maps.append(saliency[0, 0])
         batch["state"] = None if state is None else state.detach()
-        return {"total": losses.binary_cross_entropy(torch.stack(maps), batch["target"]).sum()}
+        return torch.stack(maps)
+
+    def terms(self, output: Tensor, batch: Batch, settings: Mapping[str, Any]) -> Terms:
+        """Return `total`: the mean over the pixels of each frame, summed over the frames."""
+        return {"total": losses.binary_cross_entropy(output, batch["target"]).sum()}
+
+    def maps(self, output: Tensor, batch: Batch) -> Maps:
+        """Return the maps of all frames."""
+        return Maps(output, "saliency", batch["fixated"])
 
     def samples(self, batch: Batch) -> int:
         """Return 1: a batch is one clip, whatever its length."""

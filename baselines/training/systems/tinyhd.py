@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from vidsal.benchmark import losses
 
 from ...tinyhd.network import WINDOW, TinyHD
-from .base import Batch, Terms
+from .base import Batch, Maps, Terms
 
 
 class Tinyhd:
@@ -29,12 +29,16 @@ class Tinyhd:
     def prepare(self, module: nn.Module, settings: Mapping[str, Any]) -> None:
         """Nothing: the network has no dropout."""
 
-    def loss(self, module: nn.Module, batch: Batch, settings: Mapping[str, Any]) -> Terms:
-        """Return `truth`, `teacher`, `side1` to `side4`, `sides_sum` and `total`; without a teacher's maps, less."""
+    def forward(self, module: nn.Module, batch: Batch, settings: Mapping[str, Any]) -> tuple[Tensor, Tensor]:
+        """Return the predicted maps (B, W, H, W') and those of d1 (B, 4, 1, H, W')."""
         assert isinstance(module, TinyHD)
         inner = module.maps(batch["clip"][:, :, -WINDOW:])
         out = module.fuse(*inner)
-        maps = out[:, 0] if module.multiple else out
+        return out[:, 0] if module.multiple else out, inner[0]
+
+    def terms(self, output: tuple[Tensor, Tensor], batch: Batch, settings: Mapping[str, Any]) -> Terms:
+        """Return `truth`, `teacher`, `side1` to `side4`, `sides_sum` and `total`; without a teacher's maps, less."""
+        maps, inner = output
         labelled = batch["has_truth"]
         terms: Terms = {
             "truth": _divergence(maps[labelled], batch["truth"]) if bool(labelled.any()) else maps.sum() * 0
@@ -46,11 +50,15 @@ class Tinyhd:
         if batch.get("teacher_side") is not None:
             sides = batch["teacher_side"].mean(2)
             for number in range(4):
-                terms[f"side{number + 1}"] = _divergence(inner[0][:, number, 0], sides[number])
+                terms[f"side{number + 1}"] = _divergence(inner[:, number, 0], sides[number])
             terms["sides_sum"] = torch.stack([terms[f"side{number}"] for number in range(1, 5)]).sum()
             total = total + terms["sides_sum"]
         terms["total"] = total
         return terms
+
+    def maps(self, output: tuple[Tensor, Tensor], batch: Batch) -> Maps:
+        """Return the predicted maps of all frames."""
+        return Maps(output[0].flatten(0, 1), "saliency", batch["fixated"].flatten(0, 1))
 
     def samples(self, batch: Batch) -> int:
         """Return B."""
