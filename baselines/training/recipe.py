@@ -101,6 +101,8 @@ class Recipe:
 
     def prepare(self, module: torch.nn.Module) -> None:
         """Set a network to train: modes, dropouts, and what is never trained. Call it again after an evaluation."""
+        import torch
+
         network = self.settings["network"]
         module.train()
         for name in network.get("eval", ()):
@@ -109,6 +111,10 @@ class Recipe:
             for name, parameter in module.named_parameters():
                 if re.search(network["frozen"], name):
                     parameter.requires_grad_(False)
+        if network.get("norm_momentum"):
+            for part in module.modules():
+                if isinstance(part, torch.nn.modules.batchnorm._BatchNorm):
+                    part.momentum = network["norm_momentum"]
         self.system.prepare(module, self.settings)
 
     def optimizer(self, module: torch.nn.Module) -> torch.optim.Optimizer:

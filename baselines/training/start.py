@@ -15,7 +15,22 @@ from vidsal.loaders.errors import BadData, WrongUse
 from .. import checkpoints
 from ..tinyhd.network import TinyHD
 
+_PIXELS = 64.0
 _SUBMODULES = {"unisal": "cnn", "salema": "salgan", "salclstm": "salgan", "deepgaze_mr": "features.vgg"}
+
+
+def he_start(module: nn.Module) -> None:
+    """Draw every convolution after He et al. 2015, biases 0, the first one divided by the size of pixels (64).
+
+    A deep network of plain convolutions learns from such weights without an image network to start from.
+    """
+    convolutions = [part for part in module.modules() if isinstance(part, (nn.Conv2d, nn.Conv3d))]
+    for number, part in enumerate(convolutions):
+        nn.init.kaiming_normal_(part.weight, nonlinearity="relu")
+        if number == 0:
+            part.weight.data /= _PIXELS
+        if part.bias is not None:
+            nn.init.zeros_(part.bias)
 
 
 def load_start(module: nn.Module, path: Path, model: str) -> None:

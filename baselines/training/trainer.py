@@ -30,7 +30,7 @@ from .optimization import scale_rates
 from .reading import read_batches
 from .recipe import Recipe
 from .record import BEST, WEIGHTS, describe, input_digest, write_record
-from .start import load_backbone, load_start
+from .start import he_start, load_backbone, load_start
 from .state import FOLDER, random_states, read_state, save_torch, seed_everything, set_random_states, write_state
 from .systems.base import Batch
 from .validation import Best, judge, selected
@@ -135,6 +135,8 @@ class _Training:
         self.feed: Feed = import_module(f"vidsal.baselines.training.feeds.{system}").make_feed(request)
         seed_everything(order.seed)
         self.module = build_module(order.recipe.model, **order.recipe.module_options())
+        if order.recipe.settings["network"].get("start") == "he":
+            he_start(self.module)
         start = {k: p for k, p in (("init", order.init), ("backbone", order.backbone)) if p is not None}
         for name, path in start.items():
             if not path.is_file():
