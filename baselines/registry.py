@@ -7,7 +7,7 @@ To add a model: its module, its test, one line in `TABLE`.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
@@ -17,6 +17,7 @@ from vidsal.loaders.errors import BadData, UnknownName, WrongUse
 from vidsal.loaders.io.extras import optional_packages
 
 from .base import Baseline, Misfit
+from .trained import read_trained
 
 if TYPE_CHECKING:
     import torch
@@ -150,10 +151,17 @@ def load_model(name: str, checkpoint: str | Path | None = None, device: str = "c
     given = _checked(name, options, model.options)
     if model.build is None and checkpoint is not None:
         raise WrongUse(f"{name} has no weights; leave the checkpoint out")
+    path = None if checkpoint is None else Path(checkpoint)
+    trained = read_trained(path) if path is not None and path.is_file() else None
+    if trained is not None and trained.model == name:
+        given = {**{k: v for k, v in trained.options.items() if k in model.options}, **given}
     try:
-        return model.load(None if checkpoint is None else Path(checkpoint), device, **given)
+        found = model.load(path, device, **given)
     except Misfit as error:
         raise BadData(f"{error} {likeness(error, name)}") from error
+    if trained is not None:
+        found.info = replace(found.info, trained_on=trained.trained_on)
+    return found
 
 
 def likeness(misfit: Misfit, model: str) -> str:

@@ -69,7 +69,7 @@ def check(make: Callable[[], object]) -> list[Finding]:
     model = make()
     if not isinstance(model, Predictor) or not isinstance(getattr(model, "info", None), ModelInfo):
         return [Finding("protocol", False, "needs `info: ModelInfo` and `predict(frames, stimulus)`")]
-    findings = [Finding("protocol", True, f"{model.info.name}, version {model.info.version}")]
+    findings = [Finding("protocol", True, f"{model.info.name}, version {model.info.version or 'unknown'}")]
     if callable(getattr(model, "fit", None)):
         message = "is fitted to a release before it runs, so the other rules cannot be checked on a clip alone"
         return [*findings, Finding("fit", True, message)]
@@ -78,8 +78,7 @@ def check(make: Callable[[], object]) -> list[Finding]:
     findings.append(finding)
     if answers is None:
         return findings
-    findings.append(_values(model.info, answers))
-    findings.append(_geometry(model.info, answers, first))
+    findings.append(_values(model.info, answers, first))
     findings.append(_state(model, first, answers))
     findings.append(_lookahead(model, first, answers))
     findings.append(_streaming(model))
@@ -139,7 +138,7 @@ def _answers(model: Predictor, video: Video) -> tuple[list[Prediction] | None, F
     return (answers or None), Finding("frames", False, f"prediction {wrong} is of frame {got}, expected {wrong}")
 
 
-def _values(info: ModelInfo, answers: list[Prediction]) -> Finding:
+def _values(info: ModelInfo, answers: list[Prediction], video: Video) -> Finding:
     for answer in answers:
         values = _array(answer)
         if info.output == "point":
@@ -158,19 +157,18 @@ def _values(info: ModelInfo, answers: list[Prediction]) -> Finding:
             return Finding(
                 "values", False, f"frame {answer.frame}: exp of a log density sums to 1, this to {total:.5g}"
             )
+    fault = _shape_fault(info, answers, video)
+    if fault:
+        return Finding("values", False, fault)
     shape = "points" if info.output == "point" else f"{info.output} maps of shape {_array(answers[0]).shape}"
     return Finding("values", True, f"{shape}, finite" + (", normalised" if "density" in info.output else ""))
 
 
-def _geometry(info: ModelInfo, answers: list[Prediction], video: Video) -> Finding:
+def _shape_fault(info: ModelInfo, answers: list[Prediction], video: Video) -> str | None:
     """Ask the rule of runs for every map."""
     rule = ShapeRule((video.shape[1], video.shape[2]), info.fit)
-    for answer in answers:
-        fault = answer.values is not None and rule.fault(tuple(answer.values.shape), f"frame {answer.frame}")
-        if fault:
-            return Finding("geometry", False, fault)
-    said = "the frame's aspect" if info.fit is None else f"one size, declared: fit={info.fit}"
-    return Finding("geometry", True, "points have no shape" if rule.first is None else f"maps of {said}")
+    faults = (rule.fault(tuple(a.values.shape), f"frame {a.frame}") for a in answers if a.values is not None)
+    return next((fault for fault in faults if fault), None)
 
 
 def _state(model: Predictor, first: Video, answers: list[Prediction]) -> Finding:
@@ -188,7 +186,7 @@ def _state(model: Predictor, first: Video, answers: list[Prediction]) -> Finding
 
 def _lookahead(model: Predictor, first: Video, answers: list[Prediction]) -> Finding:
     """Change the end of a clip, long enough that a second of predictions must stay."""
-    begin, lookahead = answers[0].frame, model.info.lookahead
+    begin, lookahead = answers[0].frame, model.info.lookahead or 0
     cut = begin + lookahead + N_FRAMES // 2
     last = cut - 1 - lookahead
     video = first
@@ -206,7 +204,7 @@ def _lookahead(model: Predictor, first: Video, answers: list[Prediction]) -> Fin
 
 def _streaming(model: Predictor) -> Finding:
     taken = 0
-    total = N_FRAMES + _SLACK + model.info.lookahead + 8
+    total = N_FRAMES + _SLACK + (model.info.lookahead or 0) + 8
     video = clip(4, total)
 
     def counted() -> Iterator[Frame]:
@@ -232,6 +230,6 @@ def _odd_size(model: Predictor) -> Finding:
     video = clip(6, N_FRAMES, 101, 75)
     answers, finding = _answers(model, video)
     if finding.ok and answers is not None:
-        shapes = _geometry(model.info, answers, video)
-        finding = finding if shapes.ok else shapes
+        fault = _shape_fault(model.info, answers, video)
+        finding = Finding("odd size", False, fault) if fault else finding
     return Finding("odd size", finding.ok, f"101 x 75: {finding.message}")

@@ -17,19 +17,21 @@ from pydantic import (
     model_validator,
 )
 
-from .predictor import Fit, Missing, ModelInfo
+from .predictor import MODEL_NAME, Fit, Missing, ModelInfo
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Text = Annotated[str, Field(max_length=4000)]
+Name = Annotated[str, Field(pattern=MODEL_NAME)]
 
 _DECLARED = tuple(field.name for field in fields(ModelInfo))
 
 
 class ModelClaims(BaseModel):
-    """What every file says of a model, stored predictions included. What is not said is not claimed.
+    """What every file says of a model, stored predictions included. What is not said is None: unknown, and no claim.
 
     Attributes:
-        name, version, causal, lookahead, trained_on, licence, paper: the model's own declaration, see `ModelInfo`.
+        name, version, causal, lookahead, trained_on, licence, paper, audio: the model's own declaration, see
+            `ModelInfo`.
         kind: `network`, `reference`, `human`, `custom` or `submission`.
         checkpoint, checkpoint_sha256: file name and digest of the weights.
         options: settings beyond the defaults.
@@ -38,14 +40,15 @@ class ModelClaims(BaseModel):
 
     model_config = ConfigDict(frozen=True, strict=True, extra="ignore", allow_inf_nan=False)
 
-    name: Text
-    version: Text = "1"
+    name: Name
+    version: Text | None = None
     kind: Text = "custom"
-    causal: bool = False
-    lookahead: int = Field(default=0, ge=0)
-    trained_on: tuple[Text, ...] = ()
+    causal: bool | None = None
+    lookahead: int | None = Field(default=None, ge=0)
+    trained_on: tuple[Text, ...] | None = None
     licence: Text = ""
     paper: Text = ""
+    audio: bool | None = None
     checkpoint: Text | None = None
     checkpoint_sha256: Digest | None = None
     options: dict[str, JsonValue] = Field(default_factory=dict)

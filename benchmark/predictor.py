@@ -6,6 +6,7 @@ fixations or densities.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
@@ -22,6 +23,9 @@ Missing = Literal["error", "first-available", "center-bias", "exclude"]
 Fit = Literal["stretch", "letterbox", "crop"]
 """How maps of another aspect than the frame lie on it; see `geometry.py`."""
 
+MODEL_NAME = r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$"
+"""What the name of a model is, in code, in submission.json and in run.json: no two names look alike, and each can be a
+folder."""
 OTHER = "other:"
 """What the name of a data set that is not registered begins with in `ModelInfo.trained_on`."""
 
@@ -30,8 +34,10 @@ OTHER = "other:"
 class ModelInfo:
     """What a table must know about a model.
 
+    None means that nobody said it; stored predictions often leave much unsaid.
+
     Attributes:
-        name: short name, as on the command line.
+        name: short name, as on the command line: letters, digits and `. _ + -`, at most 100, a letter or digit first.
         version: raised when the same weights give other numbers.
         causal: True if the prediction of frame t uses frames 0..t only.
         lookahead: largest number of later frames used; 0 for a causal model.
@@ -42,30 +48,60 @@ class ModelInfo:
         licence: licence of the weights.
         paper: citation of the paper.
         needs_frames: False for a predictor that never looks at the pixels.
+        audio: True if it listens to the sound; the predictor protocol hands over none.
         fit: how its maps lie on the frame where they have another aspect: `stretch`, `letterbox`, `crop`; None = they
             always have the frame's.
+
+    Raises:
+        WrongUse: the name is no such name, the fields contradict each other, or `trained_on` names no data set.
     """
 
     name: str
-    version: str = "1"
-    causal: bool = True
-    lookahead: int = 0
+    version: str | None = "1"
+    causal: bool | None = True
+    lookahead: int | None = 0
     missing: Missing = "error"
     output: Literal["density", "log_density", "saliency", "point"] = "saliency"
-    trained_on: tuple[str, ...] = ()
+    trained_on: tuple[str, ...] | None = ()
     licence: str = ""
     paper: str = ""
     needs_frames: bool = True
+    audio: bool | None = False
     fit: Fit | None = None
 
     def __post_init__(self) -> None:
+        check_name(self.name)
         if self.missing not in get_args(Missing):
             raise WrongUse(f"ModelInfo.missing is {self.missing!r}; it is one of {', '.join(get_args(Missing))}")
         if self.fit not in (None, *get_args(Fit)):
             raise WrongUse(f"ModelInfo.fit is {self.fit!r}; it is one of {', '.join(get_args(Fit))}, or None")
-        if self.lookahead < 0 or (self.causal and self.lookahead):
+        if self.lookahead is not None and (self.lookahead < 0 or (self.causal and self.lookahead)):
             raise WrongUse(f"model {self.name}: a causal model has lookahead 0, found {self.lookahead}")
-        check_trained_on(self.name, self.trained_on)
+        if self.trained_on is not None:
+            check_trained_on(self.name, self.trained_on)
+
+
+def check_name(name: str) -> None:
+    """Refuse what cannot be the name of a model.
+
+    Raises:
+        WrongUse: it is none; the message shows it and what it could be.
+    """
+    if not isinstance(name, str) or not re.fullmatch(MODEL_NAME, name):
+        shown = ascii(name if not isinstance(name, str) or len(name) <= 60 else f"{name[:60]}...")
+        raise WrongUse(
+            f"model name {shown}: a name is letters (a-z), digits and . _ + -, at most 100, a letter or digit first; "
+            f"write for example {name_like(str(name))!r}"
+        )
+
+
+def name_like(text: str) -> str:
+    """Return a name of a model made from any text.
+
+    >>> name_like("My Model (v2)"), name_like("...")
+    ('My-Model-v2', 'model')
+    """
+    return re.sub(r"[^A-Za-z0-9._+-]+", "-", text).strip("-._+")[:100] or "model"
 
 
 def names_a_data_set(entry: str) -> bool:

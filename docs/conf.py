@@ -41,7 +41,7 @@ suppress_warnings = ["misc.highlighting_failure"]
 
 REFERENCE = HERE / "reference"
 GUIDES = {
-    "Tutorials": ["score_my_model", "using_the_data", "keep_a_score_in_ci"],
+    "Tutorials": ["score_my_model", "using_the_data", "keep_a_score_in_ci", "results"],
     "Explanations": ["why_scores_differ", "data_sets", "models", "protocols", "architecture"],
 }
 """Pages in the order of the side bar; others follow by name."""

@@ -1,15 +1,17 @@
 """Runs to boards: which runs may share a table, which of them it shows, in which order. Pure functions.
 
-A board is one release, split, protocol, truth recipe and coverage. Numbers of different ones never share a table.
+A board is one release, split, protocol, truth recipe and set of scored frames. Numbers of different ones never share a
+ranking, so what a model leaves out cannot help it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
 
+from vidsal.benchmark.evaluation.results.notices import Notice
 from vidsal.benchmark.evaluation.results.schema import (
     CoverageRecord,
     ProtocolRecord,
@@ -64,16 +66,28 @@ class Entry:
     Attributes:
         record: the checked content of run.json.
         folder: where it lies, relative to the results folder, with `/`.
+        notices: what was said of it since; a run that was withdrawn or superseded is not ranked.
     """
 
     record: RunRecord
     folder: str
+    notices: tuple[Notice, ...] = ()
 
     @property
     def page(self) -> str:
         """File of its page, relative to the site; built from a slug, a time and a digest only."""
         r = self.record
         return f"runs/{slug(r.model.name)}-{''.join(c for c in r.time if c.isalnum())}-{r.digest[:16]}.html"
+
+    @property
+    def identity(self) -> tuple[str, ...]:
+        """What makes two runs runs of one model; a run whose model cannot be identified is like no other."""
+        return self.record.model.identity or ("", *self.age_key, self.folder)
+
+    @property
+    def preference(self) -> tuple[bool, int, str, str]:
+        """Descending: which run of a model stands for it: none withdrawn; live, else least lossy; newest."""
+        return (not self.notices, -self.record.model.lossiness, *self.age_key)
 
     @property
     def age_key(self) -> tuple[str, str]:
@@ -89,9 +103,12 @@ class Board:
         id: anchor of the table.
         title: release, split and protocol, and a digest where another board would have the same title.
         columns: the metrics.
-        models: newest run of each model and reference predictor, best first.
-        humans: newest run of each human reference, best first.
-        history: all runs, newest first, by identity of the model.
+        models: one run of each model and reference predictor, best first.
+        humans: one run of each human reference, best first; they are not ranked, and may lack the frames at which a
+            single observer looked.
+        history: all runs, the one that is shown first, by identity of the model.
+        common: True for a comparison on the frames that models of several boards share; its means are those of their
+            rows on these frames.
     """
 
     id: str
@@ -100,6 +117,7 @@ class Board:
     models: tuple[Entry, ...]
     humans: tuple[Entry, ...]
     history: dict[tuple[str, ...], tuple[Entry, ...]]
+    common: bool = False
 
     @cached_property
     def _first(self) -> RunRecord:
@@ -127,8 +145,8 @@ class Board:
 
     @property
     def coverages(self) -> tuple[CoverageRecord, ...]:
-        """What the shown runs say of their coverage; they score the same stimuli, for reasons that may differ."""
-        return tuple(e.record.coverage for e in self.shown)
+        """What the ranked runs say of their coverage; they score the same frames, for reasons that may differ."""
+        return tuple(e.record.coverage for e in self.models or self.humans)
 
     @property
     def shown(self) -> tuple[Entry, ...]:
@@ -137,8 +155,23 @@ class Board:
 
     @property
     def older(self) -> int:
-        """How many runs a newer one of the same model replaces."""
-        return sum(len(runs) for runs in self.history.values()) - len(self.shown)
+        """How many runs another one of the same model stands for."""
+        return sum(len(runs) - 1 for runs in self.history.values() if not runs[0].notices)
+
+    @property
+    def withdrawn(self) -> tuple[Entry, ...]:
+        """The runs that were withdrawn or superseded, newest first."""
+        found = [e for runs in self.history.values() for e in runs if e.notices]
+        return tuple(sorted(found, key=lambda e: e.age_key, reverse=True))
+
+    def runs_of(self, entry: Entry) -> tuple[Entry, ...]:
+        """Return all runs of a run's model on this board, the one that is shown first."""
+        return self.history[entry.identity]
+
+    def partial(self, entry: Entry, column: Column) -> bool:
+        """Whether a mean is over fewer of the shared frames than another model's: its own maps left some undefined."""
+        n = entry.record.metrics[column.name].n
+        return not entry.record.human and 0 < n < _most(self.models, column)
 
     @property
     def sort_column(self) -> Column:
@@ -152,18 +185,23 @@ class Board:
         return known is None or known.digest == self.protocol.digest
 
 
-def board_key(record: RunRecord) -> str:
-    """Return what a run must share with another to be compared with it, as canonical JSON."""
+def comparable_key(record: RunRecord) -> str:
+    """Return what a run must share with another to be compared with it on some frames, as canonical JSON."""
     return canonical(
         {
             "release": record.release.model_dump(mode="json"),
             "split": record.split,
             "protocol": record.protocol.model_dump(mode="json"),
             "recipe": {"name": record.truth.recipe, **record.truth.parameters},
-            "scored": sorted(record.coverage.scored),
             "metrics": {name: metric.id for name, metric in record.metrics.items()},
         }
     )
+
+
+def board_key(record: RunRecord) -> str:
+    """Return what a run must share with another to be ranked with it: `comparable_key`, and the scored frames."""
+    frames = record.coverage.frames_digest or sorted(record.coverage.scored)
+    return canonical({"frames": frames, "comparable": comparable_key(record)})
 
 
 def columns(record: RunRecord) -> tuple[Column, ...]:
@@ -183,14 +221,21 @@ def sort_column(among: Sequence[Column]) -> Column:
 
 
 def best_first(entries: Iterable[Entry], column: Column) -> tuple[Entry, ...]:
-    """Sort runs by a metric, best value first, undefined ones last, equal ones by name and age."""
-    sign = -1 if column.metric.higher_is_better else 1
+    """Sort runs by a metric, best value first, those over fewer frames and undefined ones last, equal ones by name."""
+    sign, among = -1 if column.metric.higher_is_better else 1, list(entries)
+    most = _most(among, column)
 
-    def key(entry: Entry) -> tuple[float, str, tuple[str, str]]:
-        mean = entry.record.metrics[column.name].mean
-        return inf if mean is None else sign * mean, entry.record.model.name, entry.age_key
+    def key(entry: Entry) -> tuple[bool, float, str, tuple[str, str]]:
+        metric = entry.record.metrics[column.name]
+        value = inf if metric.mean is None else sign * metric.mean
+        return 0 < metric.n < most, value, entry.record.model.name, entry.age_key
 
-    return tuple(sorted(entries, key=key))
+    return tuple(sorted(among, key=key))
+
+
+def _most(entries: Iterable[Entry], column: Column) -> int:
+    """The largest number of frames that a mean of a metric is over."""
+    return max((e.record.metrics[column.name].n for e in entries), default=0)
 
 
 def distinct(entries: Iterable[Entry]) -> list[Entry]:
@@ -208,12 +253,17 @@ def make_boards(entries: Iterable[Entry]) -> list[Board]:
         entries: distinct runs, in any order; the result does not depend on it.
 
     Returns:
-        Boards by release, split, protocol (the default one first) and falling coverage.
+        Boards by release, split, protocol (the default one first) and falling coverage; none of withdrawn runs alone.
     """
+    everyone = sorted(entries, key=lambda e: (e.record.human, e.age_key, e.folder))
     groups: dict[str, list[Entry]] = {}
-    for entry in entries:
-        groups.setdefault(board_key(entry.record), []).append(entry)
-    ordered = sorted(groups.items(), key=lambda item: (_place(item[1][0].record), item[0]))
+    for entry in everyone:
+        key = board_key(entry.record)
+        if entry.record.human and key not in groups:
+            key = _board_of_models(entry.record, groups) or key
+        groups.setdefault(key, []).append(entry)
+    standing = {key: group for key, group in groups.items() if not all(e.notices for e in group)}
+    ordered = sorted(standing.items(), key=lambda item: (_place(item[1][0].record), item[0]))
     titles = [_title(group[0].record) for _, group in ordered]
     return [
         _board(key, group, title if titles.count(title) == 1 else f"{title} [{sha256_text(key)[:8]}]")
@@ -221,31 +271,77 @@ def make_boards(entries: Iterable[Entry]) -> list[Board]:
     ]
 
 
+def _board_of_models(human: RunRecord, groups: Mapping[str, Sequence[Entry]]) -> str | None:
+    """Return the fullest board of the same stimuli: beside it, unranked, stands a human reference of fewer frames."""
+    alike = [
+        (-group[0].record.counts.scored, key)
+        for key, group in groups.items()
+        if not group[0].record.human
+        and comparable_key(group[0].record) == comparable_key(human)
+        and set(group[0].record.coverage.scored) == set(human.coverage.scored)
+    ]
+    return min(alike)[1] if alike else None
+
+
 def _place(record: RunRecord) -> tuple[str, str, bool, str, int]:
     protocol = record.protocol.name
-    return record.release.id, record.split, protocol != "exact-1", protocol, -len(record.coverage.scored)
+    return record.release.id, record.split, protocol != "exact-1", protocol, -record.counts.scored
 
 
 def _title(record: RunRecord) -> str:
-    coverage = record.coverage
-    part = "" if coverage.complete else f", {len(coverage.scored)} of {coverage.annotated} stimuli"
-    return f"{record.release.id}, {record.split}, {record.protocol.name}{part}"
+    coverage, counts = record.coverage, record.counts
+    stimuli = "" if coverage.all_stimuli else f", {len(coverage.scored)} of {coverage.annotated} stimuli"
+    frames = "" if counts.scored == counts.looked_at else f", {counts.scored:,} of {counts.looked_at:,} frames"
+    return f"{record.release.id}, {record.split}, {record.protocol.name}{stimuli}{frames}"
 
 
-def _board(key: str, group: list[Entry], title: str) -> Board:
+def _board(key: str, group: Sequence[Entry], title: str, *, common: bool = False) -> Board:
     history: dict[tuple[str, ...], list[Entry]] = {}
-    for entry in sorted(group, key=lambda e: e.age_key, reverse=True):
-        history.setdefault(entry.record.model.identity, []).append(entry)
-    newest = [runs[0] for runs in history.values()]
-    shared = columns(newest[0].record)
+    for entry in sorted(group, key=lambda e: e.preference, reverse=True):
+        history.setdefault(entry.identity, []).append(entry)
+    shown = [runs[0] for runs in history.values() if not runs[0].notices]
+    record = group[0].record
+    shared = columns(record)
     by = sort_column(shared)
-    record = newest[0].record
     name = slug(f"{record.release.id}-{record.split}-{record.protocol.name}", 80)
     return Board(
-        id=f"{name}-{sha256_text(key)[:8]}",
+        id=f"{'common-' if common else ''}{name}-{sha256_text(key)[:8]}",
         title=title,
         columns=shared,
-        models=best_first((e for e in newest if not e.record.human), by),
-        humans=best_first((e for e in newest if e.record.human), by),
+        models=best_first((e for e in shown if not e.record.human), by),
+        humans=best_first((e for e in shown if e.record.human), by),
         history={identity: tuple(runs) for identity, runs in history.items()},
+        common=common,
     )
+
+
+def mixed(boards: Iterable[Board]) -> list[list[Entry]]:
+    """Return the groups of models that stand on different boards only because they scored different frames.
+
+    Returns:
+        For each such group one run a model, that of the most frames, by the order of the boards.
+    """
+    groups: dict[str, list[Entry]] = {}
+    for board in boards:
+        for entry in board.models:
+            groups.setdefault(comparable_key(entry.record), []).append(entry)
+    found = []
+    for group in groups.values():
+        fullest = {e.identity: e for e in sorted(group, key=lambda e: (e.record.counts.scored, e.preference))}
+        if len({board_key(e.record) for e in fullest.values()}) > 1:
+            found.append(sorted(fullest.values(), key=lambda e: (_place(e.record), e.folder)))
+    return found
+
+
+def common_board(entries: Sequence[Entry]) -> Board:
+    """Make the comparison of models on the frames that all of them scored.
+
+    Args:
+        entries: of a group of `mixed`, with the means and counts of these frames in their records.
+    """
+    record = entries[0].record
+    title = (
+        f"{record.release.id}, {record.split}, {record.protocol.name}: {len(entries)} models on the "
+        f"{record.counts.scored:,} frames that all of them scored"
+    )
+    return _board(comparable_key(record), entries, title, common=True)

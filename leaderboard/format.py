@@ -6,12 +6,16 @@ import re
 from collections.abc import Sequence
 from math import inf, isinf
 
+from vidsal.benchmark.evaluation.results.notices import Notice
 from vidsal.benchmark.evaluation.results.schema import CountsRecord, CoverageRecord, RunRecord
+from vidsal.benchmark.model_card import ModelClaims
 from vidsal.benchmark.predictor import data_set_id, names_a_data_set
 
 from .boards import OTHER_TRUTH, Board, Column, Entry
 
 DASH = "\u2013"
+UNKNOWN = "unknown"
+"""What nobody said; never a guess, and never what is most common."""
 
 _COUNT = re.compile(r" \(\d+ of \d+ frames\)$")
 """How a run ends a metric's most frequent reason; models that share the reason may differ in it."""
@@ -71,7 +75,7 @@ def value_range(column: Column) -> str:
 
 def definition(column: Column) -> str:
     """Return the first sentence that the metric's own definition says of itself."""
-    return (column.metric.function.__doc__ or column.metric.name).strip().split("\n\n")[0].replace("\n", " ")
+    return column.metric.definition
 
 
 def stated(value: float | str) -> str:
@@ -82,7 +86,7 @@ def stated(value: float | str) -> str:
 def covered(coverage: CoverageRecord) -> str:
     """Say which stimuli are scored."""
     names, n = listed(coverage.scored), len(coverage.scored)
-    if not coverage.complete:
+    if not coverage.all_stimuli:
         return f"{n:,} of the {coverage.annotated:,} annotated stimuli of the split: {names}"
     if n == 1:
         return f"the one annotated stimulus of the split: {names}"
@@ -98,12 +102,17 @@ def left_out(coverage: CoverageRecord) -> list[str]:
     ):
         if names:
             out.append(f"{what}: {stimuli(len(names))} ({listed(names)}).")
+    if c.left_out_by_frames_of:
+        out.append(f"Left out because only certain frames were asked for: {stimuli(c.left_out_by_frames_of)}.")
     if c.left_out_by_limit:
         out.append(f"Left out because the run was limited: {stimuli(c.left_out_by_limit)}.")
-    explained = len(c.without_frames) + len(c.not_predicted) + c.left_out_by_limit
+    explained = len(c.without_frames) + len(c.not_predicted) + c.left_out_by_limit + c.left_out_by_frames_of
     unexplained = c.annotated - len(c.scored) - explained
     if unexplained > 0:
         out.append(f"Left out without a stated cause: {stimuli(unexplained)}.")
+    if c.all_stimuli and c.frames_scored is not None and c.frames_expected is not None and not c.complete:
+        left = c.frames_expected - c.frames_scored
+        out.append(f"Left out: {left:,} of the {count(c.frames_expected, 'frame')} that somebody looked at.")
     if c.not_annotated:
         out.append(f"Without gaze, so never scored: {stimuli(len(c.not_annotated))} ({listed(c.not_annotated)}).")
     return out
@@ -135,6 +144,8 @@ def tally(counts: CountsRecord) -> str:
         parts.append(f"{counts.no_fixation:,} that nobody looked at")
     if counts.no_prediction:
         parts.append(f"{counts.no_prediction:,} without a prediction")
+    if counts.left_out:
+        parts.append(f"{counts.left_out:,} that were not asked for")
     return ", ".join(parts)
 
 
@@ -150,20 +161,34 @@ def duration(seconds: float) -> str:
     return f"{minutes} min {round(seconds) % 60} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
+_FILLED = {
+    "first-available": "are given the first one of their video",
+    "center-bias": "are given the center prior",
+}
+"""What the declared rules do that keep full coverage."""
+
+
 def badges(record: RunRecord) -> list[str]:
     """Return what a reader must know of a run before trusting its row, a few words each."""
     model, counts, out = record.model, record.counts, []
     if not record.human:
         if model.kind == "reference":
             out.append("reference predictor")
-        if not model.causal:
+        if model.causal is None:
+            out.append("not stated whether causal")
+        elif not model.causal:
             out.append(f"not causal: sees {model.lookahead} frames ahead" if model.lookahead else "not causal")
-        if record.release.dataset in map(data_set_id, model.trained_on):
+        seen = tuple(map(data_set_id, model.trained_on or ()))
+        if record.release.dataset in seen:
             out.append("saw this data set in training")
-        elif model.kind in ("network", "custom") and not model.trained_on:
+        elif model.trained_on is None or (model.kind in ("network", "custom") and not seen):
             out.append("training data not stated")
-        elif not all(names_a_data_set(data_set_id(name)) for name in model.trained_on):
+        elif not all(map(names_a_data_set, seen)):
             out.append("training data not stated by data-set ids")  # a result of before they were checked
+        if model.audio:
+            out.append("uses audio")
+        if model.missing in _FILLED:
+            out.append(f"frames without a prediction {_FILLED[model.missing]}")
     out += [f"suspicious: {text.partition(':')[0]}" for text in record.suspicious]
     stored = model.submission or {}
     if stored.get("lossy"):
@@ -177,15 +202,52 @@ def badges(record: RunRecord) -> list[str]:
     return out
 
 
+def partly(board: Board, entry: Entry) -> list[str]:
+    """Return a badge for each metric that a model's own maps leave undefined in frames that others are judged by."""
+    return [
+        f"{column.label} undefined in {entry.record.counts.scored - entry.record.metrics[column.name].n:,} of its "
+        f"{entry.record.counts.scored:,} frames: not ranked by it"
+        for column in board.columns
+        if board.partial(entry, column)
+    ]
+
+
 def qualifiers(entry: Entry, rivals: Sequence[Entry]) -> list[str]:
     """Return what distinguishes a run's model from others of its name: version, options, and weights where needed."""
     model = entry.record.model
-    out = [f"version {model.version}"]
+    out = [f"version {model.version or UNKNOWN}"]
     out += [f"{name} = {_brief(model.options[name])}" for name in sorted(model.options)]
+    out += [] if model.identity else ["weights or code unknown"]
     same = [r for r in rivals if (r.record.model.name, r.record.model.version) == (model.name, model.version)]
     if len({r.record.model.checkpoint_sha256 for r in same}) > 1 and model.checkpoint_sha256:
         out.append(f"weights {model.checkpoint or ''} {model.checkpoint_sha256[:8]}".replace("  ", " "))
     return out
+
+
+def yes_or_no(said: bool | None) -> str:
+    """Return a claim in a word.
+
+    >>> yes_or_no(True), yes_or_no(None)
+    ('yes', 'unknown')
+    """
+    return UNKNOWN if said is None else "yes" if said else "no"
+
+
+def causality(model: ModelClaims) -> str:
+    """Say whether a model uses later frames, and how many."""
+    if model.causal is False and model.lookahead:
+        return f"no, sees {model.lookahead} frames ahead"
+    return yes_or_no(model.causal)
+
+
+def training(record: RunRecord) -> str:
+    """Say whose gaze a model has seen."""
+    model = record.model
+    if model.trained_on:
+        return ", ".join(model.trained_on)
+    if model.trained_on is None:
+        return UNKNOWN
+    return "nothing" if record.human or model.kind in ("reference", "submission") else "not stated"
 
 
 def _brief(setting: object) -> str:
@@ -209,6 +271,41 @@ def human_note(entry: Entry) -> str:
         f"{name} judges each observer by the density of all others and averages. Its truth is a single observer, so "
         f"its {', '.join(marked)} (marked \u2020 on the board) have another truth than those of the models: "
         "do not compare them."
+    )
+
+
+def one_of_each(board: Board) -> str:
+    """Say which run of each model a table shows, and where the others are."""
+    pairs = [(runs[0], other) for runs in board.history.values() for other in runs[1:] if not runs[0].notices]
+    if all(shown.age_key > other.age_key for shown, other in pairs):
+        older = count(len(pairs), "older run")
+        return f"Only the newest run of each model is shown. {older} can be reached from the newer one's page."
+    others = count(len(pairs), "other run")
+    return (
+        "Only one run of each model is shown: a live one rather than stored predictions, these rather than lossy ones, "
+        f"the newest of equals. {others} can be reached from its page."
+    )
+
+
+def notice(said: Notice) -> str:
+    """Return what was said of a run since it was stored, in a sentence.
+
+    >>> notice(Notice(kind="withdrawn", run="0" * 64, reason="wrong weights", time="2026-01-02T03:04:05Z"))
+    'Withdrawn on 2026-01-02: wrong weights.'
+    """
+    by = f" by the run {said.by[:12]}" if said.by else ""
+    return f"{said.kind.capitalize()}{by} on {said.time[:10]}: {said.reason.rstrip('.')}."
+
+
+def preferred(shown: Entry, other: Entry) -> str:
+    """Say why one of two runs of a model is shown and not the other, where it is not its age."""
+    a, b = shown.record.model.lossiness, other.record.model.lossiness
+    if a == b:
+        return ""
+    return (
+        ", whose predictions were scored as they were made"
+        if a == 0
+        else ", whose predictions were stored with less loss"
     )
 
 

@@ -24,12 +24,13 @@ from .sanitize import https_url, slug, visible
 HERE = Path(__file__).parent
 
 
-def index_page(boards: Sequence[Board]) -> str:
-    """Return the leaderboard page: every board, then how to read it, then what each protocol means."""
+def index_page(boards: Sequence[Board], comparisons: Sequence[Board] = ()) -> str:
+    """Return the leaderboard page: every board, comparisons on common frames, how to read it, what protocols mean."""
     newest = max(entry.age_key for board in boards for entry in board.shown)[0]
     return _environment().get_template("index.html").render(
         root="",
         boards=boards,
+        comparisons=comparisons,
         protocols=protocols_of(boards),
         n_runs=sum(len(runs) for board in boards for runs in board.history.values()),
         newest=newest,
@@ -44,14 +45,14 @@ def run_page(run: Loaded, board: Board) -> str:
         board: the board that it belongs to, whether the board shows it or a newer one.
     """
     entry = run.entry
-    history = board.history[entry.record.model.identity]
+    history = board.runs_of(entry)
     return _environment().get_template("run.html").render(
         root="../",
         entry=entry,
         r=entry.record,
         board=board,
         columns=run.columns,
-        newest=history[0],
+        shown=history[0],
         others=[other for other in history if other != entry],
         rows=run.stimuli,
         videos=run.videos,
@@ -105,7 +106,8 @@ def _environment() -> Environment:
 def _asset(name: str) -> Markup:
     """Return one of our own files, to stand inside its element."""
     text = (HERE / "assets" / name).read_text(encoding="utf-8")
-    assert "</" not in text, f"{name} would end its own element"
+    if "</" in text:
+        raise ValueError(f"{name} would end its own element")
     return Markup(text)  # our own text, not a result's
 
 

@@ -5,21 +5,9 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-_UNSEEN = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and newline
-    "\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff"  # zero width, and those that turn the direction of writing
-    "\ud800-\udfff]"
-)
+from vidsal.loaders.io.names import visible as visible
+
 _ADDRESS = re.compile(r"https://[A-Za-z0-9][A-Za-z0-9.-]*(:\d+)?([/?#][!-~]*)?")
-
-
-def visible(text: str) -> str:
-    """Replace every character that cannot be seen, or that reorders others, by U+FFFD.
-
-    >>> visible("a\\x00b")
-    'a\\ufffdb'
-    """
-    return _UNSEEN.sub("\ufffd", text)
 
 
 def slug(text: str, longest: int = 40) -> str:

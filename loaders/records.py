@@ -115,6 +115,7 @@ class DatasetInfo:
         observers: how many and what they did.
         splits: official splits with their numbers of stimuli, in words.
         register: file of `registers/` (without suffix) that lists the stimuli, their sizes and splits; None = none.
+        withheld: the splits whose gaze its authors keep, so that frames alone are a release.
         split_names: the official splits where there is no register.
         verified: facts checked on real files.
         unverified: facts taken from documentation or other people's readers only.
@@ -135,6 +136,7 @@ class DatasetInfo:
     splits: str = ""
     register: str | None = None
     split_names: tuple[str, ...] = ()
+    withheld: tuple[str, ...] = ()
     verified: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
     release: str | None = None

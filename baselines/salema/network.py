@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from vidsal.loaders.errors import WrongUse
 
@@ -53,6 +54,9 @@ class SalEMA(nn.Module):
         ema_loc: index of the averaged module, 0..61.
         residual: add that module's input to its averaged output.
 
+    Attributes:
+        dropout: share of the channels of the averaged layer's input that training drops.
+
     Raises:
         WrongUse: no such module, or its input and output differ in shape where `residual` needs them equal.
     """
@@ -69,6 +73,7 @@ class SalEMA(nn.Module):
             raise WrongUse(f"residual=True: module {ema_loc} changes the shape, so its input cannot be added")
         self.ema_loc = ema_loc
         self.residual = residual
+        self.dropout = 0.0
         self.alpha: nn.Parameter | float = nn.Parameter(torch.tensor([0.25])) if alpha is None else float(alpha)
 
     @property
@@ -98,6 +103,8 @@ class SalEMA(nn.Module):
         """
         layer = self.salgan[self.ema_loc]
         inner = self.salgan[: self.ema_loc](frame)
+        if self.training and self.dropout:
+            inner = F.dropout2d(inner, self.dropout)
         new = layer(inner)
         if self.overwrites and isinstance(layer, nn.ReLU):
             inner = new

@@ -108,16 +108,15 @@ class ConvGRUCell(nn.Module):
         r = sigmoid(a_r_x BN(w_r x) + a_r_h BN(u_r h) + b_r),   z likewise
         h' = (1 - z) h + z tanh(a_h_x BN(w x) + r (a_h_h BN(u h)) + b_h)
 
-    In training the recurrent input is dropped by channel with probability 0.2, one mask for a whole clip.
+    In training the recurrent input is dropped by channel with probability `drop`, one mask for a whole clip.
     """
-
-    DROP = 0.2
 
     drop_mask_1: Tensor
 
     def __init__(self, inputs: int, hidden: int) -> None:
         super().__init__()
         self.hidden = hidden
+        self.drop = 0.2
         for gate in ("r", "z", "h"):
             self.register_parameter(f"b_{gate}", nn.Parameter(torch.zeros(hidden, 1, 1)))
             self.register_parameter(f"a_{gate}_x", nn.Parameter(torch.ones(hidden, 1, 1)))
@@ -133,8 +132,8 @@ class ConvGRUCell(nn.Module):
 
     def draw_mask(self) -> None:
         """Draw the channels that the next clip of the training drops."""
-        keep = torch.full_like(self.drop_mask_1, 1 - self.DROP)
-        self.drop_mask_1.copy_(torch.bernoulli(keep) / (1 - self.DROP))
+        keep = torch.full_like(self.drop_mask_1, 1 - self.drop)
+        self.drop_mask_1.copy_(torch.bernoulli(keep) / (1 - self.drop))
 
     def part(self, name: str, x: Tensor, domain: str) -> Tensor:
         """Return one of the six terms: gain x normalised convolution; `name` such as `r_x` or `h_h`."""

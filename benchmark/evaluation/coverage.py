@@ -1,11 +1,16 @@
-"""Which stimuli a run covers, and what it leaves out and why."""
+"""Which stimuli and frames a run covers, and what it leaves out and why."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
 
 from vidsal.loaders.errors import MissingData
 from vidsal.loaders.release.release import Release, Stimulus
 
 from .results.schema import CoverageRecord
+from .selection import FrameSelection
 from .withheld import withheld
 
 
@@ -16,8 +21,10 @@ def cover(
     with_frames_only: bool = False,
     limit: int | None = None,
     predicted: frozenset[str] | None = None,
+    frames_of: FrameSelection | None = None,
 ) -> tuple[CoverageRecord, list[Stimulus]]:
-    """Choose the stimuli of a run: annotated, with frames where frames are needed, predicted where a submission says.
+    """Choose the stimuli of a run: annotated, with frames where frames are needed, predicted where a submission says,
+    with frames that were asked for where some were.
 
     Raises:
         MissingData: there are none; the message says what is missing and where it was looked for.
@@ -39,16 +46,39 @@ def cover(
             f"the submission predicts none of the {len(with_frames)} annotated stimuli of {release.id}, split "
             f"{release.split or 'all'}: nothing to score"
         )
-    chosen = held if limit is None else held[:limit]
+    selected = [s for s in held if frames_of is None or s.id in frames_of.spans]
+    if not selected:
+        raise MissingData(
+            f"{frames_of} has frames of none of the {len(held)} stimuli that could be scored on {release.id}, split "
+            f"{release.split or 'all'}: nothing to score"
+        )
+    chosen = selected if limit is None else selected[:limit]
     return (
         CoverageRecord(
             scored=tuple(s.id for s in chosen),
             annotated=len(annotated),
             not_annotated=tuple(s.id for s in release if not s.annotated),
             without_frames=tuple(s.id for s in annotated if s.id not in present),
-            left_out_by_limit=len(held) - len(chosen),
+            left_out_by_limit=len(selected) - len(chosen),
+            left_out_by_frames_of=len(held) - len(selected),
+            frames_of=None if frames_of is None else frames_of.digest,
             not_predicted=tuple(s.id for s in with_frames if predicted is not None and s.id not in predicted),
             with_frames_only=with_frames_only,
         ),
         chosen,
     )
+
+
+def looked_at(stimulus: Stimulus) -> int:
+    """Return how many annotated frames of a stimulus somebody looked at: those that a protocol scores."""
+    points = stimulus.gaze_points
+    steps = np.zeros(stimulus.n_frames + 1, np.int64)
+    np.add.at(steps, np.clip(points.frame, 0, stimulus.n_frames), 1)
+    np.add.at(steps, np.clip(points.frame_end + 1, 0, stimulus.n_frames), -1)
+    return int((np.cumsum(steps)[stimulus.annotated_indices()] > 0).sum())
+
+
+def expected_elsewhere(release: Release, covered: Iterable[str]) -> int:
+    """Return how many frames the protocol would score in the annotated stimuli that a run does not cover."""
+    here = set(covered)
+    return sum(looked_at(s) for s in release if s.annotated and s.id not in here)

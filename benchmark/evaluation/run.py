@@ -17,6 +17,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args
 
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -34,11 +35,14 @@ from ..metrics.gaze_path import GAZE_1, METRICS as GAZE_METRICS
 from ..model_card import faults_in_words
 from ..predictor import ModelInfo, Predictor
 from ..scoring import truth_cache
-from .coverage import cover
+from ..scoring.kernels.available import kernels
+from .coverage import cover, expected_elsewhere
 from .pool import Job, Maker, Model as Model, default_threads, limit_torch, versions, work
 from .results.aggregate import Summary, summarize
 from .results.schema import CoverageRecord, ScoredModel
-from .results.store import Run, make_record, now, rows_digest
+from .results.scored_frames import by_frame
+from .results.store import Run, make_record, now, rows_digest, stimuli_digest
+from .selection import FrameSelection, select_frames
 from .split_negatives import SplitNegatives, split_negatives
 from .stimulus import DEVICES_KEY, GAZE_KEY, LOOKS_KEY, SCORED, FrameScorer, frames_schema, score_humans, score_stimulus
 from .suspicious import suspicious
@@ -63,6 +67,7 @@ class Settings:
             release; None = use none. Scores are the same.
         threads: of torch in each process; recorded, because a network's bits may depend on it.
         score_on: `host`, or `device`: predictions are scored in batches where they are, to 1e-6 the same.
+        frames_of: score only these frames; None = all.
     """
 
     protocol: protocols.Protocol
@@ -73,6 +78,11 @@ class Settings:
     truth_cache: str | Path | None = "auto"
     threads: int = field(default_factory=default_threads)
     score_on: ScoreOn = "host"
+    frames_of: FrameSelection | None = None
+
+    def only(self, stimulus_id: str) -> frozenset[int] | None:
+        """Return the frames of a stimulus that are to be scored; None = all."""
+        return None if self.frames_of is None else self.frames_of.of(stimulus_id)
 
     def __post_init__(self) -> None:
         if self.score_on not in get_args(ScoreOn):
@@ -141,6 +151,7 @@ def evaluate(
     with_frames_only: bool = False,
     limit: int | None = None,
     score_on: ScoreOn = "host",
+    frames_of: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Run:
     """Score a predictor as it predicts; nothing is written.
@@ -154,6 +165,7 @@ def evaluate(
         limit: at most so many stimuli.
         score_on: `host`, or `device`: predictions are scored in batches on the device where they are; the scores are
             equal to 1e-6. Not for every protocol.
+        frames_of: score only the frames that this run scored (its folder), or that a file lists; see `select_frames`.
         progress: called with (done, total, stimulus id) after each stimulus.
 
     Returns:
@@ -166,6 +178,7 @@ def evaluate(
     if not isinstance(model, (Predictor, HumanReference)) or not isinstance(model.info, ModelInfo):
         raise WrongUse(f"{type(model).__name__} is no predictor: it needs `info` and `predict(frames, stimulus)`")
     settings = Settings(protocols.protocol(protocol), recipe, with_frames_only, limit, score_on=score_on)
+    settings = with_frames_of(settings, frames_of)
     with TemporaryDirectory(prefix="vidsal-") as partial:
         return run(
             lambda: model, ModelRecord.of(model), data, settings, partial=Path(partial), progress=progress, workers=1
@@ -208,6 +221,7 @@ def run(
         with_frames_only=settings.with_frames_only,
         limit=settings.limit,
         predicted=settings.predicted,
+        frames_of=settings.frames_of,
     )
     key = _input_digest(model, data, settings, coverage)
     folder = partial / key[:24]
@@ -217,7 +231,11 @@ def run(
         annotated = [s for s in data if s.annotated]
         for shape in sorted({(s.height, s.width) for s in chosen}):
             _store_negatives(folder, annotated, shape, settings)
-        jobs = _Job.each(chosen, data, make, folder, settings.threads, settings=settings)
+        plain = replace(settings, frames_of=None)  # each job has its own part of it
+        jobs = [
+            replace(job, only=settings.only(job.stimulus_id))
+            for job in _Job.each(chosen, data, make, folder, settings.threads, settings=plain)
+        ]
         work(jobs, data, workers, progress)
         schema = frames_schema(settings.protocol.labels)
         tables = [pq.read_table(job.rows, schema=schema, use_threads=False) for job in jobs]
@@ -269,9 +287,10 @@ def _gaze_record(gaze: Mapping[str, Mapping[str, float | None]]) -> dict[str, An
 
 @dataclass(frozen=True)
 class _Job(Job):
-    """One stimulus to score."""
+    """One stimulus to score, or some frames of it."""
 
     settings: Settings
+    only: frozenset[int] | None = None
 
     @property
     def rows(self) -> Path:
@@ -287,9 +306,8 @@ class _Job(Job):
     def do(self, model: Model, data: Release) -> None:
         stimulus = data[self.stimulus_id]
         negatives = _negatives(self.folder, (stimulus.height, stimulus.width))
-        scorer = FrameScorer(
-            self.settings.protocol, self.settings.recipe, negatives, _stored(stimulus, data, self.settings)
-        )
+        stored = _stored(stimulus, data, self.settings)
+        scorer = FrameScorer(self.settings.protocol, self.settings.recipe, negatives, stored, self.only)
         if isinstance(model, HumanReference):
             table = score_humans(model, stimulus, scorer)
         elif self.settings.score_on == "device":
@@ -322,6 +340,7 @@ def _input_digest(model: ModelRecord, data: Release, settings: Settings, coverag
         "scored": list(coverage.scored),
         "threads": settings.threads,
         **({} if settings.score_on == "host" else {"score_on": settings.score_on}),
+        **({} if settings.frames_of is None else {"frames_of": settings.frames_of.digest}),
     }
     return sha256_text(canonical(content))
 
@@ -356,6 +375,7 @@ def _finish(
     protocol = settings.protocol
     summary = summarize(rows, protocol.metrics, protocol.average)
     recipe = settings.recipe or data.default_truth
+    stimuli = _stimulus_table(summary.stimuli, data)
     record = make_record(
         {
             "release": {k: data.record[j] for k, j in _RELEASE.items()},
@@ -363,19 +383,21 @@ def _finish(
             "protocol": {**protocol.to_dict(), "digest": protocol.digest},
             "model": model.card().model_dump(),
             "truth": {"recipe": recipe, **data.record["truth"]["recipes"][recipe], "points": model.points},
-            "coverage": coverage.model_dump(),
+            "coverage": by_frame(coverage, rows, expected_elsewhere(data, coverage.scored)).model_dump(),
             "counts": summary.counts.model_dump(),
             "metrics": {label: metric.model_dump() for label, metric in summary.metrics.items()},
             "suspicious": _suspicious(rows, notes.values(), summary, model),
             "gaze_points": _gaze_record({stimulus_id: _gaze_of(n) for stimulus_id, n in notes.items()}),
             "input_digest": key,
-            "frames_digest": rows_digest(rows),
+            "rows_digest": rows_digest(rows),
+            "stimuli_digest": stimuli_digest(stimuli),
             "engine": {
                 "vidsal": __version__,
                 "engine": ENGINE,
                 "threads": settings.threads,
                 **_place(settings, notes.values()),
                 "python": platform.python_version(),
+                "numba": versions("numba").get("numba", "none") if kernels() else "none",
                 **versions(*_PACKAGES),
             },
             "command": model.command,
@@ -383,11 +405,16 @@ def _finish(
             "duration_s": round(seconds, 3),
         }
     )
-    stimuli = summary.stimuli
+    return Run(record, rows, stimuli)
+
+
+def _stimulus_table(means: pd.DataFrame, data: Release) -> pa.Table:
+    """Return stimuli.parquet: the means of each stimulus, its group and its attributes."""
     known = {s.id: s.row for s in data}
-    stimuli["group_id"] = [known[i]["group_id"] for i in stimuli["stimulus_id"]]
-    stimuli["attributes"] = [list(known[i]["attributes"]) for i in stimuli["stimulus_id"]]
-    return Run(record, rows, pa.Table.from_pandas(stimuli, preserve_index=False).replace_schema_metadata(None))
+    table = means.copy()
+    table["group_id"] = [known[i]["group_id"] for i in means["stimulus_id"]]
+    table["attributes"] = [list(known[i]["attributes"]) for i in means["stimulus_id"]]
+    return pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(None)
 
 
 _RELEASE = {"id": "release", "digest": "digest", "dataset": "dataset", "variant": "variant", "title": "title"}
@@ -404,3 +431,8 @@ def _place(settings: Settings, notes: Iterable[Mapping[bytes, bytes]]) -> dict[s
 def with_threads(settings: Settings, threads: int | None) -> Settings:
     """Return the settings with another number of torch threads; None keeps the default."""
     return settings if threads is None else replace(settings, threads=threads)
+
+
+def with_frames_of(settings: Settings, frames_of: str | Path | None) -> Settings:
+    """Return the settings for only the frames of a run or of a list, see `select_frames`; None keeps all."""
+    return settings if frames_of is None else replace(settings, frames_of=select_frames(frames_of))

@@ -33,7 +33,7 @@ from ..scoring.truth_cache import StimulusTruth
 from .split_negatives import SplitNegatives
 from .suspicious import Looks
 
-SCORED, NO_FIXATION, NO_PREDICTION = "scored", "no_fixation", "no_prediction"
+SCORED, NO_FIXATION, NO_PREDICTION, LEFT_OUT = "scored", "no_fixation", "no_prediction", "left_out"
 GAZE_KEY = b"vidsal.gaze_points"
 DEVICES_KEY = b"vidsal.devices"
 LOOKS_KEY = b"vidsal.looks"
@@ -74,8 +74,14 @@ class FrameRows:
         self.status.append(status)
         self.reason.append(reason)
 
+    def ordered(self) -> FrameRows:
+        """Return the same rows, ascending by frame."""
+        order = sorted(range(len(self.frame)), key=self.frame.__getitem__)
+        columns = (self.frame, self.n_fixations, self.scores, self.status, self.reason)
+        return FrameRows(self.stimulus_id, self.labels, *([column[i] for i in order] for column in columns))  # type: ignore[arg-type]
+
     def table(self) -> pa.Table:
-        """Return the rows as a table, ascending by frame."""
+        """Return the rows as a table, in the order in which they were added."""
         values = [[float("nan") if s is None else s[name] for s in self.scores] for name in self.labels]
         columns = [
             pa.array([self.stimulus_id] * len(self.frame), pa.string()),
@@ -97,12 +103,28 @@ class FrameScorer:
         recipe: name of the truth recipe; None = the release's default.
         negatives: of the frames of this stimulus's size.
         stored: precomputed truths of the stimulus; None where there are none.
+        only: the frames to score; None = all.
     """
 
     protocol: Protocol
     recipe: str | None
     negatives: SplitNegatives
     stored: StimulusTruth | None = None
+    only: frozenset[int] | None = None
+
+    def asked_for(self, frame: int) -> bool:
+        """Whether a frame is to be scored."""
+        return self.only is None or frame in self.only
+
+    def add_left_out(self, rows: FrameRows, stimulus: Stimulus) -> FrameRows:
+        """Add the rows of the frames that are not to be scored, and return all in their order."""
+        if self.only is None:
+            return rows
+        for frame in stimulus.annotated_indices().tolist():
+            if not self.asked_for(frame):
+                n = _n_fixated(stimulus, frame)
+                rows.add(frame, n, None, LEFT_OUT if n else NO_FIXATION, "this frame was not asked for" if n else None)
+        return rows.ordered()
 
     def truth(self, stimulus: Stimulus, frame: int, negatives: Negatives | None) -> FrameTruth:
         """Prepare the truth of a frame from all of its points, or take the stored one."""
@@ -266,6 +288,8 @@ def score_stimulus(
 
     def items() -> Iterator[Item]:
         for item in complete(predictor, stimulus):
+            if not scorer.asked_for(item if isinstance(item, int) else item.frame):
+                continue
             if isinstance(item, Prediction) and item.xy is not None:
                 path[item.frame] = item.xy
             elif isinstance(item, Prediction):
@@ -274,6 +298,7 @@ def score_stimulus(
 
     for row in (score_all or _one_by_one)(items(), stimulus, scorer):
         rows.add(*row)
+    rows = scorer.add_left_out(rows, stimulus)
     noted = {LOOKS_KEY: json.dumps(looks.to_dict())}
     if not np.isnan(path).all():
         noted[GAZE_KEY] = json.dumps(_gaze_scores(path, stimulus))
@@ -381,10 +406,8 @@ def score_humans(reference: HumanReference, stimulus: Stimulus, scorer: FrameSco
     """Score a human reference over one stimulus; a row is the mean over its comparisons."""
     rows = FrameRows(stimulus.id, scorer.protocol.labels)
     negatives = scorer.negatives.of(stimulus)
-    for frame in stimulus.annotated_indices().tolist():
-        everybody = stimulus.gaze_points.at(frame)
-        pixels = np.stack([stimulus.gaze_points.x[everybody], stimulus.gaze_points.y[everybody]], axis=1)
-        n_fixated = len(np.unique(np.floor(pixels), axis=0))
+    for frame in filter(scorer.asked_for, stimulus.annotated_indices().tolist()):
+        n_fixated = _n_fixated(stimulus, frame)
         if not n_fixated:
             rows.add(frame, 0, None, NO_FIXATION, None)
             continue
@@ -399,7 +422,12 @@ def score_humans(reference: HumanReference, stimulus: Stimulus, scorer: FrameSco
         means = {label: _mean([s[label] for s in scores]) for label in scorer.protocol.labels}
         mean = FrameScores(means, shared_reasons(scores))
         rows.add(frame, n_fixated, mean, SCORED, _reason(mean))
-    return rows.table()
+    return scorer.add_left_out(rows, stimulus).table()
+
+
+def _n_fixated(stimulus: Stimulus, frame: int) -> int:
+    """Distinct pixels of a frame that somebody looked at."""
+    return len(np.unique(np.floor(stimulus.points(frame)), axis=0))
 
 
 def shared_reasons(scores: Sequence[FrameScores]) -> dict[str, str]:

@@ -6,7 +6,10 @@ A module of metrics defines a `Family` and enters each variant with `@metric(FAM
 
 from __future__ import annotations
 
+import ast
+import inspect
 import re
+import textwrap
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -111,12 +114,28 @@ class Metric(_Shared):
 
     @property
     def summary(self) -> str:
-        """First line of the definition's docstring."""
-        return (self.function.__doc__ or "").strip().splitlines()[0]
+        """First line of what the definition says of itself."""
+        return (_docstring(self.function) or self.name).splitlines()[0]
+
+    @property
+    def definition(self) -> str:
+        """First paragraph of what the definition says of itself, on one line."""
+        return (_docstring(self.function) or self.name).split("\n\n")[0].replace("\n", " ")
 
     def __call__(self, **maps: Map) -> float:
         """Score, picking the needed ones of the named maps."""
         return self.function(**{name: maps[name] for name in self.needs})
+
+
+def _docstring(function: Function) -> str:
+    """Return the docstring of a definition, from its source where `python -OO` dropped it."""
+    if function.__doc__:
+        return inspect.cleandoc(function.__doc__)
+    try:
+        first = ast.parse(textwrap.dedent(inspect.getsource(function))).body[0]
+        return ast.get_docstring(first) or ""  # type: ignore[arg-type]
+    except (OSError, SyntaxError, TypeError):
+        return ""
 
 
 REGISTRY: dict[str, Metric] = {}

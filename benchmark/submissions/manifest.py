@@ -6,6 +6,7 @@ everything. Nothing in it is ever opened, followed or evaluated.
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -23,8 +24,8 @@ from pydantic import (
     model_validator,
 )
 
-from vidsal.loaders.errors import BadData, MissingData
-from vidsal.loaders.io.files import canonical, sha256_text, write_json
+from vidsal.loaders.errors import BadData, MissingData, WrongUse
+from vidsal.loaders.io.files import canonical, parse_json, sha256_text, write_json
 
 from ..model_card import Digest, ModelClaims, Text, in_words
 from ..predictor import Fit, ModelInfo, check_trained_on, data_set_id
@@ -56,15 +57,15 @@ class ReleaseRef(_Part):
 
 
 class ModelPart(ModelClaims):
-    """The model, as a table names it; its name can be the name of a folder."""
+    """The model, as a table names it."""
 
     model_config = ConfigDict(extra="forbid")
 
-    name: Word
-
     @field_validator("trained_on")
     @classmethod
-    def _ids_of_data_sets(cls, names: tuple[str, ...]) -> tuple[str, ...]:
+    def _ids_of_data_sets(cls, names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+        if names is None:
+            return None
         ids = tuple(map(data_set_id, names))
         check_trained_on("of this submission", ids)
         return ids
@@ -234,6 +235,45 @@ def read(folder: Path) -> Manifest | None:
         found = faults(error)
         more = [f"and {len(found) - 10} more"] if len(found) > 10 else []
         raise BadData(f"{path}: no manifest of format 1: {'; '.join(found[:10] + more)}") from error
+
+
+def read_model(path: str | Path) -> ModelPart:
+    """Read what a file says of a model: the `model` part of a manifest as TOML or JSON, alone or under `model`.
+
+    Raises:
+        MissingData: there is no such file. BadData: it is something else; every wrong field is named.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise MissingData(f"{path}: no such file; it holds what submission.json says of a model, as TOML or JSON")
+    try:
+        text = path.read_text(encoding="utf-8")
+        found = parse_json(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
+        part = found.get("model", found) if isinstance(found, dict) else found
+        return ModelPart.model_validate_json(canonical(part))
+    except ValidationError as error:
+        raise BadData(f"{path}: not what a manifest says of a model: {'; '.join(faults(error)[:10])}") from error
+    except (ValueError, RecursionError, TypeError) as error:
+        raise BadData(
+            f"{path}: not readable as {'JSON' if path.suffix.lower() == '.json' else 'TOML'}: {error}"
+        ) from error
+
+
+def with_model(manifest: Manifest, model: ModelPart | None, where: Path) -> Manifest:
+    """Return the manifest with what else is known of the model.
+
+    Raises:
+        WrongUse: the two contradict each other.
+    """
+    if model is None:
+        return manifest
+    said = manifest.model.model_dump(exclude_unset=True) if manifest.model else {}
+    further = model.model_dump(exclude_unset=True)
+    differing = sorted(k for k in said.keys() & further.keys() if said[k] != further[k])
+    if differing:
+        key = differing[0]
+        raise WrongUse(f"{where}: {NAME} says {key} {said[key]!r} of the model, the file of the model {further[key]!r}")
+    return manifest.model_copy(update={"model": ModelPart.model_validate({**said, **further})})
 
 
 def faults(error: ValidationError) -> list[str]:

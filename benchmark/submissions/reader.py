@@ -24,7 +24,7 @@ from .formats.folder import MapFiles
 from .formats.stored import Limits, check_gaze
 from .frame_numbers import Asked, FrameFacts, settle
 from .layout import Entry, Layout, scan, stored
-from .manifest import FirstFrame, Manifest, PredictionPart
+from .manifest import FirstFrame, Manifest, ModelPart, PredictionPart
 from .pattern import scan_pattern
 
 _HASHING = 4
@@ -159,6 +159,7 @@ def open_submission(
     data: Release,
     *,
     said: Said = Said(),
+    model: ModelPart | None = None,
     declared: Declared | None = None,
     with_frames_only: bool = False,
     threads: int = 1,
@@ -169,6 +170,7 @@ def open_submission(
         root: its folder.
         data: release and split on which it is to be scored.
         said: what the command says of it.
+        model: what else is known of the model, see `read_model`.
         declared: what shipped models declare, so that a submission that names one need not say its `fit`.
         with_frames_only: expect only stimuli whose frames are present.
         threads: number of decoding threads.
@@ -180,7 +182,7 @@ def open_submission(
     root = Path(root)
     everything = data if data.split in (None, "all") else Release(data.root)
     layout = _layout(root, everything.ids, said)
-    manifest = _inherited(_manifest(root, said), declared)
+    manifest = _inherited(manifests.with_model(_manifest(root, said), model, root), declared)
     notes = _fits(manifest, data, root)
     reader = _reader(root, data, layout, manifest, said, threads)
     expected = Expectation(_expected(data, manifest, with_frames_only), manifest, reader.asked)
@@ -199,6 +201,7 @@ class Reopen:
         data_root, split: the release.
         said: as for `open_submission`; with the `fit` that was settled there.
         threads: number of decoding threads.
+        model: as for `open_submission`.
     """
 
     root: Path
@@ -206,12 +209,14 @@ class Reopen:
     split: str | None
     said: Said
     threads: int
+    model: ModelPart | None = None
 
     def __call__(self) -> StoredPredictions:
         """List the folder again, without looking into its files."""
         data = Release(self.data_root, self.split)
         layout = _layout(self.root, Release(self.data_root).ids, self.said)
-        return _reader(self.root, data, layout, _manifest(self.root, self.said), self.said, self.threads)
+        manifest = manifests.with_model(_manifest(self.root, self.said), self.model, self.root)
+        return _reader(self.root, data, layout, manifest, self.said, self.threads)
 
 
 def _layout(root: Path, ids: Sequence[str], said: Said) -> Layout:

@@ -16,9 +16,9 @@ from vidsal.loaders.release.release import Release
 
 from .. import protocols
 from ..evaluation.results.store import Run
-from ..evaluation.run import ModelRecord, Settings, run
+from ..evaluation.run import ModelRecord, Settings, run, with_frames_of
 from ..scoring import truth_cache as truths
-from .manifest import FirstFrame
+from .manifest import FirstFrame, read_model
 from .reader import Declared, Opened, Reopen, Said, open_submission
 
 _MOST_DECODERS = 4
@@ -34,6 +34,7 @@ def score(
     missing: str | None = None,
     fit: str | None = None,
     name: str | None = None,
+    model: str | Path | None = None,
     pattern: str | None = None,
     strict: bool = False,
     declared: Declared | None = None,
@@ -42,6 +43,7 @@ def score(
     limit: int | None = None,
     workers: int = 1,
     truth_cache: str | Path | None = "auto",
+    frames_of: str | Path | None = None,
     partial_folder: Path | None = None,
     fresh: bool = False,
     command: str | None = None,
@@ -58,6 +60,7 @@ def score(
         kind, first_frame, missing, fit, name: what submission.json does not say: kind of the maps, number of frame 0
             in the names of images and arrays (`own`: that of each stimulus's first image in the release), what a frame
             without prediction means, how maps of another aspect than the frame lie on it, name of the model.
+        model: file with what submission.json says of a model, as TOML or JSON, for what that leaves unsaid.
         pattern: of the paths of its files, `{stimulus}/maps/{frame}.png`; None = a known layout.
         strict: refuse what is lossy, not verified or otherwise unusual.
         declared: what shipped models declare, by name.
@@ -67,6 +70,7 @@ def score(
         workers: number of processes; the result does not depend on it.
         truth_cache: precomputed truth, see `scoring/truth_cache.py`: `auto` = the release's own, if it was
             computed; `build` = compute it there first; a folder = compute and use it there; None or `off` = none.
+        frames_of: score only the frames that this run scored (its folder), or that a file lists.
         partial_folder: where unfinished work is kept, to be resumed; None = nowhere.
         fresh: start again instead of resuming.
         command: the command that repeats this run, for run.json.
@@ -83,11 +87,13 @@ def score(
     """
     rules = protocols.protocol(protocol)
     threads = max(1, min(_MOST_DECODERS, (os.cpu_count() or 1) // workers - 1))  # one core is the scorer's
+    described = None if model is None else read_model(model)
     said = Said(kind, first_frame, missing, fit, name, pattern)
     opened = open_submission(
         submission,
         data,
         said=said,
+        model=described,
         declared=declared,
         with_frames_only=with_frames_only,
         threads=threads,
@@ -109,7 +115,9 @@ def score(
     settings = Settings(
         rules, recipe, with_frames_only, limit, predicted=opened.predicted, truth_cache=cache, threads=1
     )
-    reopen = Reopen(Path(submission), data.root, data.split, replace(said, fit=opened.manifest.prediction.fit), threads)
+    settings = with_frames_of(settings, frames_of)
+    settled = replace(said, fit=opened.manifest.prediction.fit)
+    reopen = Reopen(Path(submission), data.root, data.split, settled, threads, described)
     with TemporaryDirectory(prefix="vidsal-") as temporary:
         folder = Path(temporary) if partial_folder is None else partial_folder
         if fresh and folder.is_dir():

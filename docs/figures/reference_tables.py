@@ -84,7 +84,9 @@ def model_blocks() -> dict[str, str]:
     sections: list[str] = []
     for name, entry in models.TABLE.items():
         info = declared(name)
-        rows.append((f"`{name}`", entry.kind, entry.summary, info.output, _looks(info), ", ".join(info.trained_on)))
+        rows.append(
+            (f"`{name}`", entry.kind, entry.summary, info.output, _looks(info), ", ".join(info.trained_on or ()))
+        )
         if entry.kind == "network":
             sections += [f"### {name}\n", *network_lines(models.baseline(name))]
     header = ("model", "kind", "what it is", "predicts", "looks ahead", "trained on")

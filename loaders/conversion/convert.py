@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, suppress
@@ -20,13 +20,15 @@ from typing import Any
 
 from .. import registry
 from ..errors import MachineFault, MissingData, WrongUse
-from ..io.files import canonical, lock_folder, sha256_text, write_json
+from ..io.files import atomic_write, canonical, lock_folder, sha256_text, write_json
 from ..io.progress import Progress, silent
 from ..io.workers import pool
-from ..records import Anomaly, DatasetInfo, Form, Report
+from ..records import Anomaly, DatasetInfo, Form, Report, StimulusRow
 from ..schema import SCHEMA_VERSION
+from .cards import cards
 from .job import Job, convert_one, still_valid
-from .join import Joiner, first_reason
+from .join import Joiner, first_reason, no_gaze
+from .locate import elsewhere
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,13 @@ def choose_form(name: str, variant: str | None, source: Path) -> Form:
     )
 
 
+def _check_gaze(form: Form, source: Path, rows: Sequence[StimulusRow]) -> None:
+    """Refuse frames without any gaze before they are decoded, unless the gaze is withheld from everybody."""
+    if form.present(source) or any(row.extra or row.split in form.INFO.withheld for row in rows):
+        return
+    raise MissingData(no_gaze(form.INFO, len(rows), source))
+
+
 def _check_folder(source: Path, info: DatasetInfo) -> None:
     if not source.is_dir():
         raise MissingData(f"{source}: no such folder; expected {'; '.join(info.layout)}. {info.obtain}")
@@ -111,13 +120,20 @@ def convert(
         MachineFault: the disk is full, or a worker died.
     """
     source, out = Path(source).resolve(), Path(out)
-    form = choose_form(name, variant, source)
-    _check_out(out, form.INFO.release_id)
+    registry.variants(name)
     report = Report()
-    rows = list(form.stimuli(source, report))
-    if not rows:
-        reason = first_reason(report)
-        raise MissingData(f"{source}: nothing of {form.INFO.release_id} can be converted{reason}. {form.INFO.obtain}")
+    try:
+        form = choose_form(name, variant, source)
+        _check_out(out, form.INFO.release_id)
+        rows = list(form.stimuli(source, report))
+        if not rows:
+            reason = first_reason(report)
+            raise MissingData(
+                f"{source}: nothing of {form.INFO.release_id} can be converted{reason}. {form.INFO.obtain}"
+            )
+        _check_gaze(form, source, rows)
+    except MissingData as error:
+        raise MissingData(f"{error}{elsewhere(name, variant, source)}") from error
     key = sha256_text(canonical([form.INFO.release_id, form.INFO.version, SCHEMA_VERSION, str(source)]))[:16]
     partial = out / ".partial" / key
     jobs = [Job(name, form.INFO.variant, source, partial, row) for row in rows]
@@ -159,6 +175,9 @@ def _publish(release: dict[str, Any], files: list[Path], source: Path, out: Path
     for file in files:
         os.replace(file, out / file.name)
     write_json(out / "local.json", {"frames_root": str(source)})
+    for name, text in cards(release, out).items():
+        with atomic_write(out / name) as file:
+            file.write_text(text, encoding="utf-8")
     write_json(out / "release.json", release)
 
 

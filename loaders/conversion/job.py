@@ -21,6 +21,7 @@ from .. import registry
 from ..errors import BadData
 from ..formats import frames
 from ..io.files import sha256, sha256_text, write_json
+from ..io.folders import files
 from ..records import LOST, DatasetInfo, Gaze, Report, StimulusRow
 from ..schema import GAZE, fixations_table, flagged, gaze_table
 from . import parts
@@ -57,7 +58,7 @@ class Job:
 def _stamp(path: Path) -> list[Any] | str | None:
     """What changes when a file, or one of a folder's files, does; None where nothing is."""
     if path.is_dir():
-        states = sorted((file.name, *_state(file)) for file in path.iterdir() if file.is_file())
+        states = [(file.name, *_state(file)) for file in files(path)]
         return sha256_text("".join(f"{name} {size} {time}\n" for name, size, time in states))
     return [*_state(path)] if path.exists() else None
 
@@ -148,6 +149,8 @@ def _probe(path: Path, row: StimulusRow, report: Report) -> frames.FrameSource |
         return None
     for note in found.notes:
         report.add("frames", row.source_file, note)
+    for remark in found.remarks:
+        report.add("frames", row.source_file, remark, fatal=False)
     if row.n_frames is not None and found.n_frames != row.n_frames:
         report.add("mismatch", row.source_file, f"{found.n_frames} frames decoded, the register says {row.n_frames}")
     if row.width is not None and (found.width, found.height) != (row.width, row.height):
@@ -172,20 +175,16 @@ def _complete(row: StimulusRow, found: frames.FrameSource | None) -> StimulusRow
 
 
 def _count(row: StimulusRow, found: frames.FrameSource | None, gaze: Gaze, report: Report) -> int:
-    """Decide n_frames: the loader's exception, decoded, register, annotation; a higher last annotated frame wins
-    where there are no frames."""
+    """Decide n_frames: the loader's exception, decoded, register, annotation; what is annotated past it is surplus."""
     if gaze.n_frames is not None:
         return gaze.n_frames
-    last = gaze.last_annotated
-    annotated = 0 if last is None else last + 1
-    if found is None and row.n_frames is not None and annotated > row.n_frames:
-        report.add(
-            "mismatch",
-            row.stimulus_id,
-            f"annotation runs to frame {last}, the register says {row.n_frames} frames",
-        )
-        return annotated
-    return row.n_frames if row.n_frames is not None else annotated
+    last = -1 if gaze.last_annotated is None else gaze.last_annotated
+    if row.n_frames is None:
+        return last + 1
+    if found is None and last >= row.n_frames:
+        message = f"annotation runs to frame {last}, the register says {row.n_frames} frames, which is taken"
+        report.add("mismatch", row.stimulus_id, message)
+    return row.n_frames
 
 
 def _tables(name: str, row: StimulusRow, gaze: Gaze, n_frames: int, report: Report) -> tuple[pa.Table, pa.Table]:

@@ -107,7 +107,7 @@ class Joiner:
             The content of release.json, the files that belong to it, and the anomalies.
 
         Raises:
-            MissingData: not one stimulus can be used, or none has gaze or frames.
+            MissingData: not one stimulus can be used, or none has gaze that is not withheld from everybody.
         """
         read = [json.loads(job.done.read_text(encoding="utf-8")) for job in self._jobs]
         found = [*report, *(Anomaly(**a) for record in read for a in record["anomalies"])]
@@ -120,6 +120,9 @@ class Joiner:
                 f"no stimulus of {self._info.release_id} can be used, none has gaze or frames that can be read"
                 f"{first_reason(anomalies)}"
             )
+        gazed = any(s["annotated"] or s["split"] in self._info.withheld for s in stimuli)
+        if not gazed and not any(a.kind == "unreadable" for a in anomalies):  # what is damaged is told as such
+            raise MissingData(no_gaze(self._info, len(stimuli), self._jobs[0].source))
         anomalies += [*_frames_missing(stimuli), *_outside(records)]
         rows = {name: future.result() for name, future in self._tables.items()}
         self._pool.shutdown()
@@ -195,6 +198,14 @@ def _outside(records: list[dict[str, Any]]) -> list[Anomaly]:
             message = f"{what} lie outside the frame in {len(counts)} stimuli: {names}; kept, but no points"
             found.append(Anomaly("out-of-range", where, message, sum(counts.values()), fatal=kind == "events"))
     return found
+
+
+def no_gaze(info: DatasetInfo, count: int, source: Path) -> str:
+    """Say that there are stimuli, but not the gaze on one of them."""
+    return (
+        f"{source}: frames of {count} stimuli of {info.name}, but no gaze of {info.release_id} is here; expected "
+        f"{'; '.join(info.layout)}. {info.obtain}"
+    )
 
 
 def first_reason(anomalies: Sequence[Anomaly]) -> str:

@@ -21,6 +21,7 @@ from ..formats import matlab
 from ..formats.frame_spans import frame_span, order_within, starts_past
 from ..formats.frames import VIDEO_SUFFIXES
 from ..io import registers
+from ..io.folders import entries, files, folders
 from ..io.names import natural_key, shortlist
 from ..records import FORCED_START, DatasetInfo, Float64Array, Gaze, Mask, Report, Screen, StimulusRow, Truth
 
@@ -105,20 +106,20 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
     Raises:
         MissingData: there are none.
     """
-    folders = _folders(source)
-    if not folders:
+    found = _folders(source)
+    if not found:
         raise MissingData(f"{source}: no <video>/{GAZE_FILE}; expected {'; '.join(INFO.layout)}. {INFO.obtain}")
     known = registers.rows("ledov")
-    absent = [line["video"] for line in known if line["video"] not in folders]
+    absent = [line["video"] for line in known if line["video"] not in found]
     if absent:
         shown = shortlist(absent, 3, counted=False)
         report.add("missing", ".", f"{len(absent)} of {len(known)} videos: {shown}", count=len(absent))
     for line in known:
-        if line["video"] in folders:
-            yield _registered(line, source, folders[line["video"]])
-    for name in sorted(set(folders) - {line["video"] for line in known}, key=natural_key):
-        file = _gaze_file(folders[name])
-        where = folders[name].relative_to(source).as_posix()
+        if line["video"] in found:
+            yield _registered(line, source, found[line["video"]])
+    for name in sorted(set(found) - {line["video"] for line in known}, key=natural_key):
+        file = _gaze_file(found[name])
+        where = found[name].relative_to(source).as_posix()
         report.add("surplus", where, "a video that the register does not know")
         try:
             data = None if file is None else read(file)
@@ -126,7 +127,7 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
             report.add("unreadable", where, f"{error}; left out")
             continue
         if data is not None:
-            video = _video(source, folders[name], name)
+            video = _video(source, found[name], name)
             yield StimulusRow(name, "all", video, data.width, data.height, data.n_frames, data.fps, extra=where)
 
 
@@ -304,13 +305,12 @@ def _registered(line: dict[str, str], source: Path, folder: Path) -> StimulusRow
 
 def _video(source: Path, folder: Path, name: str) -> str:
     """The video of a folder: the one of its name, else the first, else where it should lie."""
-    files = [f for f in sorted(folder.iterdir()) if f.suffix.lower() in VIDEO_SUFFIXES and not f.name.startswith(".")]
-    files.sort(key=lambda f: f.stem != name)
-    return (files[0] if files else folder / f"{name}.mp4").relative_to(source).as_posix()
+    found = sorted(files(folder, *VIDEO_SUFFIXES), key=lambda f: f.stem != name)
+    return (found[0] if found else folder / f"{name}.mp4").relative_to(source).as_posix()
 
 
 def _gaze_file(folder: Path) -> Path | None:
-    return next((f for f in sorted(folder.iterdir()) if f.name.lower() == GAZE_FILE.lower()), None)
+    return next((f for f in entries(folder) if f.name.lower() == GAZE_FILE.lower()), None)
 
 
 def _folders(source: Path) -> dict[str, Path]:
@@ -318,10 +318,8 @@ def _folders(source: Path) -> dict[str, Path]:
     known = {line["video"] for line in registers.rows("ledov")}
     for root in (source, source / "LEDOV"):
         found: dict[str, Path] = {}
-        for folder in sorted(root.iterdir()) if root.is_dir() else ():
-            if not folder.is_dir() or folder.name.startswith((".", "__")):
-                continue
-            holds = {f.name.lower() for f in folder.iterdir()}
+        for folder in folders(root):
+            holds = {f.name.lower() for f in entries(folder)}
             video = any(name.endswith(tuple(VIDEO_SUFFIXES)) for name in holds)
             if GAZE_FILE.lower() in holds or (folder.name in known and video):
                 found[folder.name] = folder

@@ -16,6 +16,7 @@ import numpy as np
 
 from ..errors import BadData, MissingData
 from ..formats import matlab
+from ..io.folders import files
 from ..io.names import natural_key, shortlist
 from ..records import DatasetInfo, Gaze, Report, Screen, StimulusRow, Truth
 
@@ -47,6 +48,7 @@ INFO = DatasetInfo(
     layout=("BenchmarkIMAGES/i1.jpg ... i300.jpg", "FIXATIONLOCS/i210.mat"),
     observers="39, free viewing; pooled in the one public file",
     splits="none; all of it is a test set",
+    withheld=("all",),
     verified=(
         "i210 is 1024 x 675 and has 259 fixated pixels",
         "its published map is reproduced at a correlation of 0.9999",
@@ -132,12 +134,10 @@ def _images(source: Path) -> dict[str, str]:
     """The images by id, from the first of the usual folders that has any."""
     for below in IMAGE_FOLDERS:
         folder = source / below
-        if not folder.is_dir():
-            continue
         found = {
             f"i{int(match[1])}": file.relative_to(source).as_posix()
-            for file in sorted(folder.iterdir())
-            if (match := _IMAGE.fullmatch(file.name)) and file.is_file()
+            for file in files(folder)
+            if (match := _IMAGE.fullmatch(file.name))
         }
         if found:
             return found

@@ -23,6 +23,7 @@ from ..formats import matlab
 from ..formats.frame_spans import frame_span, order_within
 from ..formats.frames import VIDEO_SUFFIXES
 from ..io import registers
+from ..io.folders import files
 from ..io.names import natural_key
 from ..records import DatasetInfo, Float64Array, Gaze, Mask, Report, Screen, StimulusRow, Truth
 
@@ -285,9 +286,8 @@ def _videos(source: Path) -> dict[str, str]:
     """Return the video files by their plain name; `videos/` goes before the folder itself."""
     found: dict[str, str] = {}
     for folder in (source / "videos", source):
-        for file in sorted(folder.iterdir()) if folder.is_dir() else ():
-            if file.suffix.lower() in VIDEO_SUFFIXES and file.is_file() and not file.name.startswith("."):
-                found.setdefault(_plain(file.stem), file.relative_to(source).as_posix())
+        for file in files(folder, *VIDEO_SUFFIXES):
+            found.setdefault(_plain(file.stem), file.relative_to(source).as_posix())
     return found
 
 

@@ -43,7 +43,7 @@ def write(release: Release, out: Path, options: Options, step: Progress) -> list
     unlabelled = False
     for number, (stimulus, fixations, samples) in enumerate(by_stimulus(release), 1):
         images += stimulus.kind == "image"
-        own = list(_labels(stimulus, fixations, samples)) if stimulus.kind == "video" else []
+        own = list(labels(stimulus, fixations, samples)) if stimulus.kind == "video" else []
         pooled += stimulus.kind == "video" and bool(fixations.num_rows) and not own
         unlabelled |= any(label is None for r in samples for label in r.label[:1])
         names = file_names([observer for observer, _ in own])
@@ -95,10 +95,10 @@ def file_names(observers: list[str]) -> list[str]:
     return names
 
 
-_Labels = tuple[npt.NDArray[np.int8], Float64Array, Float64Array]
+Labels = tuple[npt.NDArray[np.int8], Float64Array, Float64Array]
 
 
-def _labels(stimulus: Stimulus, fixations: pa.Table, samples: list[SampleStream]) -> Iterator[tuple[str, _Labels]]:
+def labels(stimulus: Stimulus, fixations: pa.Table, samples: list[SampleStream]) -> Iterator[tuple[str, Labels]]:
     """Yield observer, and phase and position of every frame."""
     fps = stimulus.fps
     if fps is None:
@@ -118,7 +118,7 @@ def _labels(stimulus: Stimulus, fixations: pa.Table, samples: list[SampleStream]
 _COLUMNS = ["observer_id", "trial_id", "event", "onset_ms", "duration_ms", "frame", "frame_end", "x_px", "y_px"]
 
 
-def of_samples(recording: SampleStream, n_frames: int, fps: Fraction) -> _Labels:
+def of_samples(recording: SampleStream, n_frames: int, fps: Fraction) -> Labels:
     """Reduce samples to frames; frame i holds i <= t fps < i + 1.
 
     Returns:
@@ -142,7 +142,7 @@ def of_samples(recording: SampleStream, n_frames: int, fps: Fraction) -> _Labels
     return _held(np.where(known, best, 0), mean, known)
 
 
-def of_rows(rows: list[dict[str, Any]], n_frames: int, fps: Fraction) -> _Labels:
+def of_rows(rows: list[dict[str, Any]], n_frames: int, fps: Fraction) -> Labels:
     """Reduce events with their frames to frames: the event that fills most of the frame; among equals the first.
 
     Returns:
@@ -173,7 +173,7 @@ def _covered(onset_ms: float | None, duration_ms: float | None, frames: Int64Arr
     return np.asarray(np.maximum(end - start, 0.0))
 
 
-def _held(phase: Int64Array, xy: Float64Array, known: Mask) -> _Labels:
+def _held(phase: Int64Array, xy: Float64Array, known: Mask) -> Labels:
     """Give frames without a position the last one before them, the first ones the first after them."""
     if known.any():
         source = np.maximum.accumulate(np.where(known, np.arange(len(known)), -1))

@@ -26,6 +26,7 @@ import pyarrow.compute as pc
 
 from ..errors import WrongUse
 from ..formats.frames import IMAGE_SUFFIXES
+from ..formats.images import read_rgb
 from ..io.extras import optional_packages
 from ..io.progress import Progress
 from ..records import UInt8Image
@@ -95,7 +96,8 @@ def _pictures(stimulus: Stimulus, frames: list[int], out: Path) -> Iterator[_Pic
     folder = out / "pictures" / _file_name(stimulus.id)
     folder.parent.mkdir(exist_ok=True)
     source = stimulus.frames_path()
-    if source is not None and stimulus.kind == "image" and source.suffix.lower() in IMAGE_SUFFIXES:
+    is_image = source is not None and stimulus.kind == "image" and source.suffix.lower() in IMAGE_SUFFIXES
+    if source is not None and is_image and not read_rgb(source)[1]:  # its pixels are those of the file as stored
         file = folder.with_name(folder.name + source.suffix)
         shutil.copyfile(source, file)
         yield _Picture(file.relative_to(out).as_posix(), _shape(file), stimulus.id, 0, True)

@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadData, MissingData
+from ..io.folders import matching
 from ..io.names import shortlist
 from ..records import (
     Arrays,
@@ -41,6 +42,7 @@ from ..records import (
     StimulusRow,
     Truth,
 )
+from .completeness import Extent, extent_of, report_incomplete
 from .text_table import line_of, number, read_rows, without_mark
 
 SCREEN_PX = (1280, 1024)
@@ -310,6 +312,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report, *, usual_fps: Frac
     points: list[Arrays] = []
     others: list[Arrays] = []
     read: list[str] = []
+    extents: list[Extent] = []
     for observer, _, file in files:
         try:
             recording = parse(source / file)
@@ -317,11 +320,14 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report, *, usual_fps: Frac
             report.add("unreadable", file, f"{error}; this recording is left out")
             continue
         read.append(file)
+        extents.append(extent_of(observer, file, recording.t_us))
         columns, is_point = _columns(observer, recording, size, screen, fps, stimulus.n_frames)
         points.append({name: column[is_point] for name, column in columns.items()})
         others.append({name: column[~is_point] for name, column in columns.items()})
     if not read:
         raise BadData(f"{stimulus.stimulus_id}: none of the {len(files)} recordings can be used")
+    length_s = float(stimulus.n_frames / stimulus.fps) if stimulus.n_frames and stimulus.fps else None
+    report_incomplete(extents, length_s, stimulus.stimulus_id, report)
     joined = _joined(stimulus, points, others, tuple(read), report)
     return replace(joined, fps=usual_fps if stimulus.fps is None else None)
 
@@ -392,7 +398,7 @@ def _joined(
 
 
 def _sample_files(folder: Path) -> list[Path]:
-    return sorted(p for p in (folder / "samples").glob("*.txt") if not p.name.startswith("."))
+    return matching(folder / "samples", "*.txt")
 
 
 def _lines(file: Path, report: Report) -> Iterator[tuple[int, list[str]]]:

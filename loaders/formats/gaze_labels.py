@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from ..errors import BadData, MissingData, WrongUse
 from ..io.files import atomic_write
+from ..io.folders import folders, matching
 from ..records import Int64Array
 
 PHASES = ("noise", "fixation", "saccade", "pursuit")
@@ -132,13 +133,13 @@ def files(root: str | Path) -> Iterator[LabelFile]:
         BadData: a file's name does not end in its folder's.
     """
     root = Path(root)
-    folders: list[tuple[str | None, Path]] = [(None, root)] if root.name == LABELS else [(None, root / LABELS)]
+    places: list[tuple[str | None, Path]] = [(None, root)] if root.name == LABELS else [(None, root / LABELS)]
     if root.is_dir():
-        folders += [(p.name, p / LABELS) for p in sorted(root.iterdir()) if p.is_dir()]
+        places += [(p.name, p / LABELS) for p in folders(root)]
     found = False
-    for split, folder in folders:
-        for video in sorted(p for p in folder.iterdir() if p.is_dir()) if folder.is_dir() else ():
-            for path in sorted(video.glob("*.txt")):
+    for split, folder in places:
+        for video in folders(folder):
+            for path in matching(video, "*.txt"):
                 observer = path.stem.removesuffix(f"_{video.name}")
                 if observer == path.stem or not observer:
                     raise BadData(f"{path}: expected the name <observer>_{video.name}.txt")

@@ -1,6 +1,6 @@
 """Pooled fixation maps: one binary picture a frame, all observers together.
 
-    fixation/0001.png         8-bit grey, 0 and 255
+    fixation/0001.png         0 and 255; 8-bit grey, or the same pixels as 1-bit, palette, RGB or 16-bit
     fixation/maps/0001.mat    MATLAB, one variable, 0 and 1, the same content
 
 DHF1K, Hollywood-2 and UCF Sports are distributed so. A map says which pixels were looked at, not how often
@@ -32,6 +32,9 @@ Size = tuple[int, int]
 
 MAX_PIXELS = 1 << 26
 """Larger pictures are refused before they are unpacked."""
+
+_SET = (1, 255, 0xFF00, 0xFFFF)
+"""Values of a set pixel: in MATLAB files, in 8 bits, and in 16 bits."""
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
@@ -76,7 +79,7 @@ def points_of_map(path: Path) -> tuple[Float32Array, Float32Array, Size]:
         x and y of the set pixels' centres, float32 (n,), by row, then column; (height, width).
 
     Raises:
-        BadData: the file is damaged, is no binary 8-bit map, or is larger than `MAX_PIXELS`.
+        BadData: the file is damaged, is no binary map, or is larger than `MAX_PIXELS`.
     """
     pixels = _png_pixels(path) if path.suffix.lower() == ".png" else _mat_pixels(path)
     return _points(path, pixels)
@@ -256,7 +259,7 @@ def _points(path: Path, pixels: npt.NDArray[Any]) -> tuple[Float32Array, Float32
     memory = np.ravel(pixels.T if by_column else pixels)
     at = _set_places(memory)
     levels = np.unique(memory[at])
-    if len(levels) > 1 or (len(levels) == 1 and levels[0] not in (1, 255)):
+    if len(levels) > 1 or (len(levels) == 1 and levels[0] not in _SET):
         raise BadData(
             f"{path}: holds the values {shortlist(levels)} beside 0; a fixation map has one, 255 or 1. "
             "Is it a density map, or was it resized?"
@@ -296,7 +299,7 @@ def _mat_pixels(path: Path) -> npt.NDArray[Any]:
     return matrix.view(np.uint8) if matrix.dtype == bool else matrix
 
 
-def _png_pixels(path: Path) -> npt.NDArray[np.uint8]:
+def _png_pixels(path: Path) -> npt.NDArray[Any]:
     """Decode with Pillow, after the checks that Pillow leaves out: size, and the checksum of each chunk."""
     from PIL import Image
 
@@ -311,16 +314,29 @@ def _png_pixels(path: Path) -> npt.NDArray[np.uint8]:
         raise BadData(f"{path}: not a PNG file; it begins with {data[:8]!r}")
     if not 0 < size[0] * size[1] <= MAX_PIXELS:
         raise BadData(f"{path}: claims {size[1]}x{size[0]} pixels; at most {MAX_PIXELS} are read")
-    depth, color = data[24:26]
-    if (depth, color) != (8, 0):
-        raise BadData(f"{path}: bit depth {depth}, colour type {color}; expected 8-bit grey (8, 0)")
     _check_png_chunks(path, data)
     try:
         image = Image.open(io.BytesIO(data), formats=["PNG"])
         image.load()
     except (OSError, SyntaxError, ValueError, zlib.error) as error:
         raise BadData(f"{path}: Pillow can not decode it: {error}") from error
-    return _pixels_of(image)
+    return _pixels_of(image) if image.mode == "L" and not image.info.get("transparency") else _grey(path, image)
+
+
+def _grey(path: Path, image: Any) -> npt.NDArray[Any]:
+    """Return the pixels of a map that is not stored as 8-bit grey.
+
+    Raises:
+        BadData: it is coloured, or partly transparent.
+    """
+    if image.mode.startswith("I"):
+        return np.asarray(image)
+    channels = np.asarray(image.convert("RGBA"))
+    if (channels[..., 3] != 255).any():
+        raise BadData(f"{path}: is partly transparent; a fixation map has black and white pixels only")
+    if (channels[..., :1] != channels[..., 1:3]).any():
+        raise BadData(f"{path}: is coloured; a fixation map has black and white pixels only. Is it a picture?")
+    return np.ascontiguousarray(channels[..., 0])
 
 
 def _pixels_of(image: Any) -> npt.NDArray[np.uint8]:

@@ -1,7 +1,9 @@
-"""Names as people sort and list them: natural order, the first few of many, and what file managers leave behind."""
+"""Names as people sort, list and see them: natural order, the first few of many, what file managers leave behind, and
+what cannot be seen or takes hold of a terminal."""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable
 
@@ -40,3 +42,32 @@ def shortlist(items: Iterable[object], most: int = 5, *, between: str = ", ", co
     more = len(listed) - most
     end = "" if more <= 0 else f" and {more} more" if counted else " ..."
     return between.join(listed[:most]) + end
+
+
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and newline; escape sequences begin with one
+    "\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u3164\uffa0"  # soft hyphen, joiners and fillers
+    "\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufe00-\ufe0f\ufeff\ufff9-\ufffb"  # zero width, turned writing
+    "\U000e0000-\U000e0fff"  # tags
+    "\ud800-\udfff]"
+)
+
+
+def visible(text: str) -> str:
+    """Replace every character that cannot be seen, that reorders others or that commands a terminal, by U+FFFD.
+
+    Every text that may come from others goes through this before it is printed or put on a page.
+
+    >>> visible("a\\x00b"), visible("\\x1b[2J")
+    ('a\\ufffdb', '\\ufffd[2J')
+    """
+    return _UNSEEN.sub("\ufffd", text)
+
+
+def escaped(text: str) -> str:
+    """Return JSON text with such characters as `\\u` escapes: the same value, harmless to a terminal.
+
+    >>> escaped('"\\x9b2J"')
+    '"\\\\u009b2J"'
+    """
+    return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from ._version import __version__
 
 if TYPE_CHECKING:
+    from vidsal.baselines.training.api import train
     from vidsal.benchmark.evaluation.results.store import Run
     from vidsal.benchmark.evaluation.run import evaluate
     from vidsal.benchmark.submissions.predict import predict
@@ -22,10 +23,11 @@ _LAZY = {
     "evaluate": "vidsal.benchmark.evaluation.run",
     "predict": "vidsal.benchmark.submissions.predict",
     "score": "vidsal.models",
+    "train": "vidsal.baselines.training.api",
     "Run": "vidsal.benchmark.evaluation.results.store",
 }
 
-__all__ = ["Run", "__version__", "evaluate", "load", "predict", "score"]
+__all__ = ["Run", "__version__", "evaluate", "load", "predict", "score", "train"]
 
 
 def __getattr__(name: str) -> Any:

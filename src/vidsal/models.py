@@ -19,7 +19,8 @@ from vidsal.benchmark.human import HUMANS, HumanReference, human_reference
 from vidsal.benchmark.predictor import Fit, ModelInfo, Predictor
 from vidsal.benchmark.submissions.score import score as _score
 from vidsal.loaders.errors import BadData, MissingData, VidsalError, WrongUse
-from vidsal.loaders.io.files import sha256
+from vidsal.loaders.io.files import sha256, sha256_text
+from vidsal.loaders.io.names import is_left_behind
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -77,6 +78,8 @@ class ModelSpec:
         if self.own_class:
             file, name = self.own_class
             options |= {"class": name, "file": file.name, "file_sha256": sha256(file)}
+            package = package_sha256(file)
+            options |= {"package_sha256": package} if package else {}
         found = _file_of(model, self.checkpoint)
         return ModelRecord.of(
             model,
@@ -170,6 +173,21 @@ def _file_of(model: Model, asked: Path | None) -> Path | None:
     reported = getattr(model, "checkpoint", None)
     path = Path(reported) if isinstance(reported, (str, Path)) else asked
     return path if path is not None and path.is_file() else None
+
+
+def package_sha256(file: Path) -> str | None:
+    """Digest of the package that a file is part of: of lines `path, tab, SHA-256` of all of its Python files.
+
+    A package is a folder with `__init__.py`; the outermost one counts. None where the file is part of none.
+    """
+    folder = file.resolve().parent
+    if not (folder / "__init__.py").is_file():
+        return None
+    while (folder.parent / "__init__.py").is_file():
+        folder = folder.parent
+    found = {path.relative_to(folder): path for path in folder.rglob("*.py") if path.is_file()}
+    names = {name.as_posix(): path for name, path in found.items() if not any(map(is_left_behind, name.parts))}
+    return sha256_text("".join(f"{name}\t{sha256(names[name])}\n" for name in sorted(names)))
 
 
 def _own(file: Path, name: str, options: Mapping[str, Any], checkpoint: Path | None, device: str) -> Predictor:

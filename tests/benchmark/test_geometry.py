@@ -95,7 +95,7 @@ def test_one_rule_for_run_predict_score_and_check(tmp_path: Path, ds: Release, c
     with pytest.raises(BadData, match=message):
         vidsal.score(tmp_path / "m", ds, kind="saliency")
     broken = {f.rule: f.message for f in check(lambda: model) if not f.ok}
-    assert ("several sizes" if change is shrinking else "another aspect") in broken["geometry"]
+    assert ("several sizes" if change is shrinking else "another aspect") in broken["values"]
 
 
 def test_a_declared_stretch_is_scored_and_recorded(tmp_path: Path, ds: Release) -> None:
@@ -110,7 +110,7 @@ def test_a_declared_stretch_is_scored_and_recorded(tmp_path: Path, ds: Release) 
     made = vidsal.predict(Shaped(half, "stretch"), ds, tmp_path / "sub")
     assert made.manifest.prediction.fit == "stretch"
     scored = vidsal.score(tmp_path / "sub", ds)
-    assert scored.record["frames_digest"] == run.record["frames_digest"]
+    assert scored.record["rows_digest"] == run.record["rows_digest"]
     assert scored.record["model"]["fit"] == "stretch"
     with pytest.raises(WrongUse, match=r"fit crop was asked for, submission\.json says stretch"):
         vidsal.score(tmp_path / "sub", ds, fit="crop")
@@ -140,15 +140,15 @@ def test_what_was_done_to_the_frame_is_undone_to_the_map(
 ) -> None:
     expected = vidsal.evaluate(Shaped(same_as), ds)
     run = vidsal.evaluate(Shaped(change, fit), ds)
-    assert run.record["frames_digest"] == expected.record["frames_digest"]
+    assert run.record["rows_digest"] == expected.record["rows_digest"]
     predict(Shaped(change, fit), ds, tmp_path / "sub")
-    assert vidsal.score(tmp_path / "sub", ds, workers=2).record["frames_digest"] == expected.record["frames_digest"]
+    assert vidsal.score(tmp_path / "sub", ds, workers=2).record["rows_digest"] == expected.record["rows_digest"]
     content = json.loads((tmp_path / "sub" / "submission.json").read_text())
     del content["prediction"]["fit"]
     (tmp_path / "sub" / "submission.json").write_text(json.dumps(content))
     scored = vidsal.score(tmp_path / "sub", ds, fit=fit, workers=2)
-    assert scored.record["frames_digest"] == expected.record["frames_digest"]
-    assert vidsal.evaluate(Shaped(change, "stretch"), ds).record["frames_digest"] != run.record["frames_digest"]
+    assert scored.record["rows_digest"] == expected.record["rows_digest"]
+    assert vidsal.evaluate(Shaped(change, "stretch"), ds).record["rows_digest"] != run.record["rows_digest"]
 
 
 @pytest.mark.parametrize("kind", ["density", "log_density"])
@@ -215,7 +215,7 @@ def test_the_option_declares_for_a_class_of_ones_own(tmp_path: Path) -> None:
         "    info = ModelInfo(name='square', fit='letterbox')\n"
     )
     assert [f.rule for f in check(parse_spec(f"{file}:Square", None, "cpu", ())) if not f.ok] == [
-        "geometry",
+        "values",
         "odd size",
     ]
     assert all(f.ok for f in check(parse_spec(f"{file}:Square", None, "cpu", (), "stretch")))

@@ -38,7 +38,13 @@ def test_every_field_of_a_declaration_has_its_name_and_type_in_the_card() -> Non
 
 def test_stored_predictions_say_less_and_claim_nothing_by_silence() -> None:
     claims = ModelClaims(name="x")
-    assert (claims.causal, claims.trained_on, claims.licence) == (False, (), "")
+    assert (claims.version, claims.causal, claims.trained_on, claims.audio, claims.licence) == (
+        None,
+        None,
+        None,
+        None,
+        "",
+    )
     assert not {"missing", "output", "needs_frames"} & set(ModelClaims.model_fields)
     assert ModelClaims.of(INFO).info(missing=INFO.missing, output=INFO.output, needs_frames=False) == INFO
 

@@ -198,7 +198,7 @@ def test_the_truth_cache_by_name(tmp_path: Path, release: Path, submission: Path
     for cache in ("off", tmp_path / "cache", "auto", "build", "auto"):
         out = tmp_path / f"r{len(digests)}"
         assert vidsal("score", submission, "--data", release, "-o", out, "--truth-cache", cache) == 0
-        digests.append(json.loads(one(out, "run.json").read_text())["frames_digest"])
+        digests.append(json.loads(one(out, "run.json").read_text())["rows_digest"])
     assert len(set(digests)) == 1
     assert list((tmp_path / "cache").rglob("*.truth"))
     assert list((release / ".cache").rglob("*.truth"))

@@ -183,7 +183,10 @@ def test_every_register_that_a_form_names_is_there(one: Form) -> None:
 def test_data_info_and_list_show_it(one: Form) -> None:
     info = one.INFO
     chosen = ["--variant", info.variant] if info.variant else []
-    shown = CliRunner().invoke(data, ["info", info.name, *chosen])
+    short = CliRunner().invoke(data, ["info", info.name])
+    assert short.exit_code == 0
+    assert [text for text in (info.licence, info.obtain, *info.layout) if text not in short.output] == []
+    shown = CliRunner().invoke(data, ["info", info.name, *(chosen or ["--all"])])
     assert shown.exit_code == 0
     expected = (info.release_id, info.title, info.licence, info.citation, info.obtain, info.observers, info.splits)
     assert [text for text in (*expected, *info.layout, *info.verified, *info.truths) if text not in shown.output] == []

@@ -116,7 +116,7 @@ def build_run(
         "counts": summary.counts.model_dump(),
         "metrics": {label: metric.model_dump() for label, metric in summary.metrics.items()},
         "input_digest": hashlib.sha256(model.encode()).hexdigest(),
-        "frames_digest": rows_digest(rows),
+        "rows_digest": rows_digest(rows),
         "engine": ENGINE,
         "command": command,
         "time": time,

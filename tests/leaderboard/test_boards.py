@@ -11,7 +11,20 @@ import pytest
 from vidsal.benchmark.evaluation.results.schema import read_record
 from vidsal.benchmark.evaluation.results.store import Run
 from vidsal.leaderboard.boards import Board, Entry, distinct, make_boards
-from vidsal.leaderboard.format import covered, left_out, left_out_of, qualifiers, undefined
+from vidsal.leaderboard.format import (
+    badges,
+    causality,
+    covered,
+    left_out,
+    left_out_of,
+    one_of_each,
+    partly,
+    preferred,
+    qualifiers,
+    training,
+    undefined,
+    yes_or_no,
+)
 
 MakeRun = Callable[..., Run]
 HUMAN = {"kind": "human", "checkpoint": None, "checkpoint_sha256": None}
@@ -151,3 +164,84 @@ def test_coverage_in_words(make_run: MakeRun) -> None:
 def test_further_metrics_follow_the_customary_ones(make_run: MakeRun) -> None:
     (board,) = boards(make_run(protocol="density-1"))
     assert [c.label for c in board.columns] == ["AUC-J", "SIM", "s-AUC", "CC", "NSS", "KLD", "IG", "LL"]
+
+
+STORED = {"kind": "submission", "submission": {"prediction": {"encoding": {"files": "npz"}}}}
+LOSSY = {"kind": "submission", "submission": {"prediction": {"encoding": {"files": "png8"}}}}
+
+
+def test_a_model_is_one_row_and_its_live_run_stands_for_it(make_run: MakeRun) -> None:
+    late, later = "2026-06-01T00:00:00Z", "2026-07-01T00:00:00Z"
+    live, stored, lossy = make_run(seed=1), make_run(info=STORED, time=late), make_run(info=LOSSY, time=later)
+    (board,) = boards(live, stored, lossy)
+    (row,) = board.models
+    assert row.record.model.submission is None
+    assert [e.record.time for e in board.runs_of(row)] == [live.record["time"], late, later]
+    (board,) = boards(lossy, stored)
+    assert [e.record.time for e in board.models] == [late], "the newer one is lossy"
+    assert preferred(board.models[0], entry(lossy)) == ", whose predictions were stored with less loss"
+    assert "live one rather than stored" in one_of_each(board)
+
+
+@pytest.mark.parametrize("kind", ["network", "custom", "submission"])
+def test_without_a_digest_nothing_is_merged(make_run: MakeRun, kind: str) -> None:
+    nameless = {"kind": kind, "checkpoint": None, "checkpoint_sha256": None}
+    (board,) = boards(make_run(info=nameless), make_run(info=nameless, time="2026-06-01T00:00:00Z"))
+    assert len(board.models) == 2
+    assert all("weights or code unknown" in qualifiers(e, board.shown) for e in board.models)
+
+
+def test_a_class_of_ones_own_is_its_file_or_its_package(make_run: MakeRun) -> None:
+    own = {"kind": "custom", "checkpoint": None, "checkpoint_sha256": None}
+
+    def run(time: int, **options: str) -> Run:
+        return make_run(info={**own, "options": options}, time=f"2026-06-0{time}T00:00:00Z")
+
+    (board,) = boards(run(1, file="a.py", file_sha256="a"), run(2, file="moved.py", file_sha256="a"))
+    assert len(board.models) == 1, "its name is not its content"
+    (board,) = boards(run(1, file_sha256="a", package_sha256="b"), run(2, file_sha256="a", package_sha256="c"))
+    assert len(board.models) == 2, "another file of its package has changed"
+    (board,) = boards(run(1, file_sha256="a"), run(2, file_sha256="b"))
+    assert len(board.models) == 2
+
+
+def test_reference_predictors_have_no_weights_and_are_one_row(make_run: MakeRun) -> None:
+    reference = {"kind": "reference", "checkpoint": None, "checkpoint_sha256": None}
+    (board,) = boards(make_run("uniform", info=reference), make_run("uniform", info=reference, seed=3))
+    assert len(board.models) == 1
+
+
+def test_what_nobody_said_is_unknown_on_the_board(make_run: MakeRun) -> None:
+    unsaid = {**STORED, "version": None, "causal": None, "lookahead": None, "trained_on": None, "audio": None}
+    (board,) = boards(make_run(info=unsaid))
+    record = board.models[0].record
+    assert badges(record) == ["not stated whether causal", "training data not stated"]
+    assert qualifiers(board.models[0], board.shown) == ["version unknown"]
+    assert (causality(record.model), training(record), yes_or_no(record.model.audio)) == ("unknown",) * 3
+
+
+def test_a_mean_over_fewer_frames_by_the_models_own_maps_is_not_ranked(make_run: MakeRun) -> None:
+    """Under published protocols a constant map has no NSS, so a model could drop its worst frames that way."""
+    plain, sly = make_run("plain", seed=1, protocol="dhf1k-1"), make_run("sly", seed=2, protocol="dhf1k-1")
+    sly.record["metrics"]["NSS"] |= {"mean": 99.0, "n": 12}
+    (board,) = boards(plain, sly)
+    assert names(board.models) == ["plain", "sly"]
+    assert partly(board, board.models[1]) == ["NSS undefined in 18 of its 30 frames: not ranked by it"]
+    assert not partly(board, board.models[0])
+
+
+def test_a_human_reference_of_fewer_frames_stands_unranked_beside_the_models(make_run: MakeRun) -> None:
+    digest = {"frames_scored": 30, "frames_expected": 30, "frames_digest": "aa" * 32}
+    fewer = {"frames_scored": 27, "frames_expected": 30, "frames_digest": "bb" * 32}
+    human = make_run("one_vs_rest", info=HUMAN, missing=3, coverage=fewer)
+    (board,) = boards(make_run("a", coverage=digest), human)
+    assert (names(board.models), names(board.humans)) == (["a"], ["one_vs_rest"])
+    assert board.title == "dhf1k-raw, train, exact-1"
+    made = boards(make_run("a", coverage=digest), make_run("b", coverage=fewer, missing=3), human)
+    assert [names(b.shown) for b in made] == [["a"], ["b", "one_vs_rest"]], "with those of its own frames, if any"
+
+
+def test_rules_that_fill_frames_are_badged(make_run: MakeRun) -> None:
+    for missing, said in (("first-available", "the first one of their video"), ("center-bias", "the center prior")):
+        (badge,) = badges(make_run(info={"missing": missing}).typed)
+        assert badge == f"frames without a prediction are given {said}"

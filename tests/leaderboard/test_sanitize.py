@@ -16,7 +16,22 @@ def test_a_slug_can_not_leave_its_folder(text: str) -> None:
     assert len(slug(text)) <= 40
 
 
-@pytest.mark.parametrize("text", ["\x00", "\u202eexe.gnp", "a\u200bb", "\ud800", "\x1b[31m", "\u2028", "\r"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\x00",
+        "\u202eexe.gnp",
+        "a\u200bb",
+        "a\u00adb",
+        "\x9b2J",
+        "\U000e0041",
+        "a\ufe0f",
+        "\ud800",
+        "\x1b[31m",
+        "\u2028",
+        "\r",
+    ],
+)
 def test_what_can_not_be_seen_becomes_visible(text: str) -> None:
     assert "\ufffd" in visible(text)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -144,11 +146,52 @@ def test_an_interrupt_between_the_two_renames_brings_the_earlier_site_back(
 
 
 def test_what_a_killed_build_left_is_swept(results: Path, tmp_path: Path) -> None:
-    left = tmp_path / f".site.{os.getpid()}.new"
-    left.mkdir()
-    (left / "half.html").write_text("half")
+    for name in (f".site.{os.getpid()}.new", ".site.1.new", ".site.99999999.old", ".site.notes.new", ".sites.1.new"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "half.html").write_text("half")
     build(results, tmp_path / "site")
     assert "half.html" not in content(tmp_path / "site")
+    kept = [".site.notes.new", ".sites.1.new"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == [*kept, "results", "site"], "only what a build leaves"
+
+
+def test_what_another_build_holds_is_left_to_it(results: Path, tmp_path: Path) -> None:
+    code = (
+        "import sys; from pathlib import Path; from vidsal.leaderboard import site\n"
+        "with site._replacing(Path(sys.argv[1])) as folder:\n"
+        "    (folder / 'a').write_text('a'); print(flush=True); sys.stdin.read()\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "site")]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdin is not None
+        other.stdout.readline()
+        (held,) = tmp_path.glob(".site.*.new")
+        build(results, tmp_path / "site")
+        assert (held / "a").is_file()
+        other.kill()
+    assert held.is_dir(), "it was killed"
+    build(results, tmp_path / "site")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["results", "site"]
+
+
+def test_a_site_that_a_killed_build_had_moved_away_comes_back(results: Path, tmp_path: Path) -> None:
+    out = tmp_path / "site"
+    build(results, out)
+    before = content(out)
+    out.rename(tmp_path / ".site.4242.old")
+    (tmp_path / ".site.4242.new").mkdir()
+    site._sweep(out)
+    assert content(out) == before
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["results", "site"]
+
+
+def test_the_same_bytes_without_docstrings_and_asserts(results: Path, tmp_path: Path) -> None:
+    build(results, tmp_path / "plain")
+    code = "import sys; from pathlib import Path; from vidsal.leaderboard.site import build; build(*map(Path, sys.argv[1:]))"
+    command = [sys.executable, "-OO", "-c", code, str(results), str(tmp_path / "bare")]
+    subprocess.run(command, check=True)
+    assert content(tmp_path / "bare") == content(tmp_path / "plain")
 
 
 def test_every_damaged_run_is_named(results: Path, tmp_path: Path, make_run: MakeRun) -> None:
@@ -161,10 +204,21 @@ def test_every_damaged_run_is_named(results: Path, tmp_path: Path, make_run: Mak
     record["metrics"]["NSS"]["mean"] = 9.9
     (second.folder / "run.json").write_text(json.dumps(record))
     with pytest.raises(BadData, match="2 of its runs cannot be shown") as caught:
-        build(results, tmp_path / "site")
+        build(results, tmp_path / "site", strict=True)
     assert str(first.folder) in str(caught.value)
     assert str(second.folder) in str(caught.value)
     assert not (tmp_path / "site").exists()
+    summary = build(results, tmp_path / "site")
+    assert summary.runs == 5, "the others are shown"
+    assert [str(run.folder) in fault for run, fault in zip((first, second), summary.faults, strict=True)] == [True] * 2
+
+
+def test_where_every_run_is_damaged_nothing_is_built(tmp_path: Path, make_run: MakeRun) -> None:
+    run = make_run().save(tmp_path / "results")
+    assert run.folder is not None
+    (run.folder / "run.json").write_text("{")
+    with pytest.raises(BadData, match="1 of its runs cannot be shown"):
+        build(tmp_path / "results", tmp_path / "site")
 
 
 def test_rows_without_a_record_are_named(results: Path, tmp_path: Path, make_run: MakeRun) -> None:
@@ -172,7 +226,7 @@ def test_rows_without_a_record_are_named(results: Path, tmp_path: Path, make_run
     assert run.folder is not None
     (run.folder / "run.json").unlink()
     with pytest.raises(BadData, match="rows without run.json"):
-        build(results, tmp_path / "site")
+        build(results, tmp_path / "site", strict=True)
     shutil.move(run.folder, results / ".partial" / "abc")
     assert build(results, tmp_path / "site").runs == 5
 
@@ -194,7 +248,7 @@ def test_a_record_of_another_form_is_refused(
     run = make_run("odd", seed=7).save(results)
     rewrite(run, **changes)
     with pytest.raises(BadData, match=f"this run is damaged: run.json: not of format 1: {said}") as caught:
-        build(results, tmp_path / "site")
+        build(results, tmp_path / "site", strict=True)
     assert str(run.folder) in str(caught.value)
 
 
@@ -219,7 +273,7 @@ def test_an_unknown_metric_is_refused(results: Path, tmp_path: Path, make_run: M
     ids = [later if i.startswith("nss[") else i for i in run.record["protocol"]["metrics"]]
     rewrite(run, metrics=metrics, protocol={**run.record["protocol"], "metrics": ids})
     with pytest.raises(BadData, match=r"unknown metric 'nss\[version=9\]'.*newer version"):
-        build(results, tmp_path / "site")
+        build(results, tmp_path / "site", strict=True)
 
 
 def test_a_score_under_another_metrics_label_is_refused(results: Path, tmp_path: Path, make_run: MakeRun) -> None:
@@ -229,18 +283,18 @@ def test_a_score_under_another_metrics_label_is_refused(results: Path, tmp_path:
     metrics["CC"], metrics["SIM"] = ({**metrics[a], "id": metrics[b]["id"]} for a, b in (("CC", "SIM"), ("SIM", "CC")))
     rewrite(run, metrics=metrics)
     with pytest.raises(BadData, match="its scores are not those of its protocol: CC, SIM"):
-        build(results, tmp_path / "site")
+        build(results, tmp_path / "site", strict=True)
     ids[3], ids[4] = ids[4], ids[3]
     rewrite(run, protocol={**run.record["protocol"], "metrics": ids}, metrics=metrics)
     with pytest.raises(BadData, match=r"CC is not the label of sim\[sum\], SIM is"):
-        build(results, tmp_path / "site")
+        build(results, tmp_path / "site", strict=True)
 
 
 def test_rows_that_the_coverage_does_not_name_are_refused(results: Path, tmp_path: Path, make_run: MakeRun) -> None:
     run = make_run("wide", seed=7).save(results)
     rewrite(run, coverage={**run.record["coverage"], "scored": ["003"]})
     with pytest.raises(BadData, match="rows of '002', which its coverage does not name"):
-        build(results, tmp_path / "site")
+        build(results, tmp_path / "site", strict=True)
 
 
 def test_no_results_is_missing_data(tmp_path: Path) -> None:

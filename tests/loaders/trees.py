@@ -72,3 +72,25 @@ def repeat(file: Path, numbers: Iterable[int]) -> None:
     data = file.read_bytes()
     for number in numbers:
         (file.parent / f"{number:04d}{file.suffix}").write_bytes(data)
+
+
+def write_timed_video(
+    path: Path, frames: np.ndarray, times: Sequence[int], fps: int = 25, codec: str = "ffv1", rotation: int = 0
+) -> None:
+    """Write uint8 frames (n, h, w, 3), each at its number of ticks of 1 / fps; in an AVI a gap becomes null chunks."""
+    from fractions import Fraction
+
+    import av
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=fps)
+        stream.width, stream.height = frames.shape[2], frames.shape[1]
+        stream.pix_fmt = {"ffv1": "bgr0", "png": "rgb24", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
+        if rotation:
+            stream.set_display_rotation(rotation)
+        for rgb, time in zip(frames, times, strict=True):
+            picture = av.VideoFrame.from_ndarray(rgb, format="rgb24")
+            picture.pts, picture.time_base = time, Fraction(1, fps)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode())

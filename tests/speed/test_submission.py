@@ -56,7 +56,7 @@ def test_scoring_a_submission(
     for name in ("dhf1k-1", "exact-1"):
         plain = scored(name, None, 1)
         building[name] = timed(lambda name=name: truth_cache.build(data, protocols.protocol(name)))
-        assert plain.record["frames_digest"] == scored(name, "auto", 1).record["frames_digest"]
+        assert plain.record["rows_digest"] == scored(name, "auto", 1).record["rows_digest"]
     works: dict[str, Callable[[], Any]] = {
         "only decoding": lambda: decode(files),
         "scored, dhf1k-1 (8-bit truth)": lambda: scored("dhf1k-1"),

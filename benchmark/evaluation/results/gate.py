@@ -7,49 +7,30 @@ two runs were scored by different engines); numbers of frames and statuses must 
 
 from __future__ import annotations
 
-import json
 import math
-import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
+from vidsal.loaders.errors import WrongUse
 
 from ...metrics.base import REGISTRY
 from ...metrics.gaze_path import METRICS as GAZE_METRICS
-from .store import Run, find_runs, load_run
-
-SMALLEST = 1e-9
-"""Largest change of a score, in its unit or as a share of its size, that is no change."""
-
-BETWEEN_ENGINES = 1e-6
-"""The same between scores of the host and scores of batches on a device, which agree so far."""
+from .pairs import find_pair as find_pair
+from .store import Run
+from .tolerances import (
+    ALL,
+    BETWEEN_ENGINES,
+    SMALLEST,
+    Tolerance as Tolerance,
+    of_stimulus,
+    read_tolerances as read_tolerances,
+)
 
 _MEANS = ("mean", "mean_stimuli", "mean_frames")
-_ALL = "default"
-
-
-@dataclass(frozen=True)
-class Tolerance:
-    """How far a score may move: the larger of the two.
-
-    Attributes:
-        absolute: in the metric's unit.
-        relative: as a share of the larger of both scores.
-    """
-
-    absolute: float = SMALLEST
-    relative: float = SMALLEST
-
-    def of(self, a: float, b: float) -> float:
-        """Return how far these two may lie apart."""
-        size = max(abs(a), abs(b))
-        return max(self.absolute, self.relative * size if math.isfinite(size) else 0.0)
 
 
 @dataclass(frozen=True)
@@ -62,6 +43,7 @@ class Moved:
         baseline, candidate: both values.
         difference: candidate - baseline; NaN where one of them is.
         allowed: how far it may have moved.
+        change: `better` or `worse`; empty for a count, and where a value is not defined.
     """
 
     where: str
@@ -70,6 +52,7 @@ class Moved:
     candidate: float
     difference: float
     allowed: float
+    change: str = ""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for JSON; None for NaN."""
@@ -85,6 +68,7 @@ class Verdict:
         moved: what moved, means of the run first, then stimuli by falling difference.
         compared: how many values were compared.
         notes: what differs and is allowed to: model, versions.
+        improved: what moved to the better where that is allowed.
     """
 
     baseline: Run
@@ -92,6 +76,7 @@ class Verdict:
     moved: tuple[Moved, ...]
     compared: int
     notes: tuple[str, ...] = field(default=())
+    improved: tuple[Moved, ...] = ()
 
     @property
     def passed(self) -> bool:
@@ -99,13 +84,17 @@ class Verdict:
         return not self.moved
 
 
-def compare(baseline: Run, candidate: Run, tolerances: Mapping[str, Tolerance] | None = None) -> Verdict:
+def compare(
+    baseline: Run, candidate: Run, tolerances: Mapping[str, Tolerance] | None = None, *, one_sided: bool = False
+) -> Verdict:
     """Compare two runs.
 
     Args:
         baseline: how it was.
         candidate: how it is.
-        tolerances: by short name of the metric; `default` for the others, without it `default_tolerance`.
+        tolerances: as `read_tolerances` gives them: by short name of the metric; `default` for the others, without it
+            `default_tolerance`.
+        one_sided: scores may move to the better, however far.
 
     Raises:
         WrongUse: they may not be compared; the message names every difference.
@@ -113,18 +102,46 @@ def compare(baseline: Run, candidate: Run, tolerances: Mapping[str, Tolerance] |
     differences = list(_differences(baseline.record, candidate.record))
     if differences:
         raise WrongUse(f"the two runs cannot be compared: {'; '.join(differences)}")
-    allowed = {_ALL: default_tolerance(baseline.record, candidate.record), **(tolerances or {})}
+    allowed = {ALL: default_tolerance(baseline.record, candidate.record), **(tolerances or {})}
+    if one_sided:
+        allowed = {key: replace(tolerance, one_sided=True) for key, tolerance in allowed.items()}
     moved: list[Moved] = []
+    improved: list[Moved] = []
     compared = 0
     for where, what, metric, a, b in chain(
         *(values(baseline, candidate) for values in (_of_run, _of_stimuli, _of_gaze))
     ):
         compared += 1
-        tolerance = allowed.get(metric, allowed[_ALL]) if metric else Tolerance(0.0, 0.0)
+        tolerance = _allowed(allowed, where, metric)
         if not _same(a, b, tolerance):
-            moved.append(Moved(where, what, a, b, b - a, tolerance.of(a, b)))
-    moved.sort(key=lambda m: (m.where != "run", -_size(m)))
-    return Verdict(baseline, candidate, tuple(moved), compared, tuple(_notes(baseline.record, candidate.record)))
+            change = _change(metric, a, b)
+            forgiven = change == "better" and tolerance.one_sided
+            found = Moved(where, what, a, b, b - a, tolerance.of(a, b), change)
+            (improved if forgiven else moved).append(found)
+    for found_ones in (moved, improved):
+        found_ones.sort(key=lambda m: (m.where != "run", -_size(m)))
+    notes = tuple(_notes(baseline.record, candidate.record))
+    return Verdict(baseline, candidate, tuple(moved), compared, notes, tuple(improved))
+
+
+def _allowed(allowed: Mapping[str, Tolerance], where: str, metric: str) -> Tolerance:
+    """The tolerance of a stimulus's metric, else of the metric, else the default one; counts must be equal."""
+    if not metric:
+        return Tolerance(0.0, 0.0)
+    keys = (of_stimulus(where, metric), of_stimulus(where, ALL), metric)
+    return next((allowed[key] for key in keys if key in allowed), allowed[ALL])
+
+
+_HIGHER_IS_BETTER = {**dict.fromkeys(GAZE_METRICS, False), "scanpath NSS": True}
+"""Of scores of predicted positions; the others are distances."""
+
+
+def _change(metric: str, a: float, b: float) -> str:
+    """Say whether a score is better or worse than it was; nothing where that has no meaning."""
+    known = {entry.short: entry.higher_is_better for entry in REGISTRY.values()} | _HIGHER_IS_BETTER
+    if metric not in known or not a < b and not b < a:
+        return ""
+    return "better" if (b > a) == known[metric] else "worse"
 
 
 def default_tolerance(a: Mapping[str, Any], b: Mapping[str, Any]) -> Tolerance:
@@ -256,91 +273,3 @@ def _notes(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
     for key in sorted({*one, *other}):
         if one.get(key) != other.get(key):
             yield f"{key}: {one.get(key)} in the baseline, {other.get(key)} in the candidate"
-
-
-def find_pair(baseline: str | Path, candidate: str | Path) -> tuple[Run, Run]:
-    """Read the two runs to compare: run folders, or results folders that hold one matching run each.
-
-    Runs match where release, split, protocol and model have the same names; a folder with a single run is that run.
-
-    Raises:
-        MissingData: there is none. WrongUse: more than one could be meant. BadData: a run is damaged.
-    """
-    ours, theirs = _candidates(Path(baseline)), _candidates(Path(candidate))
-    if len(ours) == 1 and len(theirs) == 1:
-        return load_run(ours[0]), load_run(theirs[0])
-    by_key = [_by_key(paths) for paths in (ours, theirs)]
-    common = sorted(set(by_key[0]) & set(by_key[1]))
-    pairs = [(a, b) for key in common for a in by_key[0][key] for b in by_key[1][key]]
-    if len(pairs) != 1:
-        found = ", ".join("/".join(key) for key in common[:5]) or "none in common"
-        raise WrongUse(
-            f"{baseline} holds {len(ours)} runs, {candidate} {len(theirs)}; {len(pairs)} pairs match ({found}): name "
-            "two run folders, RESULTS/RELEASE/SPLIT/PROTOCOL/MODEL/TIME-DIGEST"
-        )
-    return load_run(pairs[0][0]), load_run(pairs[0][1])
-
-
-def _candidates(path: Path) -> list[Path]:
-    path = path.parent if path.name == "run.json" else path
-    if (path / "run.json").is_file():
-        return [path]
-    found = find_runs(path)
-    if not found:
-        raise MissingData(f"{path}: no run is here; make one with `vidsal run` or `vidsal score`")
-    return found
-
-
-def _by_key(paths: list[Path]) -> dict[tuple[str, str, str, str], list[Path]]:
-    keys: dict[tuple[str, str, str, str], list[Path]] = {}
-    for path in paths:
-        record = load_run(path).record
-        key = (record["release"]["id"], record["split"], record["protocol"]["name"], record["model"]["name"])
-        keys.setdefault(key, []).append(path)
-    return keys
-
-
-def read_tolerances(path: str | Path) -> dict[str, Tolerance]:
-    """Read a file of tolerances, TOML or JSON: a table for each metric, with `absolute` and `relative`.
-
-        [default]
-        relative = 1e-9
-        [KLD]
-        absolute = 1e-6
-
-    Raises:
-        MissingData: there is no such file. BadData: it cannot be read. WrongUse: a name or number is wrong.
-    """
-    path = Path(path)
-    if not path.is_file():
-        raise MissingData(f"{path}: no such file of tolerances")
-    try:
-        text = path.read_text(encoding="utf-8")
-        tables = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
-    except (ValueError, RecursionError) as error:
-        raise BadData(
-            f"{path}: not readable as {'JSON' if path.suffix.lower() == '.json' else 'TOML'}: {error}"
-        ) from error
-    if not isinstance(tables, dict):
-        raise WrongUse(f'{path}: expected a table for each metric, as {{"KLD": {{"absolute": 1e-6}}}}')
-    base = _tolerance(path, _ALL, tables.get(_ALL, {}), Tolerance())
-    found = {}
-    known = {_ALL, *GAZE_METRICS, *(entry.short for entry in REGISTRY.values())}
-    for name, table in tables.items():
-        if name not in known:
-            raise UnknownName(f"metric in {path}", name, known)
-        found[name] = _tolerance(path, name, table, base)
-    return found
-
-
-def _tolerance(path: Path, name: str, table: Any, base: Tolerance) -> Tolerance:
-    if not isinstance(table, dict):
-        raise WrongUse(f"{path}: {name} is {table!r}; expected a table with `absolute` or `relative`")
-    values = {"absolute": base.absolute, "relative": base.relative}
-    for key, value in table.items():
-        if key not in values:
-            raise UnknownName(f"key of {name} in {path}", key, values)
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not (0 <= value < math.inf):
-            raise WrongUse(f"{path}: {name}, {key} is {value!r}; expected a number from 0")
-        values[key] = float(value)
-    return Tolerance(**values)

@@ -16,7 +16,8 @@ from ...protocols import SIX
 
 FORMAT = 1
 
-_Digest = Field(pattern=r"^[0-9a-f]{64}$")
+_SHA256 = r"^[0-9a-f]{64}$"
+_Digest = Field(pattern=_SHA256)
 
 
 class _Part(BaseModel):
@@ -98,9 +99,30 @@ class ScoredModel(ModelCard):
     submission: dict[str, Any] | None = None
 
     @property
-    def identity(self) -> tuple[str, ...]:
-        """What makes two runs runs of the same model: kind, name, version, weights, options."""
-        return self.kind, self.name, self.version, self.checkpoint_sha256 or "", canonical(self.options)
+    def identity(self) -> tuple[str, ...] | None:
+        """What makes two runs runs of one model: name, version, options, and the digest of its weights, or of its
+        package or file for a class of one's own. None where that digest is missing: such runs are never merged.
+        Reference predictors and human references have neither weights nor files; their version says it all.
+        """
+        code = [self.options.get(name) for name in ("package_sha256", "file_sha256")]
+        digest = self.checkpoint_sha256 or next((c for c in code if isinstance(c, str)), None)
+        if digest is None and self.kind in ("reference", "human"):
+            digest = self.kind
+        options = {k: v for k, v in self.options.items() if k != "file"}  # its name is not its content
+        return None if digest is None else (self.name, self.version or "", digest, canonical(options))
+
+    @property
+    def lossiness(self) -> int:
+        """How much storing may have changed the predictions, from 0: scored as they were predicted."""
+        if self.submission is None:
+            return 0
+        prediction = self.submission.get("prediction") or {}
+        files = str((prediction.get("encoding") or {}).get("files"))
+        return 4 if self.submission.get("lossy") else _LOSSINESS.get(files, 3)
+
+
+_LOSSINESS = {"npz": 1, "npz16": 2, "png16": 2}
+"""Of forms of files; 3 for 8 bits, and where nothing says it."""
 
 
 class TruthRecord(_Part):
@@ -123,16 +145,22 @@ class TruthRecord(_Part):
 
 
 class CoverageRecord(_Part):
-    """Which stimuli of a split were scored, and which were left out and why; see `evaluation/coverage.py`.
+    """Which frames and stimuli of a split were scored, and which were left out and why; see `evaluation/coverage.py`.
 
     Attributes:
-        scored: ids of the stimuli that are scored, in order.
+        scored: ids of the stimuli that were covered, in order; each of their annotated frames has a row.
         annotated: how many stimuli of the split have gaze.
         not_annotated: ids without gaze.
         without_frames: ids with gaze whose frames are not on this machine, left out.
         left_out_by_limit: how many `limit` leaves out.
         not_predicted: ids with gaze that a submission declares to leave out.
         with_frames_only: whether only stimuli with frames were asked for.
+        left_out_by_frames_of: how many stimuli hold none of the frames that were asked for.
+        frames_of: digest, as `frames_digest`, of the frames that were asked for; None = all.
+        frames_scored: how many rows are scored; None only in a record that was never joined with its rows.
+        frames_expected: how many frames of the split the protocol scores: annotated, and somebody looked; None in runs
+            of before this was kept that leave stimuli out.
+        frames_digest: which frames are scored, see `scored_frames.frames_digest`.
     """
 
     scored: tuple[str, ...]
@@ -142,12 +170,22 @@ class CoverageRecord(_Part):
     left_out_by_limit: int = 0
     not_predicted: tuple[str, ...] = ()
     with_frames_only: bool = False
+    left_out_by_frames_of: int = 0
+    frames_of: str | None = Field(default=None, pattern=_SHA256)
+    frames_scored: int | None = None
+    frames_expected: int | None = None
+    frames_digest: str | None = Field(default=None, pattern=_SHA256)
+
+    @property
+    def all_stimuli(self) -> bool:
+        """Whether every annotated stimulus of the split is covered."""
+        return len(self.scored) == self.annotated
 
     @computed_field  # type: ignore[prop-decorator]
     @property
     def complete(self) -> bool:
-        """Whether every annotated stimulus of the split is scored."""
-        return len(self.scored) == self.annotated
+        """Whether every frame of the split that the protocol scores is scored."""
+        return self.all_stimuli and self.frames_scored == self.frames_expected
 
 
 class GazeRecord(_Part):
@@ -159,12 +197,18 @@ class GazeRecord(_Part):
 
 
 class CountsRecord(_Part):
-    """Rows by status."""
+    """Rows by status; `left_out` are those that were not asked for."""
 
     frames: int
     scored: int
     no_fixation: int
     no_prediction: int
+    left_out: int = 0
+
+    @property
+    def looked_at(self) -> int:
+        """Rows that the protocol scores where there is a prediction: somebody looked."""
+        return self.frames - self.no_fixation
 
 
 class MetricRecord(_Part):
@@ -179,7 +223,13 @@ class MetricRecord(_Part):
 
 
 class RunRecord(_Part):
-    """The content of run.json, format 1."""
+    """The content of run.json, format 1.
+
+    Attributes:
+        input_digest: of everything that the run was asked for.
+        rows_digest: of the values of frames.parquet; `stimuli_digest`: of those of stimuli.parquet.
+        digest: of all this but time and duration.
+    """
 
     format: Literal[1]
     release: ReleaseRecord
@@ -193,7 +243,8 @@ class RunRecord(_Part):
     suspicious: tuple[str, ...] = ()
     gaze_points: GazeRecord | None = None
     input_digest: str
-    frames_digest: str
+    rows_digest: str
+    stimuli_digest: str | None = Field(default=None, pattern=_SHA256)
     engine: dict[str, str | int]
     command: str | None = None
     time: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
@@ -240,6 +291,8 @@ def read_record(content: Mapping[str, Any], where: str) -> RunRecord:
     Raises:
         BadData: the content is not that of a run; the message names the first wrong field.
     """
+    if "rows_digest" not in content and "frames_digest" in content:  # its name before coverage was kept by frame
+        content = {**content, "rows_digest": content["frames_digest"]}
     try:
         return RunRecord.model_validate_json(canonical(content))
     except ValidationError as error:

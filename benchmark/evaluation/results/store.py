@@ -2,29 +2,39 @@
 
 from __future__ import annotations
 
-import json
+import errno
 import os
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from vidsal.loaders.errors import BadData, MissingData
-from vidsal.loaders.io.files import atomic_write, canonical, sha256_text, write_json
+from vidsal.loaders.errors import BadData, MissingData, VidsalError
+from vidsal.loaders.io.files import atomic_write, canonical, parse_json, sha256_text, write_json
 
 from .aggregate import summarize
+from .check import (
+    check_rows,
+    check_summary,
+    check_words,
+    of_today,
+    rows_digest as rows_digest,
+    stimuli_digest as stimuli_digest,
+)
+from .notices import Notice, read_notices
 from .schema import FORMAT, RunRecord, read_record
+
+PARTIAL = ".partial"
+"""Where unfinished work of a results folder lies; what is below it is no run."""
 
 
 @dataclass(frozen=True)
@@ -36,12 +46,14 @@ class Run:
         frame_table: a row for every annotated frame of the covered stimuli.
         stimulus_table: a row for every covered stimulus.
         folder: where it lies on disk; None if it was not saved.
+        notices: what was said of it since, that it is withdrawn or superseded.
     """
 
     record: dict[str, Any]
     frame_table: pa.Table
     stimulus_table: pa.Table
     folder: Path | None = None
+    notices: tuple[Notice, ...] = ()
 
     @cached_property
     def frames(self) -> pd.DataFrame:
@@ -82,16 +94,18 @@ class Run:
         return {label: float("nan") if mean is None else mean for label, mean in means.items()}
 
     def save(self, results: str | Path) -> Run:
-        """Write the run below a results folder: `<release>/<split>/<protocol>/<model>/<UTC time>-<digest>/`.
+        """Write the run below a results folder, at its `place`.
+
+        A results folder only grows: where the very same run lies already, it stays.
 
         Returns:
             The same run with its folder, which appears whole or not at all.
         """
-        r = self.record
-        name = f"{r['time'].replace('-', '').replace(':', '')}-{r['digest'][:12]}"
-        parts = (r["release"]["id"], r["split"], r["protocol"]["name"], r["model"]["name"])
-        folder = Path(results).joinpath(*(_folder_name(part) for part in parts), name)
-        made = Path(results) / ".partial" / f"{name}.saved"
+        r = {**self.record, "digest": result_digest(self.record)}  # a run of before is saved as one of today
+        folder = Path(results) / place(r)
+        with suppress(MissingData, BadData):
+            return load_run(folder)
+        made = Path(results) / PARTIAL / f"{folder.name}.saved"
         for table, file in ((self.frame_table, "frames.parquet"), (self.stimulus_table, "stimuli.parquet")):
             with atomic_write(made / file) as temporary:
                 pq.write_table(table, temporary, compression="zstd")
@@ -103,6 +117,13 @@ class Run:
         with suppress(OSError):
             made.parent.rmdir()  # unless unfinished work lies there
         return Run(r, self.frame_table, self.stimulus_table, folder)
+
+
+def place(record: Mapping[str, Any]) -> Path:
+    """Return where a run lies in a results folder: `<release>/<split>/<protocol>/<model>/<UTC time>-<digest>`."""
+    name = f"{record['time'].replace('-', '').replace(':', '')}-{record['digest'][:12]}"
+    parts = (record["release"]["id"], record["split"], record["protocol"]["name"], record["model"]["name"])
+    return Path(*(_folder_name(part) for part in parts), name)
 
 
 def _folder_name(text: str) -> str:
@@ -124,22 +145,19 @@ def result_digest(record: Mapping[str, Any]) -> str:
     return sha256_text(canonical({k: v for k, v in record.items() if k not in ("time", "duration_s", "digest")}))
 
 
-def rows_digest(rows: pa.Table) -> str:
-    """Digest of the rows' values, independent of how Parquet lays them out."""
-    sink = pa.BufferOutputStream()
-    table = rows.combine_chunks().replace_schema_metadata(None)
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table)
-    return sha256(sink.getvalue()).hexdigest()
-
-
 def now() -> str:
     """Return the time in UTC to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+_UNREADABLE = (None, errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.ELOOP)
+"""What a system says of files that are not there, or are no files; a failing disk says something else."""
+
+
 def load_run(folder: str | Path) -> Run:
-    """Read a run from its folder and check that its means follow from its rows.
+    """Read a run from its folder and check everything in it that can be computed anew.
+
+    A run of before coverage was kept by frame is read as one of today: what is missing is taken from its rows.
 
     Raises:
         MissingData: there is no run.
@@ -150,51 +168,36 @@ def load_run(folder: str | Path) -> Run:
     if not path.is_file():
         raise MissingData(f"{folder}: no run is here (run.json is missing); make one with `vidsal run`")
     try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        run = Run(
-            record,
-            pq.read_table(folder / "frames.parquet", use_threads=False),
-            pq.read_table(folder / "stimuli.parquet", use_threads=False),
-            folder,
+        content = parse_json(path.read_text(encoding="utf-8"))
+        frames, stimuli = (
+            pq.ParquetFile(folder / name).read(use_threads=False) for name in ("frames.parquet", "stimuli.parquet")
         )
-        _check(run)
-    except (KeyError, TypeError, ValueError, OSError, pa.ArrowException) as error:
-        if isinstance(error, OSError) and not isinstance(error, FileNotFoundError) and error.errno is not None:
-            raise
+        if content["digest"] != result_digest(content):
+            raise BadData("its digest does not fit its content")
+        record = of_today(content, frames)
+        run = Run(record, frames, stimuli, folder, read_notices(folder, content["digest"]))
+        check_words(content, run.typed)
+        check_rows(run.typed, frames, stimuli)
+        protocol = run.typed.protocol
+        check_summary(run.typed, frames, stimuli, summarize(frames, protocol.metric_ids, protocol.average))
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OSError, pa.ArrowException) as error:
+        if isinstance(error, OSError) and error.errno not in _UNREADABLE:
+            raise  # the machine's fault
         raise BadData(f"{folder}: this run is damaged: {error}; score it again") from error
     return run
 
 
-def _check(run: Run) -> None:
-    """Compare a run with itself: digests, and everything that follows from its rows."""
-    record = run.record
-    if record["digest"] != result_digest(record):
-        raise BadData("its digest does not fit its content")
-    if record["frames_digest"] != rows_digest(run.frame_table):
-        raise BadData("frames.parquet holds other rows than those that were scored")
-    typed = run.typed
-    summary = summarize(run.frame_table, typed.protocol.metric_ids, typed.protocol.average)
-    if summary.counts != typed.counts:
-        raise BadData(f"it counts {typed.counts.model_dump()}, its rows give {summary.counts.model_dump()}")
-    for label, metric in summary.metrics.items():
-        for name in ("mean", "mean_stimuli", "mean_frames", "n"):
-            stored, computed = getattr(typed.metrics[label], name), getattr(metric, name)
-            if not _same(stored, computed):
-                what = label if name == "mean" else f"{label}, {name},"
-                raise BadData(f"{what} is {stored}, its rows give {computed}")
-    for column, values in summary.stimuli.items():
-        if not _same_column(values, run.stimuli[column]):
-            raise BadData(f"stimuli.parquet: {column} does not follow from the rows")
+def read_runs(results: str | Path) -> Iterator[Run | VidsalError]:
+    """Yield every run below a results folder by its path; in place of a damaged one, what is wrong with it.
 
-
-def _same_column(a: pd.Series[Any], b: pd.Series[Any]) -> bool:
-    if len(a) != len(b) or not pd.api.types.is_float_dtype(a):
-        return a.tolist() == b.tolist()
-    return bool(np.allclose(a, b.astype(float), rtol=1e-12, atol=1e-12, equal_nan=True))
-
-
-def _same(a: float | None, b: float | None) -> bool:
-    return (a is None and b is None) or (a is not None and b is not None and abs(a - b) <= 1e-12 * max(1, abs(a)))
+    Raises:
+        MissingData: there is no such folder.
+    """
+    for folder in find_runs(results):
+        try:
+            yield load_run(folder)
+        except (BadData, MissingData) as error:
+            yield error
 
 
 def find_runs(results: str | Path) -> list[Path]:
@@ -206,4 +209,4 @@ def find_runs(results: str | Path) -> list[Path]:
     root = Path(results)
     if not root.is_dir():
         raise MissingData(f"{root}: no such results folder; make one with `vidsal run MODEL --data DIR -o {root}`")
-    return sorted(p.parent for p in root.rglob("run.json") if ".partial" not in p.parts)
+    return sorted(p.parent for p in root.rglob("run.json") if PARTIAL not in p.parts)

@@ -15,6 +15,7 @@ from typing import Any
 from ...errors import MissingData
 from ...formats.frames import VIDEO_SUFFIXES, exists
 from ...io import registers
+from ...io.folders import entries
 from ...io.names import natural_key, shortlist
 from ...records import DatasetInfo, Report, Screen, StimulusRow, Truth
 
@@ -43,6 +44,7 @@ BASE = DatasetInfo(
     observers="17, free viewing, sound off, SMI RED 250 Hz",
     splits="train 600, val 100, test 300 (gaze withheld)",
     register="dhf1k",
+    withheld=(_WITHHELD,),
 )
 
 
@@ -61,7 +63,7 @@ def _videos(source: Path) -> dict[str, str]:
     found: dict[str, str] = {}
     for folder in ("video", "frames", "images", "."):
         base = source / folder
-        for path in sorted(base.iterdir()) if base.is_dir() else []:
+        for path in entries(base):
             is_video = path.suffix.lower() in VIDEO_SUFFIXES
             if path.stem.isdigit() and (is_video or (folder != "." and path.is_dir() and exists(path))):
                 found.setdefault(path.stem.lstrip("0"), path.relative_to(source).as_posix())

@@ -20,6 +20,8 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from ...errors import BadData
+from ...formats.completeness import Extent, extent_of, report_incomplete
+from ...io.folders import any_matching, folders, matching
 from ...records import Arrays, Float64Array, Gaze, Report, Samples, StimulusRow
 from . import layout
 
@@ -37,6 +39,7 @@ _SCALE = 640 / 1440
 _BAR_PX = (900 - 360 / _SCALE) / 2
 _FPS = 30
 _OBSERVERS = tuple(f"P{number:02d}" for number in range(1, 18))
+_PATTERN = "P[0-9][0-9]/P[0-9][0-9]_Trail*.txt"
 _RECORDING = re.compile(r"(P[0-9]{2})/\1_Trail([0-9]+)\.txt")
 _NUMBERS = ("Time", "L Dia X [px]", "L POR X [px]", "L POR Y [px]")
 _EVENT = "L Event Info"
@@ -54,27 +57,27 @@ class TrackerText(Samples):
 
 def _root(source: Path) -> Path:
     """The folder that holds those of the observers: `exportdata_train`, the source itself, or another one in it."""
-    inside = sorted(p for p in source.glob("*/") if not p.name.startswith("."))
+    inside = folders(source)
     for folder in (source / "exportdata_train", source / "exportdata_train" / "exportdata_train", source, *inside):
-        if next(folder.glob("P[0-9][0-9]/P[0-9][0-9]_Trail*.txt"), None) is not None:
+        if any_matching(folder, _PATTERN):
             return folder
     return source
 
 
 def _files(source: Path, video: str) -> list[Path]:
-    found = _root(source).glob(f"P[0-9][0-9]/P[0-9][0-9]_Trail{int(video):03d}.txt")
-    return sorted(file for file in found if file.name.startswith(f"{file.parent.name}_"))
+    found = matching(_root(source), f"P[0-9][0-9]/P[0-9][0-9]_Trail{int(video):03d}.txt")
+    return [file for file in found if file.name.startswith(f"{file.parent.name}_")]
 
 
 def _strays(folder: Path) -> list[Path]:
     """Text files among the recordings that are not named as one of their folder's observer on a video."""
-    near = {*folder.glob("P*/**/*.txt"), *folder.glob("*_Trail*.txt"), *folder.glob("*/*_Trail*.txt")}
-    return sorted(file for file in near if _video(file.relative_to(folder)) is None)
+    near = matching(folder, "P*/**/*.txt", "*_Trail*.txt", "*/*_Trail*.txt")
+    return [file for file in near if _video(file.relative_to(folder)) is None]
 
 
 def present(source: Path) -> bool:
     """Return whether the observers' text files are here."""
-    return next(_root(source).glob("P[0-9][0-9]/P[0-9][0-9]_Trail*.txt"), None) is not None
+    return any_matching(_root(source), _PATTERN)
 
 
 def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
@@ -85,7 +88,7 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
     """
     folder = _root(source)
     recorded: Counter[str] = Counter()
-    for file in folder.glob("P[0-9][0-9]/P[0-9][0-9]_Trail*.txt"):
+    for file in matching(folder, _PATTERN):
         if video := _video(file.relative_to(folder)):
             recorded[video] += 1
     for stray in _strays(folder):
@@ -109,6 +112,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     points: list[Arrays] = []
     others: list[Arrays] = []
     read: list[str] = []
+    extents: list[Extent] = []
     outside = boundary = 0
     for file in files:
         name = file.relative_to(source).as_posix()
@@ -118,6 +122,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
             report.add("unreadable", name, f"{error}; this recording is left out")
             continue
         read.append(name)
+        extents.append(extent_of(file.parent.name, name, recording.t_us))
         fixated = np.char.startswith(recording.event, "F")
         ticks = recording.t_us * _FPS
         frame = ticks // 1_000_000
@@ -148,6 +153,8 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
             count=outside,
             fatal=False,
         )
+    length_s = None if stimulus.n_frames is None else float(stimulus.n_frames / (stimulus.fps or _FPS))
+    report_incomplete(extents, length_s, stimulus.stimulus_id, report)
     seen = {Path(name).parent.name for name in read}
     absent = [observer for observer in _OBSERVERS if observer not in seen]
     if absent:

@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ...formats.pooled import read_maps
+from ...io.folders import any_matching, matching
 from ...records import Gaze, Report, StimulusRow, Truth
 from . import layout
 
@@ -46,7 +47,7 @@ def _folder(source: Path, video: str) -> Path:
 
 def present(source: Path) -> bool:
     """Return whether the pooled maps are here."""
-    return any(next(source.glob(p), None) is not None for p in _FOLDERS)
+    return any_matching(source, *_FOLDERS)
 
 
 def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
@@ -56,7 +57,7 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
         MissingData: there are neither.
     """
     gazed: set[str] = set()
-    for folder in sorted(f for pattern in _FOLDERS for f in source.glob(pattern) if f.is_dir()):
+    for folder in (f for f in matching(source, *_FOLDERS) if f.is_dir()):
         video = layout.video_of(folder.parent.name, 4)
         if video is None:
             where = folder.parent.relative_to(source).as_posix()

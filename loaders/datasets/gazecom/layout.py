@@ -15,6 +15,7 @@ from pathlib import Path
 from ...errors import MissingData
 from ...formats.frames import find_video
 from ...io import registers
+from ...io.folders import files, folders, matching
 from ...io.names import shortlist
 from ...records import DatasetInfo, Report, Screen, StimulusRow, Truth
 from . import arff
@@ -79,10 +80,10 @@ Recordings = dict[str, dict[str, str]]
 def coord_folder(source: Path) -> Path | None:
     """Return the folder of the natural movies' gaze: below the source, or the source itself."""
     for pattern in (NATURAL_MOVIES, f"*/{NATURAL_MOVIES}", f"*/*/{NATURAL_MOVIES}"):
-        found = sorted(p for p in source.glob(pattern) if p.is_dir())
+        found = [p for p in matching(source, pattern) if p.is_dir()]
         if found:
             return found[0]
-    if source.name not in _OTHERS and next(source.glob("*.coord"), None) is not None:
+    if source.name not in _OTHERS and files(source, ".coord"):
         return source
     return source if source.name == NATURAL_MOVIES else None
 
@@ -94,7 +95,7 @@ def arff_folder(source: Path, *, labelled: bool) -> Path | None:
     """
     name = "ground_truth" if labelled else "gaze_arff"
     for pattern in (name, f"*/{name}"):
-        found = sorted(p for p in source.glob(pattern) if p.is_dir())
+        found = [p for p in matching(source, pattern) if p.is_dir()]
         if found:
             return found[0]
     first = next(iter(_files(source, ".arff")), None)
@@ -136,8 +137,8 @@ def report_other_experiments(folder: Path | None, source: Path, report: Report) 
     """Name and count the gaze folders beside that of the natural movies."""
     if folder is None or folder == source or folder.name != NATURAL_MOVIES:
         return
-    for other in sorted(p for p in folder.parent.iterdir() if p.is_dir() and p != folder):
-        count = len(list(other.glob("*.coord")))
+    for other in (p for p in folders(folder.parent) if p != folder):
+        count = len(files(other, ".coord"))
         if count:
             message = "recordings of another experiment, not converted"
             report.add("surplus", other.relative_to(source).as_posix(), message, count=count, fatal=False)
@@ -213,14 +214,13 @@ def merged(*sources: Mapping[str, Mapping[str, str]]) -> Recordings:
     """Join recordings; where two have the same clip and observer, the first counts."""
     joined: Recordings = {}
     for source in reversed(sources):
-        for clip, files in source.items():
-            joined.setdefault(clip, {}).update(files)
+        for clip, recorded in source.items():
+            joined.setdefault(clip, {}).update(recorded)
     return joined
 
 
 def _files(folder: Path, suffix: str) -> list[Path]:
-    found = [*folder.glob(f"*{suffix}"), *folder.glob(f"*/*{suffix}")]
-    return sorted(p for p in found if not p.name.startswith(".") and p.is_file())
+    return [p for p in matching(folder, f"*{suffix}", f"*/*{suffix}") if p.is_file()]
 
 
 def _video(source: Path, clip: str) -> str | None:

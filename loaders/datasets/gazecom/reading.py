@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import BadData
+from ...formats.completeness import Extent, extent_of, report_incomplete
 from ...records import Int64Array, Mask, Report, StimulusRow
 from . import arff, coord
 from .recording import Recording
 
 _GEOMETRY_M = (0.45, 0.4, 0.225)
-_SHORT_S = 1.0
 
 
 def read(
@@ -28,6 +28,7 @@ def read(
         length_s: of the clip, to notice recordings that end before it.
         report: takes the anomalies.
     """
+    extents: list[Extent] = []
     for observer, file in stimulus.extra or ():
         path = source / file
         try:
@@ -42,8 +43,10 @@ def read(
             )
             report.add("wrong-size", file, message)
             continue
-        _report_oddities(file, recording, length_s, report)
+        _report_oddities(file, recording, report)
+        extents.append(extent_of(observer, file, recording.t_us))
         yield observer, file, recording
+    report_incomplete(extents, float(length_s), stimulus.stimulus_id, report)
 
 
 def frame_of(t_us: Int64Array, fps: Fraction) -> Int64Array:
@@ -60,7 +63,7 @@ def before(t_us: Int64Array, length_s: Fraction) -> Mask:
     return t_us * length_s.denominator < length_s.numerator * 1_000_000
 
 
-def _report_oddities(file: str, recording: Recording, length_s: Fraction, report: Report) -> None:
+def _report_oddities(file: str, recording: Recording, report: Report) -> None:
     for note in recording.notes:
         report.add("note", file, note, fatal="cut off" in note)
     if recording.size is None:
@@ -68,7 +71,3 @@ def _report_oddities(file: str, recording: Recording, length_s: Fraction, report
     if recording.geometry_m is not None and not np.allclose(recording.geometry_m, _GEOMETRY_M, rtol=0.01):
         message = f"screen of {recording.geometry_m} m, the release has {_GEOMETRY_M}"
         report.add("mismatch", file, message, fatal=False)
-    last_s = recording.t_us[-1] / 1e6
-    if last_s < float(length_s) - _SHORT_S:
-        message = f"the recording ends at {last_s:.2f} s, the clip at {float(length_s):.2f} s"
-        report.add("incomplete", file, message)

@@ -18,6 +18,7 @@ from ...formats.actions_in_the_eye import SPLIT_FOLDERS
 from ...formats.frames import exists, numbered_images
 from ...formats.pooled import numbered_files, read_maps, size_of_png
 from ...io import registers
+from ...io.folders import folders, matching
 from ...io.names import natural_key, shortlist
 from ...records import Gaze, Report, StimulusRow
 from . import layout
@@ -48,26 +49,26 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
     Raises:
         MissingData: there are none.
     """
-    folders: dict[str, tuple[str, Path]] = {}
+    shots: dict[str, tuple[str, Path]] = {}
     for split, name, folder in sorted(_shot_folders(source)):
-        if name in folders:
+        if name in shots:
             report.add("surplus", folder.relative_to(source).as_posix(), f"a second folder of {name}; left out")
         elif (folder / "fixation").is_dir() or exists(folder / "images"):
-            folders[name] = (split, folder)
+            shots[name] = (split, folder)
     absent: list[str] = []
     found = 0
     for line in registers.rows("hollywood2_shots"):
-        if line["video"] not in folders:
+        if line["video"] not in shots:
             absent.append(line["video"])
             continue
-        split, folder = folders.pop(line["video"])
+        split, folder = shots.pop(line["video"])
         if split != line["split"]:
             where = folder.relative_to(source).as_posix()
             report.add("mismatch", where, f"lies with the {split} shots, the register says {line['split']}")
         found += 1
         yield _row(source, folder, line, report)
-    for name in sorted(folders, key=natural_key):
-        split, folder = folders[name]
+    for name in sorted(shots, key=natural_key):
+        split, folder = shots[name]
         clip, _, shot = name.rpartition("_")
         report.add("surplus", folder.relative_to(source).as_posix(), "a shot that the register does not know")
         unknown = dict.fromkeys(("n_frames", "width", "height", "first_frame_number"), "")
@@ -103,9 +104,8 @@ def _shot_folders(source: Path) -> Iterator[tuple[str, str, Path]]:
     """Yield split, name and folder of every shot, in the source or one folder below it."""
     for split, names in SPLIT_FOLDERS.items():
         for name in names:
-            for parent in (source / name, *source.glob(f"*/{name}")):
-                if parent.is_dir():
-                    yield from ((split, p.name, p) for p in parent.iterdir() if p.is_dir())
+            for parent in (source / name, *matching(source, f"*/{name}")):
+                yield from ((split, p.name, p) for p in folders(parent))
 
 
 def _row(source: Path, folder: Path, line: dict[str, str], report: Report) -> StimulusRow:

@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import BadData, MissingData
+from ...io.folders import files, folders
 from ...records import FORCED_START, Column, Float64Array, Gaze, Report, StimulusRow
 from . import images
 
@@ -53,36 +54,36 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
     root = _root(source)
     if root is None:
         raise MissingData(f"{source}: no {SCANPATHS}/ here; expected {'; '.join(INFO.layout)}. {INFO.obtain}")
-    folders = images.visible_folders(root / SCANPATHS)
-    observers = {file.name for folder in folders for file in _files(folder)}
+    shown = folders(root / SCANPATHS)
+    observers = {file.name for folder in shown for file in _files(folder)}
     images.report_missing_observers(observers, SCANPATHS, report)
-    for folder in folders:
+    for folder in shown:
         absent = sorted(observers.intersection(images.OBSERVERS) - {file.name for file in _files(folder)})
         if absent and len(absent) < len(observers):
             report.add("missing", folder.name, f"no scanpath of the observers {', '.join(absent)}", count=len(absent))
-    yield from images.rows(source, root / STIMULI, {folder.name: None for folder in folders}, report)
+    yield from images.rows(source, root / STIMULI, {folder.name: None for folder in shown}, report)
 
 
 def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     """Read the scanpaths of one image; a bad file is reported and left out.
 
     Raises:
-        BadData: not one of its files can be read.
+        BadData: not one of its scanpaths can be read.
     """
     root = _root(source)
     folder = (root or source) / SCANPATHS / stimulus.stimulus_id
-    files = _files(folder)
-    if not files:
+    scanpaths = _files(folder)
+    if not scanpaths:
         report.add("missing", stimulus.stimulus_id, "no scanpaths of this image")
         return Gaze(annotated=False)
     read: list[tuple[str, Float64Array]] = []
-    for file in files:
+    for file in scanpaths:
         try:
             read.append((file.name, read_scanpath(file)))
         except BadData as error:
             report.add("unreadable", file.relative_to(source).as_posix(), f"{error}; left out")
     if not read:
-        raise BadData(f"{folder}: none of the {len(files)} scanpaths can be read")
+        raise BadData(f"{folder}: none of the {len(scanpaths)} scanpaths can be read")
     late = sum(bool(rows[0, 2] > FIRST_SAMPLE_S) for _, rows in read)
     if late:
         message = "scanpaths begin late: the forced fixation seems to be left out, line 1 is flagged nevertheless"
@@ -90,7 +91,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     return Gaze(
         fixations=columns(read),
         n_observers=len(read),
-        source_files=tuple(file.relative_to(source).as_posix() for file in files),
+        source_files=tuple(file.relative_to(source).as_posix() for file in scanpaths),
         folders=(folder.relative_to(source).as_posix(),),
     )
 
@@ -158,6 +159,4 @@ def _root(source: Path) -> Path | None:
 
 
 def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return [f for f in sorted(folder.iterdir()) if f.is_file() and not f.name.startswith(".") and not f.suffix]
+    return [f for f in files(folder) if not f.suffix]

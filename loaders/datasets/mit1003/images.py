@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...io import registers
+from ...io.folders import files
 from ...io.names import natural_key, shortlist
 from ...records import DatasetInfo, Report, Screen, StimulusRow, Truth
 
@@ -108,17 +109,7 @@ def rows(source: Path, folder: Path, gazed: Mapping[str, Any], report: Report) -
 
 def pictures_in(folder: Path) -> dict[str, Path]:
     """Return the pictures of a folder by their name without suffix."""
-    if not folder.is_dir():
-        return {}
-    found = (f for f in sorted(folder.iterdir()) if f.suffix.lower() in ENDINGS and not f.name.startswith("."))
-    return {f.stem: f for f in found if f.is_file()}
-
-
-def visible_folders(folder: Path) -> list[Path]:
-    """Return the sub-folders that hold data: no `.svn`, no `__MACOSX`."""
-    if not folder.is_dir():
-        return []
-    return [d for d in sorted(folder.iterdir()) if d.is_dir() and not d.name.startswith((".", "__"))]
+    return {f.stem: f for f in files(folder, *ENDINGS)}
 
 
 def report_missing_observers(found: Set[str], where: str, report: Report) -> None:

@@ -16,13 +16,16 @@ import numpy as np
 
 from ...errors import BadData, MissingData
 from ...formats import matlab
-from ...records import FORCED_START, Column, Float64Array, Gaze, Report, StimulusRow
+from ...formats.completeness import Extent, extent_of, report_incomplete
+from ...io.folders import folders
+from ...io.names import is_left_behind
+from ...records import FORCED_START, Column, Float64Array, Gaze, Int64Array, Report, StimulusRow
 from . import detection, images
 
 STIMULI = "ALLSTIMULI"
 DATA = "DATA"
 LONGEST_NAME = 63
-EXPECTED_SAMPLES = (600, 800)
+MOST_SAMPLES = 800
 SAMPLE_MS = 1000 / detection.SAMPLES_PER_SECOND
 
 INFO = images.info(
@@ -100,6 +103,13 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
             report.add("unreadable", file.relative_to(source).as_posix(), f"{error}; left out")
     if not recordings:
         raise BadData(f"{stimulus.stimulus_id}: none of the {len(here)} recordings can be read")
+    report_incomplete(
+        [_extent(r, files[r.observer].relative_to(source).as_posix()) for r in recordings],
+        images.PRESENTATION_MS / 1000,
+        stimulus.stimulus_id,
+        report,
+        kind="mismatch",
+    )
     _report_lost(recordings, stimulus.stimulus_id, report)
     return Gaze(
         fixations=_fixations(recordings),
@@ -134,11 +144,19 @@ def read_samples(path: Path, image: str, report: Report) -> Float64Array:
 
 def _recording(observer: str, path: Path, stimulus: StimulusRow, report: Report) -> Trial:
     eye = read_samples(path, stimulus.stimulus_id, report)
-    least, most = EXPECTED_SAMPLES
-    if not least <= len(eye) <= most:
+    if len(eye) > MOST_SAMPLES:
         message = f"{len(eye)} samples of {observer}; three seconds at 240 Hz are about 720"
         report.add("mismatch", stimulus.stimulus_id, message)
     return Trial(observer, eye, detection.detect(eye))
+
+
+def _extent(trial: Trial, where: str) -> Extent:
+    return extent_of(trial.observer, where, _times_us(trial))
+
+
+def _times_us(trial: Trial) -> Int64Array:
+    times: Int64Array = np.rint((np.arange(len(trial.samples)) + 1) * 1000 * SAMPLE_MS).astype(np.int64)
+    return times
 
 
 def _fixations(recordings: list[Trial]) -> dict[str, Column]:
@@ -176,11 +194,11 @@ def _samples(recordings: list[Trial]) -> dict[str, Column]:
         label[~np.isfinite(r.samples).all(axis=1)] = "lost"
         observers += [r.observer] * len(r.samples)
         labels += label.tolist()
-        times.append((np.arange(len(r.samples)) + 1) * 1000 * SAMPLE_MS)
+        times.append(_times_us(r))
     eye = np.vstack([r.samples for r in recordings])
     return {
         "observer_id": observers,
-        "t_us": np.rint(np.concatenate(times)).astype(np.int64),
+        "t_us": np.concatenate(times),
         "x_px": eye[:, 0] - 0.5,
         "y_px": eye[:, 1] - 0.5,
         "label": labels,
@@ -205,7 +223,7 @@ def _image_name(trial: dict[str, matlab.Value]) -> str:
 def _observers(source: Path) -> list[Path]:
     """The folders of observers that hold MAT files; none is listed to its end."""
     found = []
-    for folder in images.visible_folders(source / DATA):
+    for folder in folders(source / DATA):
         with os.scandir(folder) as entries:
             if any(_is_mat(Path(entry.name)) for entry in entries):
                 found.append(folder)
@@ -213,4 +231,4 @@ def _observers(source: Path) -> list[Path]:
 
 
 def _is_mat(file: Path) -> bool:
-    return file.suffix == ".mat" and not file.name.startswith(".")
+    return file.suffix == ".mat" and not is_left_behind(file.name)

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from ...io.folders import folders, matching
 from ...records import DatasetInfo, Report, Screen, Truth
 
 WIDTH, HEIGHT = 640, 480
@@ -47,6 +48,7 @@ def info(
         observers=observers,
         splits="train 10,000; val 5,000; test 5,000 (withheld)",
         split_names=tuple(COUNTS),
+        withheld=("test",),
         verified=verified,
         unverified=unverified,
     )
@@ -54,12 +56,11 @@ def info(
 
 def find(source: Path) -> dict[str, str]:
     """Return the photographs by name without suffix, paths relative to `source`."""
-    folders = [source / "images", *_below(source / "images"), *(source / split for split in COUNTS)]
+    places = [source / "images", *folders(source / "images"), *(source / split for split in COUNTS)]
     found: dict[str, str] = {}
-    for folder in folders:
-        for file in sorted(folder.glob("*.jpg")) if folder.is_dir() else ():
-            if not file.name.startswith("."):
-                found.setdefault(file.stem, file.relative_to(source).as_posix())
+    for folder in places:
+        for file in matching(folder, "*.jpg"):
+            found.setdefault(file.stem, file.relative_to(source).as_posix())
     return found
 
 
@@ -91,7 +92,3 @@ def report_counts(splits: Iterable[str], report: Report) -> None:
             lacking = expected - have[split]
             message = f"{lacking} of {expected} images of {split} have neither a photograph nor gaze here"
             report.add("missing", split, message, count=lacking)
-
-
-def _below(folder: Path) -> list[Path]:
-    return [d for d in sorted(folder.iterdir()) if d.is_dir()] if folder.is_dir() else []

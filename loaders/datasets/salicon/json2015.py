@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ...errors import BadData, MissingData
+from ...io.folders import entries
 from ...io.names import natural_key
 from ...records import Column, Float64Array, Gaze, Report, StimulusRow, Truth
 from . import flat_json, images
@@ -227,7 +228,7 @@ def _files(source: Path) -> list[Path]:
     """The JSON files of the first of the usual folders that has any."""
     for below in FOLDERS:
         folder = source / below
-        found = [f for f in sorted(folder.iterdir()) if _FILE.fullmatch(f.name)] if folder.is_dir() else []
+        found = [f for f in entries(folder) if _FILE.fullmatch(f.name)]
         if found:
             return found
     return []

@@ -15,6 +15,7 @@ import numpy as np
 
 from ...errors import BadData, MissingData
 from ...formats import matlab
+from ...io.folders import matching
 from ...io.names import natural_key
 from ...records import Column, DatasetInfo, Float64Array, Gaze, Int64Array, Mask, Report, StimulusRow, Truth
 from . import images
@@ -241,7 +242,7 @@ def _mats(source: Path) -> dict[str, Path]:
     for below in FOLDERS:
         found: dict[str, Path] = {}
         for folder in (source / below / split for split in (*images.COUNTS, "")):
-            for file in sorted(folder.glob("COCO_*.mat")) if folder.is_dir() else ():
+            for file in matching(folder, "COCO_*.mat"):
                 found.setdefault(file.stem, file)
         if found:
             return found

@@ -18,6 +18,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ...errors import BadData, MissingData
+from ...formats.completeness import Extent, extent_of, report_incomplete
+from ...io.folders import files, folders, matching
 from ...io.names import natural_key
 from ...records import DatasetInfo, Float64Array, Gaze, Int64Array, Mask, Report, Screen, StimulusRow, Truth
 from .observers import PX_PER_DEGREE, RATE_HZ
@@ -75,7 +77,7 @@ class _Recording(NamedTuple):
 def present(source: Path) -> bool:
     """Return whether `source` holds gaze of this form."""
     for split in SPLITS:
-        for file in sorted((source / split).glob("gaze/*/*.txt"))[:1]:
+        for file in matching(source / split, "gaze/*/*.txt")[:1]:
             with file.open("rb") as stream:
                 return stream.readline(200).rstrip() == MAGIC.encode()
     return (source / "synthetic.json").is_file()
@@ -89,8 +91,8 @@ def stimuli(source: Path, report: Report) -> Iterator[StimulusRow]:
     """
     split_of: dict[str, str] = {}
     for split in SPLITS:
-        here = {p.stem for p in (source / split / "video").glob("*.avi")}
-        here |= {p.name for p in (source / split / "gaze").glob("*") if p.is_dir()}
+        here = {p.stem for p in files(source / split / "video", ".avi")}
+        here |= {p.name for p in folders(source / split / "gaze")}
         for name in sorted(here & split_of.keys(), key=natural_key):
             report.add("surplus", f"{split}/*/{name}", f"{name} is in {split_of[name]} too; left out here")
         split_of |= dict.fromkeys(here - split_of.keys(), split)
@@ -120,17 +122,18 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
         BadData: there are recordings, and none can be read.
     """
     folder = source / stimulus.split / "gaze" / stimulus.stimulus_id
-    files = sorted(folder.glob("*.txt"), key=lambda p: natural_key(p.stem))
+    recordings = _recordings(folder)
     where = folder.relative_to(source).as_posix()
-    if not files:
+    if not recordings:
         report.add("missing", where, "a video without gaze; it has no annotation")
         return Gaze(annotated=False, n_observers=0)
     rows: list[dict[str, Any]] = []
     samples: list[dict[str, Any]] = []
     read: list[str] = []
+    extents: list[Extent] = []
     other: list[str] = []
     late = 0
-    for file in files:
+    for file in recordings:
         name = f"{where}/{file.name}"
         try:
             recording = _read(file, name, report)
@@ -148,11 +151,14 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
         frame = recording.t_us * header.fps.numerator // (header.fps.denominator * 1_000_000)
         shown = (frame >= 0) & (frame < header.n_frames)
         late += int((~shown).sum())
+        extents.append(extent_of(file.stem, name, recording.t_us))
         rows.append(_runs(file.stem, recording.take(shown), frame[shown]))
         samples.append(_samples(file.stem, recording))
         read.append(name)
     if not read:
-        raise BadData(f"{where}: none of its {len(files)} recordings can be read")
+        raise BadData(f"{where}: none of its {len(recordings)} recordings can be read")
+    length_s = float(stimulus.n_frames / stimulus.fps) if stimulus.n_frames and stimulus.fps else None
+    report_incomplete(extents, length_s, stimulus.stimulus_id, report)
     if other:
         report.add(
             "mismatch", other[0], "recorded on frames of another size, number or rate than there are", count=len(other)
@@ -162,8 +168,12 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report) -> Gaze:
     return Gaze(_stack(rows), _stack(samples), n_observers=len(read), source_files=tuple(read), folders=(where,))
 
 
+def _recordings(folder: Path) -> list[Path]:
+    return sorted(files(folder, ".txt"), key=lambda p: natural_key(p.stem))
+
+
 def _first_header(folder: Path) -> _Header | None:
-    for file in sorted(folder.glob("*.txt"), key=lambda p: natural_key(p.stem)):
+    for file in _recordings(folder):
         try:
             return _header(file.read_text(encoding="utf-8").splitlines())
         except (BadData, UnicodeDecodeError):

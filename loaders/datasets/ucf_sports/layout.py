@@ -16,6 +16,7 @@ from ...formats import actions_in_the_eye
 from ...formats.actions_in_the_eye import SPLIT_FOLDERS
 from ...formats.pooled import numbered_files
 from ...io import registers
+from ...io.folders import folders, matching
 from ...io.names import natural_key
 
 BASE = replace(
@@ -74,7 +75,7 @@ def ids() -> dict[str, str]:
 def roots(source: Path) -> list[Path]:
     """Return the folders that hold the splits: the source, or a folder in it."""
     names = [name for folders in SPLIT_FOLDERS.values() for name in folders]
-    candidates = [source, *sorted(p for p in source.iterdir() if p.is_dir() and p.name not in names)]
+    candidates = [source, *(p for p in folders(source) if p.name not in names)]
     return [c for c in candidates if any((c / name).is_dir() for name in names)]
 
 
@@ -108,7 +109,7 @@ def unregistered(source: Path) -> Iterator[tuple[str, str, Path]]:
         for root in roots(source)
         for split, names in SPLIT_FOLDERS.items()
         for name in names
-        for folder in (root / name).glob("*/fixation")
+        for folder in matching(root / name, "*/fixation")
     ]
     strangers = (entry for entry in found if entry[0].lower() not in ids())
     yield from sorted(strangers, key=lambda entry: (natural_key(entry[0]), entry[2]))

@@ -15,6 +15,7 @@ from ...errors import MissingData
 from ...formats.frames import exists
 from ...formats.pooled import read_maps, size_of_png
 from ...io import registers
+from ...io.folders import files
 from ...io.names import shortlist
 from ...records import DatasetInfo, Gaze, Report, StimulusRow
 from . import layout
@@ -110,7 +111,7 @@ def _unregistered(source: Path, info: DatasetInfo, report: Report) -> Iterator[S
             continue
         seen.add(video)
         report.add("surplus", where, "a video that the register does not know", fatal=False)
-        size = next((s for p in sorted((folder / "fixation").glob("*.png")) if (s := size_of_png(p))), None)
+        size = next((s for p in files(folder / "fixation", ".png") if (s := size_of_png(p))), None)
         yield StimulusRow(
             stimulus_id=video,
             split=split,

@@ -14,6 +14,7 @@ from pathlib import Path
 from ...formats import actions_in_the_eye
 from ...formats.frames import VIDEO_SUFFIXES, find_video
 from ...io import registers
+from ...io.folders import files
 from ...records import StimulusRow
 from . import layout
 
@@ -54,7 +55,7 @@ def _video_of(source: Path, name: str) -> str | None:
     for folder in _VIDEO_FOLDERS:
         base = source / folder
         inside = base / action / number
-        videos = sorted(p for p in inside.glob("*.*") if p.suffix.lower() in VIDEO_SUFFIXES)
+        videos = files(inside, *VIDEO_SUFFIXES)
         for path in (find_video(base, name), find_video(base, layout.underscored(name)), *videos):
             if path is not None:
                 return path.relative_to(source).as_posix()

@@ -27,6 +27,8 @@ _COMMANDS = {
     "run": "Run MODEL (a registered name, or path/to/file.py:Class) over a release and score it.",
     "predict": "Store what MODEL predicts (a registered name, or path/to/file.py:Class) for every stimulus of a split.",
     "score": "Score the predictions in SUBMISSION, a folder of pictures, arrays or gray videos.",
+    "train": "Train a network by RECIPE (a name of `vidsal recipe list`, or a TOML file).",
+    "recipe": "Recipes: everything that decides how a network is trained, under a name.",
     "gate": "Compare two runs; exit code 1 if a score moved, with a table of what moved.",
     "results": "Runs on disk.",
     "protocol": "Protocols: every choice that moves a number, under a name.",
@@ -132,9 +134,15 @@ def _unexpected(error: Exception) -> int:
 
 
 def _say(message: str, code: int) -> int:
-    click.echo(f"vidsal: {message}", err=True)
+    _print(message)
     return code
 
 
 def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
-    click.echo(f"vidsal: note: {message}", err=True)
+    _print(f"note: {message}")
+
+
+def _print(message: str) -> None:
+    from .output import echo
+
+    echo(f"vidsal: {message}", err=True)

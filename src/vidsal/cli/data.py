@@ -12,7 +12,7 @@ from vidsal.loaders.errors import BadData
 from vidsal.loaders.records import Anomaly, DatasetInfo
 
 from .inspect import export, stats, view
-from .output import any_path, folder_out, json_option, print_json, print_table, progress
+from .output import any_path, echo, folder_out, json_option, print_json, print_table, progress
 
 _MOST_ANOMALIES = 20
 
@@ -40,9 +40,10 @@ def list_(as_json: bool) -> None:
 @data.command()
 @click.argument("name")
 @click.option("--variant", help="Show this variant only; default: all variants.")
+@click.option("--all", "everything", is_flag=True, help="Print all that is known, variant by variant.")
 @json_option
-def info(name: str, variant: str | None, as_json: bool) -> None:
-    """Show what a data set is, where to get it, and which facts were checked on real files."""
+def info(name: str, variant: str | None, everything: bool, as_json: bool) -> None:
+    """Show what a data set is, and where to get it; with --all or --variant all that is known of it."""
     from vidsal.loaders import registry
 
     chosen = [variant] if variant else list(registry.variants(name))
@@ -50,16 +51,34 @@ def info(name: str, variant: str | None, as_json: bool) -> None:
     if as_json:
         print_json([_plain(i) for i in infos])
         return
-    for i in infos:
-        _print_info(i)
+    if everything or variant:
+        for i in infos:
+            _print_info(i)
+    else:
+        _print_short(name, infos)
 
 
 def _plain(info: DatasetInfo) -> dict[str, object]:
     return {**asdict(info), "truths": {k: asdict(v) for k, v in info.truths.items()}, "release": info.release_id}
 
 
+def _print_short(name: str, infos: list[DatasetInfo]) -> None:
+    """Print what a newcomer asks first; of what variants say differently, each."""
+    echo(f"{name}: {infos[0].title}")
+    for label in ("observers", "splits", "licence", "obtain"):
+        for text in dict.fromkeys(getattr(i, label) for i in infos):
+            if text:
+                echo(f"  {label:<10} {text}")
+    echo("  layout:")
+    for line in dict.fromkeys(line for i in infos for line in i.layout):
+        echo(f"    {line}")
+    if len(infos) > 1:
+        echo(f"  variants   {', '.join(f'{i.variant} (release {i.release_id})' for i in infos)}")
+    echo(f"truth recipes, screen, citation, and what was checked on real files: vidsal data info {name} --all")
+
+
 def _print_info(info: DatasetInfo) -> None:
-    click.echo(f"{info.release_id}: {info.title}")
+    echo(f"{info.release_id}: {info.title}")
     lines = [
         ("variant", info.variant or "(one form)"),
         ("observers", info.observers),
@@ -70,19 +89,19 @@ def _print_info(info: DatasetInfo) -> None:
     ]
     for label, text in lines:
         if text:
-            click.echo(f"  {label:<10} {text}")
+            echo(f"  {label:<10} {text}")
     screen = {k: v for k, v in asdict(info.screen).items() if v}
     if screen:
-        click.echo("  screen     " + ", ".join(f"{k} {v}" for k, v in screen.items()))
+        echo("  screen     " + ", ".join(f"{k} {v}" for k, v in screen.items()))
     for name, truth in info.truths.items():
         fields = {k: v for k, v in asdict(truth).items() if v not in (None, "", 0.0)}
-        click.echo(f"  truth      {name}: " + ", ".join(f"{k} {v}" for k, v in fields.items()))
+        echo(f"  truth      {name}: " + ", ".join(f"{k} {v}" for k, v in fields.items()))
     for heading, facts in (("layout", info.layout), ("verified", info.verified), ("not verified", info.unverified)):
         if facts:
-            click.echo(f"  {heading}:")
+            echo(f"  {heading}:")
             for fact in facts:
-                click.echo(f"    {fact}")
-    click.echo()
+                echo(f"    {fact}")
+    echo()
 
 
 @data.command()
@@ -107,10 +126,10 @@ def convert(
     if as_json:
         print_json(release)
     else:
-        click.echo(f"{release['release']} -> {out} (digest {release['digest'][:16]})")
+        echo(f"{release['release']} -> {out} (digest {release['digest'][:16]})")
         for key, value in release["counts"].items():
             if value is not None:
-                click.echo(f"  {key.replace('_', ' '):<18}{value:>12,}")
+                echo(f"  {key.replace('_', ' '):<18}{value:>12,}")
     _print_anomalies(result.anomalies)
     if strict and result.fatal:
         count = f"{len(result.fatal)} anomal{'y' if len(result.fatal) == 1 else 'ies'}"
@@ -122,12 +141,10 @@ def _print_anomalies(anomalies: tuple[Anomaly, ...]) -> None:
     for anomaly in anomalies[:most]:
         stated = str(anomaly.count) in anomaly.message or f"{anomaly.count:,}" in anomaly.message
         times = "" if anomaly.count == 1 or stated else f" ({anomaly.count} times)"
-        click.echo(
-            f"vidsal: {'anomaly' if anomaly.fatal else 'note'}: {anomaly.where}: {anomaly.message}{times}", err=True
-        )
+        echo(f"vidsal: {'anomaly' if anomaly.fatal else 'note'}: {anomaly.where}: {anomaly.message}{times}", err=True)
     more = len(anomalies) - most
     if more > 0:
-        click.echo(f"vidsal: and {more} more anomalies, all in release.json", err=True)
+        echo(f"vidsal: and {more} more anomalies, all in release.json", err=True)
 
 
 @data.command()
@@ -143,7 +160,7 @@ def verify(folder: Path, as_json: bool) -> None:
         print_json([asdict(f) for f in findings])
     else:
         for f in findings:
-            click.echo(f"{'ok  ' if f.ok else 'FAIL'} {f.rule}: {f.message}")
+            echo(f"{'ok  ' if f.ok else 'FAIL'} {f.rule}: {f.message}")
     if failed:
         raise BadData(f"{folder}: {len(failed)} of {len(findings)} checks failed")
 

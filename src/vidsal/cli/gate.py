@@ -2,64 +2,86 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import click
 
-from .output import any_path, json_option, print_json, print_table
+from .output import any_path, echo, json_option, print_json, print_table
 
 _MOST_ROWS = 60
 
 
 @click.command()
-@click.option("--baseline", required=True, type=any_path, help="Run folder, or results folder with one such run.")
+@click.option(
+    "--baseline",
+    required=True,
+    type=any_path,
+    help="Run folder, or results folder, of which the newest run counts; made from the candidate where there is none.",
+)
 @click.option("--candidate", required=True, type=any_path, help="The same, as it is now.")
 @click.option(
     "--tolerances",
     type=any_path,
-    help="TOML or JSON: for each metric absolute, relative; default: 1e-9, between host and device 1e-6.",
+    help="TOML or JSON: for each metric absolute, relative, one_sided; default: 1e-9, between host and device 1e-6.",
 )
+@click.option("--one-sided", is_flag=True, help="Scores may move to the better, however far.")
+@click.option("--junit", type=any_path, metavar="FILE", help="Write JUnit XML too.")
+@click.option("--markdown", type=any_path, metavar="FILE", help="Append Markdown too, as to $GITHUB_STEP_SUMMARY.")
 @json_option
-def gate(baseline: Path, candidate: Path, tolerances: Path | None, as_json: bool) -> int:
+def gate(
+    baseline: Path,
+    candidate: Path,
+    tolerances: Path | None,
+    one_sided: bool,
+    junit: Path | None,
+    markdown: Path | None,
+    as_json: bool,
+) -> int:
     """Compare two runs; exit code 1 if a score moved, with a table of what moved."""
+    from vidsal.benchmark.evaluation.results import gate_report as reports
     from vidsal.benchmark.evaluation.results.gate import compare, find_pair, read_tolerances
+    from vidsal.benchmark.evaluation.results.pairs import make_baseline
+    from vidsal.loaders.io.files import atomic_write
 
     allowed = None if tolerances is None else read_tolerances(tolerances)
+    made = make_baseline(baseline, candidate)
+    if made is not None:
+        echo(f"vidsal: note: there was no baseline; the candidate is one now: {made.folder}", err=True)
     one, other = find_pair(baseline, candidate)
-    verdict = compare(one, other, allowed)
+    verdict = compare(one, other, allowed, one_sided=one_sided)
+    if junit is not None:
+        with atomic_write(junit) as temporary:
+            temporary.write_text(reports.junit(verdict), encoding="utf-8")
+    if markdown is not None:
+        with markdown.open("a", encoding="utf-8") as file:
+            file.write(reports.markdown(verdict))
     if as_json:
         print_json(
             {
                 "passed": verdict.passed,
                 "baseline": str(one.folder),
+                "baseline_created": made is not None,
                 "candidate": str(other.folder),
                 "compared": verdict.compared,
                 "moved": [m.to_dict() for m in verdict.moved],
+                "improved": [m.to_dict() for m in verdict.improved],
                 "notes": list(verdict.notes),
             }
         )
         return 0 if verdict.passed else 1
     for note in verdict.notes:
-        click.echo(f"note: {note}", err=True)
-    r = other.record
-    click.echo(
-        f"{r['model']['name']} on {r['release']['id']}, split {r['split']}, protocol {r['protocol']['name']}, "
-        f"{len(r['coverage']['scored'])} stimuli"
-    )
+        echo(f"note: {note}", err=True)
+    echo(reports.heading(verdict))
+    echo(reports.result(verdict))
     if verdict.passed:
-        click.echo(f"nothing moved: {verdict.compared} values compared")
         return 0
-    click.echo(f"{len(verdict.moved)} of {verdict.compared} values moved")
+    number = reports.number
     rows = [
-        (m.where, m.what, _text(m.baseline), _text(m.candidate), _text(m.difference, 3), _text(m.allowed, 3))
+        (m.where, m.what, number(m.baseline), number(m.candidate), number(m.difference, 3), number(m.allowed, 3))
+        + (m.change,)
         for m in verdict.moved[:_MOST_ROWS]
     ]
-    print_table(rows, ("where", "what", "baseline", "candidate", "difference", "allowed"))
+    print_table(rows, ("where", "what", "baseline", "candidate", "difference", "allowed", ""))
     if len(verdict.moved) > _MOST_ROWS:
-        click.echo(f"and {len(verdict.moved) - _MOST_ROWS} more; --json has them all")
+        echo(f"and {len(verdict.moved) - _MOST_ROWS} more; --json has them all")
     return 1
-
-
-def _text(value: float, digits: int = 12) -> str:
-    return "-" if math.isnan(value) else f"{value:.{digits}g}"

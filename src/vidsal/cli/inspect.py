@@ -11,7 +11,7 @@ import click
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.export import TARGETS
 
-from .output import any_path, folder_out, json_option, print_json, print_table, progress
+from .output import any_path, echo, folder_out, json_option, print_json, print_table, progress
 
 split_option = click.option(
     "--split", default="all", show_default=True, help="Use the stimuli of this official split; all = every stimulus."
@@ -46,13 +46,13 @@ def stats(folder: Path, split: str, out: Path | None, as_json: bool) -> None:
     _print_numbers(numbers)
     for path in files:
         if path.suffix == ".png":
-            click.echo(f"wrote {path} and .svg")
+            echo(f"wrote {path} and .svg")
 
 
 def _print_numbers(numbers: dict[str, Any]) -> None:
     """Print the numbers; where one is missing, a dash and the reason."""
     reasons = numbers["reasons"]
-    click.echo(f"{numbers['release']}, split {numbers['split']}")
+    echo(f"{numbers['release']}, split {numbers['split']}")
     lines: list[tuple[str, str]] = [
         ("stimuli", f"{numbers['stimuli']:,} ({numbers['images']:,} images), {numbers['annotated']:,} annotated"),
         ("frames", f"{numbers['frames']:,}, {numbers['annotated_frames']:,} annotated"),
@@ -75,7 +75,7 @@ def _print_numbers(numbers: dict[str, Any]) -> None:
     if "over_time" in reasons:
         lines.append(("points over time", f"- ({reasons['over_time']})"))
     for label, text in lines:
-        click.echo(f"  {label:<28}{text}")
+        echo(f"  {label:<28}{text}")
 
 
 def _number(value: float | int | None, reason: str | None) -> str:
@@ -150,7 +150,7 @@ def view(
     if as_json:
         print_json({"file": str(path), "title": title})
     else:
-        click.echo(f"{title}\nwrote {path}")
+        echo(f"{title}\nwrote {path}")
 
 
 def _safe(stimulus_id: str) -> str:
@@ -198,9 +198,9 @@ def export(
     if as_json:
         print_json({"form": target, "out": str(out), "release": release.id, "split": split, "notes": notes})
     else:
-        click.echo(f"{release.id}, split {split} -> {out} ({target})")
+        echo(f"{release.id}, split {split} -> {out} ({target})")
     for note in notes:
-        click.echo(f"vidsal: note: {note}", err=True)
+        echo(f"vidsal: note: {note}", err=True)
 
 
 def _size(text: str | None) -> tuple[int, int] | None:

@@ -11,7 +11,7 @@ import click
 
 from vidsal.loaders.errors import BadData, WrongUse
 
-from .output import any_path, fit_option, json_option, print_json, print_table
+from .output import any_path, echo, fit_option, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from vidsal.benchmark.predictor import Fit
@@ -33,7 +33,7 @@ def list_(as_json: bool) -> None:
     if as_json:
         print_json(
             [
-                {"name": n, "kind": m.kind, "summary": m.summary, "trained_on": list(declared(n).trained_on)}
+                {"name": n, "kind": m.kind, "summary": m.summary, "trained_on": list(declared(n).trained_on or ())}
                 for n, m in lines
             ]
         )
@@ -61,12 +61,12 @@ def info(name: str, as_json: bool) -> None:
         print_json({**found, "options": options, "checkpoints": checkpoints})
         return
     for key, value in found.items():
-        click.echo(f"{key:<12} {', '.join(value) if isinstance(value, tuple) else value}")
+        echo(f"{key:<12} {', '.join(value) if isinstance(value, tuple) else value}")
     for key, option in options.items():
-        click.echo(f"option {key}: {option['help']} (default {option['default']}; {option['values']})")  # type: ignore[index]
+        echo(f"option {key}: {option['help']} (default {option['default']}; {option['values']})")  # type: ignore[index]
     for checkpoint in checkpoints:
         facts = ", ".join(f"{k} {v}" for k, v in checkpoint.items() if v and k != "file")
-        click.echo(f"checkpoint {checkpoint.get('file')}: {facts}")
+        echo(f"checkpoint {checkpoint.get('file')}: {facts}")
 
 
 @model.command()
@@ -89,7 +89,7 @@ def check(
         print_json([asdict(f) for f in findings])
     else:
         for f in findings:
-            click.echo(f"{'ok  ' if f.ok else 'FAIL'} {f.rule}: {f.message}")
+            echo(f"{'ok  ' if f.ok else 'FAIL'} {f.rule}: {f.message}")
     failed = [f for f in findings if not f.ok]
     if failed:
         raise BadData(f"{name}: {len(failed)} of {len(findings)} rules of the predictor protocol are broken")
@@ -107,4 +107,4 @@ def template(file: Path, network: bool) -> None:
     kind = "torch_predictor" if network else "numpy_predictor"
     text = files("vidsal").joinpath("templates", f"{kind}.py").read_text(encoding="utf-8")
     file.write_text(text.replace(f"{kind}.py", file.name), encoding="utf-8")
-    click.echo(f"wrote {file}; try it with: vidsal model check {file}:MyModel")
+    echo(f"wrote {file}; try it with: vidsal model check {file}:MyModel")

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from vidsal.loaders.io.files import canonical
+from vidsal.loaders.io.names import escaped, visible
 from vidsal.loaders.io.progress import Progress
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
@@ -24,9 +25,14 @@ fit_option = click.option(
 )
 
 
+def echo(text: object = "", *, err: bool = False) -> None:
+    """Print a line; what others wrote cannot take hold of the terminal."""
+    click.echo(visible(str(text)), err=err)
+
+
 def print_json(value: Any) -> None:
     """Print canonical JSON; NaN must have become None before."""
-    click.echo(canonical(value), nl=False)
+    click.echo(escaped(canonical(value)), nl=False)
 
 
 def print_table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> None:
@@ -36,7 +42,7 @@ def print_table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> None
     numeric = [all(_is_number(r[i]) for r in texts) and bool(texts) for i in range(len(header))]
     for line in [list(header), *texts]:
         cells = (c.rjust(w) if n else c.ljust(w) for c, w, n in zip(line, widths, numeric, strict=True))
-        click.echo("  ".join(cells).rstrip())
+        echo("  ".join(cells).rstrip())
 
 
 def _text(cell: object) -> str:
@@ -44,7 +50,7 @@ def _text(cell: object) -> str:
         return "-"
     if isinstance(cell, float):
         return "-" if cell != cell else f"{round(cell, 4) + 0.0:.4f}"
-    return str(cell)
+    return visible(str(cell)).replace("\n", " ").replace("\t", " ")
 
 
 def _is_number(text: str) -> bool:
@@ -60,7 +66,7 @@ def progress(label: str, unit: str) -> Iterator[Progress]:
 
         def step(done: int, total: int, name: str) -> None:
             bar.total = total
-            bar.set_postfix_str(name, refresh=False)
+            bar.set_postfix_str(visible(name), refresh=False)
             bar.update(done - bar.n)
 
         yield step

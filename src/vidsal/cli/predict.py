@@ -10,7 +10,7 @@ import click
 
 from vidsal.benchmark.submissions.encoding import FILES
 
-from .output import any_path, fit_option, folder_out, json_option, print_json, progress
+from .output import any_path, echo, fit_option, folder_out, json_option, print_json, progress
 
 if TYPE_CHECKING:
     from vidsal.benchmark.predictor import Fit
@@ -117,13 +117,13 @@ def predict(
     assert manifest.coverage is not None
     left_out = manifest.coverage.left_out
     said = manifest.prediction
-    click.echo(
+    echo(
         f"{made.info.name} on {release.id}, split {manifest.split}: {manifest.coverage.predicted} stimuli, "
         f"kind {said.kind}, {said.encoding.files}" + (", as published" if said.as_published else "")
     )
     if left_out:
-        click.echo(f"left out: {', '.join(left_out[:8])}" + (" ..." if len(left_out) > 8 else ""))
-    click.echo(f"-> {out}")
-    click.echo(
+        echo(f"left out: {', '.join(left_out[:8])}" + (" ..." if len(left_out) > 8 else ""))
+    echo(f"-> {out}")
+    echo(
         "score it with: " + shlex.join(["vidsal", "score", str(out), "--data", str(folder), "-o", "RESULTS"]), err=True
     )

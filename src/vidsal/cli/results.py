@@ -1,13 +1,17 @@
-"""`vidsal results`: list, show."""
+"""`vidsal results`: list, show, verify, merge, withdraw."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from .output import any_path, json_option, print_json, print_table
+from .output import any_path, echo, folder_out, json_option, print_json, print_table
 from .run import report
+
+if TYPE_CHECKING:
+    from vidsal.benchmark.evaluation.results.store import Run
 
 
 @click.group()
@@ -17,35 +21,136 @@ def results() -> None:
 
 @results.command("list")
 @click.argument("folder", type=any_path)
+@click.option("--strict", is_flag=True, help="Stop at a damaged run, instead of going on to the next.")
 @json_option
-def list_(folder: Path, as_json: bool) -> None:
-    """List the runs below a results folder."""
-    from vidsal.benchmark.evaluation.results.store import find_runs, load_run
-
-    runs = [load_run(path) for path in find_runs(folder)]
+def list_(folder: Path, strict: bool, as_json: bool) -> int:
+    """List the runs below a results folder; a damaged one is named, and the exit code is 1."""
+    runs, damaged = _read(folder, strict)
     if as_json:
-        print_json([{"folder": str(r.folder), **r.record} for r in runs])
-        return
+        said = [[n.model_dump() for n in r.notices] for r in runs]
+        print_json([{"folder": str(r.folder), "notices": n, **r.record} for r, n in zip(runs, said, strict=True)])
+        return damaged
     names = list(dict.fromkeys(n for r in runs for n in r.metrics))
     rows = [
-        (
-            r.record["release"]["id"],
-            r.record["split"],
-            r.record["protocol"]["name"],
-            r.record["model"]["name"],
-            len(r.record["coverage"]["scored"]),
-            *(r.scores.get(n, float("nan")) for n in names),
-        )
+        (*_place(r), *(r.scores.get(n, float("nan")) for n in names), r.record["time"][:10], _said(r), str(r.folder))
         for r in runs
     ]
-    print_table(rows, ("release", "split", "protocol", "model", "stimuli", *names))
+    header = ("release", "split", "protocol", "model", "stimuli", "frames", *names, "date", "notice", "folder")
+    print_table(rows, header)
+    return damaged
+
+
+def _said(run: Run) -> str:
+    return ", ".join(notice.kind for notice in run.notices) or "-"
+
+
+def _read(folder: Path, strict: bool) -> tuple[list[Run], int]:
+    """Read all runs; name the damaged ones on stderr, and return 1 if there are any."""
+    from vidsal.benchmark.evaluation.results.store import Run, read_runs
+
+    runs, damaged = [], 0
+    for run in read_runs(folder):
+        if isinstance(run, Run):
+            runs.append(run)
+        elif strict:
+            raise run
+        else:
+            damaged = 1
+            echo(f"vidsal: {run}", err=True)
+    return runs, damaged
+
+
+def _place(run: Run) -> tuple[object, ...]:
+    """What a line of the list says before the scores."""
+    r, coverage = run.record, run.typed.coverage
+    frames = f"{coverage.frames_scored}/{coverage.frames_expected or '?'}"
+    stimuli = len(coverage.scored)
+    return (
+        r["release"]["id"], r["split"], r["protocol"]["name"], r["model"]["name"], stimuli, frames
+    )  # fmt: skip
+
+
+@results.command()
+@click.argument("what", metavar="RUN|MODEL")
+@click.option(
+    "--in",
+    "folder",
+    type=any_path,
+    default=Path("results"),
+    show_default=True,
+    help="Results folder in which a model's name is looked for.",
+)
+@json_option
+def show(what: str, folder: Path, as_json: bool) -> None:
+    """Show one run: of a run's folder, or the newest of a model for each release, split and protocol."""
+    from vidsal.benchmark.evaluation.results.folder import of_model
+    from vidsal.benchmark.evaluation.results.store import load_run
+
+    if Path(what).exists() or "/" in what:
+        found = [load_run(what)]
+    else:
+        found = of_model(_read(folder, strict=False)[0], what, folder)
+    if as_json:
+        shown = [{**run.record, "folder": str(run.folder)} for run in found]
+        print_json(shown[0] if len(shown) == 1 else shown)
+        return
+    for run in found:
+        for notice in run.notices:
+            by = f" by {notice.by[:12]}" if notice.by else ""
+            echo(f"{notice.kind}{by} on {notice.time[:10]}: {notice.reason}")
+        report(run, as_json)
 
 
 @results.command()
 @click.argument("folder", type=any_path)
 @json_option
-def show(folder: Path, as_json: bool) -> None:
-    """Show one run."""
-    from vidsal.benchmark.evaluation.results.store import load_run
+def verify(folder: Path, as_json: bool) -> int:
+    """Check every run of a results folder anew; exit code 1 if one is damaged, moved, or without its record."""
+    from vidsal.benchmark.evaluation.results.folder import verify as verify_all
+    from vidsal.benchmark.evaluation.results.store import Run
 
-    report(load_run(folder), as_json)
+    found = list(verify_all(folder))
+    faults = [str(item) for item in found if not isinstance(item, Run)]
+    if as_json:
+        print_json({"ok": not faults, "runs": len(found) - len(faults), "faults": faults})
+    else:
+        for fault in faults:
+            echo(f"FAIL {fault}")
+        echo(f"{len(found) - len(faults)} runs are as they were scored, {len(faults)} are not")
+    return 1 if faults else 0
+
+
+@results.command()
+@click.argument("folders", nargs=-1, required=True, type=any_path)
+@click.option("-o", "--out", required=True, type=folder_out, help="The joint folder; it may hold runs already.")
+@click.option("--strict", is_flag=True, help="Stop at a damaged run, instead of leaving it out.")
+@json_option
+def merge(folders: tuple[Path, ...], out: Path, strict: bool, as_json: bool) -> int:
+    """Join results folders of several people; a run that is there already is not copied again."""
+    from vidsal.benchmark.evaluation.results.folder import merge as join
+
+    merged = join(folders, out, strict=strict)
+    for fault in merged.faults:
+        echo(f"vidsal: left out: {fault}", err=True)
+    if as_json:
+        added, doubles = ([str(p) for p in paths] for paths in (merged.added, merged.doubles))
+        print_json({"added": added, "doubles": doubles, "faults": merged.faults})
+    else:
+        echo(f"{len(merged.added)} runs added to {out}, {len(merged.doubles)} were there already")
+    return 1 if merged.faults else 0
+
+
+@results.command()
+@click.argument("run", type=any_path)
+@click.option("--reason", required=True, help="Why; readers of the board see it.")
+@click.option("--superseded-by", "other", type=any_path, metavar="RUN", help="The run that takes its place.")
+@json_option
+def withdraw(run: Path, reason: str, other: Path | None, as_json: bool) -> None:
+    """Take a run out of the rankings, with a reason; the run stays, and its page says why."""
+    from vidsal.benchmark.evaluation.results.folder import withdraw as say
+
+    notice = say(run, reason, other)
+    if as_json:
+        print_json(notice.model_dump())
+    else:
+        echo(f"{run}: {notice.kind}, {notice.time[:10]}")

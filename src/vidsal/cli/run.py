@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import any_path, fit_option, folder_out, json_option, print_json, print_table, progress
+from .output import any_path, echo, fit_option, folder_out, json_option, print_json, print_table, progress
 
 if TYPE_CHECKING:
     from vidsal.benchmark.evaluation.results.store import Run
@@ -57,6 +57,12 @@ if TYPE_CHECKING:
 )
 @click.option("--threads", type=click.IntRange(1), help="torch threads in each process; default: half of the cores.")
 @click.option("--limit", type=click.IntRange(1), help="Score at most so many stimuli.")
+@click.option(
+    "--frames-of",
+    type=any_path,
+    metavar="RUN|FILE",
+    help="Score only the frames that this run scored (its folder), or that a file lists: STIMULUS, tab, FRAME.",
+)
 @click.option("--with-frames-only", is_flag=True, help="Cover only stimuli whose frames are here.")
 @click.option("--fresh", is_flag=True, help="Forget the unfinished work of an earlier call instead of resuming it.")
 @json_option
@@ -76,23 +82,36 @@ def run(
     workers: int,
     threads: int | None,
     limit: int | None,
+    frames_of: Path | None,
     with_frames_only: bool,
     fresh: bool,
     as_json: bool,
 ) -> None:
     """Run MODEL (a registered name, or path/to/file.py:Class) over a release and score it."""
     from vidsal.benchmark import protocols
-    from vidsal.benchmark.evaluation.run import Settings, run as score_run, with_threads
+    from vidsal.benchmark.evaluation.run import Settings, run as score_run, with_frames_of, with_threads
     from vidsal.loaders.release.release import load
     from vidsal.models import parse_spec
 
     settings = Settings(protocols.protocol(protocol_name), recipe, with_frames_only, limit, score_on=score_on)
-    settings = with_threads(settings, threads)
+    settings = with_frames_of(with_threads(settings, threads), frames_of)
     release = load(folder, None if split == "all" else split, frames=frames)
     spec = parse_spec(model, checkpoint, device, options, fit)
     made = spec()
     command = _command(
-        model, folder, split, protocol_name, out, checkpoint, options, fit, score_on, recipe, limit, with_frames_only
+        model,
+        folder,
+        split,
+        protocol_name,
+        out,
+        checkpoint,
+        options,
+        fit,
+        score_on,
+        recipe,
+        limit,
+        frames_of,
+        with_frames_only,
     )
     record = spec.record(made, command)
     partial = out / ".partial"
@@ -122,6 +141,7 @@ def _command(
     score_on: ScoreOn,
     recipe: str | None,
     limit: int | None,
+    frames_of: Path | None,
     with_frames_only: bool,
 ) -> str:
     """The command that repeats the run; file names without their folders, so results do not depend on the machine."""
@@ -134,6 +154,7 @@ def _command(
     words += [] if score_on == "host" else ["--score-on", score_on]
     words += ["--recipe", recipe] if recipe else []
     words += ["--limit", str(limit)] if limit else []
+    words += ["--frames-of", frames_of.name] if frames_of else []
     words += ["--with-frames-only"] if with_frames_only else []
     return shlex.join(words)
 
@@ -142,23 +163,26 @@ def report(result: Run, as_json: bool) -> None:
     """Print the summary of a run."""
     record = result.record
     for text in record.get("suspicious", ()):
-        click.echo(f"vidsal: warning: suspicious: {text}", err=True)
+        echo(f"vidsal: warning: suspicious: {text}", err=True)
     if as_json:
         print_json({**record, "folder": str(result.folder)})
         return
     coverage, counts = record["coverage"], record["counts"]
-    click.echo(
+    echo(
         f"{record['model']['name']} on {record['release']['id']}, split {record['split']}, "
         f"protocol {record['protocol']['name']}"
     )
-    click.echo(
+    echo(
         f"{len(coverage['scored'])} of {coverage['annotated']} annotated stimuli, {counts['scored']} of "
         f"{counts['frames']} frames scored"
         + (f", {counts['no_fixation']} without fixation" if counts["no_fixation"] else "")
         + (f", {counts['no_prediction']} without prediction" if counts["no_prediction"] else "")
+        + (f", {counts['left_out']} not asked for" if counts.get("left_out") else "")
     )
+    if coverage.get("frames_of") not in (None, coverage["frames_digest"]):
+        echo("these are not all of the frames that were asked for, so the two runs do not share a board", err=True)
     if coverage["without_frames"]:
-        click.echo(
+        echo(
             f"left out, their frames are not here: {', '.join(coverage['without_frames'][:8])}"
             + (" ..." if len(coverage["without_frames"]) > 8 else "")
         )
@@ -170,7 +194,7 @@ def report(result: Run, as_json: bool) -> None:
     if "gaze_points" in record:
         print_table([(n, _number(v)) for n, v in record["gaze_points"]["mean"].items()], ("as positions", "mean"))
     if result.folder:
-        click.echo(f"-> {result.folder}")
+        echo(f"-> {result.folder}")
 
 
 def _number(value: float | None) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import any_path, fit_option, folder_out, json_option, progress
+from .output import any_path, echo, fit_option, folder_out, json_option, progress
 from .run import report
 
 if TYPE_CHECKING:
@@ -64,6 +64,14 @@ class FirstFrame(click.ParamType[Any]):
 @fit_option
 @click.option("--name", help="Name of the model, if there is no submission.json.  [default: name of the folder]")
 @click.option(
+    "--model",
+    "model_file",
+    type=any_path,
+    metavar="FILE",
+    help="What submission.json says of a model (name, version, trained_on, causal, checkpoint_sha256, ...), as TOML or "
+    "JSON, for what it leaves unsaid.",
+)
+@click.option(
     "--frames",
     type=any_path,
     help="Folder in which --with-frames-only looks for frames, instead of the one that was converted.",
@@ -85,6 +93,12 @@ class FirstFrame(click.ParamType[Any]):
     "off = none; DIR = build and use it in this folder. Scores do not depend on it.",
 )
 @click.option("--limit", type=click.IntRange(1), help="Score only the first N stimuli.", metavar="N")
+@click.option(
+    "--frames-of",
+    type=any_path,
+    metavar="RUN|FILE",
+    help="Score only the frames that this run scored (its folder), or that a file lists: STIMULUS, tab, FRAME.",
+)
 @click.option("--with-frames-only", is_flag=True, help="Score only stimuli whose frames are present.")
 @click.option(
     "--strict", is_flag=True, help="Refuse what is scored with a warning: lossy or unverified maps and the like."
@@ -103,11 +117,13 @@ def score(
     missing: str | None,
     fit: Fit | None,
     name: str | None,
+    model_file: Path | None,
     frames: Path | None,
     recipe: str | None,
     workers: int,
     truth_cache: str,
     limit: int | None,
+    frames_of: Path | None,
     with_frames_only: bool,
     strict: bool,
     fresh: bool,
@@ -145,12 +161,14 @@ def score(
             missing=missing,
             fit=fit,
             name=name,
+            model=model_file,
             pattern=pattern,
             strict=strict,
             declared=shipped,
             recipe=recipe,
             with_frames_only=with_frames_only,
             limit=limit,
+            frames_of=frames_of,
             workers=workers,
             truth_cache=truth_cache,
             partial_folder=partial,
@@ -167,15 +185,17 @@ def score(
                     "missing": missing,
                     "fit": fit,
                     "name": name,
+                    "model": model_file and model_file.name,
                     "pattern": pattern,
                 },
                 recipe,
                 limit,
+                frames_of,
                 with_frames_only,
             ),
             progress=step,
             building=building,
-            note=lambda text: click.echo(f"vidsal: note: {text}", err=True),
+            note=lambda text: echo(f"vidsal: note: {text}", err=True),
         ).save(out)
     if partial.is_dir() and not any(partial.iterdir()):
         partial.rmdir()
@@ -191,6 +211,7 @@ def _command(
     said: dict[str, Any],
     recipe: str | None,
     limit: int | None,
+    frames_of: Path | None,
     with_frames_only: bool,
 ) -> str:
     """The command that repeats the run; names without their folders, so results do not depend on the machine."""
@@ -200,5 +221,6 @@ def _command(
         words += [f"--{option}", str(value)] if value is not None else []
     words += ["--recipe", recipe] if recipe else []
     words += ["--limit", str(limit)] if limit else []
+    words += ["--frames-of", frames_of.name] if frames_of else []
     words += ["--with-frames-only"] if with_frames_only else []
     return shlex.join(words)

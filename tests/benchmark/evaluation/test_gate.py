@@ -5,6 +5,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pyarrow as pa
@@ -13,7 +14,9 @@ import pytest
 import vidsal
 from vidsal.benchmark import protocols
 from vidsal.benchmark.evaluation.results.aggregate import summarize
+from vidsal.benchmark.evaluation.results.folder import withdraw
 from vidsal.benchmark.evaluation.results.gate import Tolerance, compare, find_pair, read_tolerances
+from vidsal.benchmark.evaluation.results.gate_report import junit, markdown
 from vidsal.benchmark.evaluation.results.store import Run, make_record, rows_digest
 from vidsal.benchmark.evaluation.run import ModelRecord, Settings, run
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
@@ -55,7 +58,8 @@ def rebuilt(base: Run, table: pa.Table) -> Run:
         | {
             "metrics": {label: metric.model_dump() for label, metric in summary.metrics.items()},
             "counts": summary.counts.model_dump(),
-            "frames_digest": rows_digest(table),
+            "rows_digest": rows_digest(table),
+            "stimuli_digest": None,
         }
     )
     return Run(record, table, pa.Table.from_pandas(summary.stimuli, preserve_index=False))
@@ -237,3 +241,72 @@ def test_tolerance_is_the_larger_of_both() -> None:
     assert Tolerance(0.1, 0.01).of(100, -200) == 2
     assert Tolerance(0.1, 0.01).of(1, 1) == 0.1
     assert Tolerance(0.1, 0.01).of(np.inf, 1) == 0.1
+
+
+def test_a_move_is_better_or_worse_by_the_direction_of_its_metric(base: Run) -> None:
+    for metric, by, change in (("NSS", 0.01, "better"), ("NSS", -0.01, "worse"), ("KLD", 0.01, "worse")):
+        moved = [m for m in compare(base, shifted(base, 0, metric, by)).moved if m.what.startswith(metric)]
+        assert moved
+        assert {m.change for m in moved} == {change}
+
+
+def test_one_sided_scores_may_only_rise(base: Run) -> None:
+    for metric, better in (("NSS", 0.5), ("KLD", -0.5)):
+        verdict = compare(base, shifted(base, 0, metric, better), one_sided=True)
+        assert verdict.passed
+        assert {m.change for m in verdict.improved} == {"better"}
+        assert not compare(base, shifted(base, 0, metric, -better), one_sided=True).passed
+        one = {metric: Tolerance(one_sided=True)}
+        assert compare(base, shifted(base, 0, metric, better), one).passed
+        assert not compare(base, shifted(base, 0, "CC", 0.5), one).passed
+    fewer = shifted(base, 0, "sAUC", math.nan)
+    assert not compare(base, fewer, one_sided=True).passed, "an undefined score is no better one"
+
+
+def test_a_tolerance_of_one_stimulus(base: Run, ds: Release, tmp_path: Path) -> None:
+    path = tmp_path / "t.toml"
+    path.write_text(f"[stimuli.{ds.ids[1]}.NSS]\nabsolute = 0.1\n[NSS]\nabsolute = 0.04\n")
+    allowed = read_tolerances(path)
+    assert compare(base, shifted(base, 1, "NSS", 0.09), allowed).passed, "the mean moves by a third of it"
+    assert [m.where for m in compare(base, shifted(base, 0, "NSS", 0.09), allowed).moved] == [ds.ids[0]]
+    path.write_text("stimuli = 1")
+    with pytest.raises(WrongUse, match="a table for each stimulus"):
+        read_tolerances(path)
+    path.write_text("[NSS]\none_sided = 1")
+    with pytest.raises(WrongUse, match="expected true or false"):
+        read_tolerances(path)
+
+
+def test_the_newest_run_of_a_folder_counts(tmp_path: Path, base: Run) -> None:
+    runs = []
+    for k, by in ((1, 0.0), (3, 0.2), (2, 0.1)):
+        run = shifted(base, 0, "NSS", by)
+        run.record["time"] = f"2026-01-0{k}T00:00:00Z"
+        runs.append(run.save(tmp_path / "candidate"))
+    baseline = replace(base, record={**base.record, "time": "2026-01-01T00:00:00Z"}).save(tmp_path / "baseline")
+    assert find_pair(tmp_path / "baseline", tmp_path / "candidate")[1].folder == runs[1].folder
+    assert baseline.folder is not None
+    assert find_pair(baseline.folder, tmp_path / "candidate")[1].folder == runs[1].folder
+    assert runs[1].folder is not None
+    withdraw(runs[1].folder, "a mistake")
+    assert find_pair(tmp_path / "baseline", tmp_path / "candidate")[1].folder == runs[2].folder
+
+
+def test_reports_for_build_servers(base: Run, ds: Release) -> None:
+    evil = "<b>|`a`\x1b[2J"
+    moved = shifted(base, 1, "NSS", -0.01)
+    named, moved = (replace(run, record={**run.record, "split": evil}) for run in (base, moved))
+    verdict = compare(named, moved)
+    suite = ElementTree.fromstring(junit(verdict))
+    assert suite.attrib == {"name": "vidsal gate", "tests": "4", "failures": "2", "errors": "0"}
+    failed = [case.attrib["name"] for case in suite if len(case)]
+    assert failed == ["run", ds.ids[1]]
+    assert "NSS was" in (suite[0][0].text or "")
+    text = markdown(verdict)
+    assert "**Failed**: 3 of" in text
+    assert "| worse |" in text
+    assert "<b>" not in text
+    assert not {"\x1b"} & set(text)
+    assert "\\|" in text
+    assert ElementTree.fromstring(junit(compare(base, base))).attrib["failures"] == "0"
+    assert "**Passed**: nothing moved" in markdown(compare(base, base))

@@ -142,7 +142,7 @@ def test_a_killed_run_goes_on_and_ends_equal(root: Path, tmp_path: Path) -> None
     ds, model = vidsal.load(root), Watched()
     resumed = run(lambda: model, ModelRecord(model.info), ds, _settings(), partial=tmp_path / "p")
     assert predicted == [ds.ids[2]]
-    assert resumed.record["frames_digest"] == vidsal.evaluate(Brightness(), ds).record["frames_digest"]
+    assert resumed.record["rows_digest"] == vidsal.evaluate(Brightness(), ds).record["rows_digest"]
 
 
 def test_unordered_and_surplus_predictions_are_refused(ds: Release) -> None:
@@ -161,7 +161,7 @@ def test_a_missing_prediction_is_an_error_unless_declared(ds: Release) -> None:
     assert first[list(excluded.metrics)].isna().all().all()
     whole = vidsal.evaluate(Scripted(list(range(12))), ds)
     available = vidsal.evaluate(Scripted(late, missing="first-available"), ds)
-    assert available.record["frames_digest"] == whole.record["frames_digest"]  # the ramp is the same in all frames
+    assert available.record["rows_digest"] == whole.record["rows_digest"]  # the ramp is the same in all frames
     with pytest.raises(BadData, match="first-available"):
         vidsal.evaluate(Scripted([], missing="first-available"), ds)
     centered = vidsal.evaluate(Scripted(late, missing="center-bias"), ds).frames
@@ -291,8 +291,8 @@ def test_a_model_may_write_into_one_buffer(ds: Release, as_tensor: bool) -> None
                 buffer[:] = frame.rgb[..., 1]
                 yield Prediction(frame.index, torch.from_numpy(buffer) if as_tensor else buffer)
 
-    expected = vidsal.evaluate(Brightness(), ds).record["frames_digest"]
-    assert vidsal.evaluate(Buffered(), ds).record["frames_digest"] == expected
+    expected = vidsal.evaluate(Brightness(), ds).record["rows_digest"]
+    assert vidsal.evaluate(Buffered(), ds).record["rows_digest"] == expected
 
 
 def test_damaged_rows_of_an_unfinished_run_are_made_again(ds: Release, tmp_path: Path) -> None:
@@ -319,11 +319,13 @@ def test_a_later_gap_is_not_filled_by_the_first_prediction(ds: Release, tmp_path
             work()
 
 
-def test_a_name_can_not_leave_the_results_folder(ds: Release, tmp_path: Path) -> None:
-    made = vidsal.evaluate(Brightness(name="../../escaped"), ds, limit=1).save(tmp_path / "results")
-    assert made.folder is not None
-    assert made.folder.parent == tmp_path / "results" / ds.id / "all" / "exact-1" / "_._.._escaped"
-    assert results.load_run(made.folder).record["model"]["name"] == "../../escaped"
+def test_a_split_can_not_leave_the_results_folder(ds: Release, tmp_path: Path) -> None:
+    made = vidsal.evaluate(Brightness(), ds, limit=1)
+    made.record["split"] = "../../escaped"
+    saved = made.save(tmp_path / "results")
+    assert saved.folder is not None
+    assert saved.folder.parent == tmp_path / "results" / ds.id / "_._.._escaped" / "exact-1" / "brightness"
+    assert results.load_run(saved.folder).record["split"] == "../../escaped"
 
 
 def test_what_is_no_predictor_is_refused(ds: Release) -> None:

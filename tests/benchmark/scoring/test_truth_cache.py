@@ -57,7 +57,7 @@ def test_scores_are_equal_with_and_without(tmp_path: Path, ds: Release, protocol
     cache = truth_cache.build(ds, rules, None, tmp_path / "cache")
     assert len(list(cache.folder.glob("*.truth"))) == len(ds)
     within = evaluated(ds, protocol, tmp_path / "cache", tmp_path / "b")
-    assert within.record["frames_digest"] == without.record["frames_digest"]
+    assert within.record["rows_digest"] == without.record["rows_digest"]
     assert within.record["input_digest"] == without.record["input_digest"]
 
 
@@ -99,7 +99,7 @@ def test_it_is_really_used(tmp_path: Path, ds: Release, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(truths, "density", never)
     scored = score(tmp_path / "sub", ds, truth_cache=tmp_path)
-    assert scored.record["frames_digest"] == expected.record["frames_digest"]
+    assert scored.record["rows_digest"] == expected.record["rows_digest"]
     with pytest.raises(AssertionError, match="a density was made"):
         score(tmp_path / "sub", ds, truth_cache="off")
 
@@ -112,8 +112,8 @@ def test_auto_uses_what_lies_with_the_release(tmp_path: Path, monkeypatch: pytes
     first = score(tmp_path / "sub", ds, truth_cache="build")
     assert (ds.root / ".cache" / "truth").is_dir()
     monkeypatch.setattr(truths, "density", None)
-    assert score(tmp_path / "sub", ds).record["frames_digest"] == first.record["frames_digest"]
-    assert vidsal.evaluate(Maps(), ds).record["frames_digest"] == first.record["frames_digest"]
+    assert score(tmp_path / "sub", ds).record["rows_digest"] == first.record["rows_digest"]
+    assert vidsal.evaluate(Maps(), ds).record["rows_digest"] == first.record["rows_digest"]
     from vidsal.loaders.inspect.verify import verify
 
     assert all(f.ok for f in verify(ds.root))
@@ -353,7 +353,7 @@ def test_frames_without_points_and_large_maps(tmp_path: Path) -> None:
     model = Maps(shape=(300, 512))
     on, off = (evaluated_with(model, ds, c, tmp_path / "p") for c in ("auto", None))
     assert on.record["counts"]["no_fixation"] > 0
-    assert on.record["frames_digest"] == off.record["frames_digest"]
+    assert on.record["rows_digest"] == off.record["rows_digest"]
     truth = cache.open(ds[ds.ids[0]])
     assert truth is not None
     first = truth.at(0, None, "")

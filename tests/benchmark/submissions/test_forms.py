@@ -36,14 +36,14 @@ def ds(tmp_path_factory: pytest.TempPathFactory) -> Release:
 
 @pytest.fixture(scope="module")
 def expected(ds: Release) -> str:
-    return str(vidsal.evaluate(Levels(), ds).record["frames_digest"])
+    return str(vidsal.evaluate(Levels(), ds).record["rows_digest"])
 
 
 def scored(folder: Path, ds: Release, **options: Any) -> tuple[str, dict[str, Any], list[str]]:
     """Digest of the rows, what run.json says of the submission, notes."""
     notes: list[str] = []
     run = score(folder, ds, kind="saliency", note=notes.append, **options)
-    return str(run.record["frames_digest"]), run.record["model"]["submission"], notes
+    return str(run.record["rows_digest"]), run.record["model"]["submission"], notes
 
 
 def each_frame(root: Path, ds: Release, suffix: str, write: Callable[[Path, Any], object]) -> Path:

@@ -93,10 +93,10 @@ def write_images(root: Path, data: Release, first: dict[str, int]) -> Path:
 
 @pytest.mark.parametrize("write", [write_npz, write_images])
 def test_images_and_named_arrays_are_numbered_alike(tmp_path: Path, shots: Release, write: Any) -> None:
-    expected = vidsal.evaluate(Levels(), shots).record["frames_digest"]
+    expected = vidsal.evaluate(Levels(), shots).record["rows_digest"]
 
     def digest(folder: Path, first: Any = None) -> str:
-        return str(score(folder, shots, kind="saliency", first_frame=first).record["frames_digest"])
+        return str(score(folder, shots, kind="saliency", first_frame=first).record["rows_digest"])
 
     own = {s.id: s.first_frame_number or 0 for s in shots}
     as_input = write(tmp_path / "as_input", shots, own)
@@ -125,8 +125,8 @@ def test_the_option_reaches_arrays_of_stimuli_with_gaze_in_some_frames_only(tmp_
 def test_processes_number_as_one(tmp_path: Path, shots: Release) -> None:
     own = {s.id: s.first_frame_number or 0 for s in shots}
     folder = write_images(tmp_path / "m", shots, own)
-    one, two = (score(folder, shots, kind="saliency", workers=n).record["frames_digest"] for n in (1, 2))
-    assert one == two == vidsal.evaluate(Levels(), shots).record["frames_digest"]
+    one, two = (score(folder, shots, kind="saliency", workers=n).record["rows_digest"] for n in (1, 2))
+    assert one == two == vidsal.evaluate(Levels(), shots).record["rows_digest"]
 
 
 def test_a_manifest_may_say_own(tmp_path: Path, shots: Release) -> None:

@@ -29,7 +29,7 @@ def ds(tmp_path_factory: pytest.TempPathFactory) -> Release:
 
 @pytest.fixture(scope="module")
 def expected(ds: Release) -> str:
-    return str(vidsal.evaluate(Levels(), ds).record["frames_digest"])
+    return str(vidsal.evaluate(Levels(), ds).record["rows_digest"])
 
 
 @pytest.fixture
@@ -40,7 +40,7 @@ def classic(tmp_path: Path, ds: Release) -> Path:
 def scored(folder: Path, ds: Release, **options: Any) -> tuple[str, list[str]]:
     notes: list[str] = []
     run = score(folder, ds, kind="saliency", note=notes.append, **options)
-    return str(run.record["frames_digest"]), notes
+    return str(run.record["rows_digest"]), notes
 
 
 @pytest.mark.parametrize("workers", [1, 2])

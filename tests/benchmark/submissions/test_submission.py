@@ -45,7 +45,7 @@ def classic(tmp_path: Path, ds: Release) -> Path:
 
 def rows(run: Run) -> str:
     """Digest of the rows, in which NaN equals NaN."""
-    return str(run.record["frames_digest"])
+    return str(run.record["rows_digest"])
 
 
 def rewrite(sub: Path, change: Any) -> None:
@@ -361,7 +361,7 @@ def test_the_classic_layout_needs_no_renaming(classic: Path, ds: Release, protoc
     scored = score(classic, ds, protocol, kind="saliency")
     assert rows(scored) == rows(run)
     assert scored.record["model"]["name"] == "some_method"
-    assert scored.record["model"]["causal"] is False
+    assert scored.record["model"]["causal"] is None
     (classic / "submission.json").write_text('{"prediction": {"kind": "saliency"}, "model": {"name": "deep thing"}}')
     with pytest.raises(BadData, match=r"model\.name"):
         score(classic, ds, protocol)
@@ -688,8 +688,8 @@ def test_the_tool_says_what_wrote_it(tmp_path: Path, ds: Release) -> None:
 def test_a_declaration_that_cannot_be_stored_is_reported_before_the_work(tmp_path: Path, ds: Release) -> None:
     log: list[str] = []
     model = Breaks(None, log)
-    model.info = ModelInfo(name="deep thing", needs_frames=False)
-    with pytest.raises(WrongUse, match=r"model 'deep thing' cannot be described in submission\.json: name: "):
+    model.info = ModelInfo(name="deep", paper="x" * 5000, needs_frames=False)
+    with pytest.raises(WrongUse, match=r"model 'deep' cannot be described in run\.json: paper: "):
         predict(model, ds, tmp_path / "sub")
     assert log == []
     assert not (tmp_path / "sub").exists()

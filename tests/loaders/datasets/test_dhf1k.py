@@ -165,12 +165,13 @@ def test_crowded_frames_are_told(tmp_path: Path) -> None:
     assert [(a.kind, a.count) for a in report if a.kind == "grid-artefact"] == [("grid-artefact", 1)]
 
 
-def test_annotation_past_the_register_wins_without_frames(tmp_path: Path) -> None:
+def test_annotation_past_the_register_is_surplus_without_frames_too(tmp_path: Path) -> None:
     write_map(tmp_path / "annotation" / "0002" / "fixation" / "0800.png", [(3, 5)])
     result = convert("dhf1k", tmp_path, tmp_path / "out", variant="released", workers=1)
     (stimulus,) = load(tmp_path / "out")
-    assert stimulus.n_frames == 800
+    assert stimulus.n_frames == 783
     assert any("frame 799" in a.message and "783" in a.message for a in result.anomalies)
+    assert [a.count for a in result.anomalies if a.kind == "surplus"] == [1]
 
 
 def test_nothing_of_the_data_set(tmp_path: Path) -> None:
@@ -224,3 +225,21 @@ def test_strays_and_missing_observers_are_told(folder: str, tmp_path: Path) -> N
     counts = np.bincount(stimulus.gaze_points.observer, minlength=3)
     assert stimulus.gaze_points.observers == ("P01", "P02", "P03")
     assert counts.max() < 1.3 * counts.min()
+
+
+@pytest.mark.data
+def test_a_real_recording_that_is_cut_is_told(tmp_path: Path, samples: Path) -> None:
+    real = samples / "dhf1k" / "exportdata_train" / "P01" / "P01_Trail002.txt"
+    lines = real.read_text().splitlines(keepends=True)
+    register = {"n_frames": 783}
+    for name, kept, expected in (
+        ("whole", lines, []),
+        ("cut", lines[:2000], ["the recording ends at 8.00 s, the clip at 26.10 s"]),
+        ("hole", [*lines[:3000], *lines[4000:]], ["no sample from 12.00 to 16.01 s"]),
+    ):
+        file = tmp_path / name / "exportdata_train" / "P01" / real.name
+        file.parent.mkdir(parents=True)
+        file.write_text("".join(kept))
+        report = Report()
+        raw.gaze(tmp_path / name, replace(_row(tmp_path / name), **register), report)
+        assert [a.message for a in report if a.kind == "incomplete"] == expected, name

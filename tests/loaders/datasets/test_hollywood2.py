@@ -62,6 +62,15 @@ def gaze_of(source, row):
     return released.gaze(source, row, report), report
 
 
+def test_a_surplus_map_makes_no_frame(tmp_path):
+    name, line = next((n, line) for n, line in REGISTER.items() if line["n_frames"] and int(line["n_frames"]) < 40)
+    first, count = int(line["first_frame_number"]), int(line["n_frames"])
+    shot(tmp_path, name, range(first, first + count + 1), shape=(int(line["height"]), int(line["width"])))
+    made = convert("hollywood2", tmp_path, tmp_path / "out", variant="released", workers=1)
+    assert made.release["counts"]["frames"] == made.release["counts"]["fixations"] == count
+    assert [a.count for a in made.anomalies if a.kind == "surplus"] == [1]
+
+
 def test_frames_count_from_the_register_s_first_number(tmp_path):
     line = REGISTER["actioncliptrain00001_1"]
     first, count = int(line["first_frame_number"]), int(line["n_frames"])

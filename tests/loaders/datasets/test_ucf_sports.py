@@ -290,8 +290,19 @@ def test_real_surplus_of_2017_lies_on_the_grid(real):
 def test_real_conversion_says_how_many_frames(real, tmp_path):
     made = convert("ucf-sports", real, tmp_path / "out", variant="2018", workers=1)
     assert made.release["counts"]["stimuli"] == 1
+    assert made.release["counts"]["frames"] == 54
     message = next(a.message for a in made.anomalies if a.kind == "mismatch")
-    assert "54" in message
+    assert message == "annotation runs to frame 54, the register says 54 frames, which is taken"
+
+
+@pytest.mark.parametrize("images", [0, 54])
+def test_the_surplus_map_makes_no_frame_with_images_and_without(tmp_path, images):
+    new(tmp_path, count=55, images=images)
+    made = convert("ucf-sports", tmp_path, tmp_path / "out", workers=1)
+    assert made.release["counts"]["frames"] == 54
+    assert made.release["counts"]["fixations"] == 54
+    (told,) = (a for a in made.anomalies if a.kind == "surplus")
+    assert told.message == "1 annotated frames lie past the last of 54; they and their 1 rows are left out"
 
 
 def test_unregistered_videos_follow_in_one_natural_order_over_both_splits(tmp_path):

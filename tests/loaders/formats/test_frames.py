@@ -11,7 +11,7 @@ from PIL import Image
 from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.formats import frames
 
-from ..trees import noise_video, write_video
+from ..trees import noise_video, write_timed_video, write_video
 
 
 def test_a_lossless_video_comes_back_exactly(tmp_path: Path) -> None:
@@ -104,3 +104,168 @@ def test_reading_stops_its_thread_when_it_is_left(tmp_path: Path) -> None:
     next(reader)
     reader.close()  # type: ignore[attr-defined]
     assert threading.active_count() == before
+
+
+GREYS = np.stack([np.full((48, 64, 3), 20 * i + 10, np.uint8) for i in range(6)])
+TIMES = (0, 1, 2, 5, 6, 7)
+SHOWN = [10, 30, 50, 50, 50, 70, 90, 110]
+
+
+def assert_shown(path: Path, levels: list[int], fps: int) -> None:
+    found = frames.probe(path)
+    read = list(frames.read(path))
+    assert found.n_frames == len(levels)
+    assert found.fps == fps
+    assert [f.index for f in read] == list(range(len(levels)))
+    assert [f.pts_ms for f in read] == pytest.approx([i * 1000 / fps for i in range(len(levels))])
+    assert [float(f.rgb.mean()) for f in read] == pytest.approx(levels, abs=4)
+
+
+@pytest.mark.parametrize("codec", ["ffv1", "mpeg4", "mjpeg"])
+def test_null_chunks_of_an_avi_repeat_the_picture_before(tmp_path: Path, codec: str) -> None:
+    path = tmp_path / "null.avi"
+    write_timed_video(path, GREYS, TIMES, codec=codec)
+    assert_shown(path, SHOWN, 25)
+    assert frames.probe(path).notes == (
+        "6 pictures for 8 frames: null chunks; the picture on the screen is repeated 2 times",
+    )
+
+
+def test_null_chunks_among_reordered_frames(tmp_path: Path) -> None:
+    write_timed_video(tmp_path / "null.avi", GREYS, TIMES, codec="libx264")
+    assert_shown(tmp_path / "null.avi", SHOWN, 25)
+
+
+def test_null_chunks_at_the_end(tmp_path: Path) -> None:
+    path = tmp_path / "end.avi"
+    write_timed_video(path, GREYS, TIMES, codec="mjpeg")
+    data = path.read_bytes()
+    at = data.index(b"idx1")
+    path.write_bytes(data[:at] + 3 * b"00dc\0\0\0\0" + data[at:])
+    assert_shown(path, [*SHOWN, 110, 110, 110], 25)
+
+
+@pytest.mark.parametrize(("name", "codec"), [("gap.mkv", "ffv1"), ("gap.mp4", "libx264"), ("gap.mp4", "mpeg4")])
+def test_a_gap_in_the_presentation_times_repeats_the_picture(tmp_path: Path, name: str, codec: str) -> None:
+    write_timed_video(tmp_path / name, GREYS, TIMES, codec=codec)
+    assert_shown(tmp_path / name, SHOWN, 25)
+    (note,) = frames.probe(tmp_path / name).notes
+    assert note == (
+        "6 pictures for 8 frames: gaps in the presentation times; the picture on the screen is repeated 2 times"
+    )
+
+
+def test_one_frame_dropped_of_many_is_found(tmp_path: Path) -> None:
+    video = np.stack([np.full((16, 16, 3), 2 * i, np.uint8) for i in range(100)])
+    times = [t for t in range(101) if t != 50]
+    write_timed_video(tmp_path / "a.mkv", video, times, fps=30)
+    assert_shown(tmp_path / "a.mkv", [2 * (t if t < 50 else t - 1) for t in range(101)], 30)
+
+
+@pytest.mark.parametrize("rotation", [90, -90, 180])
+def test_a_rotated_video_is_turned_upright(tmp_path: Path, rotation: int) -> None:
+    stored = noise_video(3, 32, 64)
+    write_timed_video(tmp_path / "phone.mov", stored, (0, 1, 2), codec="png", rotation=rotation)
+    found = frames.probe(tmp_path / "phone.mov")
+    assert (found.width, found.height) == ((64, 32) if rotation == 180 else (32, 64))
+    assert found.notes == ()
+    assert found.remarks == ("turned upright, as its display matrix says",)
+    for frame, expected in zip(frames.read(tmp_path / "phone.mov"), stored, strict=True):
+        assert np.array_equal(frame.rgb, np.rot90(expected, rotation // 90))
+
+
+def test_the_matrix_of_a_phone_turns_clockwise(tmp_path: Path) -> None:
+    """The track header as phones write it: x to the right is shown downwards."""
+    write_with_matrix(tmp_path / "phone.mov", [0, 0x10000, 0, -0x10000, 0, 0, 32 << 16, 0, 0x40000000])
+    (frame,) = frames.read(tmp_path / "phone.mov")
+    assert np.array_equal(frame.rgb, noise_video(1, 32, 64)[0].swapaxes(0, 1)[:, ::-1])
+
+
+def test_a_mirrored_video(tmp_path: Path) -> None:
+    write_with_matrix(tmp_path / "selfie.mov", [-0x10000, 0, 0, 0, 0x10000, 0, 64 << 16, 0, 0x40000000])
+    (frame,) = frames.read(tmp_path / "selfie.mov")
+    assert np.array_equal(frame.rgb, noise_video(1, 32, 64)[0][:, ::-1])
+
+
+def write_with_matrix(path: Path, matrix: list[int]) -> None:
+    """Write one frame, and the matrix into its track header."""
+    write_timed_video(path, noise_video(1, 32, 64), (0,), codec="png")
+    data = path.read_bytes()
+    upright = np.array([0x10000, 0, 0, 0, 0x10000, 0, 0, 0, 0x40000000], ">i4").tobytes()
+    at = data.index(upright, data.index(b"tkhd"))
+    path.write_bytes(data[:at] + np.array(matrix, ">i4").tobytes() + data[at + 36 :])
+
+
+def grey_ramp() -> np.ndarray:
+    return np.arange(256, dtype=np.uint8).reshape(16, 16)
+
+
+RAMPS = {
+    "shifted.png": lambda v: v.astype(np.uint16) << 8,
+    "stretched.png": lambda v: v.astype(np.uint16) * 257,
+    "deep.tif": lambda v: v.astype(np.uint16) << 8,
+    "unit.tif": lambda v: v.astype(np.float32) / 255,
+    "float.tif": lambda v: v.astype(np.float32),
+    "wide.tif": lambda v: v.astype(np.int32) << 8,
+    "narrow.tif": lambda v: v.astype(np.int32),
+}
+
+
+@pytest.mark.parametrize("name", RAMPS)
+def test_grey_of_any_depth_is_the_same_picture(tmp_path: Path, name: str) -> None:
+    Image.fromarray(RAMPS[name](grey_ramp())).save(tmp_path / name)
+    (frame,) = frames.read(tmp_path / name)
+    assert np.array_equal(frame.rgb, np.repeat(grey_ramp()[..., None], 3, axis=2))
+    assert len(frames.probe(tmp_path / name).remarks) == 1
+
+
+def test_grey_that_fits_no_range_is_refused(tmp_path: Path) -> None:
+    Image.fromarray(np.full((4, 4), 300.0, np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(BadData, match=r"a\.tif: floating-point grey from 300 to 300"):
+        frames.probe(tmp_path / "a.tif")
+
+
+def test_encodings_of_one_picture(tmp_path: Path) -> None:
+    black_white = np.where(grey_ramp() > 127, 255, 0).astype(np.uint8)
+    grey = Image.fromarray(black_white)
+    for name, image in (
+        ("bit.png", grey.convert("1")),
+        ("palette.png", grey.convert("P")),
+        ("a.png", grey.convert("LA")),
+    ):
+        image.save(tmp_path / name)
+        (frame,) = frames.read(tmp_path / name)
+        assert np.array_equal(frame.rgb, np.repeat(black_white[..., None], 3, axis=2)), name
+        assert frames.probe(tmp_path / name).remarks == ()
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_an_exif_orientation_is_applied(tmp_path: Path, orientation: int, suffix: str) -> None:
+    """The upright picture is bright at the top left; where that corner lies in the file is EXIF's own table."""
+    upright = np.zeros((24, 40), np.uint8)
+    upright[:8, :8] = 255
+    upright[:8, 8:16] = 128  # to the right of the corner
+    row_0, column_0 = {1: "tl", 2: "tr", 3: "br", 4: "bl", 5: "lt", 6: "rt", 7: "rb", 8: "lb"}[orientation]
+    # EXIF: the 0th row of the file is this side of the picture, the 0th column is that side
+    stored = upright if row_0 in "tb" else upright.T
+    stored = stored[::-1] if row_0 in "br" else stored
+    stored = stored[:, ::-1] if column_0 in "br" else stored
+    image = Image.fromarray(np.ascontiguousarray(stored))
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    image.save(tmp_path / f"a.{suffix}", exif=exif, **({"quality": 100} if suffix == "jpg" else {}))
+    (frame,) = frames.read(tmp_path / f"a.{suffix}")
+    assert frame.rgb.shape == (24, 40, 3)
+    assert np.abs(frame.rgb[..., 0].astype(int) - upright).max() <= 3
+    found = frames.probe(tmp_path / f"a.{suffix}")
+    assert (found.width, found.height) == (40, 24)
+    assert bool(found.remarks) == (orientation != 1)
+
+
+def test_what_systems_leave_behind_is_no_image(tmp_path: Path) -> None:
+    for number in (1, 2):
+        Image.fromarray(noise_video(1)[0]).save(tmp_path / f"{number}.png")
+        (tmp_path / f"._{number}.png").write_bytes(b"\0\5\26\7")
+    assert [path.name for _, path in frames.numbered_images(tmp_path)] == ["1.png", "2.png"]
+    assert frames.probe(tmp_path).n_frames == 2

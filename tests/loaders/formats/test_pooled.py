@@ -72,6 +72,26 @@ def test_mat(tmp_path, dtype, compressed):
     np.testing.assert_array_equal(np.column_stack([x, y]), expected(MASK))
 
 
+COATS = {
+    "grey": lambda grey: grey,
+    "1-bit": lambda grey: grey.convert("1"),
+    "palette": lambda grey: grey.convert("P"),
+    "two colours": lambda grey: grey.convert("1").convert("P"),
+    "RGB": lambda grey: grey.convert("RGB"),
+    "opaque alpha": lambda grey: grey.convert("RGBA"),
+    "16-bit": lambda grey: Image.fromarray(np.asarray(grey).astype(np.uint16) * 257),
+    "shifted 16-bit": lambda grey: Image.fromarray(np.asarray(grey).astype(np.uint16) << 8),
+}
+
+
+@pytest.mark.parametrize("coat", COATS)
+def test_pixels_not_encodings(tmp_path, coat):
+    COATS[coat](Image.fromarray(MASK * 255)).save(tmp_path / "a.png")
+    x, y, size = points_of_map(tmp_path / "a.png")
+    assert size == MASK.shape
+    np.testing.assert_array_equal(np.column_stack([x, y]), expected(MASK))
+
+
 def test_mat_of_a_few_bytes(tmp_path):
     """Up to four bytes MATLAB stores in the tag itself."""
     x, y, size = points_of_map(
@@ -132,9 +152,9 @@ BROKEN_MAPS = {
     "empty.png": (b"", "empty"),
     "text.png": (b"404 not found", "not a PNG"),
     "jpeg.png": (picture(GRAY, suffix="JPEG"), "not a PNG"),
-    "rgb.png": (picture(np.dstack([GRAY] * 3)), "expected 8-bit grey"),
-    "sixteen.png": (picture(MASK.astype(np.uint16) * 65535), "expected 8-bit grey"),
-    "one-bit.png": (picture(GRAY.astype(bool)), "expected 8-bit grey"),
+    "colour.png": (picture(np.dstack([GRAY, GRAY, 0 * GRAY])), "is coloured"),
+    "alpha.png": (picture(np.dstack([GRAY, GRAY, GRAY, GRAY])), "partly transparent"),
+    "sixteen.png": (picture(MASK.astype(np.uint16) * 4000), "holds the values 4000 beside 0"),
     "density.png": (picture(np.arange(200, dtype=np.uint8).reshape(10, 20)), "density map"),
     "resized.png": (picture(np.asarray(Image.fromarray(GRAY).resize((21, 14), Image.Resampling.BICUBIC))), "resized"),
     "cut.png": (png_bytes(MASK)[:-20], "cut off|damaged"),

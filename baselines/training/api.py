@@ -1,0 +1,103 @@
+"""`vidsal.train`: one call, one run; of a recipe with folds all of them on demand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from vidsal.loaders.io.files import write_json
+from vidsal.loaders.io.progress import Progress, silent
+
+from .recipe import Recipe, find_recipe
+from .trainer import Order, Outcome, run_order, with_epochs
+
+FOLDS, CACHE = "folds.json", "frames"
+
+
+def train(
+    recipe: str | Path | Recipe,
+    data: str | Path | Iterable[str | Path],
+    out: str | Path,
+    *,
+    smoke: bool = False,
+    seed: int = 0,
+    init: str | Path | None = None,
+    backbone: str | Path | None = None,
+    device: str = "cpu",
+    epochs: int | None = None,
+    limit: int | None = None,
+    workers: int = 0,
+    threads: int | None = None,
+    cache: str | Path | None = None,
+    frames: str | Path | None = None,
+    protocol: str = "exact-1",
+    command: str | None = None,
+    progress: Progress = silent,
+    **options: Any,
+) -> tuple[Outcome, ...]:
+    """Train a network, or go on with a run that was cut off.
+
+    Args:
+        recipe: name, TOML file, or a recipe (whose options are then set already).
+        data: folder of a converted release, or several.
+        out: folder of the run. It holds `weights.pt` (the last state_dict, as the published code has it), `best.pt`,
+            `training.json`, `history.jsonl` (a line a step), `epochs.jsonl` (a line a validation), `curves.svg` and
+            `state/`, from which the same call goes on.
+        smoke: the recipe's size for a minute on a CPU.
+        seed: of all random choices.
+        init: weights of a whole network to start from.
+        backbone: weights of the image network to start from.
+        device: `cpu`, `cuda`, `cuda:1`.
+        epochs: instead of the recipe's.
+        limit: most stimuli that train, and that are held out, of each release.
+        workers: processes that read; the weights do not depend on them.
+        threads: of torch on the CPU; None = as the run began, else half of the cores.
+        cache: folder for resized frames; in smoke size `out/frames`.
+        frames: folder of the frames, where it is not the converted one.
+        protocol: by which held-out frames are scored.
+        command: that makes the run again, for its record.
+        progress: called with (steps done, steps in all, what is being done).
+        options: of the recipe.
+
+    Returns:
+        One outcome; of `fold="all"` one for each fold, in `out/fold0`, ..., and their table in `folds.json`.
+
+    Raises:
+        UnknownName, WrongUse: of the recipe, its options, or a folder that holds another training.
+        MissingData, BadData: of the data.
+        NonFinite: the loss is not finite; the state before it is kept.
+    """
+    made = recipe if isinstance(recipe, Recipe) else find_recipe(recipe, smoke=smoke, **options)
+    folders = [data] if isinstance(data, (str, Path)) else list(data)
+
+    def one(chosen: Recipe, folder: Path) -> Outcome:
+        order = Order(
+            with_epochs(chosen, epochs),
+            tuple(Path(f) for f in folders),
+            folder,
+            seed=seed,
+            init=_path(init),
+            backbone=_path(backbone),
+            device=device,
+            limit=limit,
+            workers=workers,
+            threads=threads,
+            cache=_path(cache) or (folder / CACHE if made.settings["data"].get("cache") else None),
+            frames=_path(frames),
+            protocol=protocol,
+            command=command,
+        )
+        return run_order(order, progress)
+
+    if made.options.get("fold") != "all":
+        return (one(made, Path(out)),)
+    count = made.settings["data"]["folds"]["n"]
+    outcomes = tuple(one(made.with_options(fold=str(n)), Path(out) / f"fold{n}") for n in range(count))
+    table = [{"fold": n, **dict(outcome.epochs[-1])} for n, outcome in enumerate(outcomes)]
+    write_json(Path(out) / FOLDS, table)
+    return outcomes
+
+
+def _path(value: str | Path | None) -> Path | None:
+    return None if value is None else Path(value)

@@ -1,0 +1,109 @@
+"""DeepGaze MR's batches: clips, the fixations of their last frame, and the centre bias of the training gaze."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vidsal.loaders.clips.sampler import ClipSampler, collate
+from vidsal.loaders.release.release import Release
+
+from ...deepgaze_mr.network import DeepGazeMR
+from ..systems.base import Batch
+from .base import Request, Source, Work, size_of, to_device
+
+_BIAS = (720, 1280)
+
+
+class DeepgazeFeed:
+    """See the module's docstring.
+
+    Attributes:
+        center_bias: density (720, 1280) of all training fixations, float32.
+    """
+
+    def __init__(self, request: Request) -> None:
+        data = request.data
+        source = request.source(data["dataset"])
+        self.sources: tuple[Source, ...] = (source,)
+        self._batch = int(request.recipe.options["batch"] or data["batch"])
+        common = {
+            "frames": data["frames"],
+            "size": size_of(data["size"]),
+            "targets": ("counts",),
+            "cache": request.cache,
+        }
+        division = source.division
+        self._train = ClipSampler(
+            source.release,
+            only=division.train,
+            per_stimulus=data["clips_per_video"],
+            seed=request.seed,
+            **common,
+        )
+        self._valid = (
+            ClipSampler(
+                source.release,
+                only=division.held_out,
+                start="spread",
+                per_stimulus=data.get("validation_clips", 4),
+                **common,
+            )
+            if division.held_out
+            else None
+        )
+        self.center_bias = center_bias(source.release, division.train, data["bias_sigma"])
+
+    def epoch(self, number: int) -> Sequence[Work]:
+        """Some clips of every video, shuffled."""
+        made = self._train.batches(self._train.plan(number), self._batch, number)
+        return [Work(tuple(one)) for one in made]
+
+    def validation(self) -> Sequence[Work]:
+        """Clips at even distances."""
+        if self._valid is None:
+            return []
+        made = self._valid.batches(self._valid.plan(0), self._batch, 0, shuffle=False)
+        return [Work(tuple(one)) for one in made]
+
+    def read(self, work: Work) -> Batch:
+        """See `systems.deepgaze_mr.DeepgazeMr`."""
+        arrays = collate([self._train.read(clip) for clip in work.clips])
+        frames = (arrays["rgb"].float() / 255).movedim(-1, -3).contiguous()
+        return {"frames": frames, "fixated": arrays["counts"][:, -1]}
+
+    def finish(self, module: nn.Module, batch: Batch, device: torch.device) -> Batch:
+        """On the device; the module gets the centre bias."""
+        assert isinstance(module, DeepGazeMR)
+        if module.center_bias is None:
+            module.center_bias = self.center_bias.to(device)
+        return to_device(batch, device)
+
+
+def center_bias(release: Release, ids: Sequence[str], sigma: float) -> Tensor:
+    """Return the density of the gaze of stimuli on a frame of 720 x 1280, under one Gaussian.
+
+    Args:
+        release: holds the stimuli.
+        ids: of the stimuli.
+        sigma: of the Gaussian, as a share of the width.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    counts = np.zeros(_BIAS)
+    for stimulus_id in ids:
+        stimulus = release[stimulus_id]
+        points = stimulus.gaze_points
+        x = np.clip(points.x / stimulus.width * _BIAS[1], 0, _BIAS[1] - 1).astype(int)
+        y = np.clip(points.y / stimulus.height * _BIAS[0], 0, _BIAS[0] - 1).astype(int)
+        np.add.at(counts, (y, x), points.frame_end - points.frame + 1)
+    smooth = gaussian_filter(counts, sigma * _BIAS[1], mode="nearest") + counts.sum() * 1e-9 / counts.size
+    return torch.from_numpy((smooth / smooth.sum()).astype(np.float32))
+
+
+def make_feed(request: Request) -> DeepgazeFeed:
+    """Make the feed."""
+    return DeepgazeFeed(request)

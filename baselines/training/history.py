@@ -1,0 +1,69 @@
+"""`history.jsonl`, a line a step, and `epochs.jsonl`, a line a validation; cut back when a training goes on."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import IO, Any
+
+from vidsal.loaders.io.files import atomic_write
+
+STEPS, EPOCHS = "history.jsonl", "epochs.jsonl"
+
+
+class History:
+    """One file of a run; lines after the state that is gone on from are dropped.
+
+    Args:
+        path: of the file.
+        lines: how many lines belong to the state.
+    """
+
+    def __init__(self, path: Path, lines: int) -> None:
+        kept = _whole_lines(path)[:lines] if path.is_file() else []
+        with atomic_write(path) as temporary:
+            temporary.write_bytes(b"".join(kept))
+        self._file: IO[bytes] = path.open("ab")
+        self.lines = len(kept)
+
+    def write(self, entry: Mapping[str, Any]) -> None:
+        """Add a line; numbers that are not finite become null."""
+        text = json.dumps({k: _finite(v) for k, v in entry.items()}, sort_keys=True)
+        self._file.write(text.encode("utf-8") + b"\n")
+        self.lines += 1
+
+    def sync(self) -> None:
+        """Bring the lines onto the disk, before the state that counts them."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()
+
+
+def read_history(path: Path) -> list[dict[str, Any]]:
+    """Return the lines of a file; one that was cut off is left out, and there are none without the file."""
+    return [json.loads(line) for line in _whole_lines(path)] if path.is_file() else []
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    return [line for line in path.read_bytes().splitlines(keepends=True) if line.endswith(b"\n")]
+
+
+def _finite(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def means(terms: Iterable[tuple[int, Mapping[str, float]]]) -> dict[str, float]:
+    """Return the mean of each term, weighted by the samples of each batch."""
+    sums: dict[str, float] = {}
+    weights: dict[str, int] = {}
+    for samples, batch in terms:
+        for name, value in batch.items():
+            sums[name] = sums.get(name, 0.0) + samples * value
+            weights[name] = weights.get(name, 0) + samples
+    return {name: sums[name] / weights[name] for name in sums}

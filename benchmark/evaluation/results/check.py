@@ -1,0 +1,194 @@
+"""A stored run against itself: whatever follows from its rows is computed anew and compared. Pure functions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from hashlib import sha256
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from vidsal.loaders.errors import BadData
+from vidsal.loaders.io.files import canonical, sha256_text
+
+from ...metrics.base import REGISTRY
+from .aggregate import Summary
+from .schema import CountsRecord, RunRecord, read_record
+from .scored_frames import by_frame
+
+_SLACK = 1e-9
+"""How far rounding may take a score past the end of its range."""
+
+_STATUSES = frozenset(CountsRecord.model_fields) - {"frames"}
+_MEANS = ("mean", "mean_stimuli", "mean_frames", "n")
+
+
+def rows_digest(rows: pa.Table) -> str:
+    """Digest of the rows' values, independent of how Parquet lays them out."""
+    sink = pa.BufferOutputStream()
+    table = rows.combine_chunks().replace_schema_metadata(None)
+    with pa.ipc.new_stream(sink, table.schema) as writer:
+        writer.write_table(table)
+    return sha256(sink.getvalue()).hexdigest()
+
+
+def stimuli_digest(stimuli: pa.Table) -> str:
+    """Digest of the values of stimuli.parquet: of their canonical JSON, null for NaN, words for infinities."""
+    return sha256_text(canonical([{k: _plain(v) for k, v in row.items()} for row in stimuli.to_pylist()]))
+
+
+def _plain(value: Any) -> Any:
+    if not isinstance(value, float) or np.isfinite(value):
+        return value
+    return None if np.isnan(value) else str(value)
+
+
+def of_today(content: Mapping[str, Any], frames: pa.Table) -> dict[str, Any]:
+    """Return the content of a run.json with what earlier versions did not write, taken from its rows.
+
+    Those kept coverage by stimulus, and the digest of the rows under the name `frames_digest`.
+    """
+    record = dict(content)
+    if "rows_digest" not in record:
+        record["rows_digest"] = record.pop("frames_digest")
+    coverage = record["coverage"]
+    if "frames_digest" not in coverage:
+        stimuli = read_record(content, "run.json").coverage
+        record["coverage"] = by_frame(stimuli, frames, 0 if stimuli.all_stimuli else None).model_dump(mode="json")
+    return record
+
+
+def check_rows(record: RunRecord, frames: pa.Table, stimuli: pa.Table) -> None:
+    """Compare both tables with their digests, and every row with what scoring can leave.
+
+    Raises:
+        BadData: the first thing that does not fit; without the folder, which the caller knows.
+    """
+    if record.rows_digest != rows_digest(frames):
+        raise BadData("frames.parquet holds other rows than those that were scored")
+    if record.stimuli_digest not in (None, stimuli_digest(stimuli)):
+        raise BadData("stimuli.parquet holds other rows than those that were written")
+    for fault in _row_faults(record, frames):
+        raise BadData(f"frames.parquet: {fault}")
+
+
+def check_summary(record: RunRecord, frames: pa.Table, stimuli: pa.Table, summary: Summary) -> None:
+    """Compare means, counts, coverage and stimuli with what follows from the rows.
+
+    Raises:
+        BadData: the first thing that does not fit.
+    """
+    for faults in (
+        _mean_faults(record, summary), _coverage_faults(record, frames), _stimulus_faults(summary, stimuli),
+        _gaze_faults(record),
+    ):  # fmt: skip
+        for fault in faults:
+            raise BadData(fault)
+
+
+def check_words(content: Mapping[str, Any], record: RunRecord) -> None:
+    """Compare what a run.json says twice: the protocol with its digest, the coverage with `complete`.
+
+    Raises:
+        BadData: they differ.
+    """
+    said, known = dict(content["protocol"]), all(i in REGISTRY for i in record.protocol.metric_ids.values())
+    digest = said.pop("digest")
+    text = json.dumps(said, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    if known and digest != sha256_text(text):  # that of a newer version may be written in another way
+        raise BadData("the digest of its protocol does not fit the protocol")
+    complete = content["coverage"].get("complete")
+    if "frames_digest" in content["coverage"] and complete not in (None, record.coverage.complete):
+        raise BadData(f"coverage: complete is {complete}, its counts say {record.coverage.complete}")
+
+
+def _row_faults(record: RunRecord, frames: pa.Table) -> Iterator[str]:
+    """Rows that no scoring leaves: of unknown status, twice, of stimuli that are not covered, of impossible scores."""
+    labels = record.protocol.columns
+    wrong = {"stimulus_id", "frame", "n_fixations", "status", "reason", *labels} ^ set(frames.column_names)
+    if wrong:
+        yield f"the column {sorted(wrong)[0]} is missing, or too much"
+    unknown = set(frames["status"].to_pylist()) - _STATUSES
+    if unknown:
+        yield f"unknown status {sorted(map(str, unknown))[0]!r}"
+    table = frames.select(["stimulus_id", "frame"]).to_pandas()
+    if table.isna().any().any() or table.duplicated().any() or (len(table) and table["frame"].min() < 0):
+        yield "a frame is there twice, or has no number"
+    here = list(dict.fromkeys(table["stimulus_id"]))
+    surplus = [i for i in here if i not in set(record.coverage.scored)]
+    if surplus:
+        yield f"rows of {surplus[0]!r}, which its coverage does not name"
+    scored = np.asarray(frames["status"].to_pandas() == "scored")
+    looked = frames["n_fixations"].to_numpy()
+    if (looked < 0).any() or ((looked > 0) == (frames["status"].to_pandas() == "no_fixation")).any():
+        yield "the number of fixations does not fit the status"
+    for label, metric_id in record.protocol.metric_ids.items():
+        values = frames[label].to_numpy()
+        if not np.isnan(values[~scored]).all():
+            yield f"{label} of a frame that is not scored"
+        low, high = REGISTRY[metric_id].range if metric_id in REGISTRY else (-np.inf, np.inf)
+        outside = np.flatnonzero((values < low - _SLACK) | (values > high + _SLACK))
+        if len(outside):
+            row, value = table.iloc[outside[0]], values[outside[0]]
+            yield f"{label} of {row['stimulus_id']}, frame {row['frame']}, is {value}, outside of {low:g} to {high:g}"
+
+
+def _mean_faults(record: RunRecord, summary: Summary) -> Iterator[str]:
+    if summary.counts != record.counts:
+        yield f"it counts {record.counts.model_dump()}, its rows give {summary.counts.model_dump()}"
+    for label, metric in summary.metrics.items():
+        for name in _MEANS:
+            stored, computed = getattr(record.metrics[label], name), getattr(metric, name)
+            if not _same(stored, computed):
+                yield f"{label if name == 'mean' else f'{label}, {name},'} is {stored}, its rows give {computed}"
+        if record.stimuli_digest and record.metrics[label].reason != metric.reason:
+            yield f"{label}, reason, is {record.metrics[label].reason!r}, its rows give {metric.reason!r}"
+
+
+def _coverage_faults(record: RunRecord, frames: pa.Table) -> Iterator[str]:
+    """Compare the coverage with the rows, and its counts with each other."""
+    c = record.coverage
+    ids = frames["stimulus_id"].unique().to_pylist()
+    if sorted(c.scored) != sorted(ids):
+        absent = sorted(set(c.scored) - set(ids)) or ["a stimulus twice"]
+        yield f"coverage: it names {absent[0]!r}, which has no rows"
+    causes = len(c.without_frames) + len(c.not_predicted) + c.left_out_by_limit + c.left_out_by_frames_of
+    if min(c.left_out_by_limit, c.left_out_by_frames_of) < 0 or len(c.scored) + causes > c.annotated:
+        yield f"coverage: {len(c.scored)} stimuli and {causes} left out are more than the {c.annotated} of the split"
+    computed = by_frame(c, frames, 0)
+    for name in ("frames_scored", "frames_digest"):
+        if getattr(c, name) != getattr(computed, name):
+            yield f"coverage: {name} is {getattr(c, name)}, its rows give {getattr(computed, name)}"
+    here, said = computed.frames_expected or 0, c.frames_expected
+    if said is not None and (said < here or (c.all_stimuli and said != here)):
+        yield f"coverage: frames_expected is {said}, its rows give {here}{'' if c.all_stimuli else ' or more'}"
+
+
+def _stimulus_faults(summary: Summary, stimuli: pa.Table) -> Iterator[str]:
+    table = stimuli.to_pandas()
+    for column, values in summary.stimuli.items():
+        if column not in table or not _same_column(values, table[column]):
+            yield f"stimuli.parquet: {column} does not follow from the rows"
+
+
+def _gaze_faults(record: RunRecord) -> Iterator[str]:
+    """Compare the means of predicted positions with those of the stimuli."""
+    gaze = record.gaze_points
+    for name, mean in gaze.mean.items() if gaze else ():
+        values = [v for scores in gaze.stimuli.values() if (v := scores.get(name)) is not None] if gaze else []
+        computed = sum(values) / len(values) if values else None
+        if not _same(mean, computed):
+            yield f"gaze_points: {name} is {mean}, its stimuli give {computed}"
+
+
+def _same_column(a: pd.Series[Any], b: pd.Series[Any]) -> bool:
+    if len(a) != len(b) or not pd.api.types.is_float_dtype(a):
+        return a.tolist() == b.tolist()
+    return bool(np.allclose(a, b.astype(float), rtol=1e-12, atol=1e-12, equal_nan=True))
+
+
+def _same(a: float | None, b: float | None) -> bool:
+    return (a is None and b is None) or (a is not None and b is not None and abs(a - b) <= 1e-12 * max(1, abs(a)))

@@ -1,0 +1,172 @@
+"""A results folder as a whole: its runs verified, found by a model's name, joined with those of others."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from vidsal.loaders.errors import BadData, MissingData, UnknownName, VidsalError, WrongUse
+from vidsal.loaders.io.names import shortlist
+
+from .notices import KINDS, Notice, write_notice
+from .store import PARTIAL, Run, load_run, now, place, read_runs
+
+
+def verify(results: Path) -> Iterator[Run | VidsalError]:
+    """Yield every run of a results folder, checked; in place of a faulty one, what is wrong with it.
+
+    Beyond what every reading of a run checks: that it lies where its record says, and that no rows lie without record.
+
+    Raises:
+        MissingData: there is no such folder.
+    """
+    for run in read_runs(results):
+        wrong = _misplaced(run) if isinstance(run, Run) else None
+        yield wrong or run
+    for rows in sorted(results.rglob("frames.parquet")):
+        if PARTIAL not in rows.parts and not (rows.parent / "run.json").is_file():
+            yield BadData(f"{rows.parent}: rows without run.json, so its scoring was cut off; score it again")
+
+
+def _misplaced(run: Run) -> BadData | None:
+    expected = place(run.record).parts
+    if run.folder is None or run.folder.resolve().parts[-len(expected) :] == expected:
+        return None
+    return BadData(f"{run.folder}: this run was moved or renamed; its place in a results folder is {Path(*expected)}")
+
+
+def standing(runs: Iterable[Run]) -> list[Run]:
+    """Return the newest run of each release, split, protocol and model name that was not withdrawn or superseded."""
+    newest: dict[tuple[str, ...], Run] = {}
+    for run in sorted((r for r in runs if not r.notices), key=lambda r: (r.record["time"], r.record["digest"])):
+        newest[place(run.record).parts[:-1]] = run
+    return [newest[key] for key in sorted(newest)]
+
+
+def of_model(runs: Sequence[Run], name: str, where: Path) -> list[Run]:
+    """Return the newest run of a model for each release, split and protocol.
+
+    Raises:
+        UnknownName: no run is of a model of this name.
+    """
+    names = {str(run.record["model"]["name"]) for run in runs}
+    if name not in names:
+        raise UnknownName(f"model in {where}", name, names)
+    found = [run for run in runs if run.record["model"]["name"] == name]
+    return standing(found) or found[-1:]
+
+
+@dataclass(frozen=True)
+class Merged:
+    """What a merge did.
+
+    Attributes:
+        added: folders of the runs that are new in the joint folder.
+        doubles: folders of runs that were there already.
+        faults: a sentence for each damaged run, which was left out.
+    """
+
+    added: list[Path] = field(default_factory=list)
+    doubles: list[Path] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
+
+
+def merge(sources: Sequence[Path], out: Path, *, strict: bool = False) -> Merged:
+    """Join results folders: copy every run that is not there yet, byte for byte.
+
+    Two runs are one result where their digests are equal: they differ in their time and duration at most. The first
+    one stays. What was said of either (withdrawn, superseded) holds for both.
+
+    Args:
+        sources: results folders, in this order.
+        out: the joint folder; it may hold runs already, and is checked too.
+        strict: a damaged run is an error.
+
+    Raises:
+        MissingData: a source is no folder. BadData: a run is damaged, with `strict`.
+    """
+    for source in sources:
+        if not source.is_dir():
+            raise MissingData(f"{source}: no such results folder")
+    merged = Merged()
+    kept: dict[str, Run] = {}
+    for source in [out, *sources] if out.is_dir() else sources:
+        for run in read_runs(source):
+            try:
+                if not isinstance(run, Run):
+                    raise run
+                digest = str(run.record["digest"])
+                if digest not in kept:
+                    kept[digest] = run if source == out else load_run(_copied(run, out))
+                    merged.added.extend([] if source == out else [Path(str(kept[digest].folder))])
+                elif source != out:
+                    merged.doubles.append(Path(str(run.folder)))
+                    _join_notices(run, kept[digest])
+            except (BadData, MissingData) as error:
+                if strict:
+                    raise
+                merged.faults.append(str(error))
+    return merged
+
+
+def _copied(run: Run, out: Path) -> Path:
+    """Copy a run's folder to its place; it appears there whole or not at all.
+
+    Raises:
+        BadData: it holds a link, or another run lies in its place.
+    """
+    source, target = Path(str(run.folder)), out / place(run.record)
+    if any(p.is_symlink() for p in source.rglob("*")):
+        raise BadData(f"{source}: this run holds a link; nothing of it was copied")
+    if target.exists():
+        raise BadData(f"{target}: something else lies here, so {source} was not copied")
+    made = out / PARTIAL / f"{target.name}.merged.{os.getpid()}"
+    shutil.rmtree(made, ignore_errors=True)
+    shutil.copytree(source, made, ignore=shutil.ignore_patterns(".*"))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    os.replace(made, target)
+    if not any(made.parent.iterdir()):
+        made.parent.rmdir()
+    return target
+
+
+def _join_notices(double: Run, kept: Run) -> None:
+    known = {notice.kind for notice in kept.notices}
+    for notice in double.notices:
+        if notice.kind not in known and not (Path(str(kept.folder)) / f"{notice.kind}.json").exists():
+            write_notice(Path(str(kept.folder)), notice)
+
+
+def withdraw(folder: Path, reason: str, by: Path | None = None) -> Notice:
+    """Say beside a run that it is withdrawn, or that another one takes its place. The run itself stays as it is.
+
+    Args:
+        folder: of the run.
+        reason: in words.
+        by: folder of the run that takes its place; None = withdrawn.
+
+    Raises:
+        MissingData, BadData: a run is not there, or damaged.
+        WrongUse: no reason; it was said before; or the other run is of another release, split, protocol or is itself.
+    """
+    run = load_run(folder)
+    if not reason.strip():
+        raise WrongUse("give a reason; readers of the board will see it")
+    other = None if by is None else load_run(by)
+    if other is not None:
+        wrong = [k for k in ("release", "split", "protocol") if other.record[k] != run.record[k]]
+        if wrong or other.record["digest"] == run.record["digest"]:
+            what = f"it is of another {shortlist(wrong)}" if wrong else "it is the same run"
+            raise WrongUse(f"{by} cannot take the place of {folder}: {what}")
+    notice = Notice(
+        kind=KINDS[other is not None],
+        run=run.record["digest"],
+        reason=reason,
+        time=now(),
+        by=None if other is None else other.record["digest"],
+    )
+    write_notice(folder, notice)
+    return notice

@@ -1,0 +1,204 @@
+"""The frames of a video file: upright, by presentation time, a picture repeated where the file holds no new one."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..errors import BadData
+from ..records import Frame
+from .avi_chunks import null_chunks_at_end
+from .display_matrix import UPRIGHT, turn_of
+from .video_times import frame_rate_of, frames_at
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What decoding a video once tells.
+
+    Attributes:
+        n_frames: pictures, and those that are repeated.
+        width, height: of the upright picture.
+        fps: frames a second; None where the file does not say.
+        notes: what is odd.
+        remarks: what was done to the pictures so that they are what a viewer sees.
+    """
+
+    n_frames: int
+    width: int
+    height: int
+    fps: Fraction | None
+    notes: tuple[str, ...]
+    remarks: tuple[str, ...]
+
+
+def probe(path: Path) -> VideoFacts:
+    """Decode a video once, without keeping its pixels, and count.
+
+    Raises:
+        BadData: not one frame can be decoded.
+    """
+    import av
+
+    grid = _grid(path)
+    pictures = frames = 0
+    steps: Counter[int] = Counter()
+    previous: int | None = None
+    notes: list[str] = []
+    size: tuple[int, int] | None = None
+    turn = UPRIGHT
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        rate = grid.rate or stream.average_rate or stream.guessed_rate or stream.base_rate
+        clock = _Clock(grid, stream)
+        try:
+            for picture in container.decode(stream):
+                pictures += 1
+                frames = clock.frame(picture) + 1
+                if size is None:
+                    turn = turn_of(picture)
+                    size = turn.size(picture.width, picture.height)
+                if picture.pts is not None and previous is not None:
+                    steps[picture.pts - previous] += 1
+                previous = picture.pts
+        except av.error.FFmpegError as error:
+            notes.append(f"the decoder stopped after {pictures} frames ({error.strerror})")
+        else:
+            frames += grid.repeats_at_end
+        promised = stream.frames
+    if size is None:
+        raise BadData(f"{path}: not one frame can be decoded; fetch the file again")
+    if promised and promised not in (pictures, frames):
+        notes.append(f"the header promises {promised} frames, {pictures} were decoded")
+    if frames != pictures:
+        why = "null chunks" if grid.is_avi else "gaps in the presentation times"
+        notes.append(
+            f"{pictures} pictures for {frames} frames: {why}; the picture on the screen is repeated "
+            f"{frames - pictures} times"
+        )
+    elif (strange := _strange(steps)) and not grid.is_avi:
+        usual = steps.most_common(1)[0][0]
+        notes.append(f"variable frame rate: {strange} of {pictures - 1} steps differ from the usual {usual} ticks")
+    fps = Fraction(rate).limit_denominator(100_000) if rate else None
+    return VideoFacts(frames, *size, fps, tuple(notes), (turn.remark,) if turn.remark else ())
+
+
+def read(path: Path) -> Iterator[Frame]:
+    """Yield the frames in presentation order.
+
+    Raises:
+        BadData: a frame cannot be decoded.
+    """
+    import av
+
+    grid = _grid(path)
+    last: Frame | None = None
+    start: int | None = None
+    with _open(path) as container:
+        stream = container.streams.video[0]
+        step = 1 / Fraction(grid.rate or stream.average_rate or 25)
+        clock = _Clock(grid, stream)
+        try:
+            for picture in container.decode(stream):
+                start = picture.pts if start is None else start
+                index = clock.frame(picture)
+                if last is not None:
+                    yield from _repeated(last, index, step)
+                if grid.is_avi or grid.rate or picture.pts is None or start is None:
+                    time_s = index * step
+                else:
+                    time_s = (picture.pts - start) * stream.time_base
+                last = Frame(index, float(time_s * 1000), turn_of(picture).apply(picture.to_ndarray(format="rgb24")))
+                yield last
+        except av.error.FFmpegError as error:
+            done = 0 if last is None else last.index + 1
+            raise BadData(f"{path}: the decoder stopped after {done} frames ({error.strerror})") from error
+        if last is not None:
+            yield from _repeated(last, last.index + 1 + grid.repeats_at_end, step)
+
+
+@dataclass(frozen=True)
+class _Grid:
+    """How pictures become frames.
+
+    Attributes:
+        is_avi: the container has one rate and no presentation times: a picture's place among the chunks is its frame.
+        rate: of the frames, where presentation times leave some without a picture; None = each picture is the next
+            frame.
+        repeats_at_end: null chunks after the last picture.
+    """
+
+    is_avi: bool
+    rate: Fraction | None = None
+    repeats_at_end: int = 0
+
+
+def _grid(path: Path) -> _Grid:
+    """Read the times of all packets, which takes a hundredth of the time to decode them."""
+    import av
+
+    with _open(path) as container:
+        if container.format.name == "avi":
+            return _Grid(True, repeats_at_end=null_chunks_at_end(path, container.streams.video[0].index))
+        stream = container.streams.video[0]
+        try:
+            times = sorted(packet.pts for packet in container.demux(stream) if packet.size and packet.pts is not None)
+        except av.error.FFmpegError:
+            return _Grid(False)  # decoding meets the same fault, and tells it
+        stated = [Fraction(r) for r in (stream.average_rate, stream.guessed_rate) if r]
+        times_s = np.array(times, np.float64) * float(stream.time_base or 0)
+    return _Grid(False, frame_rate_of(times_s, stated))
+
+
+class _Clock:
+    """Tells the frame of each picture as it is decoded."""
+
+    def __init__(self, grid: _Grid, stream: Any) -> None:
+        self._grid, self._time_base = grid, stream.time_base
+        self._start: int | None = None
+        self._last = -1
+
+    def frame(self, picture: Any) -> int:
+        """Return the frame that a picture begins, later than the one before."""
+        # In an AVI the chunk that lets a picture out stands in its place: times of reordered pictures are made up.
+        stamp = picture.dts if self._grid.is_avi else picture.pts
+        self._start = stamp if self._start is None else self._start
+        at = self._last + 1
+        if stamp is not None and self._start is not None:
+            if self._grid.is_avi:
+                at = max(at, stamp - self._start)
+            elif self._grid.rate:
+                time_s = float((stamp - self._start) * self._time_base)
+                at = max(at, int(frames_at(np.array([0.0, time_s]), self._grid.rate)[1]) if time_s > 0 else 0)
+        self._last = at
+        return at
+
+
+def _repeated(last: Frame, until: int, step: Fraction) -> Iterator[Frame]:
+    for index in range(last.index + 1, until):
+        yield Frame(index, float(index * step * 1000), last.rgb)
+
+
+def _strange(steps: Counter[int]) -> int:
+    usual = steps.most_common(1)[0][0] if steps else 0
+    return sum(n for step, n in steps.items() if abs(step - usual) > 1)
+
+
+def _open(path: Path) -> Any:
+    import av
+
+    try:
+        container = av.open(str(path))
+    except av.error.FFmpegError as error:
+        raise BadData(f"{path}: not a readable video ({error.strerror}); fetch the file again") from error
+    if not container.streams.video:
+        container.close()
+        raise BadData(f"{path}: holds no video stream")
+    container.streams.video[0].thread_type = "AUTO"
+    return container

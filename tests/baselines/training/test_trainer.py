@@ -1,0 +1,181 @@
+"""The trainer: a run that is cut off ends as an undisturbed one, and what it leaves says what it was made of."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+import vidsal
+from vidsal.baselines import load_model
+from vidsal.baselines.training.division import Division, divide, refuse_overlap
+from vidsal.baselines.training.recipe import FOLDER
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic.write import generate
+from vidsal.loaders.errors import MissingData, NonFinite, UnknownName, WrongUse
+from vidsal.loaders.release.release import load
+from vidsal.training import load_recipe, names, read_recipe
+
+GAZE = "fpn-rim-gaze-1"
+
+
+@pytest.fixture(scope="module")
+def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("training")
+    generate(folder / "source", videos=3, frames=24, width=64, height=48, observers=3, val=1)
+    convert("synthetic", folder / "source", folder / "release", workers=1)
+    return folder / "release"
+
+
+def _small(**options: Any) -> Any:
+    recipe = load_recipe(GAZE, smoke=True, batch=2, input_dims=(32, 32), **options)
+    settings = {**recipe.settings, "schedule": {**recipe.settings["schedule"], "epochs": 2}}
+    settings["module"] = {**settings["module"], "rim_hidden_size": 8}
+    settings["data"] = {**settings["data"], "frames": 6}
+    return recipe.__class__(
+        recipe.name, recipe.model, recipe.summary, recipe.origin, recipe.departs, settings, recipe.declared
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    out = tmp_path_factory.mktemp("run") / "a"
+    vidsal.train(_small(), release, out, seed=3, threads=1)
+    return out
+
+
+def _bytes(run: Path) -> dict[str, str]:
+    files = ("weights.pt", "best.pt", "history.jsonl", "epochs.jsonl")
+    return {name: hashlib.sha256((run / name).read_bytes()).hexdigest() for name in files}
+
+
+@pytest.mark.parametrize("name", names())
+def test_a_smoke_recipe_is_its_own(name: str) -> None:
+    full, small = load_recipe(name), load_recipe(name, smoke=True)
+    assert small.name == f"{name}-smoke"
+    assert small.digest != full.digest
+    assert load_recipe(f"{name}-smoke").digest == small.digest
+    assert full.departs
+
+
+def test_one_seed_gives_one_result_whoever_reads(release: Path, undisturbed: Path, tmp_path: Path) -> None:
+    vidsal.train(_small(), release, tmp_path / "b", seed=3, threads=1, workers=2)
+    assert _bytes(tmp_path / "b") == _bytes(undisturbed)
+
+
+@pytest.mark.parametrize("step", [2, 5])
+def test_a_run_that_was_stopped_goes_on_bit_by_bit(step: int, release: Path, undisturbed: Path, tmp_path: Path) -> None:
+    def stop(done: int, total: int, name: str) -> None:
+        if done == step:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    out = tmp_path / "cut"
+    with pytest.raises(KeyboardInterrupt):
+        vidsal.train(_small(), release, out, seed=3, threads=1, progress=stop)
+    lines = (out / "history.jsonl").read_text().splitlines()
+    assert len(lines) == step
+    vidsal.train(_small(), release, out, seed=3, threads=1)
+    assert _bytes(out) == _bytes(undisturbed)
+
+
+@pytest.mark.slow
+def test_a_run_that_was_killed_goes_on_bit_by_bit(release: Path, tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "vidsal", "train", GAZE, "--smoke", "--data", str(release), "--seed", "3"]
+    command += ["--threads", "1", "--epochs", "3", "--option", "batch=2"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(vidsal.__file__).parents[1])}
+    subprocess.run([*command, "-o", str(tmp_path / "a")], env=environment, check=True, capture_output=True)
+    for seconds in (4, 5, 6, 7, 8):
+        process = subprocess.Popen([*command, "-o", str(tmp_path / "b")], env=environment, stderr=subprocess.DEVNULL)
+        limit = time.monotonic() + seconds
+        while process.poll() is None and time.monotonic() < limit:
+            time.sleep(0.05)
+        process.kill()
+        process.wait()
+    subprocess.run([*command, "-o", str(tmp_path / "b")], env=environment, check=True, capture_output=True)
+    assert _bytes(tmp_path / "b") == _bytes(tmp_path / "a")
+
+
+def test_a_line_a_step_and_a_line_a_validation(undisturbed: Path) -> None:
+    steps = [json.loads(line) for line in (undisturbed / "history.jsonl").read_text().splitlines()]
+    assert [line["step"] for line in steps] == list(range(1, len(steps) + 1))
+    assert {"total", "mse", "reg_fix", "reg_sacc", "lr", "grad_norm", "epoch", "batch"} <= set(steps[0])
+    epochs = [json.loads(line) for line in (undisturbed / "epochs.jsonl").read_text().splitlines()]
+    assert [line["epoch"] for line in epochs] == [-1, 0, 1]
+    assert {"loss/total", "gaze/distance"} <= set(epochs[-1])
+    assert (undisturbed / "curves.svg").read_text().count("<svg") == 1
+
+
+def test_weights_are_bare_and_know_what_they_have_seen(release: Path, undisturbed: Path, tmp_path: Path) -> None:
+    state = torch.load(undisturbed / "weights.pt", weights_only=True)
+    assert all(isinstance(value, torch.Tensor) for value in state.values())
+    record = json.loads((undisturbed / "training.json").read_text())
+    data = load(release)
+    assert record["data"][0]["digest"] == data.digest
+    assert record["data"][0]["held_out"] == [s.id for s in data if s.split == "val"]
+    assert record["recipe"]["digest"] == _small().digest
+    model = load_model("fpn_rim", undisturbed / "weights.pt")
+    assert model.info.trained_on == ("synthetic",)
+    other = tmp_path / "weights.pt"
+    other.write_bytes((undisturbed / "weights.pt").read_bytes())
+    assert load_model("fpn_rim", other, rim_k=4, input_dims=(32, 32)).info.trained_on == ("gazecom",)
+
+
+def test_a_folder_holds_one_training(release: Path, undisturbed: Path) -> None:
+    before = _bytes(undisturbed)
+    with pytest.raises(WrongUse, match="holds another training"):
+        vidsal.train(_small(), release, undisturbed, seed=4, threads=1)
+    assert _bytes(undisturbed) == before
+
+
+def test_a_loss_that_is_not_finite_stops(release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = _small()
+    plain = type(recipe.system).terms
+
+    def broken(self: Any, output: torch.Tensor, batch: Any, settings: Any) -> Any:
+        terms = plain(self, output, batch, settings)
+        return {**terms, "total": terms["total"] * float("nan")} if output.requires_grad else terms
+
+    monkeypatch.setattr(type(recipe.system), "terms", broken)
+    with pytest.raises(NonFinite, match=r"epoch 0, batch 0 \(scene_001 frames \d+ to \d+"):
+        vidsal.train(recipe, release, tmp_path / "run", threads=1)
+
+
+def test_held_out_stimuli_never_train(release: Path) -> None:
+    data = load(release)
+    options: dict[str, Any] = {"train_split": "all"}
+    with pytest.raises(WrongUse, match="would be trained on and are held out"):
+        divide(data, {}, options)
+    train, held_out = data.ids[:2], data.ids[2:]
+    refuse_overlap(data, Division(train, held_out, ""))
+    data[train[0]].row["group_id"] = data[held_out[0]].row["group_id"]
+    with pytest.raises(WrongUse, match="parts of one recording"):
+        refuse_overlap(data, Division(train, held_out, ""))
+
+
+def test_wrong_words_are_named(release: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="did you mean 'dropout'"):
+        load_recipe("unisal-joint-1", dropuot=0.0)
+    with pytest.raises(UnknownName, match="did you mean 'unisal-joint-1'"):
+        load_recipe("unisal-jiont-1")
+    with pytest.raises(WrongUse, match="has the folds 0 to 9"):
+        load_recipe("unisal-mit1003-1", fold=10)
+    with pytest.raises(MissingData, match="trains on dhf1k, and the given releases are synthetic"):
+        vidsal.train("salema-dhf1k-1", release, tmp_path / "run")
+    with pytest.raises(MissingData, match="too few frames"):
+        vidsal.train(GAZE, release, tmp_path / "run")
+    with pytest.raises(WrongUse, match="cuda"):
+        vidsal.train(_small(), release, tmp_path / "run", device="cuda:9")
+    file = tmp_path / "own.toml"
+    text = (FOLDER / f"{GAZE}.toml").read_text()
+    file.write_text(text + "\n[optimiser]\nlr = 1\n")
+    with pytest.raises(UnknownName, match="did you mean 'optimizer'"):
+        read_recipe(file)
