@@ -122,7 +122,7 @@ def score(
         folder = Path(temporary) if partial_folder is None else partial_folder
         if fresh and folder.is_dir():
             shutil.rmtree(folder)
-        return run(
+        scored = run(
             reopen if workers > 1 else (lambda: opened.reader),
             _record(opened, command),
             data,
@@ -131,6 +131,10 @@ def score(
             workers=workers,
             progress=progress,
         )
+    found = scored.record.get("suspicious", ())
+    if strict and found:
+        raise BadData(f"{submission}: refused, because of --strict: suspicious: {'; '.join(found)}")
+    return scored
 
 
 def _notes(opened: Opened) -> list[str]:

@@ -114,6 +114,7 @@ def test_one_warning_on_stderr_and_on_the_board(
         "before rounding"
     ]
     assert "suspicious" not in out
+    assert cli._run(["score", str(tmp_path / "m"), *common, "--strict"]) == 1
     run = score(tmp_path / "m", ds, kind="saliency")
     assert "suspicious: cast" in badges(read_record(run.record, "here"))
 
