@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from vidsal.loaders.io.extras import optional_packages
 from vidsal.loaders.io.files import write_json
 from vidsal.loaders.io.progress import Progress, silent
 
 from .recipe import Recipe, find_recipe
-from .trainer import Order, Outcome, run_order, with_epochs
+
+if TYPE_CHECKING:
+    from .trainer import Outcome
 
 FOLDS, CACHE = "folds.json", "frames"
 
@@ -66,8 +69,11 @@ def train(
     Raises:
         UnknownName, WrongUse: of the recipe, its options, or a folder that holds another training.
         MissingData, BadData: of the data.
+        MissingExtra: torch is not installed.
         NonFinite: the loss is not finite; the state before it is kept.
     """
+    with optional_packages():
+        from .trainer import Order, run_order, with_epochs
     made = recipe if isinstance(recipe, Recipe) else find_recipe(recipe, smoke=smoke, **options)
     folders = [data] if isinstance(data, (str, Path)) else list(data)
 

@@ -1,4 +1,4 @@
-"""The curves of a run as a picture, and as TensorBoard events where that is installed."""
+"""The curves of a run as a picture, and as TensorBoard events; each where its package is installed."""
 
 from __future__ import annotations
 
@@ -14,10 +14,17 @@ FILE = "curves.svg"
 
 
 def draw_curves(run: Path) -> None:
-    """Draw `curves.svg` of a run's histories: the loss of its steps, and what was measured on held-out stimuli."""
+    """Draw `curves.svg` of a run: the loss of its steps, and what was measured on held-out stimuli."""
+    steps, epochs = read_history(run / STEPS), read_history(run / EPOCHS)
+    if find_spec("matplotlib") is not None:
+        _picture(run, steps, epochs)
+    if find_spec("tensorboard") is not None:
+        _events(run, steps, epochs)
+
+
+def _picture(run: Path, steps: list[dict[str, Any]], epochs: list[dict[str, Any]]) -> None:
     from matplotlib.figure import Figure
 
-    steps, epochs = read_history(run / STEPS), read_history(run / EPOCHS)
     scores = sorted({k for line in epochs for k in line if "/" in k and not k.startswith("loss/")})
     figure = Figure(figsize=(9, 3.2), layout="constrained")
     left, middle, right = figure.subplots(1, 3)
@@ -29,8 +36,6 @@ def draw_curves(run: Path) -> None:
     right.set(title="scores on held-out stimuli", xlabel="epoch")
     with atomic_write(run / FILE) as temporary:
         figure.savefig(temporary, format="svg", metadata={"Date": None})
-    if find_spec("tensorboard") is not None:
-        _events(run, steps, epochs)
 
 
 def _plot(axes: Any, epochs: list[dict[str, Any]], names: list[str]) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from ..errors import MissingData, UnknownName, WrongUse
+from ..io.extras import optional_packages
 from ..release.release import Release, Stimulus
 from . import geometry
 from .frames import FrameCache, decode
@@ -77,7 +78,7 @@ class ClipSampler:
         only: Iterable[str] | None = None,
         observers: int | None = None,
         recipe: str | None = None,
-        cache: Path | None = None,
+        cache: str | Path | None = None,
     ) -> None:
         if min(frames, step, per_stimulus) < 1 or not 0 <= flip <= 1 or seed < 0:
             raise WrongUse(
@@ -97,7 +98,7 @@ class ClipSampler:
         self._targets, self._start, self._n, self._last = tuple(targets), start, per_stimulus, last_start
         self._short, self._flip, self._recipe = short, flip, recipe
         self._most_observers = observers
-        self._cache = None if cache is None else FrameCache(cache, resize)
+        self._cache = None if cache is None else FrameCache(Path(cache), resize)
         self._labels: dict[str, dict[str, ObserverLabels]] = {}
         self.stimuli = self._usable(None if only is None else set(only))
 
@@ -257,7 +258,8 @@ class _Reading:
 
 def load_batches(sampler: ClipSampler, clips: Sequence[Sequence[Clip]], workers: int = 0) -> DataLoader[Any]:
     """Return a DataLoader over batches of clips, in their order."""
-    from torch.utils.data import DataLoader
+    with optional_packages():
+        from torch.utils.data import DataLoader
 
     reading: Any = _Reading(sampler, clips)
     return DataLoader(reading, batch_size=None, num_workers=workers)
