@@ -187,8 +187,11 @@ def shown_setting(name: str, given: Mapping[str, Any], checkpoint: Checkpoint, s
 
 
 def _recognize(path: Path, known: Iterable[KnownCheckpoint]) -> KnownCheckpoint | None:
+    published = [entry for entry in known if entry.sha256 is not None or entry.git_blob_sha1 is not None]
+    if not published:
+        return None
     sha256, blob = digests(path)
-    for entry in known:
+    for entry in published:
         if entry.sha256 == sha256 or (entry.sha256 is None and entry.git_blob_sha1 == blob):
             return entry
     return None

@@ -8,7 +8,6 @@ MobileNetV2 -> 16 learned Gaussian priors -> ConvGRU (bypassed for images) -> de
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import product
 
 import torch
 import torch.nn.functional as F
@@ -16,11 +15,11 @@ from torch import Tensor, nn
 
 from vidsal.loaders.errors import UnknownName, WrongUse
 
+from ..nn.gaussian_priors import first_priors, gaussian_maps
 from .layers import DOMAINS, VIDEO_MOMENTUM, Chain, ConvGRU, DomainNorm, InvertedResidual
 
 STRIDE = 32
 SMOOTHING = 41
-PRIOR_GAIN = 6.0
 
 #: MobileNetV2: expansion, channels, blocks, whether the resolution is halved.
 STAGES = (
@@ -73,7 +72,7 @@ class UNISAL(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         for domain in DOMAINS:
-            self.register_parameter(f"coarse_gaussians_{domain.lower()}", nn.Parameter(_first_priors()))
+            self.register_parameter(f"coarse_gaussians_{domain.lower()}", nn.Parameter(first_priors()))
         self.cnn = Backbone()
         self.post_cnn = _named(inv_res=InvertedResidual(1280 + 16, 256, 1, _video_norm))
         self.rnn = ConvGRU(256, 256)
@@ -162,22 +161,6 @@ class UNISAL(nn.Module):
         return gaussian_maps(self.get_parameter(f"coarse_gaussians_{domain_key(source)}"), height, width)[None]
 
 
-def gaussian_maps(parameters: Tensor, height: int, width: int, gain: float = PRIOR_GAIN) -> Tensor:
-    """Return axis-aligned Gaussians (N, height, width) with peak `gain` on the unit square.
-
-    Args:
-        parameters: (N, 2, 2): vertical and horizontal; mean (0 = first pixel, 1 = last) and log of the deviation.
-        height, width: of the maps.
-        gain: value at the mean.
-    """
-    bells = []
-    for axis, length in enumerate((height, width)):
-        position = torch.linspace(0, 1, length, dtype=parameters.dtype, device=parameters.device)
-        mean, deviation = parameters[:, axis, :1], parameters[:, axis, 1:].exp()
-        bells.append(torch.exp(-(((position - mean) / deviation) ** 2) / 2))
-    return bells[0][:, :, None] * bells[1][:, None, :] * gain
-
-
 def log_softmax_map(maps: Tensor) -> Tensor:
     """Subtract each map's logsumexp, so that its exponential sums to 1; (N, 1, H, W)."""
     return F.log_softmax(maps.flatten(1), 1).view_as(maps)
@@ -215,15 +198,6 @@ def first_state(h0: Tensor | Sequence[Tensor | None] | None) -> Tensor | None:
     if h0 is None or isinstance(h0, Tensor):
         return h0
     return h0[0] if len(h0) else None
-
-
-def _first_priors() -> Tensor:
-    """Return the priors before training, (16, 2, 2): a 3x3 grid, three wide, three high, one large."""
-    grid = [(y, x, -1.5, -1.5) for y, x in product((0.25, 0.5, 0.75), repeat=2)]
-    wide_y = [(0.5, x, 0.0, -1.5) for x in (0.25, 0.5, 0.75)]
-    wide_x = [(y, 0.5, -1.5, 0.0) for y in (0.25, 0.5, 0.75)]
-    rows = [*grid, *wide_y, *wide_x, (0.5, 0.5, 0.0, 0.0)]
-    return torch.tensor([[[y, log_y], [x, log_x]] for y, x, log_y, log_x in rows])
 
 
 def _video_norm(channels: int) -> nn.BatchNorm2d:

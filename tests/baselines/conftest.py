@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
 from types import ModuleType
@@ -43,6 +43,40 @@ def fill(recipe: ModuleType) -> Callable[..., Any]:
         return module.eval()
 
     return fill_module
+
+
+@pytest.fixture(scope="session")
+def filled(fill: Callable[..., Any]) -> Callable[..., Any]:
+    """Return `filled(name, model, salt="", **options)`: a network with recipe weights, built once a session.
+
+    It is shared: a test that changes one builds its own.
+    """
+    from vidsal.baselines import build_module
+
+    @cache
+    def make(name: str, model: str, salt: str = "", **options: Any) -> Any:
+        return fill(build_module(name, **options), model, salt)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def rewritten_once() -> Iterator[None]:
+    """Rewrite a weight for the convolutions with fewer products once a module: for shared networks that takes longer
+    than their forward passes."""
+    from vidsal.baselines.nn import fast_convolutions
+
+    plain, kept = fast_convolutions._mix_taps, {}
+
+    def mix(weight: Any, rows: Any) -> Any:
+        key = (weight.data_ptr(), tuple(weight.shape), weight.dtype, str(rows))
+        if key not in kept:
+            kept[key] = weight, plain(weight, rows)  # with the weight, so that its memory has no second owner
+        return kept[key][1]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fast_convolutions, "_mix_taps", mix)
+        yield
 
 
 @pytest.fixture(scope="session")

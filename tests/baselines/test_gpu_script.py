@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from vidsal.baselines.unisal import predictor
+
 from ..speed.gpu_models import main
 
 
-def test_the_script_runs(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_script_runs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(predictor, "network_size", lambda *_: (64, 96))
     found = main(["--device", "cpu", "--models", "unisal", "--frames", "2"])
     assert list(found) == ["unisal"]
     assert found["unisal"]["difference"] == 0

@@ -18,7 +18,8 @@ import vidsal
 from vidsal.baselines import build_module, checkpoints, load_model, registry
 from vidsal.baselines.base import Misfit
 from vidsal.baselines.checkpoints import Checkpoint, CheckpointWarning
-from vidsal.benchmark.conformance import check
+from vidsal.baselines.reference import itti_koch
+from vidsal.benchmark.conformance import check, clip
 from vidsal.benchmark.predictor import OTHER
 from vidsal.cli import app as cli
 from vidsal.loaders.conversion.convert import convert
@@ -145,7 +146,8 @@ def shapes() -> dict[str, dict[str, torch.Tensor]]:
     """Each network's state_dict as zeros that take no memory."""
     found = {}
     for name in NETWORKS:
-        state = build_module(name, **CHEAP.get(name, {})).state_dict()
+        with torch.device("meta"):
+            state = build_module(name, **CHEAP.get(name, {})).state_dict()
         found[name] = {key: torch.zeros((), dtype=value.dtype).expand(value.shape) for key, value in state.items()}
     return found
 
@@ -177,15 +179,16 @@ def test_weights_found_by_name_are_those_that_a_run_records(
 
 @pytest.mark.parametrize("name", [*REFERENCES, *(pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS)])
 def test_conforms(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look-ahead is proved by changing the future; networks have random weights and, where their input has a fixed size,
-    a smaller one."""
+    """Look-ahead is proved by changing the future; networks have random weights. Clips are small, and so is the size to
+    which a model brings its input, where it has one."""
+    monkeypatch.setattr(clip, "__defaults__", (24, 64, 48))
+    module = import_module(f"vidsal.baselines.{registry.entry(name).module}")
+    for size, pixels in {"HEIGHT": 32, "WIDTH": 64, "LONGEST": 128}.items():
+        if hasattr(module, size):
+            monkeypatch.setattr(module, size, pixels)
     if name in REFERENCES:
         findings = check(ModelSpec(name))
     else:
-        module = import_module(f"vidsal.baselines.{registry.entry(name).module}")
-        if hasattr(module, "HEIGHT"):
-            monkeypatch.setattr(module, "HEIGHT", 32)
-            monkeypatch.setattr(module, "WIDTH", 64)
         torch.manual_seed(0)
         network = build_module(name, **CHEAP.get(name, {})).eval()
         wrap = registry.baseline(name).wrap
@@ -205,7 +208,8 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Release:
 
 
 @pytest.mark.parametrize("name", [*REFERENCES, *HUMANS])
-def test_what_needs_no_weights_runs(name: str, release: Release) -> None:
+def test_what_needs_no_weights_runs(name: str, release: Release, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(itti_koch, "LONGEST", 128)
     run = vidsal.evaluate(ModelSpec(name)(), release)
     assert len(run.frames) == 10
     assert run.frames["NSS"].notna().all()

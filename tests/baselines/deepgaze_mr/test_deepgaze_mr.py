@@ -19,12 +19,29 @@ from vidsal.benchmark.scoring.center_prior import center_prior_density
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 from vidsal.loaders.records import Frame
 
-FORWARD = ("fwd_64x96", "fwd_90x160_cbresize", "fwd_75x50_T5", "fwd_real_90x160")
+FORWARD = (
+    "fwd_64x96",
+    "fwd_90x160_cbresize",
+    "fwd_75x50_T5",
+    pytest.param("fwd_real_90x160", marks=pytest.mark.slow),
+)
+
+
+pytestmark = pytest.mark.usefixtures("rewritten_once")
 
 
 @pytest.fixture(scope="module")
-def network(fill: Callable[..., Any]) -> DeepGazeMR:
-    return fill(build_module("deepgaze_mr"), "deepgaze_mr")
+def network(filled: Callable[..., Any]) -> DeepGazeMR:
+    return filled("deepgaze_mr", "deepgaze_mr")
+
+
+@pytest.fixture(scope="module")
+def small(fill: Callable[..., Any]) -> DeepGazeMR:
+    """The model with an image network of one layer: for the tests of the predictor, which VGG's 80 MB would slow down."""
+    module = build_module("deepgaze_mr")
+    layers = torch.nn.Sequential(torch.nn.AvgPool2d(16), torch.nn.Conv2d(3, 512, 1), torch.nn.ReLU())
+    module.features.vgg.features = layers.requires_grad_(False)
+    return fill(module, "deepgaze_mr")
 
 
 @pytest.fixture(scope="module")
@@ -220,21 +237,21 @@ def test_wrong_clips_are_refused(network: DeepGazeMR, bias: torch.Tensor, shape:
 
 
 def test_first_fifteen_frames_are_left_out_and_the_rest_is_the_network(
-    network: DeepGazeMR, recipe: Any, bias: torch.Tensor
+    small: DeepGazeMR, recipe: Any, bias: torch.Tensor
 ) -> None:
     frames = video(recipe, 5, 17, 37, 53)
-    found = run(DeepGazeMRPredictor(network, center_bias=bias), frames)
+    found = run(DeepGazeMRPredictor(small, center_bias=bias), frames)
     assert [item.frame for item in found] == [15, 16]
     for item in found:
         assert item.kind == "log_density"
         assert tuple(item.values.shape) == (37, 53)
         clip = clip_of(frames[item.frame - 15 : item.frame + 1])
-        torch.testing.assert_close(item.values, network(clip, bias), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(item.values, small(clip, bias), rtol=1e-5, atol=1e-5)
 
 
-def test_the_future_changes_nothing(network: DeepGazeMR, recipe: Any, bias: torch.Tensor) -> None:
+def test_the_future_changes_nothing(small: DeepGazeMR, recipe: Any, bias: torch.Tensor) -> None:
     frames = video(recipe, 6, 18, 32, 48)
-    predictor = DeepGazeMRPredictor(network, center_bias=bias)
+    predictor = DeepGazeMRPredictor(small, center_bias=bias)
     assert predictor.info.causal
     first = run(predictor, frames)
     for last in (10, 15, 16):
@@ -246,26 +263,26 @@ def test_the_future_changes_nothing(network: DeepGazeMR, recipe: Any, bias: torc
             assert torch.equal(a.values, b.values) == (a.frame <= last)
 
 
-def test_nothing_is_carried_to_the_next_stimulus(network: DeepGazeMR, recipe: Any, bias: torch.Tensor) -> None:
+def test_nothing_is_carried_to_the_next_stimulus(small: DeepGazeMR, recipe: Any, bias: torch.Tensor) -> None:
     one, two = video(recipe, 7, 17, 32, 48), video(recipe, 8, 17, 48, 32)
-    predictor = DeepGazeMRPredictor(network, center_bias=bias)
+    predictor = DeepGazeMRPredictor(small, center_bias=bias)
     alone = run(predictor, two)
     run(predictor, one)
     again = run(predictor, two)
     assert all(torch.equal(a.values, b.values) for a, b in zip(alone, again, strict=True))
 
 
-def test_groups_of_frames_change_no_prediction(network: DeepGazeMR, recipe: Any, bias: torch.Tensor) -> None:
+def test_groups_of_frames_change_no_prediction(small: DeepGazeMR, recipe: Any, bias: torch.Tensor) -> None:
     frames = video(recipe, 9, 19, 32, 48)
-    one = run(DeepGazeMRPredictor(network, center_bias=bias), frames)
-    four = run(DeepGazeMRPredictor(network, center_bias=bias, batch=4), frames)
+    one = run(DeepGazeMRPredictor(small, center_bias=bias), frames)
+    four = run(DeepGazeMRPredictor(small, center_bias=bias, batch=4), frames)
     assert [p.frame for p in one] == [p.frame for p in four]
     for a, b in zip(one, four, strict=True):
         torch.testing.assert_close(a.values, b.values, rtol=1e-5, atol=1e-5)
 
 
-def test_missing_center_bias_gives_the_center_bias(network: DeepGazeMR, recipe: Any, bias: torch.Tensor) -> None:
-    predictor = DeepGazeMRPredictor(network, center_bias=bias * 3, missing="center-bias")
+def test_missing_center_bias_gives_the_center_bias(small: DeepGazeMR, recipe: Any, bias: torch.Tensor) -> None:
+    predictor = DeepGazeMRPredictor(small, center_bias=bias * 3, missing="center-bias")
     assert predictor.info.missing == "center-bias"
     found = run(predictor, video(recipe, 10, 17, 48, 80))
     assert [p.frame for p in found] == list(range(17))
@@ -275,8 +292,8 @@ def test_missing_center_bias_gives_the_center_bias(network: DeepGazeMR, recipe: 
     assert not torch.equal(found[14].values, found[15].values)
 
 
-def test_missing_first_available_looks_ahead_and_says_so(network: DeepGazeMR, recipe: Any, bias: torch.Tensor) -> None:
-    predictor = DeepGazeMRPredictor(network, center_bias=bias, missing="first-available")
+def test_missing_first_available_looks_ahead_and_says_so(small: DeepGazeMR, recipe: Any, bias: torch.Tensor) -> None:
+    predictor = DeepGazeMRPredictor(small, center_bias=bias, missing="first-available")
     assert (predictor.info.causal, predictor.info.lookahead) == (False, 15)
     found = run(predictor, video(recipe, 11, 17, 32, 48))
     assert [p.frame for p in found] == list(range(17))
@@ -286,33 +303,31 @@ def test_missing_first_available_looks_ahead_and_says_so(network: DeepGazeMR, re
 
 @pytest.mark.parametrize(("missing", "expected"), [("exclude", 0), ("center-bias", 5), ("first-available", 5)])
 def test_fewer_frames_than_the_window(
-    network: DeepGazeMR, recipe: Any, bias: torch.Tensor, missing: Any, expected: int
+    small: DeepGazeMR, recipe: Any, bias: torch.Tensor, missing: Any, expected: int
 ) -> None:
     frames = video(recipe, 12, 5, 32, 48)
-    found = run(DeepGazeMRPredictor(network, center_bias=bias, missing=missing), frames)
+    found = run(DeepGazeMRPredictor(small, center_bias=bias, missing=missing), frames)
     assert [p.frame for p in found] == list(range(expected))
     if missing == "first-available":
-        torch.testing.assert_close(found[0].values, network(clip_of(frames), bias), rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(found[0].values, small(clip_of(frames), bias), rtol=1e-5, atol=1e-5)
 
 
-def test_one_frame_and_a_still_image(network: DeepGazeMR, recipe: Any, bias: torch.Tensor) -> None:
+def test_one_frame_and_a_still_image(small: DeepGazeMR, recipe: Any, bias: torch.Tensor) -> None:
     frames = video(recipe, 13, 1, 32, 48)
-    predictor = DeepGazeMRPredictor(network, center_bias=bias)
+    predictor = DeepGazeMRPredictor(small, center_bias=bias)
     assert run(predictor, frames) == []
     (image,) = run(predictor, frames, "image")
     still = [Frame(i, 0.0, frames[0].rgb) for i in range(16)]
     torch.testing.assert_close(image.values, run(predictor, still)[0].values, rtol=1e-5, atol=1e-5)
 
 
-def test_no_frames_give_no_predictions(network: DeepGazeMR, bias: torch.Tensor) -> None:
+def test_no_frames_give_no_predictions(small: DeepGazeMR, bias: torch.Tensor) -> None:
     info = StimulusInfo("s", 48, 32, 30.0, "video", 0)
-    assert list(DeepGazeMRPredictor(network, center_bias=bias).predict(iter(()), info)) == []
+    assert list(DeepGazeMRPredictor(small, center_bias=bias).predict(iter(()), info)) == []
 
 
-def test_frames_of_another_size_and_tiny_frames_are_refused(
-    network: DeepGazeMR, recipe: Any, bias: torch.Tensor
-) -> None:
-    predictor = DeepGazeMRPredictor(network, center_bias=bias)
+def test_frames_of_another_size_and_tiny_frames_are_refused(small: DeepGazeMR, recipe: Any, bias: torch.Tensor) -> None:
+    predictor = DeepGazeMRPredictor(small, center_bias=bias)
     frames = video(recipe, 14, 2, 32, 48)
     with pytest.raises(BadData, match="s, frame 0: the frame has the shape"):
         list(predictor.predict(iter(frames), StimulusInfo("s", 64, 32, 30.0, "video", 2)))
@@ -331,7 +346,7 @@ def test_a_saved_checkpoint_comes_back(
     assert isinstance(predictor, Predictor)
     state = predictor.module.state_dict()  # type: ignore[attr-defined]
     assert all(torch.equal(state[key], value) for key, value in network.state_dict().items())
-    frames = video(recipe, 15, 16, 32, 48)
+    frames = video(recipe, 15, 16, 16, 32)
     (found,) = run(predictor, frames)
     (wanted,) = run(DeepGazeMRPredictor(network, center_bias=bias), frames)
     assert torch.equal(found.values, wanted.values)
@@ -346,16 +361,16 @@ def test_a_missing_key_is_refused(checkpoint: Path, tmp_path: Path) -> None:
 
 
 def test_without_a_center_bias_a_gaussian_stands_in_and_is_announced(
-    network: DeepGazeMR, recipe: Any, caplog: pytest.LogCaptureFixture
+    small: DeepGazeMR, recipe: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    predictor = registry.baseline("deepgaze_mr").wrap(network, "cpu")  # type: ignore[misc]
+    predictor = registry.baseline("deepgaze_mr").wrap(small, "cpu")  # type: ignore[misc]
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert CENTER_BIAS_FILE in record.getMessage()
     frames = video(recipe, 16, 16, 48, 80)
     (found,) = run(predictor, frames)
     gaussian = torch.tensor(center_prior_density(48, 80))
-    torch.testing.assert_close(found.values, network(clip_of(frames), gaussian), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(found.values, small(clip_of(frames), gaussian), rtol=1e-5, atol=1e-5)
 
 
 def test_the_published_center_bias_beside_the_checkpoint_is_used(checkpoint: Path, bias: torch.Tensor) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -15,7 +16,7 @@ import torch
 from torch import nn
 
 from vidsal.baselines import build_module, load_model, registry
-from vidsal.baselines.salema import predictor as salema
+from vidsal.baselines.salema import inference, predictor as salema
 from vidsal.baselines.salema.predictor import MEAN_BGR, SalEMAPredictor, prepare, published_map, wrap
 from vidsal.benchmark.predictor import Predictor, StimulusInfo
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
@@ -45,8 +46,8 @@ def shipped_input(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def models(fill: Callable[..., Any]) -> dict[str, SalEMAPredictor]:
-    return {name: wrap(fill(build_module(name), "salema")) for name in NETWORKS}
+def models(fill: Callable[..., Any], narrow: Callable[..., Any]) -> dict[str, SalEMAPredictor]:
+    return {name: wrap(fill(narrow(build_module(name)), "salema")) for name in NETWORKS}
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +83,7 @@ def predict(model: Predictor, frames: UInt8, kind: Any = "video") -> npt.NDArray
 def test_real_frames(
     name: str,
     case: str,
-    models: dict[str, SalEMAPredictor],
+    filled: Callable[..., Any],
     goldens: Path,
     golden_cases: Callable[..., Any],
     assert_golden: Callable[..., None],
@@ -90,7 +91,7 @@ def test_real_frames(
     record = golden_cases("salema")[case]
     golden = np.load(goldens / "models" / "salema" / record["file"])
     frames = np.load(goldens / "models" / "inputs" / "real_0068.npz")["full"][slice(*record["input"]["frames"])]
-    model = models[name]
+    model = wrap(filled(name, "salema"))
     ours = predict(model, frames)
     assert_golden(ours, golden["saliency"], record["f32_vs_f64_max_abs"]["saliency"])
     maps = np.stack([model.published_map(one, info(frames)) for one in ours])[..., None]
@@ -210,11 +211,19 @@ def saved(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
     return save
 
 
+@pytest.fixture
+def direct(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Convolutions as they are: rewriting those of a network takes longer than reading its file."""
+    monkeypatch.setattr(inference, "_rewrites", lambda _: False)
+
+
+@cache
 def fresh(name: str, **options: Any) -> nn.Module:
     torch.manual_seed(1)
     return build_module(name, **options)
 
 
+@pytest.mark.usefixtures("direct")
 @pytest.mark.parametrize(
     ("name", "nesting", "options"),
     [
@@ -241,6 +250,7 @@ def test_a_learned_alpha_shows_in_the_file(saved: Callable[..., Path]) -> None:
         load_model("salema", checkpoint=saved("salema", "published"), alpha=None)
 
 
+@pytest.mark.usefixtures("direct")
 def test_assumed_settings_are_named(saved: Callable[..., Path], caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING):
         load_model("salema", checkpoint=saved("salema", "published"), ema_loc=30)
@@ -271,8 +281,9 @@ def test_options_are_checked() -> None:
     assert parsed == {"alpha": None, "ema_loc": 54, "residual": True}
 
 
+@pytest.mark.usefixtures("direct")
 def test_wrap_does_not_change_a_network() -> None:
-    module = build_module("salema", alpha=None)
+    module = fresh("salema", alpha=None)
     with pytest.raises(WrongUse, match="alpha=0.1 was given, but the network was built with alpha=None"):
         wrap(module, alpha=0.1)
     assert isinstance(wrap(module, alpha=None, ema_loc=30), Predictor)

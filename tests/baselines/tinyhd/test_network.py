@@ -28,9 +28,7 @@ VARIANTS: dict[str, tuple[str, dict[str, Any]]] = {
 CASES = [
     *(f"S_rc{n}_64x96" for n in (1, 2, 4)),
     *(f"M_rc{n}_64x96" for n in (1, 2, 4)),
-    "M_rc1_ucf_64x96",
-    "S_rc4_96x128",
-    "M_rc4_96x128",
+    *(pytest.param(f"{one}", marks=pytest.mark.slow) for one in ("M_rc1_ucf_64x96", "S_rc4_96x128", "M_rc4_96x128")),
     "S_rc4_batch2_64x64",
 ]
 
@@ -56,33 +54,38 @@ def _input(recipe: Any, case: dict[str, Any]) -> torch.Tensor:
 def test_state_dict_is_the_published_one(variant: str, goldens: Path) -> None:
     text = (goldens / "models" / "tinyhd" / f"manifest_{variant}.json").read_text()
     wanted = {key: (tuple(shape), dtype) for key, shape, dtype, *_ in json.loads(text)["entries"]}
-    state = _made(variant).state_dict()
+    with torch.device("meta"):
+        state = _made(variant).state_dict()
     assert len(state) == 980
     assert {key: (tuple(v.shape), str(v.dtype).removeprefix("torch.")) for key, v in state.items()} == wanted
 
 
 @pytest.mark.data
 @pytest.mark.parametrize("case_id", CASES)
-def test_goldens(case_id: str, goldens: Path, golden_cases: Cases, recipe: Any, fill: Any, assert_golden: Any) -> None:
+def test_goldens(
+    case_id: str, goldens: Path, golden_cases: Cases, recipe: Any, filled: Any, assert_golden: Any
+) -> None:
     case = golden_cases("tinyhd")[case_id]
-    module = fill(_made(case["variant"]), "tinyhd", case["weights_salt"])
+    name, options = VARIANTS[case["variant"]]
+    module = filled(name, "tinyhd", case["weights_salt"], **options)
     x = _input(recipe, case)
     golden = np.load(goldens / "models" / "tinyhd" / case["file"])
     floors = case["f32_vs_f64_max_abs"]
     with torch.inference_mode():
         maps = module.maps(x)
         assert_golden(module.fuse(*maps), golden["out"], floors["out"])
-        for name, found in zip(("inter_d1", "inter_d2", "inter_d3"), maps, strict=True):
-            if name in golden:
-                assert_golden(found, golden[name], floors[name])
+        for part, found in zip(("inter_d1", "inter_d2", "inter_d3"), maps, strict=True):
+            if part in golden:
+                assert_golden(found, golden[part], floors[part])
         assert_golden(FastTinyHD(module)(x), golden["out"], floors["out"])
 
 
 @pytest.mark.data
 @pytest.mark.parametrize("case_id", ["S_rc4_encoder_64x64", "M_rc4_encoder_64x64"])
-def test_features_of_the_encoder(case_id: str, goldens: Path, golden_cases: Cases, recipe: Any, fill: Any) -> None:
+def test_features_of_the_encoder(case_id: str, goldens: Path, golden_cases: Cases, recipe: Any, filled: Any) -> None:
     case = golden_cases("tinyhd")[case_id]
-    module = fill(_made(case["variant"]), "tinyhd")
+    name, options = VARIANTS[case["variant"]]
+    module = filled(name, "tinyhd", **options)
     golden = np.load(goldens / "models" / "tinyhd" / case["file"])
     shapes = []
     with torch.inference_mode():
@@ -95,8 +98,8 @@ def test_features_of_the_encoder(case_id: str, goldens: Path, golden_cases: Case
     assert shapes[1:] == case["shapes"]
 
 
-def _filled(name: str, fill: Any, **options: Any) -> TinyHD:
-    module = fill(build_module(name, **options), "tinyhd", "own")
+def _filled(name: str, filled: Any, **options: Any) -> TinyHD:
+    module = filled(name, "tinyhd", "own", **options)
     assert isinstance(module, TinyHD)
     return module
 
@@ -106,16 +109,16 @@ def _filled(name: str, fill: Any, **options: Any) -> TinyHD:
     [
         ("tinyhd_s", 1, (32, 32)),
         ("tinyhd_s", 2, (64, 32)),
-        ("tinyhd_s", 4, (32, 160)),
+        ("tinyhd_s", 4, (32, 96)),
         ("tinyhd_m", 1, (64, 32)),
-        ("tinyhd_m", 2, (32, 160)),
+        ("tinyhd_m", 2, (32, 96)),
         ("tinyhd_m", 4, (32, 32)),
     ],
 )
 def test_fast_copy_equals_the_module(
-    name: str, divisor: int, size: tuple[int, int], fill: Any, monkeypatch: pytest.MonkeyPatch
+    name: str, divisor: int, size: tuple[int, int], filled: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    module = _filled(name, fill, reduced_channels=divisor, d1_last=divisor == 2)
+    module = _filled(name, filled, reduced_channels=divisor, d1_last=divisor == 2)
     x = torch.randn(2, 3, 16, *size, generator=torch.Generator().manual_seed(3))
     fast = FastTinyHD(module)
     with torch.inference_mode():
@@ -128,8 +131,8 @@ def test_fast_copy_equals_the_module(
     torch.testing.assert_close(narrow, found, rtol=0, atol=2e-5)
 
 
-def test_clips_of_a_batch_do_not_meet(fill: Any) -> None:
-    module = _filled("tinyhd_m", fill, reduced_channels=4)
+def test_clips_of_a_batch_do_not_meet(filled: Any) -> None:
+    module = _filled("tinyhd_m", filled, reduced_channels=4)
     x = torch.randn(2, 3, 16, 32, 64, generator=torch.Generator().manual_seed(4))
     with torch.inference_mode():
         both = module(x)
@@ -138,7 +141,7 @@ def test_clips_of_a_batch_do_not_meet(fill: Any) -> None:
 
 
 def test_fast_copy_is_a_copy(fill: Any) -> None:
-    module = _filled("tinyhd_s", fill, reduced_channels=4)
+    module = fill(build_module("tinyhd_s", reduced_channels=4), "tinyhd")
     x = torch.randn(1, 3, 16, 32, 32, generator=torch.Generator().manual_seed(5))
     fast = FastTinyHD(module)
     with torch.inference_mode():
@@ -150,9 +153,9 @@ def test_fast_copy_is_a_copy(fill: Any) -> None:
         assert torch.equal(fast(x), before)
 
 
-def test_order_of_the_decoders(fill: Any) -> None:
-    one = _filled("tinyhd_m", fill, reduced_channels=4)
-    other = _filled("tinyhd_m", fill, reduced_channels=4, d1_last=True)
+def test_order_of_the_decoders(filled: Any) -> None:
+    one = _filled("tinyhd_m", filled, reduced_channels=4)
+    other = _filled("tinyhd_m", filled, reduced_channels=4, d1_last=True)
     assert one.state_dict().keys() == other.state_dict().keys()
     x = torch.randn(1, 3, 16, 32, 32, generator=torch.Generator().manual_seed(6))
     weight = one.decoder["decoder"].get_submodule("0").weight
@@ -195,5 +198,5 @@ def test_wrong_input(shape: tuple[int, ...]) -> None:
 
 def test_trains() -> None:
     module = build_module("tinyhd_m", reduced_channels=4).train()
-    module(torch.randn(2, 3, 16, 64, 64)).mean().backward()
+    module(torch.randn(2, 3, 16, 32, 32)).mean().backward()
     assert all(p.grad is not None and bool(torch.isfinite(p.grad).all()) for p in module.parameters())

@@ -15,10 +15,11 @@ import torch
 import torch.nn.functional as F
 
 from vidsal.baselines import build_module
+from vidsal.baselines.nn.gaussian_priors import gaussian_maps
 from vidsal.baselines.preprocess import normalize
 from vidsal.baselines.unisal.inference import CELL, REACH, FoldedUNISAL, polyphase
 from vidsal.baselines.unisal.layers import DOMAINS, DomainNorm
-from vidsal.baselines.unisal.network import UNISAL, gaussian_maps
+from vidsal.baselines.unisal.network import UNISAL
 from vidsal.loaders.errors import UnknownName, WrongUse
 
 UInt8 = npt.NDArray[np.uint8]
@@ -26,8 +27,8 @@ DOMAIN_CASES = [f"{domain.lower()}_{mode}_64x96" for domain in DOMAINS for mode 
 
 
 @pytest.fixture(scope="module")
-def network(fill: Callable[..., Any]) -> UNISAL:
-    module = fill(build_module("unisal"), "unisal")
+def network(filled: Callable[..., Any]) -> UNISAL:
+    module = filled("unisal", "unisal")
     assert isinstance(module, UNISAL)
     return module
 

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 import torch
 
 from vidsal.baselines import build_module, load_model, registry
+from vidsal.baselines.unisal import predictor as unisal
 from vidsal.baselines.unisal.network import UNISAL
 from vidsal.baselines.unisal.predictor import (
     CHECKPOINTS,
@@ -33,9 +35,26 @@ from vidsal.loaders.records import Frame
 UInt8 = npt.NDArray[np.uint8]
 
 
+SMALL_SIZE = (64, 96)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small_input() -> Iterator[None]:
+    """A fifteenth of the published pixels, for all that no size changes; the tests of goldens take the published."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unisal, "network_size", lambda *_: SMALL_SIZE)
+        yield
+
+
+@pytest.fixture
+def shipped_input(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The predictor's own rule, so that a test sees a wrong size there."""
+    monkeypatch.setattr(unisal, "network_size", network_size)
+
+
 @pytest.fixture(scope="module")
-def network(fill: Callable[..., Any]) -> UNISAL:
-    module = fill(build_module("unisal"), "unisal")
+def network(filled: Callable[..., Any]) -> UNISAL:
+    module = filled("unisal", "unisal")
     assert isinstance(module, UNISAL)
     return module
 
@@ -63,6 +82,7 @@ def predict(model: Predictor, frames: UInt8, kind: Any = "video") -> npt.NDArray
 
 
 @pytest.mark.data
+@pytest.mark.usefixtures("shipped_input")
 @pytest.mark.parametrize(
     ("name", "source"),
     [("infer_ucfsports", "UCFSports"), ("infer_dhf1k", "DHF1K")],
@@ -79,6 +99,7 @@ def test_published_maps_of_a_video(
 
 
 @pytest.mark.data
+@pytest.mark.usefixtures("shipped_input")
 def test_published_maps_of_images(network: UNISAL, goldens: Path, golden_cases: Callable[..., Any]) -> None:
     first, last = golden_cases("unisal")["infer_images_salicon"]["input"]["frames"]
     frames = np.load(goldens / "models" / "inputs" / "real_0068.npz")["small"][first:last]
@@ -98,6 +119,7 @@ def test_preprocessing_to_the_value(goldens: Path) -> None:
 
 
 @pytest.mark.data
+@pytest.mark.usefixtures("shipped_input")
 def test_native_size_golden(
     network: UNISAL, goldens: Path, golden_cases: Callable[..., Any], assert_golden: Callable[..., None]
 ) -> None:
@@ -142,9 +164,8 @@ def test_network_size_rule(stimulus: tuple[int, int], source: str, kind: str, ne
 def test_interleaved_sequences(network: UNISAL, video: UInt8, source: str, modulo: int) -> None:
     """Frame t is what the network says after frames ..., t - modulo, t and no others."""
     ours = predict(wrap(network, source=source), video)
-    height, width = network_size(45, 61, source, "video")
     for offset in (0, modulo - 2):
-        sequence = torch.stack([prepare(rgb, height, width) for rgb in video[offset::modulo]])[None]
+        sequence = torch.stack([prepare(rgb, *SMALL_SIZE) for rgb in video[offset::modulo]])[None]
         with torch.inference_mode():
             plain = network(sequence, target_size=(45, 61), source=source, static=False)[0, :, 0]
         np.testing.assert_allclose(ours[offset::modulo], plain.numpy(), rtol=0, atol=1e-3)
@@ -290,10 +311,6 @@ def test_no_checkpoint_says_how_to_get_one(monkeypatch: pytest.MonkeyPatch) -> N
 def test_fine_tuned_weights_bring_their_domain(
     network: UNISAL, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from dataclasses import replace
-
-    from vidsal.baselines.unisal import predictor as unisal
-
     path = tmp_path / "weights_ft_mit1003.pth"
     torch.save(network.state_dict(), path)
     monkeypatch.setenv("VIDSAL_CHECKPOINTS", str(tmp_path))
