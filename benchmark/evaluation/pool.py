@@ -18,7 +18,8 @@ from typing import Any, Self
 from threadpoolctl import threadpool_limits
 
 from vidsal.loaders.errors import MachineFault, WrongUse
-from vidsal.loaders.io.progress import Progress
+from vidsal.loaders.io.names import shortlist
+from vidsal.loaders.io.progress import Note, Progress
 from vidsal.loaders.io.workers import pool
 from vidsal.loaders.release.release import Release, Stimulus, load
 
@@ -70,7 +71,7 @@ class Job(ABC):
         cls, stimuli: Iterable[Stimulus], data: Release, make: Maker, folder: Path, threads: int, **own: Any
     ) -> list[Self]:
         """Make the job of each stimulus; `own` holds the further fields."""
-        release = (str(data.root), data.split, data.frames_root())
+        release = (str(data.root), data.split, data.named_frames_root)
         return [cls(make, *release, s.id, folder, threads, **own) for s in stimuli]
 
     def result(self, suffix: str) -> Path:
@@ -79,14 +80,20 @@ class Job(ABC):
 
     @abstractmethod
     def done(self) -> bool:
-        """Whether the result of this job is there already."""
+        """Whether the result of this job is there already, whole and as it was written."""
+
+    @abstractmethod
+    def left(self) -> bool:
+        """Whether an earlier call left a result, whole or not."""
 
     @abstractmethod
     def do(self, model: Model, data: Release) -> None:
         """Do the work and leave the result whole."""
 
 
-def work(jobs: Sequence[Job], data: Release, workers: int, progress: Progress | None = None) -> None:
+def work(
+    jobs: Sequence[Job], data: Release, workers: int, progress: Progress | None = None, note: Note | None = None
+) -> None:
     """Do the jobs that are not done, in any order.
 
     Where there are several processes, long stimuli come first, so that none is left for the end.
@@ -96,17 +103,18 @@ def work(jobs: Sequence[Job], data: Release, workers: int, progress: Progress | 
         data: the release, for the jobs of this process.
         workers: number of processes; 1 works in this one.
         progress: called after each job.
+        note: called with what is unusual: damaged results of an earlier call, which are made again.
 
     Raises:
         MachineFault: a worker died; what the jobs raise comes out as it is.
     """
-    with closing(_finished(jobs, data, min(workers, len(jobs)))) as finished:
+    with closing(_finished(jobs, data, min(workers, len(jobs)), note)) as finished:
         for done, stimulus_id in enumerate(finished, 1):
             if progress:
                 progress(done, len(jobs), stimulus_id)
 
 
-def _finished(jobs: Sequence[Job], data: Release, workers: int) -> Generator[str]:
+def _finished(jobs: Sequence[Job], data: Release, workers: int, note: Note | None) -> Generator[str]:
     """Do the jobs that are not done; yield the id of each that is."""
     todo = []
     for job in jobs:
@@ -114,6 +122,12 @@ def _finished(jobs: Sequence[Job], data: Release, workers: int) -> Generator[str
             yield job.stimulus_id
         else:
             todo.append(job)
+    spoiled = [job.stimulus_id for job in todo if job.left()]
+    if spoiled and note:
+        note(
+            f"{jobs[0].folder}: unfinished work of an earlier call is damaged for {len(spoiled)} stimuli, which are "
+            f"done again: {shortlist(spoiled)}"
+        )
     if workers <= 1 or len(todo) <= 1:
         model: Model | None = None
         for job in todo:
@@ -159,6 +173,7 @@ def _made(job: Job, data: Release) -> Model:
     model = job.make()
     fit = getattr(model, "fit", None)
     if callable(fit):
+        data.check("fixations")
         with threadpool_limits(1, user_api="blas"):
             fit(data, data.split)
     if isinstance(model, HumanReference):

@@ -12,6 +12,8 @@ import shutil
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, get_args
@@ -24,9 +26,9 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from vidsal._version import __version__
-from vidsal.loaders.errors import UnknownName, WrongUse
-from vidsal.loaders.io.files import atomic_write, canonical, lock_folder, sha256_text
-from vidsal.loaders.io.progress import Progress
+from vidsal.loaders.errors import BadData, UnknownName, WrongUse
+from vidsal.loaders.io.files import canonical, lock_folder, read_sealed, sealed_write, sha256_text
+from vidsal.loaders.io.progress import Note, Progress
 from vidsal.loaders.release.release import Release, Stimulus
 
 from .. import protocols
@@ -195,6 +197,7 @@ def run(
     workers: int = 1,
     fresh: bool = False,
     progress: Progress | None = None,
+    note: Note | None = None,
 ) -> Run:
     """Score a model on a release.
 
@@ -207,12 +210,14 @@ def run(
         workers: processes; the result does not depend on it.
         fresh: forget unfinished work of the same input.
         progress: called with (done, total, stimulus id) after each stimulus.
+        note: called with what is unusual but not a fault.
 
     Raises:
         MissingData, BadData, WrongUse: see `evaluate`.
         MachineFault: a worker died.
     """
     begun = time.monotonic()
+    data.check("fixations")
     if settings.score_on == "device":
         _check_device(model, settings.protocol)
     coverage, chosen = cover(
@@ -226,7 +231,7 @@ def run(
     key = _input_digest(model, data, settings, coverage)
     folder = partial / key[:24]
     with lock_folder(folder):
-        for left in [p for p in folder.iterdir() if fresh and p.suffix in (".parquet", ".npz")]:
+        for left in [p for p in folder.iterdir() if fresh and p.suffix in (".parquet", ".npz", ".sha256")]:
             left.unlink()
         annotated = [s for s in data if s.annotated]
         for shape in sorted({(s.height, s.width) for s in chosen}):
@@ -236,11 +241,14 @@ def run(
             replace(job, only=settings.only(job.stimulus_id))
             for job in _Job.each(chosen, data, make, folder, settings.threads, settings=plain)
         ]
-        work(jobs, data, workers, progress)
+        try:
+            work(jobs, data, workers, progress, note)
+        finally:
+            _negatives.cache_clear()
         schema = frames_schema(settings.protocol.labels)
-        tables = [pq.read_table(job.rows, schema=schema, use_threads=False) for job in jobs]
-        rows = pa.concat_tables(tables)
-        notes = {job.stimulus_id: pq.read_schema(job.rows).metadata or {} for job in jobs}
+        tables = [job.table() for job in jobs]
+        rows = pa.concat_tables([table.cast(schema) for table in tables])
+        notes = {job.stimulus_id: table.schema.metadata or {} for job, table in zip(jobs, tables, strict=True)}
         shutil.rmtree(folder)
     return _finish(rows, notes, model, data, settings, coverage, key, time.monotonic() - begun)
 
@@ -297,11 +305,21 @@ class _Job(Job):
         return self.result(".parquet")
 
     def done(self) -> bool:
-        """Whether the rows are there, and whole: what a failing disk left is done again."""
-        try:
-            return bool(pq.read_schema(self.rows).equals(frames_schema(self.settings.protocol.labels)))
-        except (OSError, pa.ArrowInvalid):
-            return False
+        return read_sealed(self.rows) is not None
+
+    def left(self) -> bool:
+        return self.rows.exists()
+
+    def table(self) -> pa.Table:
+        """Return the rows, as they were written.
+
+        Raises:
+            BadData: they were damaged since.
+        """
+        content = read_sealed(self.rows)
+        if content is None:
+            raise BadData(f"{self.rows}: damaged on the disk since it was written; start the same command again")
+        return pq.read_table(pa.BufferReader(content), use_threads=False)
 
     def do(self, model: Model, data: Release) -> None:
         stimulus = data[self.stimulus_id]
@@ -317,7 +335,7 @@ class _Job(Job):
             table = score_in_batches(model, stimulus, scorer)
         else:
             table = score_stimulus(model, stimulus, scorer)
-        with atomic_write(self.rows) as temporary:
+        with sealed_write(self.rows) as temporary:
             pq.write_table(table, temporary, compression="lz4")
 
 
@@ -351,14 +369,19 @@ def _negatives_file(folder: Path, shape: tuple[int, ...]) -> Path:
 
 def _store_negatives(folder: Path, annotated: list[Stimulus], shape: tuple[int, int], settings: Settings) -> None:
     path = _negatives_file(folder, shape)
-    if not path.is_file():
+    if read_sealed(path) is None:
         found = split_negatives(annotated, shape, settings.protocol)
-        with atomic_write(path) as temporary, temporary.open("wb") as file:
+        with sealed_write(path) as temporary, temporary.open("wb") as file:
             np.savez(file, total=found.total, others=found.others, reason=found.reason)
 
 
+@lru_cache(maxsize=1)
 def _negatives(folder: Path, shape: tuple[int, int]) -> SplitNegatives:
-    with np.load(_negatives_file(folder, shape), allow_pickle=False) as data:
+    path = _negatives_file(folder, shape)
+    content = read_sealed(path)
+    if content is None:
+        raise BadData(f"{path}: damaged on the disk since it was written; start the same command again")
+    with np.load(BytesIO(content), allow_pickle=False) as data:
         return SplitNegatives(data["total"], bool(data["others"]), str(data["reason"]))
 
 

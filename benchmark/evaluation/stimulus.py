@@ -230,6 +230,8 @@ def predictions(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction
                 if fault:
                     raise BadData(f"{name}, {stimulus.id}: {fault}")
             yield prediction if fresh else prediction.kept()
+        if predictor.info.needs_frames:
+            stimulus.check_frames()
     except WrongUse as error:
         raise WrongUse(f"{name}, {stimulus.id}: {error}") from error
     except (VidsalError, OSError, MemoryError):

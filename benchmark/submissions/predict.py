@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from vidsal.loaders.errors import WrongUse
-from vidsal.loaders.io.progress import Progress
+from vidsal.loaders.io.progress import Note, Progress
 from vidsal.loaders.release.release import Release
 
 from ..evaluation.pool import Maker, Model, default_threads
@@ -52,6 +52,7 @@ def predict(
     record: ModelRecord | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
+    note: Note | None = None,
 ) -> Submission:
     """Store what a model predicts for every stimulus of a split whose frames are present.
 
@@ -71,6 +72,7 @@ def predict(
         record: what the manifest says of the model; by default its own declaration.
         threads: torch threads in each process; None = half of the cores.
         progress: called with (done, total, stimulus id) after each stimulus.
+        note: called with what is unusual but not a fault.
 
     Raises:
         MissingData: no frames. WrongUse: `out` holds something else, or the model cannot be stored this way.
@@ -92,6 +94,7 @@ def predict(
         workers=workers,
         fresh=fresh,
         progress=progress,
+        note=note,
     )
     return Submission(plan.out, manifest)
 

@@ -110,6 +110,7 @@ def score(
     if cache not in (None, "auto"):
         cache = None if cache == "build" else cache
         needed = opened.predicted
+        data.check("fixations")
         truths.build(data, rules, recipe, cache, only=needed, threads=max(workers, 2), progress=building)
         cache = cache or "auto"
     settings = Settings(
@@ -130,6 +131,7 @@ def score(
             partial=folder,
             workers=workers,
             progress=progress,
+            note=note,
         )
     found = scored.record.get("suspicious", ())
     if strict and found:

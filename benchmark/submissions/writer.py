@@ -22,8 +22,8 @@ from pydantic import ValidationError
 
 from vidsal._version import __version__
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
-from vidsal.loaders.io.files import atomic_write, canonical, sha256_text, write_json
-from vidsal.loaders.io.progress import Progress
+from vidsal.loaders.io.files import atomic_write, canonical, read_sealed, sealed_write, sha256_text
+from vidsal.loaders.io.progress import Note, Progress
 from vidsal.loaders.release.release import Release, Stimulus
 
 from ..evaluation.pool import Job, Maker, Model, versions, work
@@ -95,6 +95,7 @@ def write(
     workers: int = 1,
     fresh: bool = False,
     progress: Progress | None = None,
+    note: Note | None = None,
 ) -> Manifest:
     """Predict and store every stimulus of the split whose frames are present, annotated or not.
 
@@ -106,6 +107,7 @@ def write(
         workers: number of processes; the files do not depend on it.
         fresh: remove what an earlier call left in the folder.
         progress: called with (done, total, stimulus id) after each stimulus.
+        note: called with what is unusual but not a fault.
 
     Returns:
         The manifest, as written.
@@ -114,6 +116,7 @@ def write(
         MissingData: no frames. WrongUse: the folder holds something else, or the model cannot be stored this way.
         BadData: the model broke the protocol, or gave a map that is not finite.
     """
+    data.check()
     declared = _model_part(model)
     chosen, left_out = _choose(data, plan, needs_frames=model.info.needs_frames or plan.with_frames_only)
     key = _input_digest(model, data, plan, [s.id for s in chosen])
@@ -125,8 +128,8 @@ def write(
     folder = plan.out / ".partial" / key[:24]
     folder.mkdir(parents=True, exist_ok=True)
     jobs = _Job.each(chosen, data, make, folder, plan.threads, plan=plan)
-    work(jobs, data, workers, progress)
-    parts = [_Part.load(job.note) for job in jobs]
+    work(jobs, data, workers, progress, note)
+    parts = [job.part() for job in jobs]
     manifest = _manifest(parts, model.info, declared, data, plan, key, left_out)
     sums = "".join(f"{digest}  {name}\n" for part in parts for name, digest in part.sums.items())
     with atomic_write(plan.out / SUMS) as temporary:
@@ -227,11 +230,12 @@ class _Part:
     sums: dict[str, str]
 
     def save(self, path: Path) -> None:
-        write_json(path, self.__dict__)
+        with sealed_write(path) as temporary:
+            temporary.write_text(canonical(self.__dict__), encoding="utf-8")
 
     @classmethod
-    def load(cls, path: Path) -> _Part:
-        found = json.loads(path.read_text(encoding="utf-8"))
+    def parse(cls, content: bytes) -> _Part:
+        found = json.loads(content)
         shapes = tuple((h, w) for h, w in found["shapes"])
         return cls(**found | {"frames": tuple(found["frames"]), "shapes": shapes})
 
@@ -247,7 +251,28 @@ class _Job(Job):
         return self.result(".json")
 
     def done(self) -> bool:
-        return self.note.is_file() and any(p.exists() for p in (self._npz, self._images))
+        """Whether the stored predictions are those of the note: each file is compared with its digest."""
+        content = read_sealed(self.note)
+        if content is None:
+            return False
+        sums = _Part.parse(content).sums
+        return all((self.plan.out / name).is_file() for name in sums) and all(
+            file_digest(self.plan.out / name) == digest for name, digest in sums.items()
+        )
+
+    def left(self) -> bool:
+        return self.note.exists()
+
+    def part(self) -> _Part:
+        """Return the note.
+
+        Raises:
+            BadData: it was damaged since it was written.
+        """
+        content = read_sealed(self.note)
+        if content is None:
+            raise BadData(f"{self.note}: damaged on the disk since it was written; start the same command again")
+        return _Part.parse(content)
 
     @property
     def _npz(self) -> Path:

@@ -16,9 +16,10 @@ import pyarrow.compute as pc
 
 from ..errors import MissingData
 from ..io import parquet
-from ..io.files import canonical, sha256, sha256_text
+from ..io.files import sha256
 from ..io.names import shortlist
 from ..records import POINT_EVENTS, Anomaly, DatasetInfo, Report
+from ..release.digests import release_digest
 from ..schema import FIXATIONS, GAZE, SCHEMA_VERSION, STIMULI, with_metadata
 from . import parts
 from .job import Job
@@ -212,12 +213,6 @@ def first_reason(anomalies: Sequence[Anomaly]) -> str:
     """Name the first anomaly, an unreadable file before all others; empty without one."""
     why = next((a for a in anomalies if a.kind == "unreadable"), next(iter(anomalies), None))
     return f": {why.where}: {why.message}" if why else ""
-
-
-def release_digest(release: dict[str, Any]) -> str:
-    """Digest of a release: SHA-256 over the sorted digests of its Parquet files and of release.json without it."""
-    content = {k: v for k, v in release.items() if k != "digest"}
-    return sha256_text("\n".join(sorted([*release["files"].values(), sha256_text(canonical(content))])))
 
 
 class FixationTally:

@@ -95,6 +95,16 @@ def probe(path: Path, first_number: int | None = None) -> FrameSource:
     return FrameSource(found.n_frames, found.width, found.height, found.fps, sha256(path), found.notes, found.remarks)
 
 
+def digest(path: Path) -> str:
+    """Return the SHA-256 of a file, or of the digests of a folder's images with their names."""
+    if not path.is_dir():
+        return sha256(path)
+    folder = hashlib.sha256()
+    for _, file in numbered_images(path):
+        folder.update(f"{file.name} {sha256(file)}\n".encode())
+    return folder.hexdigest()
+
+
 def read(path: Path, first_number: int | None = None, fps: Fraction | None = None) -> Iterator[Frame]:
     """Yield the frames in presentation order; a few are decoded ahead in a thread.
 
@@ -120,11 +130,9 @@ def _probe_folder(path: Path, first_number: int | None) -> FrameSource:
     images = numbered_images(path)
     if not images:
         raise MissingData(f"no numbered images in {path}")
-    digest = hashlib.sha256()
     sizes: Counter[tuple[int, int]] = Counter()
     done: Counter[str] = Counter()
     for _, file in images:
-        digest.update(f"{file.name} {sha256(file)}\n".encode())
         rgb, phrases = read_rgb(file)
         height, width = rgb.shape[:2]
         sizes[(width, height)] += 1
@@ -139,7 +147,7 @@ def _probe_folder(path: Path, first_number: int | None) -> FrameSource:
     if last - first + 1 != len(images):
         notes.append(f"numbers run from {first} to {last} but there are {len(images)} images")
     remarks = tuple(f"{count} of {len(images)} images: {phrase}" for phrase, count in done.items())
-    return FrameSource(len(images), width, height, None, digest.hexdigest(), tuple(notes), remarks)
+    return FrameSource(len(images), width, height, None, digest(path), tuple(notes), remarks)
 
 
 def _read_folder(path: Path, first_number: int | None, fps: Fraction | None) -> Iterator[Frame]:

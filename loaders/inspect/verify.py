@@ -11,10 +11,10 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from .. import schema
-from ..conversion.join import release_digest
 from ..io.files import sha256
 from ..io.names import shortlist
 from ..registry import register
+from ..release.digests import release_digest
 from ..release.release import Release
 from .verify_rows import MOST_NAMED, Finding, Fixations, Gaze, Stimuli, fault_of
 
@@ -36,7 +36,7 @@ def verify(root: str | Path) -> list[Finding]:
         MissingData: there is no release.
         BadData: release.json or stimuli.parquet is damaged.
     """
-    release = Release(root)
+    release = Release(root, checked=False)
     findings = list(_files(release))
     if not all(f.ok for f in findings):
         return findings

@@ -30,6 +30,28 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
+def sealed_write(path: Path) -> Iterator[Path]:
+    """As `atomic_write`, and leave the SHA-256 of what was written beside it, in `<name>.sha256`."""
+    with atomic_write(path) as temporary:
+        yield temporary
+        digest = sha256(temporary)
+    _seal(path).write_text(digest, encoding="ascii")
+
+
+def read_sealed(path: Path) -> bytes | None:
+    """Return what `sealed_write` wrote; None where it is not there, cannot be read, or is not what was written."""
+    try:
+        content, digest = path.read_bytes(), _seal(path).read_bytes()
+    except OSError:
+        return None
+    return content if hashlib.sha256(content).hexdigest().encode() == digest else None
+
+
+def _seal(path: Path) -> Path:
+    return path.with_name(f"{path.name}.sha256")
+
+
+@contextmanager
 def lock_folder(folder: Path) -> Iterator[None]:
     """Hold a folder of unfinished work for this process; the hold ends with the process, however it ends.
 

@@ -37,6 +37,7 @@ from ..records import (
 from ..registry import official_splits
 from ..schema import GAZE, SCHEMA_VERSION
 from . import truth as truths
+from .digests import check_record, check_table
 from .points import Points, points_of
 
 if TYPE_CHECKING:
@@ -184,6 +185,21 @@ class Stimulus:
             raise MissingData(self._release.frames_hint([self.id]))
         return self._checked(frame_files.read(path, self.first_frame_number, self.fps), path)
 
+    def check_frames(self) -> None:
+        """Compare the frames with those that were converted; in a folder that somebody named they may be others.
+
+        Raises:
+            BadData: they lie in the converted folder, and are not what was converted.
+        """
+        path, expected = self.frames_path(), self.row["source_sha256"]
+        if path is None or expected is None or self._release.names_frames:
+            return
+        if frame_files.digest(path) != expected:
+            raise BadData(
+                f"{path}: not what was converted (its SHA-256 differs from the one in stimuli.parquet): damaged on the "
+                "disk, or replaced; fetch it again, convert again, or name the folder with --frames to take it as it is"
+            )
+
     def _checked(self, source: Iterator[Frame], path: Path) -> Iterator[Frame]:
         count = 0
         for frame in source:
@@ -217,9 +233,18 @@ class Release:
         split: the split that was asked for; None = every stimulus.
     """
 
-    def __init__(self, root: str | Path, split: str | None = None, frames_root: str | Path | None = None) -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        split: str | None = None,
+        frames_root: str | Path | None = None,
+        *,
+        checked: bool = True,
+    ) -> None:
         self.root = Path(root)
         self.record = _record(self.root)
+        if checked:
+            check_table(self.root, self.record, "stimuli.parquet")
         self.split = split
         self._frames_root = None if frames_root is None else Path(frames_root)
         with reading(self.root / "stimuli.parquet"):
@@ -240,6 +265,19 @@ class Release:
     def digest(self) -> str:
         """Content digest."""
         return str(self.record["digest"])
+
+    def check(self, *tables: str) -> None:
+        """Compare release.json and tables with their digests, before a number follows from them.
+
+        Args:
+            tables: `fixations`, `gaze`; `stimuli` was compared when the release was opened.
+
+        Raises:
+            BadData: one is not what was converted; the message names the file.
+        """
+        check_record(self.root, self.record)
+        for name in tables:
+            check_table(self.root, self.record, f"{name}.parquet")
 
     @property
     def default_truth(self) -> str:
@@ -343,6 +381,16 @@ class Release:
             return None
         except (ValueError, KeyError, TypeError) as error:
             raise BadData(f'{self.root / "local.json"}: damaged; write {{"frames_root": "FOLDER"}} anew') from error
+
+    @property
+    def named_frames_root(self) -> Path | None:
+        """Folder of the frames that was given when the release was opened."""
+        return self._frames_root
+
+    @property
+    def names_frames(self) -> bool:
+        """Whether somebody named the folder of the frames: else it is the one that was converted."""
+        return self._frames_root is not None or bool(os.environ.get(self.frames_variable))
 
     @property
     def frames_variable(self) -> str:

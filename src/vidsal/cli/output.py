@@ -57,6 +57,11 @@ def _is_number(text: str) -> bool:
     return text == "-" or text.replace(".", "", 1).replace("-", "", 1).isdigit()
 
 
+def note(text: str) -> None:
+    """Say what is unusual but not a fault."""
+    echo(f"vidsal: note: {text}", err=True)
+
+
 @contextmanager
 def progress(label: str, unit: str) -> Iterator[Progress]:
     """Give a callback (done, total, name) that moves a bar; quiet when stderr is not a terminal."""

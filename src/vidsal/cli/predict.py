@@ -10,7 +10,7 @@ import click
 
 from vidsal.benchmark.submissions.encoding import FILES
 
-from .output import any_path, echo, fit_option, folder_out, json_option, print_json, progress
+from .output import any_path, echo, fit_option, folder_out, json_option, note, print_json, progress
 
 if TYPE_CHECKING:
     from vidsal.benchmark.predictor import Fit
@@ -109,6 +109,7 @@ def predict(
             record=spec.record(made),
             threads=threads,
             progress=step,
+            note=note,
         )
     manifest = submission.manifest
     if as_json:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import any_path, echo, fit_option, folder_out, json_option, print_json, print_table, progress
+from .output import any_path, echo, fit_option, folder_out, json_option, note, print_json, print_table, progress
 
 if TYPE_CHECKING:
     from vidsal.benchmark.evaluation.results.store import Run
@@ -125,6 +125,7 @@ def run(
             workers=workers,
             fresh=fresh,
             progress=step,
+            note=note,
         ).save(out)
     report(result, as_json)
 

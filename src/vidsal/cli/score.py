@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import any_path, echo, fit_option, folder_out, json_option, progress
+from .output import any_path, echo, fit_option, folder_out, json_option, note, progress
 from .run import report
 
 if TYPE_CHECKING:
@@ -195,7 +195,7 @@ def score(
             ),
             progress=step,
             building=building,
-            note=lambda text: echo(f"vidsal: note: {text}", err=True),
+            note=note,
         ).save(out)
     if partial.is_dir() and not any(partial.iterdir()):
         partial.rmdir()

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from vidsal.loaders.conversion.convert import convert
-from vidsal.loaders.conversion.join import release_digest
 from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.loaders.inspect.verify import Finding, verify
 from vidsal.loaders.io import parquet
 from vidsal.loaders.io.files import canonical, sha256
+from vidsal.loaders.release.digests import release_digest
 from vidsal.loaders.release.release import load
 from vidsal.loaders.schema import ROW_GROUP_ROWS
 
