@@ -79,12 +79,20 @@ def check(make: Callable[[], object]) -> list[Finding]:
     if answers is None:
         return findings
     findings.append(_values(model.info, answers, first))
-    findings.append(_state(model, first, answers))
-    findings.append(_lookahead(model, first, answers))
-    findings.append(_streaming(model))
+    findings.append(_tried("state", lambda: _state(model, first, answers)))
+    findings.append(_tried("lookahead", lambda: _lookahead(model, first, answers)))
+    findings.append(_tried("streaming", lambda: _streaming(model)))
     findings += [_short(model, n) for n in (1, 5)]
     findings.append(_odd_size(model))
     return findings
+
+
+def _tried(rule: str, look: Callable[[], Finding]) -> Finding:
+    """Check a rule; a user's own code may fail in any way, and the finding says how."""
+    try:
+        return look()
+    except (Exception, SystemExit) as error:
+        return Finding(rule, False, f"predict fails: {type(error).__name__}: {error}")
 
 
 def _info(video: Video) -> StimulusInfo:
@@ -121,7 +129,7 @@ def _same(a: list[Prediction], b: list[Prediction], tolerance: float = 0.0) -> b
 def _answers(model: Predictor, video: Video) -> tuple[list[Prediction] | None, Finding]:
     try:
         answers = _predict(model, video)
-    except Exception as error:  # a user's own code may fail in any way; the finding says how
+    except (Exception, SystemExit) as error:  # a user's own code may fail in any way; the finding says how
         return None, Finding("frames", False, f"predict fails: {type(error).__name__}: {error}")
     if not all(isinstance(a, Prediction) for a in answers):
         return None, Finding("frames", False, "predict yields something else than Prediction")

@@ -14,8 +14,12 @@ A message says what was found, where, and how to fix it.
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
+
+MACHINE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS})
+"""Numbers of the operating system's errors by which a machine fails, whatever asked it."""
 
 
 class VidsalError(Exception):
@@ -35,9 +39,13 @@ class UnknownName(WrongUse):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = sorted(known)
+        self._made_of = (kind, name, names)
         near = get_close_matches(name, names, n=1, cutoff=0.4)
         hint = f"; did you mean {near[0]!r}?" if near else "."
         super().__init__(f"unknown {kind} {name!r}{hint} Known: {', '.join(names)}")
+
+    def __reduce__(self) -> tuple[type[UnknownName], tuple[str, str, list[str]]]:
+        return type(self), self._made_of
 
 
 class MissingData(VidsalError, FileNotFoundError):

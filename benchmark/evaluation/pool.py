@@ -5,10 +5,8 @@ from __future__ import annotations
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, wait
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
@@ -17,14 +15,14 @@ from typing import Any, Self
 
 from threadpoolctl import threadpool_limits
 
-from vidsal.loaders.errors import MachineFault, WrongUse
+from vidsal.loaders.errors import BadData, NonFinite, WrongUse
 from vidsal.loaders.io.names import shortlist
 from vidsal.loaders.io.progress import Note, Progress
-from vidsal.loaders.io.workers import pool
 from vidsal.loaders.release.release import Release, Stimulus, load
 
 from ..human import HumanReference
 from ..predictor import Predictor
+from .children import ChildFault, Children
 
 Model = Predictor | HumanReference
 Maker = Callable[[], Model]
@@ -55,6 +53,7 @@ class Job(ABC):
         root, split, frames_root: the release.
         stimulus_id: which of its stimuli.
         folder: of the unfinished work; equal for all jobs of one list.
+        model_name: named in errors.
         threads: of torch in each process.
     """
 
@@ -65,14 +64,15 @@ class Job(ABC):
     stimulus_id: str
     folder: Path
     threads: int
+    model_name: str
 
     @classmethod
     def each(
-        cls, stimuli: Iterable[Stimulus], data: Release, make: Maker, folder: Path, threads: int, **own: Any
+        cls, stimuli: Iterable[Stimulus], data: Release, make: Maker, folder: Path, threads: int, name: str, **own: Any
     ) -> list[Self]:
         """Make the job of each stimulus; `own` holds the further fields."""
         release = (str(data.root), data.split, data.named_frames_root)
-        return [cls(make, *release, s.id, folder, threads, **own) for s in stimuli]
+        return [cls(make, *release, s.id, folder, threads, name, **own) for s in stimuli]
 
     def result(self, suffix: str) -> Path:
         """Return a file of the folder that no other stimulus has."""
@@ -92,7 +92,14 @@ class Job(ABC):
 
 
 def work(
-    jobs: Sequence[Job], data: Release, workers: int, progress: Progress | None = None, note: Note | None = None
+    jobs: Sequence[Job],
+    data: Release,
+    workers: int,
+    progress: Progress | None = None,
+    note: Note | None = None,
+    *,
+    children: Children | None = None,
+    fail_fast: bool = True,
 ) -> None:
     """Do the jobs that are not done, in any order.
 
@@ -103,23 +110,53 @@ def work(
         data: the release, for the jobs of this process.
         workers: number of processes; 1 works in this one.
         progress: called after each job.
-        note: called with what is unusual: damaged results of an earlier call, which are made again.
+        note: called with what is unusual: damaged results of an earlier call, which are made again;
+            a stimulus that failed while others go on.
+        children: the processes that do the work, be it one; None = `workers` of them, or this process.
+        fail_fast: stop at the first stimulus that fails; else the others go on, unless a map is not finite or nothing
+            at all succeeds.
 
     Raises:
-        MachineFault: a worker died; what the jobs raise comes out as it is.
+        BadData: a stimulus failed, or its process died or hung; what the jobs raise comes out as it is.
     """
-    with closing(_finished(jobs, data, min(workers, len(jobs)), note)) as finished:
-        for done, stimulus_id in enumerate(finished, 1):
-            if progress:
-                progress(done, len(jobs), stimulus_id)
+    failed: dict[str, BadData] = {}
+    done = 0
+    with closing(_finished(jobs, data, min(workers, len(jobs)), note, children)) as finished:
+        for stimulus_id, error in finished:
+            if error is None:
+                done += 1
+                if progress:
+                    progress(done, len(jobs), stimulus_id)
+                continue
+            if fail_fast or not isinstance(error, BadData) or isinstance(error, NonFinite):
+                raise error
+            failed[stimulus_id] = error
+            if not done and len(failed) == _ENOUGH:
+                break
+            if note and done + len(failed) < len(jobs):
+                note(f"{error}; the other stimuli go on")
+    if failed:
+        first, *more = failed
+        others = f"; also failed: {shortlist(more)}" if more else ""
+        kept = f"; {done} of {len(jobs)} stimuli are finished and kept, the same command does only the others"
+        raise BadData(f"{failed[first]}{others}. Nothing is saved{kept if done else ''}") from failed[first]
 
 
-def _finished(jobs: Sequence[Job], data: Release, workers: int, note: Note | None) -> Generator[str]:
-    """Do the jobs that are not done; yield the id of each that is."""
+_ENOUGH = 3
+"""After so many failures and no success, the model is at fault and not the stimulus."""
+
+_Outcome = tuple[str, Exception | None]
+"""The id of a stimulus, and why it failed."""
+
+
+def _finished(
+    jobs: Sequence[Job], data: Release, workers: int, note: Note | None, children: Children | None
+) -> Generator[_Outcome]:
+    """Do the jobs that are not done; yield what became of each."""
     todo = []
     for job in jobs:
         if job.done():
-            yield job.stimulus_id
+            yield job.stimulus_id, None
         else:
             todo.append(job)
     spoiled = [job.stimulus_id for job in todo if job.left()]
@@ -128,26 +165,28 @@ def _finished(jobs: Sequence[Job], data: Release, workers: int, note: Note | Non
             f"{jobs[0].folder}: unfinished work of an earlier call is damaged for {len(spoiled)} stimuli, which are "
             f"done again: {shortlist(spoiled)}"
         )
-    if workers <= 1 or len(todo) <= 1:
-        model: Model | None = None
-        for job in todo:
-            model = model or _made(job, data)
-            _do(job, model, data)
-            yield job.stimulus_id
+    if children is None and (workers <= 1 or len(todo) <= 1):
+        yield from _done_here(todo, data)
         return
     todo.sort(key=lambda job: -data[job.stimulus_id].n_frames)
-    try:
-        with pool(workers) as processes:
-            running = {processes.submit(_do_in_worker, job): job for job in todo}
-            while running:
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
-                    future.result()
-                    yield running.pop(future).stimulus_id
-    except BrokenProcessPool as error:
-        raise MachineFault(
-            "a worker process died (killed, or out of memory); finished stimuli are kept: "
-            "start the same command again with fewer --workers"
-        ) from error
+    with Children(workers) if children is None else nullcontext(children) as processes:
+        for number, answer in processes.each([(_do_in_worker, (job,)) for job in todo]):
+            stimulus_id = todo[number].stimulus_id
+            if isinstance(answer, ChildFault):
+                answer = ChildFault(f"{todo[number].model_name}, {stimulus_id}: {answer}")
+            yield stimulus_id, answer if isinstance(answer, Exception) else None
+
+
+def _done_here(todo: Sequence[Job], data: Release) -> Iterator[_Outcome]:
+    model: Model | None = None
+    for job in todo:
+        model = model or _made(job, data)
+        try:
+            _do(job, model, data)
+        except BadData as error:
+            yield job.stimulus_id, error
+        else:
+            yield job.stimulus_id, None
 
 
 _models: dict[str, tuple[Model, Release]] = {}

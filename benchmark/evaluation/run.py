@@ -38,6 +38,7 @@ from ..model_card import faults_in_words
 from ..predictor import ModelInfo, Predictor
 from ..scoring import truth_cache
 from ..scoring.kernels.available import kernels
+from .children import Children
 from .coverage import cover, expected_elsewhere
 from .pool import Job, Maker, Model as Model, default_threads, limit_torch, versions, work
 from .results.aggregate import Summary, summarize
@@ -198,6 +199,8 @@ def run(
     fresh: bool = False,
     progress: Progress | None = None,
     note: Note | None = None,
+    children: Children | None = None,
+    fail_fast: bool = True,
 ) -> Run:
     """Score a model on a release.
 
@@ -211,10 +214,11 @@ def run(
         fresh: forget unfinished work of the same input.
         progress: called with (done, total, stimulus id) after each stimulus.
         note: called with what is unusual but not a fault.
+        children: the processes that do the work, be it one; None = `workers` of them, or this process.
+        fail_fast: stop at the first stimulus that fails; else the others go on. Either way nothing is returned.
 
     Raises:
         MissingData, BadData, WrongUse: see `evaluate`.
-        MachineFault: a worker died.
     """
     begun = time.monotonic()
     data.check("fixations")
@@ -239,10 +243,10 @@ def run(
         plain = replace(settings, frames_of=None)  # each job has its own part of it
         jobs = [
             replace(job, only=settings.only(job.stimulus_id))
-            for job in _Job.each(chosen, data, make, folder, settings.threads, settings=plain)
+            for job in _Job.each(chosen, data, make, folder, settings.threads, model.info.name, settings=plain)
         ]
         try:
-            work(jobs, data, workers, progress, note)
+            work(jobs, data, workers, progress, note, children=children, fail_fast=fail_fast)
         finally:
             _negatives.cache_clear()
         schema = frames_schema(settings.protocol.labels)

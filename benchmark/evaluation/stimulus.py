@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from vidsal.loaders.errors import BadData, VidsalError, WrongUse
+from vidsal.loaders.errors import MACHINE, BadData, VidsalError, WrongUse
 from vidsal.loaders.records import Frame
 from vidsal.loaders.release.release import Stimulus
 from vidsal.loaders.release.truth import density as make_density
@@ -220,8 +220,9 @@ def predictions(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction
     """
     name, seen, fresh = predictor.info.name, -1, getattr(predictor, "fresh_maps", False)
     rule = ShapeRule((stimulus.height, stimulus.width), predictor.info.fit)
+    frames = _Frames(frames_for(predictor.info, stimulus))
     try:
-        for prediction in predictor.predict(frames_for(predictor.info, stimulus), info_of(stimulus)):
+        for prediction in predictor.predict(frames, info_of(stimulus)):
             if not isinstance(prediction, Prediction):
                 raise BadData(f"{name}, {stimulus.id}: predict gave a {type(prediction).__name__}, not a Prediction")
             seen = prediction.frame
@@ -234,14 +235,37 @@ def predictions(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction
             stimulus.check_frames()
     except WrongUse as error:
         raise WrongUse(f"{name}, {stimulus.id}: {error}") from error
-    except (VidsalError, OSError, MemoryError):
+    except (VidsalError, MemoryError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:
+        if error is frames.fault or (isinstance(error, OSError) and error.errno in MACHINE):
+            raise
         last = traceback.extract_tb(error.__traceback__)[-1]
+        hint = "" if isinstance(error, Exception) else ": a predictor raises an error, it does not end the program"
         raise BadData(
             f"{name}, {stimulus.id}: predict failed after frame {seen}: {type(error).__name__}: {error} "
-            f"({Path(last.filename).name}, line {last.lineno})"
+            f"({Path(last.filename).name}, line {last.lineno}){hint}"
         ) from error
+
+
+class _Frames:
+    """Frames, and what went wrong in reading them, which is no fault of the model."""
+
+    def __init__(self, frames: Iterator[Frame]) -> None:
+        self._frames = frames
+        self.fault: BaseException | None = None
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        try:
+            return next(self._frames)
+        except StopIteration:
+            raise
+        except BaseException as error:
+            self.fault = error
+            raise
 
 
 def _absent(info: ModelInfo, stimulus: Stimulus, index: int) -> Prediction | int:

@@ -17,6 +17,7 @@ from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.io.progress import Note, Progress
 from vidsal.loaders.release.release import Release
 
+from ..evaluation.children import Children
 from ..evaluation.pool import Maker, Model, default_threads
 from ..evaluation.run import ModelRecord
 from .encoding import files
@@ -38,7 +39,7 @@ class Submission:
 
 
 def predict(
-    model: Model,
+    model: Model | None,
     data: Release,
     out: str | Path,
     *,
@@ -53,13 +54,15 @@ def predict(
     threads: int | None = None,
     progress: Progress | None = None,
     note: Note | None = None,
+    children: Children | None = None,
+    fail_fast: bool = True,
 ) -> Submission:
     """Store what a model predicts for every stimulus of a split whose frames are present.
 
     A call that was killed resumes where it stopped; a finished one returns at once.
 
     Args:
-        model: any object that follows the predictor protocol.
+        model: any object that follows the predictor protocol; None = `make` makes it in `children` only.
         data: from `vidsal.load`; its split is predicted, stimuli without gaze included.
         out: folder to write; new, empty, or begun by the same call.
         encoding: `npz` keeps the numbers as they are; `npz16`, `png8`, `png16` are smaller and round.
@@ -73,28 +76,36 @@ def predict(
         threads: torch threads in each process; None = half of the cores.
         progress: called with (done, total, stimulus id) after each stimulus.
         note: called with what is unusual but not a fault.
+        children, fail_fast: see `evaluation.run.run`.
 
     Raises:
         MissingData: no frames. WrongUse: `out` holds something else, or the model cannot be stored this way.
         BadData: the model broke the protocol, or gave a map that is not finite.
     """
-    predicts = predictor(model)
+    predicts = None if model is None else predictor(model)
+    if predicts is not None:
+        make, record = make or partial(_itself, predicts), record or ModelRecord(predicts.info)
+    if make is None or record is None:
+        raise WrongUse("a model that is not here needs `make`, `record` and `children`")
     name = files(encoding)
     if as_published:
         if name not in ("npz", "png8"):
             raise WrongUse(f"encoding {encoding} was asked for; published maps are 8-bit PNG files")
-        published_map(predicts)
+        if predicts is not None:
+            published_map(predicts)
         name = "png8"
     plan = Plan(Path(out), name, as_published, with_frames_only, limit, threads or default_threads())
     manifest = write(
-        make or partial(_itself, predicts),
-        record or ModelRecord(predicts.info),
+        make,
+        record,
         data,
         plan,
         workers=workers,
         fresh=fresh,
         progress=progress,
         note=note,
+        children=children,
+        fail_fast=fail_fast,
     )
     return Submission(plan.out, manifest)
 

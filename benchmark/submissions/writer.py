@@ -26,6 +26,7 @@ from vidsal.loaders.io.files import atomic_write, canonical, read_sealed, sealed
 from vidsal.loaders.io.progress import Note, Progress
 from vidsal.loaders.release.release import Release, Stimulus
 
+from ..evaluation.children import Children
 from ..evaluation.pool import Job, Maker, Model, versions, work
 from ..evaluation.run import ModelRecord
 from ..evaluation.stimulus import gap, info_of, predictions
@@ -96,6 +97,8 @@ def write(
     fresh: bool = False,
     progress: Progress | None = None,
     note: Note | None = None,
+    children: Children | None = None,
+    fail_fast: bool = True,
 ) -> Manifest:
     """Predict and store every stimulus of the split whose frames are present, annotated or not.
 
@@ -108,6 +111,7 @@ def write(
         fresh: remove what an earlier call left in the folder.
         progress: called with (done, total, stimulus id) after each stimulus.
         note: called with what is unusual but not a fault.
+        children, fail_fast: see `evaluation.run.run`.
 
     Returns:
         The manifest, as written.
@@ -127,8 +131,8 @@ def write(
         return finished
     folder = plan.out / ".partial" / key[:24]
     folder.mkdir(parents=True, exist_ok=True)
-    jobs = _Job.each(chosen, data, make, folder, plan.threads, plan=plan)
-    work(jobs, data, workers, progress, note)
+    jobs = _Job.each(chosen, data, make, folder, plan.threads, model.info.name, plan=plan)
+    work(jobs, data, workers, progress, note, children=children, fail_fast=fail_fast)
     parts = [job.part() for job in jobs]
     manifest = _manifest(parts, model.info, declared, data, plan, key, left_out)
     sums = "".join(f"{digest}  {name}\n" for part in parts for name, digest in part.sums.items())

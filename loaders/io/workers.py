@@ -18,7 +18,7 @@ def pool(count: int) -> Iterator[ProcessPoolExecutor]:
     A worker writes each result atomically (`files.atomic_write`), so ending it loses only the stimulus in its hands.
     """
     others = set(active_children())
-    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=_attend) as executor:
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn"), initializer=attend) as executor:
         try:
             yield executor
         except BaseException:
@@ -28,7 +28,7 @@ def pool(count: int) -> Iterator[ProcessPoolExecutor]:
             raise
 
 
-def _attend() -> None:
+def attend() -> None:
     """Leave Ctrl-C to the parent, which says what happened; end with the parent, be it killed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_follow, name="vidsal-follow", daemon=True).start()

@@ -18,7 +18,7 @@ from vidsal.benchmark.evaluation.run import Model, ModelRecord
 from vidsal.benchmark.human import HUMANS, HumanReference, human_reference
 from vidsal.benchmark.predictor import Fit, ModelInfo, Predictor
 from vidsal.benchmark.submissions.score import score as _score
-from vidsal.loaders.errors import BadData, MissingData, VidsalError, WrongUse
+from vidsal.loaders.errors import MACHINE, BadData, MissingData, VidsalError, WrongUse
 from vidsal.loaders.io.files import sha256, sha256_text
 from vidsal.loaders.io.names import is_left_behind
 
@@ -65,7 +65,7 @@ class ModelSpec:
 
     def _made(self) -> Model:
         if self.own_class:
-            return _own(*self.own_class, self.options, self.checkpoint, self.device)
+            return own_predictor(self)
         if self.name in HUMANS:
             if self.checkpoint or self.options:
                 raise WrongUse(f"{self.name} takes neither a checkpoint nor options")
@@ -190,17 +190,25 @@ def package_sha256(file: Path) -> str | None:
     return sha256_text("".join(f"{name}\t{sha256(names[name])}\n" for name in sorted(names)))
 
 
-def _own(file: Path, name: str, options: Mapping[str, Any], checkpoint: Path | None, device: str) -> Predictor:
+def own_predictor(spec: ModelSpec) -> Predictor:
+    """Import and make a class of one's own.
+
+    Raises:
+        MissingData: there is no such file; BadData: its code fails; WrongUse: it is no predictor, or takes no such
+            option.
+    """
+    assert spec.own_class is not None
+    file, name = spec.own_class
     if not file.is_file():
         raise MissingData(f"{file}: no such file; a predictor of your own is named as path/to/file.py:ClassName")
     module_name = f"vidsal_own_{hashlib.sha256(str(file.resolve()).encode()).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(module_name, file)
-    if spec is None or spec.loader is None:
+    source = importlib.util.spec_from_file_location(module_name, file)
+    if source is None or source.loader is None:
         raise BadData(f"{file}: cannot be imported as Python")
-    module = importlib.util.module_from_spec(spec)
+    module = importlib.util.module_from_spec(source)
     sys.modules[module_name] = module
     try:
-        spec.loader.exec_module(module)
+        source.loader.exec_module(module)
     except (Exception, SystemExit) as error:
         raise BadData(f"{file}: importing it fails: {type(error).__name__}: {error}") from error
     made = getattr(module, name, None)
@@ -208,14 +216,16 @@ def _own(file: Path, name: str, options: Mapping[str, Any], checkpoint: Path | N
         classes = [n for n, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module_name]
         raise WrongUse(f"{file} has no class {name!r}; it has {', '.join(classes) or 'none'}")
     where = f"{file}:{name}"
-    arguments = {**options, **_where_to_run(made, where, checkpoint, device)}
+    arguments = {**spec.options, **_where_to_run(made, where, spec.checkpoint, spec.device)}
     try:
         model = made(**arguments)
     except TypeError as error:
         raise WrongUse(f"{where} cannot be made: {error}") from error
-    except (VidsalError, OSError, MemoryError):
+    except (VidsalError, FileNotFoundError, PermissionError, MemoryError):
         raise
     except (Exception, SystemExit) as error:
+        if isinstance(error, OSError) and error.errno in MACHINE:
+            raise
         raise BadData(f"{where} cannot be made: {type(error).__name__}: {error}") from error
     if not isinstance(model, Predictor) or not isinstance(model.info, ModelInfo):
         raise WrongUse(f"{where} is no predictor: it needs `info: ModelInfo` and `predict(frames, stimulus)`")

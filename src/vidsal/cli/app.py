@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import click
 
 from vidsal._version import __version__
-from vidsal.loaders.errors import VidsalError
+from vidsal.loaders.errors import MACHINE, VidsalError
 
 _COMMANDS = {
     "demo": "Make a synthetic data set, convert it, run predictors, score them, build the site; about a minute.",
@@ -36,8 +36,6 @@ _COMMANDS = {
     "doctor": "Say which versions and devices are here, and whether the parts work.",
 }
 """The first sentence of each command's help, so that `vidsal --help` imports none; its module has the same name."""
-
-_MACHINE = {errno.ENOSPC, errno.EDQUOT, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS}
 
 
 class _Lazy(click.Group):
@@ -112,7 +110,7 @@ def _os_error(error: OSError) -> int:
         return _say(
             f"the disk is full{where}; what was finished is kept: make room and start the same command again", 4
         )
-    if error.errno in _MACHINE:
+    if error.errno in MACHINE:
         return _say(f"the machine failed: {error.strerror}{where}; what was finished is kept", 4)
     if isinstance(error, PermissionError):
         return _say(f"no permission{where}; choose another folder or change its rights", 2)

@@ -11,7 +11,7 @@ import click
 
 from vidsal.loaders.errors import BadData, WrongUse
 
-from .output import any_path, echo, fit_option, json_option, print_json, print_table
+from .output import any_path, echo, fit_option, json_option, print_json, print_table, timeout_option
 
 if TYPE_CHECKING:
     from vidsal.benchmark.predictor import Fit
@@ -75,16 +75,22 @@ def info(name: str, as_json: bool) -> None:
 @click.option("--option", "options", multiple=True, metavar="K=V", help="A setting of the model; repeatable.")
 @fit_option
 @click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N; auto: a GPU where there is one.")
+@timeout_option
 @json_option
 def check(
-    name: str, checkpoint: Path | None, options: tuple[str, ...], fit: Fit | None, device: str, as_json: bool
+    name: str,
+    checkpoint: Path | None,
+    options: tuple[str, ...],
+    fit: Fit | None,
+    device: str,
+    timeout_s: float,
+    as_json: bool,
 ) -> None:
     """Check on a two-second clip that a predictor conforms; NAME may be path/to/file.py:Class."""
-    from vidsal.benchmark.conformance import check as check_conformance
+    from vidsal.guarded import check as check_conformance
     from vidsal.models import parse_spec
 
-    spec = parse_spec(name, checkpoint, device, options, fit)
-    findings = check_conformance(spec)
+    findings = check_conformance(parse_spec(name, checkpoint, device, options, fit), timeout_s)
     if as_json:
         print_json([asdict(f) for f in findings])
     else:

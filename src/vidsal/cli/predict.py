@@ -10,7 +10,18 @@ import click
 
 from vidsal.benchmark.submissions.encoding import FILES
 
-from .output import any_path, echo, fit_option, folder_out, json_option, note, print_json, progress
+from .output import (
+    any_path,
+    echo,
+    fail_fast_option,
+    fit_option,
+    folder_out,
+    json_option,
+    note,
+    print_json,
+    progress,
+    timeout_option,
+)
 
 if TYPE_CHECKING:
     from vidsal.benchmark.predictor import Fit
@@ -59,6 +70,8 @@ if TYPE_CHECKING:
     is_flag=True,
     help="Predict only stimuli whose frames are present, even if the model does not need frames.",
 )
+@timeout_option
+@fail_fast_option
 @click.option(
     "--fresh", is_flag=True, help="Replace what an earlier command left in the folder, instead of resuming it."
 )
@@ -79,6 +92,8 @@ def predict(
     threads: int | None,
     limit: int | None,
     with_frames_only: bool,
+    timeout_s: float,
+    fail_fast: bool,
     fresh: bool,
     as_json: bool,
 ) -> None:
@@ -88,15 +103,15 @@ def predict(
     """
     from vidsal.benchmark.submissions.manifest import content
     from vidsal.benchmark.submissions.predict import predict as store
+    from vidsal.guarded import ready
     from vidsal.loaders.release.release import load
     from vidsal.models import parse_spec
 
     release = load(folder, None if split == "all" else split, frames=frames)
     spec = parse_spec(model, checkpoint, device, options, fit)
-    made = spec()
-    with progress(f"{model} on {release.id}", "stimulus") as step:
+    with ready(spec, None, workers, timeout_s) as made, progress(f"{model} on {release.id}", "stimulus") as step:
         submission = store(
-            made,
+            made.model,
             release,
             out,
             encoding=encoding,
@@ -105,11 +120,13 @@ def predict(
             limit=limit,
             fresh=fresh,
             workers=workers,
-            make=None if workers == 1 else spec,
-            record=spec.record(made),
+            make=made.make,
+            record=made.record,
             threads=threads,
             progress=step,
             note=note,
+            children=made.children,
+            fail_fast=fail_fast,
         )
     manifest = submission.manifest
     if as_json:
@@ -119,7 +136,7 @@ def predict(
     left_out = manifest.coverage.left_out
     said = manifest.prediction
     echo(
-        f"{made.info.name} on {release.id}, split {manifest.split}: {manifest.coverage.predicted} stimuli, "
+        f"{made.record.info.name} on {release.id}, split {manifest.split}: {manifest.coverage.predicted} stimuli, "
         f"kind {said.kind}, {said.encoding.files}" + (", as published" if said.as_published else "")
     )
     if left_out:

@@ -8,7 +8,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import any_path, echo, fit_option, folder_out, json_option, note, print_json, print_table, progress
+from .output import (
+    any_path,
+    echo,
+    fail_fast_option,
+    fit_option,
+    folder_out,
+    json_option,
+    note,
+    print_json,
+    print_table,
+    progress,
+    timeout_option,
+)
 
 if TYPE_CHECKING:
     from vidsal.benchmark.evaluation.results.store import Run
@@ -64,6 +76,8 @@ if TYPE_CHECKING:
     help="Score only the frames that this run scored (its folder), or that a file lists: STIMULUS, tab, FRAME.",
 )
 @click.option("--with-frames-only", is_flag=True, help="Cover only stimuli whose frames are here.")
+@timeout_option
+@fail_fast_option
 @click.option("--fresh", is_flag=True, help="Forget the unfinished work of an earlier call instead of resuming it.")
 @json_option
 def run(
@@ -84,12 +98,15 @@ def run(
     limit: int | None,
     frames_of: Path | None,
     with_frames_only: bool,
+    timeout_s: float,
+    fail_fast: bool,
     fresh: bool,
     as_json: bool,
 ) -> None:
     """Run MODEL (a registered name, or path/to/file.py:Class) over a release and score it."""
     from vidsal.benchmark import protocols
     from vidsal.benchmark.evaluation.run import Settings, run as score_run, with_frames_of, with_threads
+    from vidsal.guarded import ready
     from vidsal.loaders.release.release import load
     from vidsal.models import parse_spec
 
@@ -97,7 +114,6 @@ def run(
     settings = with_frames_of(with_threads(settings, threads), frames_of)
     release = load(folder, None if split == "all" else split, frames=frames)
     spec = parse_spec(model, checkpoint, device, options, fit)
-    made = spec()
     command = _command(
         model,
         folder,
@@ -113,19 +129,19 @@ def run(
         frames_of,
         with_frames_only,
     )
-    record = spec.record(made, command)
-    partial = out / ".partial"
-    with progress(f"{model} on {release.id}", "stimulus") as step:
+    with ready(spec, command, workers, timeout_s) as made, progress(f"{model} on {release.id}", "stimulus") as step:
         result = score_run(
-            (lambda: made) if workers == 1 else spec,
-            record,
+            made.make,
+            made.record,
             release,
             settings,
-            partial=partial,
+            partial=out / ".partial",
             workers=workers,
             fresh=fresh,
             progress=step,
             note=note,
+            children=made.children,
+            fail_fast=fail_fast,
         ).save(out)
     report(result, as_json)
 

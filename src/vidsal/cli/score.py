@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import any_path, echo, fit_option, folder_out, json_option, note, progress
+from .output import any_path, fit_option, folder_out, json_option, note, progress
 from .run import report
 
 if TYPE_CHECKING:

@@ -1,0 +1,229 @@
+"""Child processes that do tasks for this one. One that dies, hangs or ends itself costs its task, and is told apart.
+
+A child that was killed by a signal (a crash of native code, or the machine's memory was full) is replaced and its task
+tried once more; one that ended itself, or hung, would do so again. What a child prints goes to stderr.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import sys
+import time
+import traceback
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from multiprocessing import connection, get_context
+from types import TracebackType
+from typing import Any, Self
+
+from vidsal.loaders.errors import BadData, VidsalError
+from vidsal.loaders.io.workers import attend
+
+Task = tuple[Callable[..., Any], tuple[Any, ...]]
+"""A function and its arguments; picklable, as its answer must be."""
+
+_LOOK_S = 0.5  # how often a child is looked at that says nothing
+_RULE = "a predictor raises an error, it does not end the program"
+_LEAVE_S = 1.0  # how long a child may take to end when it is no longer needed
+
+
+class ChildFault(BadData):
+    """A child process ended, was killed or hung before it answered."""
+
+
+class Children:
+    """Up to `count` processes, started when there is work and ended with this object.
+
+    Attributes:
+        count: how many at once.
+        timeout_s: how long a child may show no sign of life while it is `busy`; None = for ever.
+    """
+
+    def __init__(self, count: int = 1, timeout_s: float | None = None) -> None:
+        self.count = count
+        self.timeout_s = timeout_s
+        self._free: list[_Child] = []
+        self._working: dict[_Child, int] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for child in self._working:
+            child.kill()
+        for child in self._free:
+            child.leave()
+        self._free.clear()
+        self._working.clear()
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Do one task and return its answer.
+
+        Raises:
+            ChildFault: the child did not answer; what the task raises comes out as it is.
+        """
+        ((_, answer),) = self.each([(function, arguments)])
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    def each(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
+        """Do tasks at once, begun in their order; yield the number of each and its answer, or its error."""
+        waiting = deque(range(len(tasks)))
+        tries: Counter[int] = Counter()
+        while waiting or self._working:
+            while waiting and len(self._working) < self.count:
+                number = waiting.popleft()
+                child = self._free.pop() if self._free else _Child()
+                self._working[child] = number
+                tries[number] += 1
+                child.give(tasks[number])
+            pipes = [child.pipe for child in self._working]
+            ready = set(connection.wait(pipes, timeout=min(_LOOK_S, self.timeout_s or _LOOK_S)))
+            for child, number in list(self._working.items()):
+                if child.pipe in ready or not child.process.is_alive():
+                    answer = child.answer()
+                    if isinstance(answer, _Killed) and tries[number] == 1:
+                        waiting.appendleft(number)
+                        child.kill()
+                        del self._working[child]
+                        continue
+                elif self.timeout_s and child.silent_s() > self.timeout_s:
+                    answer = ChildFault(
+                        f"no sign of life for {self.timeout_s:g} s of one frame, so its process was ended; --timeout "
+                        "SECONDS gives it more"
+                    )
+                else:
+                    continue
+                del self._working[child]
+                if isinstance(answer, ChildFault):
+                    child.kill()
+                else:
+                    self._free.append(child)
+                yield number, answer
+
+
+class _Killed(ChildFault):
+    """A signal ended the child."""
+
+
+class _Child:
+    """One process, which does one task at a time."""
+
+    def __init__(self) -> None:
+        context = get_context("spawn")
+        self.pipe, other = context.Pipe()
+        self._since = context.RawValue("d", 0.0)
+        self.process = context.Process(target=_serve, args=(other, self._since), name="vidsal-child")
+        self.process.start()
+        other.close()
+
+    def give(self, task: Task) -> None:
+        with suppress(BrokenPipeError):  # it is dead, which `answer` will say
+            self.pipe.send(task)
+
+    def silent_s(self) -> float:
+        """How long it has been busy without a sign of life."""
+        since = float(self._since.value)
+        return time.monotonic() - since if since else 0.0
+
+    def answer(self) -> Any:
+        """What it answers, or what became of it."""
+        try:
+            if self.pipe.poll():
+                return self.pipe.recv()
+        except (EOFError, OSError):
+            pass  # it died; below is said how
+        except Exception as error:  # of a class that only the child knows
+            return ChildFault(f"its process answered what cannot be read here ({type(error).__name__}: {error})")
+        self.process.join(_LEAVE_S)
+        code = self.process.exitcode
+        if code is None or code >= 0:
+            how = "closed its pipe" if code is None else f"ended itself with exit code {code}"
+            return ChildFault(f"its process {how}: {_RULE}")
+        return _Killed(
+            f"its process was killed twice by {_name_of(-code)} (a crash of native code, or the memory was full: fewer "
+            "--workers need less)"
+        )
+
+    def kill(self) -> None:
+        """End it, if it has not ended."""
+        self.process.kill()
+        self.process.join()
+        self.pipe.close()
+
+    def leave(self) -> None:
+        """Let it end, or end it."""
+        self.pipe.close()
+        self.process.join(_LEAVE_S)
+        self.process.kill()
+        self.process.join()
+
+
+def _name_of(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+_clock: Any = None
+"""In a child: since when it has been busy; 0 = it is not."""
+
+
+def busy(grace_s: float = 0.0) -> None:
+    """Say in a child that somebody's code begins to work now, or still does: the time of a frame begins here.
+
+    Args:
+        grace_s: how much longer than a frame it may take.
+    """
+    if _clock is not None:
+        _clock.value = time.monotonic() + grace_s
+
+
+def idle() -> None:
+    """Say in a child that somebody's code is not at work."""
+    if _clock is not None:
+        _clock.value = 0.0
+
+
+def _serve(pipe: connection.Connection, clock: Any) -> None:
+    global _clock
+    _clock = clock
+    attend()
+    sys.stdout = sys.stderr
+    os.dup2(2, 1)
+    while True:
+        try:
+            function, arguments = pipe.recv()
+        except EOFError:
+            return
+        try:
+            answer = function(*arguments)
+        except BaseException as error:  # also what ends a program: the other process decides
+            answer = _portable(error)
+        idle()
+        try:
+            pipe.send(answer)
+        except Exception as error:
+            pipe.send(BadData(f"its answer cannot be sent between processes ({type(error).__name__}: {error})"))
+
+
+def _portable(error: BaseException) -> BaseException:
+    """An error that another process can read, with its place if it is unexpected."""
+    if not isinstance(error, Exception):
+        return ChildFault(f"it raised {type(error).__name__}({error}): {_RULE}")
+    if not isinstance(error, VidsalError):
+        error.add_note("in a child process:\n" + "".join(traceback.format_exception(error)))
+    try:
+        pickle.loads(pickle.dumps(error))  # noqa: S301  our own bytes
+    except Exception:
+        return (
+            BadData(str(error)) if isinstance(error, VidsalError) else RuntimeError(f"{type(error).__name__}: {error}")
+        )
+    return error

@@ -1,0 +1,147 @@
+"""A class of one's own in a child process: it may end, crash or hang, and the command line lives on to say so."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, fields, replace
+from typing import Any, cast
+
+from vidsal.benchmark.conformance import Finding, check as check_conformance
+from vidsal.benchmark.evaluation.children import ChildFault, Children, busy, idle
+from vidsal.benchmark.evaluation.pool import Maker, Model
+from vidsal.benchmark.evaluation.run import ModelRecord
+from vidsal.benchmark.predictor import ModelInfo, Prediction, Predictor, StimulusInfo
+from vidsal.loaders.records import Frame
+
+from .models import ModelSpec
+
+_MAKING_S = 600.0
+"""How much longer than a frame a model may take to be made: libraries and weights are read."""
+
+_made: list[tuple[ModelSpec, Predictor]] = []
+"""In a child: the model that was described, until it is wanted."""
+
+
+class Guarded:
+    """A predictor that shows signs of life: each frame that it takes, and each prediction that it gives."""
+
+    def __init__(self, model: Predictor) -> None:
+        self._model = model
+        self.info = model.info
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)
+
+    def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
+        """Yield what the model predicts."""
+        busy()
+        try:
+            for prediction in self._model.predict(_shown(frames), stimulus):
+                idle()
+                yield prediction
+                busy()
+        finally:
+            idle()
+
+
+def _shown(frames: Iterator[Frame]) -> Iterator[Frame]:
+    """Hand frames on; the time to read them is not the model's."""
+    idle()
+    for frame in frames:
+        busy()
+        yield frame
+        idle()
+    busy()
+
+
+@dataclass(frozen=True)
+class GuardedSpec:
+    """Makes a class of one's own in a child process; picklable."""
+
+    spec: ModelSpec
+
+    def __call__(self) -> Guarded:
+        """Make the model, or take the one that was made to be described."""
+        if _made and _made[0][0] == self.spec:
+            return Guarded(_made.pop()[1])
+        return Guarded(_make(self.spec))
+
+
+def _make(spec: ModelSpec) -> Predictor:
+    busy(_MAKING_S)
+    try:
+        return cast(Predictor, spec())
+    finally:
+        idle()
+
+
+def _describe(spec: ModelSpec, command: str | None) -> ModelRecord:
+    model = _make(spec)
+    _made[:] = [(spec, model)]
+    record = spec.record(model, command)
+    plain = ModelInfo(**{f.name: getattr(record.info, f.name) for f in fields(ModelInfo)})
+    return replace(record, info=plain)  # its class may be known in the child only
+
+
+def _check(spec: ModelSpec) -> list[Finding]:
+    return check_conformance(GuardedSpec(spec))
+
+
+@dataclass(frozen=True)
+class Ready:
+    """A model of the command line, and where it works.
+
+    Attributes:
+        record: what a result says of it.
+        make: makes it in each process.
+        model: the model, where it is in this process.
+        children: the processes of a class of one's own; None for a model of ours.
+    """
+
+    record: ModelRecord
+    make: Maker
+    model: Model | None = None
+    children: Children | None = None
+
+
+@contextmanager
+def ready(spec: ModelSpec, command: str | None, workers: int, timeout_s: float) -> Iterator[Ready]:
+    """Make a model of ours here, or a class of one's own in a child process, and say what a result says of it.
+
+    Args:
+        spec: the model.
+        command: the command that repeats the run.
+        workers: processes that will do the work.
+        timeout_s: how long a class of one's own may take for a frame.
+
+    Raises:
+        BadData: it cannot be made, or its process died; WrongUse: it is no predictor.
+    """
+    if not spec.own_class:
+        model = spec()
+        yield Ready(spec.record(model, command), spec if workers > 1 else (lambda: model), model)
+        return
+    with Children(workers, timeout_s) as children:
+        record = _called(spec, children, _describe, spec, command)
+        yield Ready(record, GuardedSpec(spec), children=children)
+
+
+def check(spec: ModelSpec, timeout_s: float) -> list[Finding]:
+    """Check whether a model conforms, a class of one's own in a child process.
+
+    Raises:
+        BadData: it cannot be made, or its process died.
+    """
+    if not spec.own_class:
+        return check_conformance(spec)
+    with Children(1, timeout_s) as children:
+        findings: list[Finding] = _called(spec, children, _check, spec)
+    return findings
+
+
+def _called(spec: ModelSpec, children: Children, function: Callable[..., Any], *arguments: Any) -> Any:
+    try:
+        return children.call(function, *arguments)
+    except ChildFault as fault:
+        raise ChildFault(f"{spec.name}: {fault}") from fault

@@ -1,0 +1,122 @@
+"""A child process that dies, hangs or ends itself is told apart from one that answers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from vidsal.benchmark.evaluation.children import ChildFault, Children, busy, idle
+from vidsal.loaders.errors import UnknownName
+
+
+def double(value: int) -> int:
+    return 2 * value
+
+
+def end(how: str, value: int = 0) -> Any:
+    """Let this process end in one of many ways."""
+    if how == "os._exit":
+        os._exit(value)
+    if how == "sys.exit":
+        sys.exit(value)
+    if how == "kill":
+        os.kill(os.getpid(), value)
+    if how == "interrupt":
+        raise KeyboardInterrupt
+    if how == "unknown":
+        raise UnknownName("thing", "a", ["b", "abc"])
+    if how == "local":
+
+        class Local(Exception):
+            pass
+
+        raise Local("only here")
+    if how == "answer":
+        return lambda: None
+    raise OSError(f"boom {how}")
+
+
+def once(folder: Path, number: int) -> int:
+    """Die of a signal the first time, then answer."""
+    mark = folder / str(number)
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGSEGV)
+    return number
+
+
+def hang(working: bool) -> str:
+    if working:
+        busy()
+    time.sleep(1.0)
+    idle()
+    return "late"
+
+
+def speak() -> str:
+    sys.stdout.write("a model prints\n")
+    os.write(1, b"and so does C\n")
+    return "answer"
+
+
+@pytest.fixture(scope="module")
+def one() -> Iterator[Children]:
+    with Children(1, timeout_s=0.4) as children:
+        yield children
+
+
+@pytest.mark.parametrize(
+    ("how", "value", "error", "message"),
+    [
+        ("os._exit", 0, ChildFault, "ended itself with exit code 0"),
+        ("os._exit", 7, ChildFault, "ended itself with exit code 7"),
+        ("sys.exit", 0, ChildFault, r"raised SystemExit\(0\)"),
+        ("interrupt", 0, ChildFault, "raised KeyboardInterrupt"),
+        ("kill", signal.SIGKILL, ChildFault, "killed twice by SIGKILL"),
+        ("unknown", 0, UnknownName, "unknown thing 'a'; did you mean 'abc'"),
+        ("local", 0, RuntimeError, "Local: only here"),
+        ("answer", 0, ValueError, "its answer cannot be sent"),
+        ("else", 0, OSError, "boom else"),
+    ],
+)
+def test_an_end_is_told_and_the_next_task_is_done(
+    one: Children, how: str, value: int, error: type[Exception], message: str
+) -> None:
+    with pytest.raises(error, match=message):
+        one.call(end, how, value)
+    assert one.call(double, 4) == 8
+
+
+def test_who_died_of_a_signal_is_tried_once_more(tmp_path: Path) -> None:
+    with Children(2) as children:
+        found = dict(children.each([(once, (tmp_path, n)) for n in range(2)]))
+    assert found == {0: 0, 1: 1}
+
+
+def test_a_child_that_is_busy_has_its_time_and_one_that_waits_has_all(one: Children) -> None:
+    with pytest.raises(ChildFault, match=r"no sign of life for 0\.4 s"):
+        one.call(hang, True)
+    assert one.call(hang, False) == "late"
+
+
+def test_what_a_child_prints_is_no_result(one: Children, capfd: pytest.CaptureFixture[str]) -> None:
+    with Children() as children:
+        assert children.call(speak) == "answer"
+    said = capfd.readouterr()
+    assert said.out == ""
+    assert "a model prints" in said.err
+    assert "and so does C" in said.err
+
+
+def test_no_child_is_left(tmp_path: Path) -> None:
+    with Children() as children:
+        pid = children.call(os.getpid)
+    with pytest.raises(ProcessLookupError):
+        os.kill(pid, 0)
