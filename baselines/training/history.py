@@ -33,11 +33,11 @@ class History:
         """Add a line; numbers that are not finite become null."""
         text = json.dumps({k: _finite(v) for k, v in entry.items()}, sort_keys=True)
         self._file.write(text.encode("utf-8") + b"\n")
+        self._file.flush()  # whoever looks on sees every step
         self.lines += 1
 
     def sync(self) -> None:
         """Bring the lines onto the disk, before the state that counts them."""
-        self._file.flush()
         os.fsync(self._file.fileno())
 
     def close(self) -> None:
