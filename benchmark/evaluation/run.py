@@ -38,12 +38,14 @@ from ..model_card import faults_in_words
 from ..predictor import ModelInfo, Predictor
 from ..scoring import truth_cache
 from ..scoring.kernels.available import kernels
+from ..statistics import seed_of
 from .children import Children
 from .coverage import cover, expected_elsewhere
 from .pool import Job, Maker, Model as Model, default_threads, limit_torch, versions, work
 from .results.aggregate import Summary, summarize
+from .results.intervals import with_intervals
 from .results.schema import CoverageRecord, ScoredModel
-from .results.scored_frames import by_frame
+from .results.scored_frames import by_frame, pairs_digest, scored_pairs
 from .results.store import Run, make_record, now, rows_digest, stimuli_digest
 from .selection import FrameSelection, select_frames
 from .split_negatives import SplitNegatives, split_negatives
@@ -403,6 +405,8 @@ def _finish(
     summary = summarize(rows, protocol.metrics, protocol.average)
     recipe = settings.recipe or data.default_truth
     stimuli = _stimulus_table(summary.stimuli, data)
+    covered = by_frame(coverage, rows, expected_elsewhere(data, coverage.scored))
+    metrics = with_intervals(summary.metrics, stimuli.to_pandas(), seed_of(pairs_digest(scored_pairs(rows))))
     record = make_record(
         {
             "release": {k: data.record[j] for k, j in _RELEASE.items()},
@@ -410,9 +414,9 @@ def _finish(
             "protocol": {**protocol.to_dict(), "digest": protocol.digest},
             "model": model.card().model_dump(),
             "truth": {"recipe": recipe, **data.record["truth"]["recipes"][recipe], "points": model.points},
-            "coverage": by_frame(coverage, rows, expected_elsewhere(data, coverage.scored)).model_dump(),
+            "coverage": covered.model_dump(),
             "counts": summary.counts.model_dump(),
-            "metrics": {label: metric.model_dump() for label, metric in summary.metrics.items()},
+            "metrics": {label: metric.model_dump() for label, metric in metrics.items()},
             "suspicious": _suspicious(rows, notes.values(), summary, model),
             "gaze_points": _gaze_record({stimulus_id: _gaze_of(n) for stimulus_id, n in notes.items()}),
             "input_digest": key,

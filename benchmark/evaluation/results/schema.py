@@ -212,7 +212,12 @@ class CountsRecord(_Part):
 
 
 class MetricRecord(_Part):
-    """Both means of a metric, None where no frame defines it, and why."""
+    """Both means of a metric, None where no frame defines it, and why.
+
+    Attributes:
+        low, high: 95 % interval of `mean_stimuli`, see docs/statistics.md; None where there is none.
+        note: why there is none; a result of before intervals were kept says nothing.
+    """
 
     id: str
     mean: float | None
@@ -220,6 +225,9 @@ class MetricRecord(_Part):
     mean_frames: float | None
     n: int
     reason: str | None = None
+    low: float | None = None
+    high: float | None = None
+    note: str | None = None
 
 
 class RunRecord(_Part):

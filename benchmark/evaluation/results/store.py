@@ -82,9 +82,11 @@ class Run:
         return read_record(self.record, "run.json")
 
     def summary(self) -> pd.DataFrame:
-        """Return one row a metric: `mean` (as the protocol averages), `mean_stimuli`, `mean_frames`, `n`, `reason`."""
+        """Return one row a metric: `mean` (as the protocol averages), `mean_stimuli`, its 95 % interval `low`, `high`,
+        `mean_frames`, `n`, `reason` for values of conventions, `note` where there is no interval.
+        """
         found = self.record["metrics"]
-        rows = {label: {k: found[label][k] for k in _SUMMARY} for label in self.metrics}
+        rows = {label: {k: found[label].get(k) for k in _SUMMARY} for label in self.metrics}
         return pd.DataFrame.from_dict(rows, orient="index", columns=list(_SUMMARY))
 
     @property
@@ -131,7 +133,7 @@ def _folder_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._+-]", "_", re.sub(r"^[.]", "_", text)) or "_"
 
 
-_SUMMARY = ("mean", "mean_stimuli", "mean_frames", "n", "reason")
+_SUMMARY = ("mean", "mean_stimuli", "low", "high", "mean_frames", "n", "reason", "note")
 
 
 def make_record(content: Mapping[str, Any]) -> dict[str, Any]:

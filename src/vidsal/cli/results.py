@@ -1,4 +1,4 @@
-"""`vidsal results`: list, show, verify, merge, withdraw."""
+"""`vidsal results`: list, show, verify, merge, withdraw; compare, why and rescore have modules of their own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from .output import any_path, echo, folder_out, json_option, print_json, print_table
+from .results_compare import compare
+from .results_rescore import rescore
+from .results_why import why
 from .run import report
 
 if TYPE_CHECKING:
@@ -17,6 +20,11 @@ if TYPE_CHECKING:
 @click.group()
 def results() -> None:
     """Runs on disk."""
+
+
+results.add_command(compare)
+results.add_command(why)
+results.add_command(rescore)
 
 
 @results.command("list")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -208,10 +208,22 @@ def report(result: Run, as_json: bool) -> None:
         m = record["metrics"][name]
         rows.append((name, _number(m["mean_stimuli"]), _number(m["mean_frames"]), m["n"], m["reason"] or ""))
     print_table(rows, ("metric", "mean of stimuli", "mean of frames", "frames", "reason"))
+    _report_intervals(record["metrics"])
     if "gaze_points" in record:
         print_table([(n, _number(v)) for n, v in record["gaze_points"]["mean"].items()], ("as positions", "mean"))
     if result.folder:
         echo(f"-> {result.folder}")
+
+
+def _report_intervals(metrics: dict[str, Any]) -> None:
+    """Print the 95 % intervals of the means, and on stderr why a metric has none."""
+    ends = [(name, m["low"], m["high"]) for name, m in metrics.items() if m.get("low") is not None]
+    if ends:
+        print_table(ends, ("95 % interval", "low", "high"))
+    absent = [m["note"] for m in metrics.values() if m.get("note")]
+    for text in dict.fromkeys(absent):
+        count = absent.count(text)
+        echo(f"no interval: {text}" + (f" ({count} metrics)" if count > 1 else ""), err=True)
 
 
 def _number(value: float | None) -> float:

@@ -78,9 +78,9 @@ def test_the_same_seed_gives_the_same_interval_in_any_order(rng: Rng) -> None:
 
 def test_the_draws_never_change() -> None:
     """A result that is stored today must be found again by every later version."""
-    assert cluster_bootstrap(np.sqrt(np.arange(10.0)), range(10), seed=seed_of("0123456789abcdef" * 4)) == pytest.approx(
-        FROZEN, rel=1e-9
-    )
+    assert cluster_bootstrap(
+        np.sqrt(np.arange(10.0)), range(10), seed=seed_of("0123456789abcdef" * 4)
+    ) == pytest.approx(FROZEN, rel=1e-9)
 
 
 FROZEN = (1.0699550426880504, 2.4635891370985257)
