@@ -138,7 +138,9 @@ def of_encoding(a: RunRecord, b: RunRecord) -> Iterator[Cause]:
         return
     makes_8_bit = all(r.protocol.encoding == "uint8" for r in (a, b))
     forms = [text for text in (one, other) if "8-bit" in text or "video" in text]
-    if makes_8_bit:
+    if all(text.startswith(("scored as predicted", "npz, float32")) for text in (one, other)):
+        effect = "none where the model's own maps are float32"
+    elif makes_8_bit:
         effect = "little: the protocol makes 8-bit maps of all predictions"
     elif forms and not all("logarithm" in text for text in forms):
         effect = (
