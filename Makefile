@@ -63,7 +63,7 @@ docs: $(VENV)/docs ## Write the generated tables again and build the documentati
 	@echo "open build/docs/index.html"
 
 figures: $(VENV)/installed ## Measure and draw the figures of the documentation again
-	@$(BIN)/python docs/figures/why_scores_differ.py
+	@$(BIN)/python docs/figures/why_scores_differ.py && $(BIN)/python docs/figures/measure_statistics.py
 
 build: $(VENV)/installed ## Build the wheel
 	@$(BIN)/python -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir build/dist .

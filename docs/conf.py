@@ -41,8 +41,8 @@ suppress_warnings = ["misc.highlighting_failure"]
 
 REFERENCE = HERE / "reference"
 GUIDES = {
-    "Tutorials": ["score_my_model", "using_the_data", "keep_a_score_in_ci", "results"],
-    "Explanations": ["why_scores_differ", "data_sets", "models", "protocols", "architecture"],
+    "Tutorials": ["score_my_model", "using_the_data", "train_a_model", "keep_a_score_in_ci", "results"],
+    "Explanations": ["why_scores_differ", "statistics", "data_sets", "models", "protocols", "architecture"],
 }
 """Pages in the order of the side bar; others follow by name."""
 ROOMS = {"data_sets": "Data sets", "models": "Models", "metrics": "Metrics", "protocols": "Protocols", "api": "Python"}

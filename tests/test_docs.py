@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 FIGURES = DOCS / "figures"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
-SCRIPTS = ("why_scores_differ", "reference_tables", "reference_pages", "board")
+SCRIPTS = ("why_scores_differ", "measure_statistics", "reference_tables", "reference_pages", "board")
 
 
 def page_id(page: Path) -> str:
@@ -180,7 +180,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 def test_every_page_and_picture_is_reached() -> None:
     reached = {(p.parent / link.partition("#")[0]).resolve() for p in PAGES for link in links(p)}
-    for path in [*DOCS.glob("*.md"), *(DOCS / "images").iterdir(), FIGURES / "why_scores_differ.csv"]:
+    for path in [*DOCS.glob("*.md"), *(DOCS / "images").iterdir(), *FIGURES.glob("*.csv")]:
         assert path in reached or path.name == "index.md", f"no page links to {path.name}"
 
 
@@ -227,6 +227,34 @@ def test_blocks_must_fit_their_page(figures: dict[str, ModuleType]) -> None:
     assert figures["generated_blocks"].table(("a", "b"), [("x|y", 1)], " r") == (
         "| a | b |\n| :-- | --: |\n| x\\|y | 1 |"
     )
+
+
+# Statistics
+
+
+def test_tables_of_the_simulations_are_those_of_the_csv(figures: dict[str, ModuleType]) -> None:
+    script = figures["measure_statistics"]
+    text = (DOCS / "statistics.md").read_text(encoding="utf-8")
+    fresh = figures["generated_blocks"].filled(text, script.blocks(script.read()))
+    assert text == fresh, "out of date: run `python docs/figures/measure_statistics.py --write-only`"
+
+
+def test_intervals_keep_their_word_in_the_simulations(figures: dict[str, ModuleType]) -> None:
+    script = figures["measure_statistics"]
+    share = {
+        row[1]: row[4] for row in script.read() if (row[0], row[2], row[3]) == ("coverage", script.METHODS[2], "40")
+    }
+    for kind in ("normal", "gamma, shape 2", "exponential", "lognormal, sigma 0.5", script.UNEQUAL):
+        assert 0.93 < share[kind] < 0.97
+    assert share[script.APART] < 0.75
+
+
+@pytest.mark.slow
+def test_simulations_are_made_again(figures: dict[str, ModuleType]) -> None:
+    script = figures["measure_statistics"]
+    before = {row[:4]: row[4] for row in script.read()}
+    for row in script.false_positives():
+        assert row[4] == pytest.approx(before[row[:4]], abs=1e-3)
 
 
 # Why scores differ

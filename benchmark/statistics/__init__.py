@@ -8,8 +8,8 @@ how far they keep what they promise.
 
 from __future__ import annotations
 
-from .attributes import by_attribute
-from .gap import gap_share
+from .attributes import AttributeScore, by_attribute
+from .gap import Share, gap_share
 from .intervals import Interval, cluster_bootstrap, intervals
 from .multiple import holm
 from .paired import Difference, paired_difference
@@ -18,8 +18,10 @@ from .resamples import seed_of
 from .sign_flips import sign_flip_test, smallest_p
 
 __all__ = [
+    "AttributeScore",
     "Difference",
     "Interval",
+    "Share",
     "by_attribute",
     "cluster_bootstrap",
     "gap_share",

@@ -31,6 +31,11 @@ API = {
         *("score_frame", "prepare_truth", "FrameScores", "FrameTruth", "Negatives"),
         *("ModelInfo", "Prediction", "Predictor", "StimulusInfo", "Protocol", "protocol"),
     ),
+    "vidsal.benchmark.statistics": (
+        *("cluster_bootstrap", "intervals", "Interval", "sign_flip_test", "smallest_p", "paired_difference"),
+        *("Difference", "holm", "rank_intervals", "indistinguishable", "gap_share", "Share", "by_attribute"),
+        *("AttributeScore", "seed_of"),
+    ),
     "vidsal.baselines": ("build_module", "load_model"),
 }
 """The public names, by the module from which they are imported."""
