@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
+from itertools import islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -253,7 +254,7 @@ def test_intervals_keep_their_word_in_the_simulations(figures: dict[str, ModuleT
 def test_simulations_are_made_again(figures: dict[str, ModuleType]) -> None:
     script = figures["measure_statistics"]
     before = {row[:4]: row[4] for row in script.read()}
-    for row in script.false_positives():
+    for row in islice(script.false_positives(), 6):  # of 6 and 10 groups
         assert row[4] == pytest.approx(before[row[:4]], abs=1e-3)
 
 

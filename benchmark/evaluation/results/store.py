@@ -83,7 +83,7 @@ class Run:
 
     def summary(self) -> pd.DataFrame:
         """Return one row a metric: `mean` (as the protocol averages), `mean_stimuli`, its 95 % interval `low`, `high`,
-        `mean_frames`, `n`, `reason` for values of conventions, `note` where there is no interval.
+        `mean_frames`, `n`, and `reason` for values of conventions. run.json has a `note` where there is no interval.
         """
         found = self.record["metrics"]
         rows = {label: {k: found[label].get(k) for k in _SUMMARY} for label in self.metrics}
@@ -133,7 +133,7 @@ def _folder_name(text: str) -> str:
     return re.sub(r"[^A-Za-z0-9._+-]", "_", re.sub(r"^[.]", "_", text)) or "_"
 
 
-_SUMMARY = ("mean", "mean_stimuli", "low", "high", "mean_frames", "n", "reason", "note")
+_SUMMARY = ("mean", "mean_stimuli", "low", "high", "mean_frames", "n", "reason")
 
 
 def make_record(content: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -99,7 +100,7 @@ def show(what: str, folder: Path, as_json: bool) -> None:
     else:
         found = of_model(_read(folder, strict=False)[0], what, folder)
     if as_json:
-        shown = [{**run.record, "folder": str(run.folder)} for run in found]
+        shown = [{**run.record, "folder": str(run.folder), **_by_attribute(run)} for run in found]
         print_json(shown[0] if len(shown) == 1 else shown)
         return
     for run in found:
@@ -107,6 +108,27 @@ def show(what: str, folder: Path, as_json: bool) -> None:
             by = f" by {notice.by[:12]}" if notice.by else ""
             echo(f"{notice.kind}{by} on {notice.time[:10]}: {notice.reason}")
         report(run, as_json)
+        _report_attributes(run)
+
+
+def _by_attribute(run: Run) -> dict[str, Any]:
+    """The scores of the stimuli that share an attribute, as JSON says them; nothing where none has one."""
+    from vidsal.benchmark.evaluation.results.attributes import attribute_scores
+
+    found = attribute_scores(run)
+    told = {name: {label: asdict(s) for label, s in scores.items()} for name, scores in found.items()}
+    return {"by_attribute": told} if told else {}
+
+
+def _report_attributes(run: Run) -> None:
+    from vidsal.benchmark.evaluation.results.attributes import attribute_scores
+
+    rows = [
+        (name, max(s.interval.stimuli for s in scores.values()), *(scores[label].mean for label in run.metrics))
+        for name, scores in attribute_scores(run).items()
+    ]
+    if rows:
+        print_table(rows, ("attribute", "stimuli", *run.metrics))
 
 
 @results.command()

@@ -15,6 +15,7 @@ import vidsal
 from vidsal.benchmark.evaluation.explain.effects import bonus_of_auc, expected
 from vidsal.benchmark.evaluation.explain.why import why, why_reported
 from vidsal.benchmark.evaluation.results.aggregate import summarize
+from vidsal.benchmark.evaluation.results.attributes import attribute_scores
 from vidsal.benchmark.evaluation.results.differences import compare, open_run
 from vidsal.benchmark.evaluation.results.intervals import with_intervals
 from vidsal.benchmark.evaluation.results.ranking import rank
@@ -106,6 +107,21 @@ def test_intervals_say_why_there_is_none(runs: dict[str, Run]) -> None:
     assert found["A"].note == "2 groups of stimuli; an interval needs at least 5"
     assert found["B"].note == "infinite for 1 of 4 stimuli"
     assert found["A"].low is found["B"].high is None
+
+
+def test_scores_by_attribute_are_means_of_their_stimuli(runs: dict[str, Run]) -> None:
+    run = runs["center_prior"]
+    stimuli = run.stimuli.assign(attributes=[["day"] if i < 6 else ["night", "rain"] for i in range(7)])
+    stimuli.loc[6, "KLD"] = np.inf
+    table = pa.Table.from_pandas(stimuli, preserve_index=False)
+    found = attribute_scores(Run(run.record, run.frame_table, table))
+    assert list(found) == ["day", "night", "rain"]
+    nss = found["day"]["NSS"]
+    assert nss.mean == pytest.approx(run.stimuli["NSS"][:6].mean())
+    assert nss.interval.low < nss.mean < nss.interval.high  # type: ignore[operator]
+    assert found["night"]["NSS"].interval.note == "1 group of stimuli; an interval needs at least 5"
+    assert found["rain"]["KLD"].mean is None
+    assert attribute_scores(run) == {}
 
 
 def test_a_known_difference_is_found(runs: dict[str, Run]) -> None:
