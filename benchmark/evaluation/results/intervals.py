@@ -25,5 +25,11 @@ def with_intervals(metrics: Mapping[str, MetricRecord], stimuli: pd.DataFrame, s
     out = {}
     for (label, metric), interval, count in zip(metrics.items(), found, infinite, strict=True):
         note = f"infinite for {count} of {len(stimuli)} stimuli" if count else interval.note
-        out[label] = metric.model_copy(update={"low": interval.low, "high": interval.high, "note": note})
+        ends = {"low": _rounded(interval.low), "high": _rounded(interval.high)}
+        out[label] = metric.model_copy(update={**ends, "note": note})
     return out
+
+
+def _rounded(value: float | None) -> float | None:
+    """Ten digits: the last ones of a sum hang on the machine that adds, and a result is equal to the byte on all."""
+    return None if value is None else float(f"{value:.10g}")
