@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadData
-from ..records import Frame
+from ..records import Frame, UInt8Image
 from .avi_chunks import null_chunks_at_end
 from .display_matrix import UPRIGHT, turn_of
 from .video_times import frame_rate_of, frames_at
@@ -89,6 +89,16 @@ def probe(path: Path) -> VideoFacts:
     return VideoFacts(frames, *size, fps, tuple(notes), (turn.remark,) if turn.remark else ())
 
 
+def rgb_of(picture: Any) -> UInt8Image:
+    """Return the pixels of a decoded picture of PyAV: uint8, shape (height, width, 3), as stored.
+
+    On one thread: a picture that is left over may be freed in a forked process, as a DataLoader's worker is, and
+    freeing a pool of threads that did not come along with the fork waits for ever.
+    """
+    rgb: UInt8Image = picture.to_ndarray(format="rgb24", threads=1)
+    return rgb
+
+
 def read(path: Path) -> Iterator[Frame]:
     """Yield the frames in presentation order.
 
@@ -114,7 +124,7 @@ def read(path: Path) -> Iterator[Frame]:
                     time_s = index * step
                 else:
                     time_s = (picture.pts - start) * stream.time_base
-                last = Frame(index, float(time_s * 1000), turn_of(picture).apply(picture.to_ndarray(format="rgb24")))
+                last = Frame(index, float(time_s * 1000), turn_of(picture).apply(rgb_of(picture)))
                 yield last
         except av.error.FFmpegError as error:
             done = 0 if last is None else last.index + 1

@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vidsal.loaders.errors import BadData
+from vidsal.loaders.formats.video import rgb_of
 
 from ...metrics.maps import Map
 from ...prefetch import prefetch_items
@@ -188,7 +189,7 @@ def _map_of(picture: Any, where: str, *, gray: bool, lossy: bool) -> Map:
     form = picture.format
     tolerance = ROUNDING if lossy else 0
     if form.name in _RGB:
-        return gray_of(picture.to_ndarray(format="rgb24"), where, tolerance=tolerance)
+        return gray_of(rgb_of(picture), where, tolerance=tolerance)
     bits = form.components[0].bits
     luma = _plane(picture, 0, bits)
     if gray or form.name.startswith("gray"):

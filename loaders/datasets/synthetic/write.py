@@ -163,7 +163,7 @@ def _write_video(file: Path, scene: Scene, frames: Iterable[UInt8Image]) -> None
         stream.width, stream.height, stream.pix_fmt = scene.width, scene.height, "bgr0"
         stream.codec_context.thread_count = 1
         for number, rgb in enumerate(frames):
-            frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="bgr0")
+            frame = av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="bgr0", threads=1)
             frame.pts, frame.time_base = number, 1 / scene.fps
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
