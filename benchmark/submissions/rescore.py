@@ -89,6 +89,7 @@ def rescore(
                 recipe=record.truth.recipe,
                 with_frames_only=coverage.with_frames_only,
                 limit=len(coverage.scored) if coverage.left_out_by_limit else None,
+                frames_of=run.folder if coverage.frames_of else None,
                 workers=workers,
                 partial_folder=out / ".partial",
                 command=command,
@@ -100,17 +101,9 @@ def rescore(
 
 def _key(record: RunRecord) -> tuple[Any, ...]:
     """What makes two results the same scoring; the protocol is last."""
-    submission = record.model.submission or {}
-    coverage = record.coverage
-    frames = (coverage.scored, coverage.with_frames_only)
-    return (
-        submission.get("digest"),
-        record.release.digest,
-        record.split,
-        record.truth.recipe,
-        frames,
-        record.protocol.digest,
-    )
+    digest = (record.model.submission or {}).get("digest")
+    scored = record.coverage.frames_digest
+    return digest, record.release.digest, record.split, record.truth.recipe, scored, record.protocol.digest
 
 
 def _said(path: Path, record: RunRecord) -> dict[str, Any]:

@@ -15,7 +15,9 @@ from vidsal.loaders.errors import BadData
 from vidsal.loaders.io.files import canonical, sha256_text
 
 from ...metrics.base import REGISTRY
+from ...statistics import seed_of
 from .aggregate import Summary
+from .intervals import with_intervals
 from .schema import CountsRecord, RunRecord, read_record
 from .scored_frames import by_frame
 
@@ -83,7 +85,7 @@ def check_summary(record: RunRecord, frames: pa.Table, stimuli: pa.Table, summar
     """
     for faults in (
         _mean_faults(record, summary), _coverage_faults(record, frames), _stimulus_faults(summary, stimuli),
-        _gaze_faults(record),
+        _interval_faults(record, stimuli, summary), _gaze_faults(record),
     ):  # fmt: skip
         for fault in faults:
             raise BadData(fault)
@@ -172,6 +174,24 @@ def _stimulus_faults(summary: Summary, stimuli: pa.Table) -> Iterator[str]:
     for column, values in summary.stimuli.items():
         if column not in table or not _same_column(values, table[column]):
             yield f"stimuli.parquet: {column} does not follow from the rows"
+
+
+def _interval_faults(record: RunRecord, stimuli: pa.Table, summary: Summary) -> Iterator[str]:
+    """Compare the intervals with those of the stimuli; a run of before they were kept has none."""
+    kept = [end for m in record.metrics.values() for end in (m.low, m.high, m.note) if end is not None]
+    if not kept or not record.coverage.frames_digest:
+        return
+    found = with_intervals(summary.metrics, stimuli.to_pandas(), seed_of(record.coverage.frames_digest))
+    for label, metric in found.items():
+        said = record.metrics[label]
+        ends = ((said.low, metric.low), (said.high, metric.high))
+        if said.note != metric.note or not all(_near(stored, computed) for stored, computed in ends):
+            yield f"the interval of {label} does not follow from its stimuli"
+
+
+def _near(a: float | None, b: float | None) -> bool:
+    """Whether two ends of an interval are the same but for rounding."""
+    return (a is None and b is None) or (a is not None and b is not None and abs(a - b) <= 1e-6 * max(1, abs(a)))
 
 
 def _gaze_faults(record: RunRecord) -> Iterator[str]:

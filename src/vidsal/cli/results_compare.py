@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import any_path, json_option, print_json, print_table
+from .output import any_path, echo, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from vidsal.benchmark.evaluation.results.differences import Comparison
@@ -39,8 +39,8 @@ def compare(a: Path, b: Path, more: tuple[Path, ...], as_json: bool) -> None:
 
 def _print_comparison(found: Comparison) -> None:
     for place, run in (("a", found.a), ("b", found.b)):
-        click.echo(f"{place}: {run.typed.model.name}  {run.folder}")
-    click.echo(f"on {found.frames} frames of {found.stimuli} stimuli that both scored")
+        echo(f"{place}: {run.typed.model.name}  {run.folder}")
+    echo(f"on {found.frames} frames of {found.stimuli} stimuli that both scored")
     rows = [
         (label, d.a, d.b, d.mean, d.low, d.high, _p(d.p), _p(d.p_holm), d.stimuli)
         for label, d in found.differences.items()
@@ -51,13 +51,13 @@ def _print_comparison(found: Comparison) -> None:
         if d.note:
             told.setdefault(d.note, []).append(label)
     for note, labels in told.items():
-        click.echo(f"{', '.join(labels)}: {note}")
+        echo(f"{', '.join(labels)}: {note}")
     for note in found.notes:
-        click.echo(note)
+        echo(note)
 
 
 def _print_ranking(found: Ranking) -> None:
-    click.echo(f"on {found.frames} frames of {found.stimuli} stimuli that all models scored")
+    echo(f"on {found.frames} frames of {found.stimuli} stimuli that all models scored")
     for label, places in found.metrics.items():
         rows = [
             (
@@ -72,12 +72,12 @@ def _print_ranking(found: Ranking) -> None:
             )
             for p in places
         ]
-        click.echo()
+        echo("")
         print_table(rows, ("run", label, "mean", "low", "high", "ranks", "alike", "of the gap"))
         for note in dict.fromkeys(p.gap.note for p in places if p.gap.note):
-            click.echo(f"of the gap: {note}")
+            echo(f"of the gap: {note}")
     for note in found.notes:
-        click.echo(note)
+        echo(note)
 
 
 def _p(value: float | None) -> str:

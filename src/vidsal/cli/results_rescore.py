@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from .output import any_path, folder_out, json_option, print_json, print_table, progress
+from .output import any_path, echo, folder_out, json_option, print_json, print_table, progress
 
 
 @click.command()
@@ -45,7 +45,7 @@ def rescore(
                 workers=workers,
                 command=command,
                 progress=step,
-                note=lambda text: click.echo(f"vidsal: note: {text}", err=True),
+                note=lambda text: echo(f"vidsal: note: {text}", err=True),
             )
         )
     rows = [(str(o.run.folder), o.status, o.result and str(o.result.folder)) for o in found]

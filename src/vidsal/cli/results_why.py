@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from .output import any_path, json_option, print_json, print_table
+from .output import any_path, echo, json_option, print_json, print_table
 
 if TYPE_CHECKING:
     from vidsal.benchmark.evaluation.explain.why import Explanation
@@ -61,8 +61,8 @@ def _numbers(texts: tuple[str, ...]) -> tuple[dict[str, float], dict[str, int]]:
 def _print(found: Explanation) -> None:
     print_table([(label, *values) for label, values in found.metrics.items()], ("metric", "a", "b", "a - b"))
     if not found.causes:
-        click.echo("nothing differs")
+        echo("nothing differs")
     for number, cause in enumerate(found.causes, 1):
-        click.echo(f"\n{number}. {cause.what}")
+        echo(f"\n{number}. {cause.what}")
         for name, text in (("a", cause.a), ("b", cause.b), ("effect", cause.effect)):
-            click.echo(textwrap.fill(text, 110, initial_indent=f"   {name}: ", subsequent_indent="      "))
+            echo(textwrap.fill(text, 110, initial_indent=f"   {name}: ", subsequent_indent="      "))

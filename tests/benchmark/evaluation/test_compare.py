@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -20,11 +21,11 @@ from vidsal.benchmark.evaluation.results.differences import compare, open_run
 from vidsal.benchmark.evaluation.results.intervals import with_intervals
 from vidsal.benchmark.evaluation.results.ranking import rank
 from vidsal.benchmark.evaluation.results.schema import MetricRecord
-from vidsal.benchmark.evaluation.results.scored_frames import pairs_digest, scored_pairs
-from vidsal.benchmark.evaluation.results.store import Run, load_run, make_record, rows_digest
+from vidsal.benchmark.evaluation.results.scored_frames import by_frame, pairs_digest, scored_pairs
+from vidsal.benchmark.evaluation.results.store import Run, load_run, make_record, rows_digest, stimuli_digest
 from vidsal.benchmark.protocols import PROTOCOLS
 from vidsal.benchmark.statistics import cluster_bootstrap, holm, seed_of, sign_flip_test
-from vidsal.loaders.errors import MissingData, UnknownName, WrongUse
+from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 from vidsal.loaders.release.release import load
 from vidsal.models import parse_spec
 
@@ -53,14 +54,20 @@ def edited(run: Run, change: Change, **parts: Any) -> Run:
     rows = pa.Table.from_pandas(frames, run.frame_table.schema, preserve_index=False).replace_schema_metadata(None)
     typed = run.typed
     summary = summarize(rows, typed.protocol.metric_ids, typed.protocol.average)
-    stimuli = summary.stimuli.merge(run.stimuli[["stimulus_id", "group_id", "attributes"]], on="stimulus_id")
-    pairs = scored_pairs(rows)
-    metrics = with_intervals(summary.metrics, stimuli, seed_of(pairs_digest(pairs)))
-    record = dict(run.record)
-    record |= {"metrics": {k: m.model_dump() for k, m in metrics.items()}, "counts": summary.counts.model_dump()}
-    record |= {"frames_digest": rows_digest(rows), **parts}
-    table = pa.Table.from_pandas(stimuli, preserve_index=False).replace_schema_metadata(None)
-    return Run(make_record({k: v for k, v in record.items() if k not in ("digest", "format")}), rows, table)
+    groups = run.stimuli[["stimulus_id", "group_id", "attributes"]]
+    stimuli = pa.Table.from_pandas(summary.stimuli.merge(groups, on="stimulus_id"), preserve_index=False)
+    coverage = by_frame(typed.coverage, rows, 0)
+    metrics = with_intervals(summary.metrics, stimuli.to_pandas(), seed_of(str(coverage.frames_digest)))
+    record = {
+        **run.record,
+        "metrics": {k: m.model_dump() for k, m in metrics.items()},
+        "counts": summary.counts.model_dump(),
+        "coverage": coverage.model_dump(),
+        "rows_digest": rows_digest(rows),
+        "stimuli_digest": stimuli_digest(stimuli),
+        **parts,
+    }
+    return Run(make_record({k: v for k, v in record.items() if k not in ("digest", "format")}), rows, stimuli)
 
 
 def nothing(frames: pd.DataFrame) -> None:
@@ -98,6 +105,20 @@ def test_a_run_keeps_the_interval_of_each_mean(runs: dict[str, Run]) -> None:
         assert (metric.low, metric.high, metric.note) == (pytest.approx(low), pytest.approx(high), None)
         assert metric.low < metric.mean_stimuli < metric.high  # type: ignore[operator]
     assert run.summary().loc["NSS", "low"] == run.record["metrics"]["NSS"]["low"]
+
+
+def test_a_changed_interval_is_damage(runs: dict[str, Run], tmp_path: Path) -> None:
+    record = copy.deepcopy(runs["center_prior"].record)
+    record["metrics"]["NSS"]["high"] -= 0.01
+    narrow = make_record({k: v for k, v in record.items() if k not in ("digest", "format")})
+    run = Run(narrow, runs["center_prior"].frame_table, runs["center_prior"].stimulus_table).save(tmp_path)
+    with pytest.raises(BadData, match="the interval of NSS does not follow from its stimuli"):
+        load_run(str(run.folder))
+    for metric in record["metrics"].values():
+        metric |= dict.fromkeys(("low", "high", "note"))
+    before = make_record({k: v for k, v in record.items() if k not in ("digest", "format")})
+    run = Run(before, runs["center_prior"].frame_table, runs["center_prior"].stimulus_table).save(tmp_path)
+    assert load_run(str(run.folder)).typed.metrics["NSS"].low is None
 
 
 def test_intervals_say_why_there_is_none(runs: dict[str, Run]) -> None:
