@@ -55,7 +55,7 @@ def test_compare(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert (nss["p"], nss["stimuli"], nss["note"]) == (2 / 64, 6, None)
     assert vidsal("results", "compare", a, b) == 0
     text = capsys.readouterr().out
-    assert "on 18 frames of 6 stimuli that both scored" in text
+    assert "on the 18 frames that both scored, stimuli: 6" in text
     assert "p (Holm)" in text
     assert vidsal("results", "compare", a, of(place, "one_vs_rest")) == 0
     assert "CC, SIM, KLD: one of the runs is judged against a single observer" in capsys.readouterr().out

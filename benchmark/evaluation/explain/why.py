@@ -184,7 +184,7 @@ def _most_moved(rows: list[pd.DataFrame], labels: list[str]) -> str:
 
 def _covered(run: Run) -> str:
     record = run.typed
-    return f"{record.counts.scored:,} frames of {len(record.coverage.scored):,} stimuli"
+    return f"{record.counts.scored:,} frames, stimuli: {len(record.coverage.scored):,}"
 
 
 def _of_coverage(a: Run, b: Run, rows: list[pd.DataFrame], labels: list[str]) -> Iterator[Cause]:
@@ -216,7 +216,7 @@ def _of_stimuli(rows: list[pd.DataFrame], label: str) -> Iterator[Cause]:
             return
         yield Cause(
             f"stimulus {stimulus_id}", f"{label} {a[stimulus_id]:.4f}", f"{label} {b[stimulus_id]:.4f}",
-            f"{size:+.4f}, {abs(size) / whole:.0%} of what all {len(moved)} stimuli moved",
+            f"{size:+.4f}, {abs(size) / whole:.0%} of what moved in {len(moved)} stimuli",
         )  # fmt: skip
 
 

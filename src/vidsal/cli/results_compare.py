@@ -40,7 +40,7 @@ def compare(a: Path, b: Path, more: tuple[Path, ...], as_json: bool) -> None:
 def _print_comparison(found: Comparison) -> None:
     for place, run in (("a", found.a), ("b", found.b)):
         echo(f"{place}: {run.typed.model.name}  {run.folder}")
-    echo(f"on {found.frames} frames of {found.stimuli} stimuli that both scored")
+    echo(f"on the {found.frames} frames that both scored, stimuli: {found.stimuli}")
     rows = [
         (label, d.a, d.b, d.mean, d.low, d.high, _p(d.p), _p(d.p_holm), d.stimuli)
         for label, d in found.differences.items()
@@ -57,7 +57,7 @@ def _print_comparison(found: Comparison) -> None:
 
 
 def _print_ranking(found: Ranking) -> None:
-    echo(f"on {found.frames} frames of {found.stimuli} stimuli that all models scored")
+    echo(f"on the {found.frames} frames that all models scored, stimuli: {found.stimuli}")
     for label, places in found.metrics.items():
         rows = [
             (

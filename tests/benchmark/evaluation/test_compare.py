@@ -318,7 +318,7 @@ def test_coverage_is_measured(runs: dict[str, Run]) -> None:
     worst = a.stimuli.loc[a.stimuli["NSS"].idxmin(), "stimulus_id"]
     found = {c.what: c for c in why(a, dropped(a, worst, 0)).causes}
     cause = found["coverage"]
-    assert (cause.a, cause.b) == ("35 frames of 7 stimuli", "30 frames of 7 stimuli")
+    assert (cause.a, cause.b) == ("35 frames, stimuli: 7", "30 frames, stimuli: 7")
     mean = a.stimuli.loc[a.stimuli["stimulus_id"] != worst, "NSS"].mean()
     assert f"NSS of a is {mean:.4f} on them, {a.typed.metrics['NSS'].mean:.4f} on all of its own" in cause.effect
 
@@ -330,7 +330,7 @@ def test_the_stimuli_that_moved_most_come_first(runs: dict[str, Run]) -> None:
     assert found.metric == "CC"
     moved = [c for c in found.causes if c.what.startswith("stimulus")]
     assert [c.what for c in moved] == [f"stimulus {ids(a)[4]}", f"stimulus {ids(a)[2]}"]
-    assert moved[0].effect == "+0.9000, 75% of what all 7 stimuli moved"
+    assert moved[0].effect == "+0.9000, 75% of what moved in 7 stimuli"
     assert why(a, edited(a, shifted("CC", by)), "NSS").causes == ()
 
 
