@@ -45,7 +45,7 @@ from .pool import Job, Maker, Model as Model, default_threads, limit_torch, vers
 from .results.aggregate import Summary, summarize
 from .results.intervals import with_intervals
 from .results.schema import CoverageRecord, ScoredModel
-from .results.scored_frames import by_frame, pairs_digest, scored_pairs
+from .results.scored_frames import by_frame
 from .results.store import Run, make_record, now, rows_digest, stimuli_digest
 from .selection import FrameSelection, select_frames
 from .split_negatives import SplitNegatives, split_negatives
@@ -406,7 +406,7 @@ def _finish(
     recipe = settings.recipe or data.default_truth
     stimuli = _stimulus_table(summary.stimuli, data)
     covered = by_frame(coverage, rows, expected_elsewhere(data, coverage.scored))
-    metrics = with_intervals(summary.metrics, stimuli.to_pandas(), seed_of(pairs_digest(scored_pairs(rows))))
+    metrics = with_intervals(summary.metrics, stimuli.to_pandas(), seed_of(str(covered.frames_digest)))
     record = make_record(
         {
             "release": {k: data.record[j] for k, j in _RELEASE.items()},

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from vidsal.loaders.errors import MissingData, VidsalError
+from vidsal.loaders.errors import MissingData, VidsalError, WrongUse
 from vidsal.loaders.io.progress import Progress
 from vidsal.loaders.release.release import Release
 
@@ -15,7 +15,8 @@ from ..evaluation.results.schema import RunRecord
 from ..evaluation.results.store import Run, find_runs, load_run
 from ..protocols import Protocol, protocol as find_protocol
 from . import manifest as manifests
-from .reader import open_submission
+from .manifest import ModelPart
+from .reader import Said, open_submission
 from .score import score
 
 Status = Literal["rescored", "there already", "no submission", "other data", "not kept"]
@@ -85,7 +86,8 @@ def rescore(
                 path,
                 data,
                 rules,
-                **_said(path, record),
+                **asdict(_said(record)),
+                model=_model(record),
                 recipe=record.truth.recipe,
                 with_frames_only=coverage.with_frames_only,
                 limit=len(coverage.scored) if coverage.left_out_by_limit else None,
@@ -106,13 +108,22 @@ def _key(record: RunRecord) -> tuple[Any, ...]:
     return digest, record.release.digest, record.split, record.truth.recipe, scored, record.protocol.digest
 
 
-def _said(path: Path, record: RunRecord) -> dict[str, Any]:
-    """What was said of a folder without a manifest when it was scored."""
-    if not path.is_dir() or (path / manifests.NAME).is_file():
-        return {}
+def _said(record: RunRecord) -> Said:
+    """What was said of the predictions when they were scored, by their manifest or by the command."""
     prediction = (record.model.submission or {}).get("prediction") or {}
-    said = {k: prediction[k] for k in ("kind", "first_frame") if k in prediction}
-    return {**said, "name": record.model.name}
+    return Said(**{key: prediction[key] for key in ("kind", "first_frame", "missing", "fit") if key in prediction})
+
+
+def _model(record: RunRecord) -> ModelPart:
+    """What was said of the model."""
+    known = {key: getattr(record.model, key) for key in _CLAIMS}
+    return ModelPart.model_validate({key: value for key, value in known.items() if value not in (None, "", {})})
+
+
+_CLAIMS = (
+    *("name", "version", "causal", "lookahead", "trained_on", "licence", "paper", "audio"),
+    *("checkpoint", "checkpoint_sha256", "options"),
+)
 
 
 class _Kept:
@@ -126,6 +137,7 @@ class _Kept:
         self._candidates = [folder] if single else [*inside, folder]
         self._note = note
         self._digests: dict[tuple[Any, ...], str | None] = {}
+        self._faulty: set[Path] = set()
 
     def path(self, record: RunRecord, data: Release) -> Path | None:
         """Return the submission that a run scored; None if it is not here."""
@@ -133,14 +145,16 @@ class _Kept:
         return next((p for p in self._candidates if self._digest(p, record, data) == wanted), None)
 
     def _digest(self, path: Path, record: RunRecord, data: Release) -> str | None:
-        said = _said(path, record)
-        key = (path, data.split, *sorted(said.items()))
+        said, only = _said(record), record.coverage.with_frames_only
+        key = (path, data.split, said, only)
         if key not in self._digests:
+            self._digests[key] = None
             try:
-                opened = open_submission(path, data, with_frames_only=record.coverage.with_frames_only, **said)
-                self._digests[key] = opened.digest
+                self._digests[key] = open_submission(path, data, said=said, with_frames_only=only).digest
             except VidsalError as error:
-                self._digests[key] = None
-                if not said:  # a folder without a manifest may be anything
+                another = isinstance(error, WrongUse)  # it says something else of itself than the run says of it
+                around = len(self._candidates) > 1 and path == self._candidates[-1]  # the folder of all may be none
+                if not (another or around or path in self._faulty):
+                    self._faulty.add(path)
                     self._note(f"{path} cannot be scored again: {error}")
         return self._digests[key]

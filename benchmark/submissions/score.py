@@ -18,7 +18,7 @@ from .. import protocols
 from ..evaluation.results.store import Run
 from ..evaluation.run import ModelRecord, Settings, run, with_frames_of
 from ..scoring import truth_cache as truths
-from .manifest import FirstFrame, read_model
+from .manifest import FirstFrame, ModelPart, read_model
 from .reader import Declared, Opened, Reopen, Said, open_submission
 
 _MOST_DECODERS = 4
@@ -34,7 +34,7 @@ def score(
     missing: str | None = None,
     fit: str | None = None,
     name: str | None = None,
-    model: str | Path | None = None,
+    model: str | Path | ModelPart | None = None,
     pattern: str | None = None,
     strict: bool = False,
     declared: Declared | None = None,
@@ -60,7 +60,7 @@ def score(
         kind, first_frame, missing, fit, name: what submission.json does not say: kind of the maps, number of frame 0
             in the names of images and arrays (`own`: that of each stimulus's first image in the release), what a frame
             without prediction means, how maps of another aspect than the frame lie on it, name of the model.
-        model: file with what submission.json says of a model, as TOML or JSON, for what that leaves unsaid.
+        model: what submission.json says of a model, or a TOML or JSON file of it, for what that leaves unsaid.
         pattern: of the paths of its files, `{stimulus}/maps/{frame}.png`; None = a known layout.
         strict: refuse what is lossy, not verified or otherwise unusual.
         declared: what shipped models declare, by name.
@@ -87,7 +87,7 @@ def score(
     """
     rules = protocols.protocol(protocol)
     threads = max(1, min(_MOST_DECODERS, (os.cpu_count() or 1) // workers - 1))  # one core is the scorer's
-    described = None if model is None else read_model(model)
+    described = model if model is None or isinstance(model, ModelPart) else read_model(model)
     said = Said(kind, first_frame, missing, fit, name, pattern)
     opened = open_submission(
         submission,

@@ -36,8 +36,9 @@ def test_show_prints_intervals(place: Path, capsys: pytest.CaptureFixture[str]) 
     (folder,) = of(place, "center_prior").iterdir()
     assert vidsal("results", "show", folder) == 0
     lines = capsys.readouterr().out.splitlines()
-    header = next(line for line in lines if line.startswith("metric"))
-    assert header.split()[:6] == ["metric", "mean", "of", "stimuli", "low", "high"]
+    header = next(i for i, line in enumerate(lines) if line.startswith("95 % interval"))
+    assert lines[header].split()[-2:] == ["low", "high"]
+    assert [line.split()[0] for line in lines[header + 1 : header + 7]] == ["AUC-J", "sAUC", "NSS", "CC", "SIM", "KLD"]
     assert vidsal("results", "show", folder, "--json") == 0
     metric = json.loads(capsys.readouterr().out)["metrics"]["NSS"]
     assert metric["low"] < metric["mean_stimuli"] < metric["high"]

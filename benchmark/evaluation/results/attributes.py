@@ -16,6 +16,6 @@ def attribute_scores(run: Run) -> dict[str, dict[str, AttributeScore]]:
     table, labels = run.stimuli, list(run.metrics)
     values = table[labels].to_numpy(dtype=np.float64)
     plain = np.where(np.isinf(values).any(axis=0), np.nan, values)
-    seed = seed_of(run.typed.coverage.frames_digest or "")
+    seed = seed_of(str(run.typed.coverage.frames_digest))
     found = by_attribute(plain, table["group_id"].tolist(), [list(a) for a in table["attributes"]], seed=seed)
     return {name: dict(zip(labels, scores, strict=True)) for name, scores in found.items()}

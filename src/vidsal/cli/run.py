@@ -208,7 +208,7 @@ def report(result: Run, as_json: bool) -> None:
         m = record["metrics"][name]
         rows.append((name, _number(m["mean_stimuli"]), _number(m["mean_frames"]), m["n"], m["reason"] or ""))
     print_table(rows, ("metric", "mean of stimuli", "mean of frames", "frames", "reason"))
-    _report_intervals(record["metrics"])
+    _report_intervals({label: record["metrics"][label] for label in result.metrics})
     if "gaze_points" in record:
         print_table([(n, _number(v)) for n, v in record["gaze_points"]["mean"].items()], ("as positions", "mean"))
     if result.folder:

@@ -31,11 +31,19 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def _card(folder: Path) -> Path:
+    path = folder / "card.toml"
+    path.write_text('name = "mine"\nversion = "3"\ncausal = true\ntrained_on = ["dhf1k"]\n')
+    return path
+
+
 @pytest.fixture
 def scored(place: Path, tmp_path: Path) -> list[Run]:
     data = load(place / "out")
     with_manifest = vidsal.score(place / "kept" / "brightness", data, limit=1).save(tmp_path / "results")
-    plain = vidsal.score(place / "kept" / "plain", data, kind="saliency", name="mine").save(tmp_path / "results")
+    plain = vidsal.score(place / "kept" / "plain", data, kind="saliency", first_frame=0, model=_card(tmp_path)).save(
+        tmp_path / "results"
+    )
     return [with_manifest, plain, vidsal.evaluate(Brightness(), data)]
 
 
@@ -58,7 +66,9 @@ def test_the_files_of_then_are_scored(scored: list[Run], again: Again, place: Pa
     assert second is not None
     assert first.typed.protocol.name == second.typed.protocol.name == "dhf1k-1"
     assert first.typed.coverage.scored == scored[0].typed.coverage.scored
-    assert second.typed.model.name == "mine"
+    assert second.typed.model == scored[1].typed.model
+    assert (second.typed.model.name, second.typed.model.version) == ("mine", "3")
+    assert first.typed.model == scored[0].typed.model
     expected = vidsal.score(place / "kept" / "brightness", load(place / "out"), "dhf1k-1", limit=1)
     assert first.frames.equals(expected.frames)
     assert [o.status for o in again(scored)] == ["there already", "there already", "no submission"]
