@@ -41,7 +41,14 @@ suppress_warnings = ["misc.highlighting_failure"]
 
 REFERENCE = HERE / "reference"
 GUIDES = {
-    "Tutorials": ["score_my_model", "using_the_data", "train_a_model", "keep_a_score_in_ci", "results"],
+    "Tutorials": [
+        "score_my_model",
+        "using_the_data",
+        "my_own_recordings",
+        "train_a_model",
+        "keep_a_score_in_ci",
+        "results",
+    ],
     "Explanations": ["why_scores_differ", "statistics", "data_sets", "models", "protocols", "architecture"],
 }
 """Pages in the order of the side bar; others follow by name."""

@@ -120,6 +120,7 @@ class DatasetInfo:
         verified: facts checked on real files.
         unverified: facts taken from documentation or other people's readers only.
         release: id where it is not `name-variant`.
+        processing: how recordings became events, where that was chosen and is no fact of the data set.
     """
 
     name: str
@@ -140,6 +141,7 @@ class DatasetInfo:
     verified: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
     release: str | None = None
+    processing: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def release_id(self) -> str:
@@ -273,7 +275,10 @@ class Form(Protocol):
     processes. Before `gaze` it has put the decoded size, frame count and frame rate into the row.
     """
 
-    INFO: DatasetInfo
+    @property
+    def INFO(self) -> DatasetInfo:  # noqa: N802
+        """The facts."""
+        ...
 
     def present(self, source: Path) -> bool:
         """Return whether `source` holds this form."""

@@ -134,13 +134,68 @@ def convert(
         _check_gaze(form, source, rows)
     except MissingData as error:
         raise MissingData(f"{error}{elsewhere(name, variant, source)}") from error
-    key = sha256_text(canonical([form.INFO.release_id, form.INFO.version, SCHEMA_VERSION, str(source)]))[:16]
-    partial = out / ".partial" / key
-    jobs = [Job(name, form.INFO.variant, source, partial, row) for row in rows]
+    return _convert_rows(form, None, rows, source, None, out, workers, report, progress)
+
+
+def convert_own(
+    form: Form,
+    source: str | Path,
+    out: str | Path,
+    *,
+    frames: str | Path | None = None,
+    workers: int | None = None,
+    progress: Progress = silent,
+) -> Conversion:
+    """Convert by a form that is none of the registry's.
+
+    Args:
+        form: can be pickled, for it is sent to worker processes.
+        source: folder of the gaze.
+        out: folder of the release; made if it is not there.
+        frames: folder of the videos or images; None = the source.
+        workers: processes; None = one for each core. The result does not depend on it.
+        progress: called after each stimulus.
+
+    Raises:
+        WrongUse: `out` holds another release.
+        MissingData: there is nothing to convert.
+        BadData: the form cannot read it.
+        MachineFault: the disk is full, or a worker died.
+    """
+    source, out = Path(source).resolve(), Path(out)
+    root = None if frames is None else Path(frames).resolve()
+    for folder in (source, *(() if root is None else (root,))):
+        if not folder.is_dir():
+            raise MissingData(f"{folder}: no such folder")
+    _check_out(out, form.INFO.release_id)
+    report = Report()
+    rows = list(form.stimuli(source, report))
+    if not rows:
+        raise MissingData(f"{source}: nothing of {form.INFO.release_id} is here{first_reason(report)}")
+    return _convert_rows(form, form, rows, source, root, out, workers, report, progress)
+
+
+def _convert_rows(
+    form: Form,
+    own: Form | None,
+    rows: Sequence[StimulusRow],
+    source: Path,
+    frames: Path | None,
+    out: Path,
+    workers: int | None,
+    report: Report,
+    progress: Progress,
+) -> Conversion:
+    info = form.INFO
+    made_of = [info.release_id, info.version, SCHEMA_VERSION, str(source)]
+    if own is not None:
+        made_of += [repr(own), str(frames)]
+    partial = out / ".partial" / sha256_text(canonical(made_of))[:16]
+    jobs = [Job(info.name, info.variant, source, partial, row, own, frames) for row in rows]
     count = min(workers or os.cpu_count() or 1, len(jobs))
     with lock_folder(partial):
-        release, files, anomalies = _convert_and_join(form.INFO, jobs, count, partial, report, progress)
-        _publish(release, files, source, out)
+        release, files, anomalies = _convert_and_join(info, jobs, count, partial, report, progress)
+        _publish(release, files, frames or source, out)
         shutil.rmtree(partial)
     with suppress(OSError):
         (out / ".partial").rmdir()  # unless other unfinished work lies there
@@ -168,13 +223,13 @@ def _convert_and_join(
         raise
 
 
-def _publish(release: dict[str, Any], files: list[Path], source: Path, out: Path) -> None:
+def _publish(release: dict[str, Any], files: list[Path], frames_root: Path, out: Path) -> None:
     """Move finished tables into place; a folder with release.json is always a complete release."""
     (out / "release.json").unlink(missing_ok=True)
     (out / "gaze.parquet").unlink(missing_ok=True)
     for file in files:
         os.replace(file, out / file.name)
-    write_json(out / "local.json", {"frames_root": str(source)})
+    write_json(out / "local.json", {"frames_root": str(frames_root)})
     for name, text in cards(release, out).items():
         with atomic_write(out / name) as file:
             file.write_text(text, encoding="utf-8")

@@ -22,7 +22,7 @@ from ..errors import BadData
 from ..formats import frames
 from ..io.files import sha256, sha256_text, write_json
 from ..io.folders import files
-from ..records import LOST, DatasetInfo, Gaze, Report, StimulusRow
+from ..records import LOST, DatasetInfo, Form, Gaze, Report, StimulusRow
 from ..schema import GAZE, fixations_table, flagged, gaze_table
 from . import parts
 
@@ -39,6 +39,20 @@ class Job:
     source: Path
     partial: Path
     row: StimulusRow
+    own: Form | None = None
+    """The form itself where it is none of the registry's; None = that of the name and variant."""
+    frames: Path | None = None
+    """Where the frames lie, if not in the source."""
+
+    @property
+    def form(self) -> Form:
+        """The form that reads the stimulus."""
+        return registry.form(self.name, self.variant) if self.own is None else self.own
+
+    @property
+    def frames_root(self) -> Path:
+        """The folder that the row's `source_file` is relative to."""
+        return self.source if self.frames is None else self.frames
 
     @property
     def stem(self) -> Path:
@@ -81,7 +95,7 @@ def still_valid(job: Job) -> bool:
         return (
             record["row"] == repr(job.row)
             and not any(anomaly["fatal"] for anomaly in record["anomalies"])
-            and job.row.source_file in stamps
+            and record["frames"] == _stamp(job.frames_root / job.row.source_file)
             and all(_stamp(job.source / path) == stamp for path, stamp in stamps.items())
         )
     except (ValueError, KeyError, TypeError, OSError):
@@ -90,9 +104,9 @@ def still_valid(job: Job) -> bool:
 
 def convert_one(job: Job) -> None:
     """Convert one stimulus."""
-    form = registry.form(job.name, job.variant)
+    form = job.form
     report = Report()
-    path = job.source / job.row.source_file
+    path = job.frames_root / job.row.source_file
     found = _probe(path, job.row, report) if frames.exists(path) else None
     row = _complete(job.row, found)
     try:
@@ -123,9 +137,10 @@ def _record(
     outside: dict[str, int],
 ) -> dict[str, Any]:
     texts = [f"{f} {_digest_of(job.source / f, *_state(job.source / f))}\n" for f in gaze.source_files]
-    read = {job.row.source_file, *gaze.source_files, *gaze.folders}
+    read = {*gaze.source_files, *gaze.folders}
     return {
         "row": repr(job.row),
+        "frames": _stamp(job.frames_root / job.row.source_file),
         "stamps": {path: _stamp(job.source / path) for path in read},
         "stimulus": stimulus,
         "first_frame_number": job.row.first_frame_number,

@@ -113,7 +113,7 @@ class Joiner:
         read = [json.loads(job.done.read_text(encoding="utf-8")) for job in self._jobs]
         found = [*report, *(Anomaly(**a) for record in read for a in record["anomalies"])]
         # Where the source lies on this machine is no part of a release.
-        anomalies = [replace(a, message=a.message.replace(f"{self._jobs[0].source}/", "")) for a in found]
+        anomalies = [replace(a, message=_placeless(a.message, self._jobs[0])) for a in found]
         records = [record for record in read if record["stimulus"]]
         stimuli = [record["stimulus"] for record in records]
         if not any(s["annotated"] or s["source_sha256"] for s in stimuli):
@@ -167,10 +167,15 @@ class Joiner:
             },
             "sources": {s["stimulus_id"]: r["gaze_digest"] for s, r in zip(stimuli, records, strict=True)},
             **_first_frame_numbers(records),
+            **({"processing": dict(info.processing)} if info.processing else {}),
             "files": digests,
             "anomalies": [asdict(a) for a in anomalies],
         }
         return {**release, "digest": release_digest(release)}
+
+
+def _placeless(message: str, job: Job) -> str:
+    return message.replace(f"{job.source}/", "").replace(f"{job.frames_root}/", "")
 
 
 def _first_frame_numbers(records: list[dict[str, Any]]) -> dict[str, dict[str, int]]:

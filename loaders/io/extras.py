@@ -12,6 +12,7 @@ EXTRAS = {
     "matplotlib": "plots",
     "h5py": "matlab",
     "skimage": "skimage",
+    "pymovements": "gaze",
 }
 """Importable name of a package -> the extra of vidsal that brings it."""
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 import sys
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from vidsal.loaders.errors import BadData
+from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.records import Anomaly, DatasetInfo
 
 from .inspect import export, stats, view
 from .output import any_path, echo, folder_out, json_option, print_json, print_table, progress
+
+if TYPE_CHECKING:
+    from vidsal.loaders.own.form import TableForm
 
 _MOST_ANOMALIES = 20
 
@@ -105,23 +109,47 @@ def _print_info(info: DatasetInfo) -> None:
 
 
 @data.command()
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option("--variant", help="Convert this variant; needed where the source holds several.")
 @click.option(
     "--src", "source", required=True, type=any_path, help="Read the data set, as distributed, from this folder."
 )
 @click.option("-o", "--out", required=True, type=folder_out, help="Write the release into this folder.")
+@click.option("--columns", metavar="MAP.toml", help="`table` only: what the columns mean; `tobii`, `pupil` are ready.")
+@click.option("--videos", type=any_path, help="`table` only: the folder of the videos or images.")
+@click.option("--form", "own", metavar="FILE.py:NAME", help="Read by a form of your own instead of a NAME.")
 @click.option("--workers", type=click.IntRange(1), help="Use this many processes; default: one for each core.")
 @click.option("--strict", is_flag=True, help="Exit 1 if the source has any anomaly.")
 @json_option
 def convert(
-    name: str, variant: str | None, source: Path, out: Path, workers: int | None, strict: bool, as_json: bool
+    name: str | None,
+    variant: str | None,
+    source: Path,
+    out: Path,
+    columns: str | None,
+    videos: Path | None,
+    own: str | None,
+    workers: int | None,
+    strict: bool,
+    as_json: bool,
 ) -> None:
-    """Convert a data set, as distributed, to a Parquet release."""
-    from vidsal.loaders.conversion.convert import convert as run_conversion
+    """Convert a data set, as distributed, to a Parquet release.
 
-    with progress(f"convert {name}", "stimulus") as step:
-        result = run_conversion(name, source, out, variant=variant, workers=workers, progress=step)
+    NAME is one of `vidsal data list`, or `table`: recordings of your own in tables, by a column map.
+    """
+    from vidsal.loaders.conversion.convert import convert as run_conversion, convert_own
+
+    _check_options(name, variant, columns, videos, own)
+    with progress(f"convert {name or own}", "stimulus") as step:
+        if name == "table":
+            form, folder = _table(source, columns or "", videos)
+            result = convert_own(form, folder, out, frames=videos, workers=workers, progress=step)
+        elif own is not None:
+            from vidsal.loaders.own.user_form import user_form
+
+            result = convert_own(user_form(own), source, out, workers=workers, progress=step)
+        else:
+            result = run_conversion(name or "", source, out, variant=variant, workers=workers, progress=step)
     release = result.release
     if as_json:
         print_json(release)
@@ -134,6 +162,55 @@ def convert(
     if strict and result.fatal:
         count = f"{len(result.fatal)} anomal{'y' if len(result.fatal) == 1 else 'ies'}"
         raise BadData(f"--strict: {count} (see above, and {out / 'release.json'})")
+
+
+def _check_options(
+    name: str | None, variant: str | None, columns: str | None, videos: Path | None, own: str | None
+) -> None:
+    """Refuse an option that does not apply."""
+    if (name is None) == (own is None):
+        raise WrongUse("name a data set, or `table`, or give a form of your own with --form: one of them")
+    if name == "table" and columns is None:
+        raise WrongUse("`data convert table` needs --columns MAP.toml; `vidsal data template` writes one to fill in")
+    for option, given, applies in (
+        ("--columns", columns, name == "table"),
+        ("--videos", videos, name == "table"),
+        ("--variant", variant, name not in (None, "table")),
+    ):
+        if given is not None and not applies:
+            raise WrongUse(f"{option} does not apply to {name or '--form'}")
+
+
+def _table(source: Path, columns: str, videos: Path | None) -> tuple[TableForm, Path]:
+    from vidsal.loaders.own.column_map import read_map
+    from vidsal.loaders.own.form import TableForm
+
+    column_map = read_map(Path(columns))
+    if not source.exists():
+        raise MissingData(f"{source}: no such file or folder")
+    if videos is not None and not videos.is_dir():
+        raise MissingData(f"{videos}: no such folder")
+    only = source.name if source.is_file() else None
+    form = TableForm(column_map, only, None if videos is None else videos.resolve())
+    return form, source if only is None else source.parent
+
+
+@data.command()
+@click.argument("name", default="template")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write into this file, not to stdout."
+)
+def template(name: str, out: Path | None) -> None:
+    """Write a commented column map for `data convert table`, or a ready one: `tobii`, `pupil`."""
+    from vidsal.loaders.own.column_map import ready_map
+
+    text = ready_map(name)
+    if out is None:
+        echo(text.rstrip())
+        return
+    if out.exists():
+        raise WrongUse(f"{out} is there already; name another file")
+    out.write_text(text, encoding="utf-8")
 
 
 def _print_anomalies(anomalies: tuple[Anomaly, ...]) -> None:

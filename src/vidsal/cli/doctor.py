@@ -17,7 +17,13 @@ from vidsal.loaders.io.extras import EXTRAS
 from .output import json_option, print_json
 
 _PACKAGES = ("numpy", "pandas", "pyarrow", "scipy", "av", "numba", "pillow")
-_OPTIONAL = {"torch": "torch", "matplotlib": "matplotlib", "h5py": "h5py", "scikit-image": "skimage"}
+_OPTIONAL = {
+    "torch": "torch",
+    "matplotlib": "matplotlib",
+    "h5py": "h5py",
+    "scikit-image": "skimage",
+    "pymovements": "pymovements",
+}
 """Distribution -> the package that is imported."""
 
 
