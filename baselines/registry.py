@@ -69,6 +69,11 @@ TABLE: dict[str, ModelEntry] = {
     ),
     "tinyhd_s": ModelEntry("tinyhd.predictor", "network", "a small 3-D MobileNetV2; the last of 16 frames"),
     "tinyhd_m": ModelEntry("tinyhd.predictor", "network", "a small 3-D MobileNetV2; 16 frames at once, not causal"),
+    "hd2s": ModelEntry(
+        "hd2s.predictor", "network", "S3D, a map from each of four levels, one from the four; 16 frames"
+    ),
+    "tased_net": ModelEntry("tased_net.predictor", "network", "S3D and max-unpooling; the last of 32 frames"),
+    "vinet": ModelEntry("vinet.predictor", "network", "S3D, levels joined in time; the last of 32 frames, no sound"),
     "one_vs_rest": ModelEntry("", "human", "each observer against the truth recipe on all others"),
     "gold_standard": ModelEntry("", "human", "the truth against its own fixations"),
 }

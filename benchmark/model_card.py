@@ -77,19 +77,22 @@ class ModelCard(ModelClaims):
     """What a run says of the model that it scored: its whole declaration.
 
     Attributes:
-        missing, output, needs_frames, fit: see `ModelInfo`; a `fit` that is not declared is left out.
+        missing, output, needs_frames, fit, moves_between_machines: see `ModelInfo`; a `fit` that is not declared, and a
+            model that does not move, are left out.
     """
 
     missing: Missing
     output: Literal["density", "log_density", "saliency", "point"]
     needs_frames: bool
     fit: Fit | None = None
+    moves_between_machines: Text | None = None
 
     @model_serializer(mode="wrap")
     def _as_declared(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         data: dict[str, Any] = plain(self)
-        if self.fit is None:
-            data.pop("fit", None)
+        for name in ("fit", "moves_between_machines"):
+            if data[name] is None:
+                del data[name]
         return data
 
 

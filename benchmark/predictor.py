@@ -51,6 +51,8 @@ class ModelInfo:
         audio: True if it listens to the sound; the predictor protocol hands over none.
         fit: how its maps lie on the frame where they have another aspect: `stretch`, `letterbox`, `crop`; None = they
             always have the frame's.
+        moves_between_machines: why scores move from one processor, library or number of threads to another by more than
+            rounding, where the model makes them do so by its nature; None: they do not.
 
     Raises:
         WrongUse: the name is no such name, the fields contradict each other, or `trained_on` names no data set.
@@ -68,6 +70,7 @@ class ModelInfo:
     needs_frames: bool = True
     audio: bool | None = False
     fit: Fit | None = None
+    moves_between_machines: str | None = None
 
     def __post_init__(self) -> None:
         check_name(self.name)

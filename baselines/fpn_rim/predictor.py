@@ -61,6 +61,8 @@ INFO = ModelInfo(
     licence="none published",
     paper="Spreen-Ledebur, Gaze prediction in natural videos using end-to-end deep learning, master's thesis; "
     "https://github.com/spreeni/thesis_gaze_prediction",
+    moves_between_machines="which units are active flips where two nearly tie, and from there on the path is another: "
+    "the published code itself, in single and in double precision, differs by up to 1.5 of an output from -1 to 1",
 )
 
 _INERT = "held by checkpoints; changes nothing here"

@@ -2,8 +2,7 @@
 
 Per frame: scaled to 0..255 between its own least and greatest value, truncated to whole numbers, enlarged to the size
 of the video with cubic interpolation, blurred. Upstream does the last two with OpenCV on bytes; here is the same
-arithmetic: the cubic kernel with a = -0.75, half-pixel centres and repeated edge pixels, rounded once; and the
-binomial kernel 1 4 6 4 1 for the 5 x 5 Gaussian, mirrored about the edge pixels.
+arithmetic: `opencv_resize`, and the binomial kernel 1 4 6 4 1 for the 5 x 5 Gaussian, mirrored about the edge pixels.
 """
 
 from __future__ import annotations
@@ -14,7 +13,8 @@ import numpy.typing as npt
 from vidsal.loaders.errors import NonFinite, WrongUse
 from vidsal.loaders.records import UInt8Image
 
-_A = -0.75
+from ..opencv_resize import resize_cubic
+
 _BINOMIAL = (1, 4, 6, 4, 1)
 
 
@@ -41,30 +41,7 @@ def eight_bit(values: npt.ArrayLike, width: int, height: int) -> UInt8Image:
     if least == greatest:
         return np.zeros((height, width), np.uint8)
     scaled = (array - least) / (greatest - least) * np.float32(255)
-    return blur(enlarge(scaled.astype(np.uint8), width, height))
-
-
-def enlarge(image: UInt8Image, width: int, height: int) -> UInt8Image:
-    """Resize bytes with cubic interpolation, as OpenCV's INTER_CUBIC.
-
-    Args:
-        image: uint8, shape (h, w).
-
-    Returns:
-        uint8, shape (height, width).
-    """
-    if image.shape == (height, width):
-        return image.copy()
-    columns, across = _cubic(image.shape[1], width)
-    rows, down = _cubic(image.shape[0], height)
-    wide = np.zeros((image.shape[0], width))
-    for source, weight in zip(columns, across, strict=True):
-        wide += image[:, source] * weight
-    full = np.zeros((height, width))
-    for source, weight in zip(rows, down, strict=True):
-        full += wide[source] * weight[:, None]
-    result: UInt8Image = np.clip(np.rint(full), 0, 255).astype(np.uint8)
-    return result
+    return blur(resize_cubic(scaled.astype(np.uint8), width, height))
 
 
 def blur(image: UInt8Image) -> UInt8Image:
@@ -81,26 +58,6 @@ def blur(image: UInt8Image) -> UInt8Image:
     for source, weight in zip(_mirrored(height), _BINOMIAL, strict=True):
         full += weight * wide[source]
     return (full >> 8).astype(np.uint8)
-
-
-def _cubic(size: int, target: int) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]]:
-    """Return the four source positions of each target position and their weights, (4, target) each."""
-    position = (np.arange(target) + 0.5) * (size / target) - 0.5
-    start = np.floor(position)
-    x = position - start
-    weights = np.stack([_outer(1 + x), _inner(x), _inner(1 - x), _outer(2 - x)])
-    sources = start.astype(np.int64) + np.arange(-1, 3)[:, None]
-    return np.clip(sources, 0, size - 1), weights
-
-
-def _inner(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The cubic kernel within one pixel."""
-    return ((_A + 2) * x - (_A + 3)) * x * x + 1
-
-
-def _outer(x: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """The cubic kernel between one and two pixels."""
-    return ((_A * x - 5 * _A) * x + 8 * _A) * x - 4 * _A
 
 
 def _mirrored(size: int) -> npt.NDArray[np.int64]:

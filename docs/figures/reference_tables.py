@@ -110,6 +110,8 @@ def network_lines(line: Baseline) -> Iterable[str]:
     yield f"- **Paper.** {plain(line.info.paper)}"
     yield f"- **Licence of the weights.** {plain(line.info.licence)}"
     yield f"- **Frames without prediction.** {_MISSING[line.info.missing]}"
+    if line.info.moves_between_machines:
+        yield f"- **Scores move between machines.** {plain(line.info.moves_between_machines)}."
     yield "\nOptions (`--option NAME=VALUE`):\n"
     yield table(
         ("option", "default", "allowed", "what it does"),

@@ -72,6 +72,9 @@ def input_of(name: str, device: torch.device) -> tuple[Any, ...]:
         "unisal": (1, 1, 3, 224, 384),
         "tinyhd_s": (1, 3, 16, 192, 256),
         "tinyhd_m": (1, 3, 16, 192, 256),
+        "hd2s": (1, 3, 16, 128, 192),
+        "tased_net": (1, 3, 32, 224, 384),
+        "vinet": (1, 3, 32, 224, 384),
     }
     x = torch.rand(shapes[name], device=device)
     return (x, torch.zeros(HEIGHT, WIDTH, device=device)) if name == "deepgaze_mr" else (x,)
@@ -104,7 +107,7 @@ def measure(name: str, device: torch.device, frames: list[Frame], batch: int | N
     torch.manual_seed(0)
     module = build_module(name).eval()
     info = StimulusInfo("noise", WIDTH, HEIGHT, 25.0, "video", len(frames))
-    options = {} if batch is None or name in ("unisal", "salema", "salclstm") else {"batch": batch}
+    options = {} if batch is None or "batch" not in baseline(name).options else {"batch": batch}
     few = frames[: min(len(frames), 17)]
     short = StimulusInfo("noise", WIDTH, HEIGHT, 25.0, "video", len(few))
     expected = list(predictor(name, module, "cpu").predict(iter(few), short))

@@ -267,6 +267,8 @@ def _notes(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
     for key in ("name", "version", "checkpoint_sha256", "options"):
         if a["model"].get(key) != b["model"].get(key):
             yield f"model, {key}: {a['model'].get(key)} in the baseline, {b['model'].get(key)} in the candidate"
+    if reason := a["model"].get("moves_between_machines") or b["model"].get("moves_between_machines"):
+        yield f"by its nature the model's scores move between machines, so state tolerances for another one: {reason}"
     if _engine(a) != _engine(b):
         yield f"scored by different engines: the default tolerance is {BETWEEN_ENGINES:g} instead of {SMALLEST:g}"
     one, other = ({"score_on": "host", **record["engine"]} for record in (a, b))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidsal.baselines.tinyhd.published_maps import blur, eight_bit, enlarge
+from vidsal.baselines.tinyhd.published_maps import blur, eight_bit
 from vidsal.loaders.errors import NonFinite, WrongUse
 
 
@@ -44,29 +44,6 @@ def test_blur_mirrors_about_the_edge_pixel() -> None:
 @pytest.mark.parametrize("shape", [(1, 1), (1, 5), (2, 3)])
 def test_blur_of_few_pixels(shape: tuple[int, int]) -> None:
     np.testing.assert_array_equal(blur(np.full(shape, 90, np.uint8)), np.full(shape, 90))
-
-
-def _kernel(distance: float) -> float:
-    """Keys' cubic kernel, a = -0.75, as one function of the distance."""
-    d, a = abs(distance), -0.75
-    if d <= 1:
-        return (a + 2) * d**3 - (a + 3) * d**2 + 1
-    return a * d**3 - 5 * a * d**2 + 8 * a * d - 4 * a if d < 2 else 0.0
-
-
-@pytest.mark.parametrize(("height", "width"), [(9, 13), (3, 4), (6, 21)])
-def test_enlarge_by_hand(height: int, width: int) -> None:
-    image = np.random.default_rng(1).integers(0, 256, (6, 7)).astype(np.uint8)
-    found = enlarge(image, width, height)
-    for y in range(height):
-        for x in range(width):
-            at_y, at_x = (y + 0.5) * 6 / height - 0.5, (x + 0.5) * 7 / width - 0.5
-            total = 0.0
-            for i in range(-3, 10):
-                for j in range(-3, 11):
-                    value = int(image[min(max(i, 0), 5), min(max(j, 0), 6)])
-                    total += value * _kernel(at_y - i) * _kernel(at_x - j)
-            assert abs(int(found[y, x]) - min(max(total, 0), 255)) <= 0.5 + 1e-9
 
 
 def test_truncates() -> None:

@@ -1,0 +1,1 @@
+"""HD2S: S3D features at four levels, a map from each, and one from the four."""

@@ -1,0 +1,170 @@
+"""TASED-Net: the last of 32 frames, from S3D features and max-unpooling.
+
+Paper: Min & Corso, TASED-Net: Temporally-Aggregating Spatial Encoder-Decoder Network for Video Saliency Detection, ICCV
+2019. Weights: `TASED_updated.pt`, by a link in the README of github.com/MichiganCOG/TASED-Net (MIT; the file states no
+licence of its own). Trained on: DHF1K, from S3D of Kinetics-400.
+Published, DHF1K test (README): AUC-J 0.897, SIM 0.393, s-AUC 0.712, CC 0.489, NSS 2.797, of the 8-bit blurred maps.
+
+Input: RGB, bilinear as OpenCV resizes bytes, **without** antialias, to 224 x 384, -1..1.
+Output: maps of 224 x 384, 0..1, kind `saliency`, for every frame.
+
+A frame is predicted from itself and the 31 before it. The first 31 are predicted, as published, from the 31 that follow
+and themselves, in reversed order; `first_frames="padded"` fills their windows up with the first frame instead, and does
+not look ahead. A video of fewer than 63 frames is repeated until it has 63, as the authors advise.
+
+Max-unpooling is discontinuous: another order of summation moves single pixels, and the scores of raw maps with them.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from vidsal.benchmark.predictor import ModelInfo, StimulusInfo
+from vidsal.loaders.errors import WrongUse
+from vidsal.loaders.records import UInt8Image
+
+from .. import checkpoints
+from ..base import Baseline, KnownCheckpoint
+from ..opencv_resize import resize_linear
+from ..windows.blurred_maps import blurred_map
+from ..windows.predictor import FIRST_FRAMES, THREADS, WindowPredictor, centered
+from ..windows.walk import Indexed, NewStream, PlainStream, Stream, padded_start, reversed_start
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from .network import TASEDNet
+
+NAME = "tased_net"
+HEIGHT, WIDTH, WINDOW = 224, 384, 32
+
+INFO = ModelInfo(
+    name=NAME,
+    causal=False,
+    lookahead=WINDOW - 1,
+    trained_on=("dhf1k",),
+    licence="none stated (code: MIT)",
+    paper="Min & Corso, TASED-Net: Temporally-Aggregating Spatial Encoder-Decoder Network for Video Saliency "
+    "Detection, ICCV 2019",
+    moves_between_machines="max-unpooling is discontinuous: where two neighbours nearly tie, the rounding of another "
+    "processor, library or number of threads moves a value to another pixel",
+)
+
+CHECKPOINTS = (
+    KnownCheckpoint(
+        model=NAME,
+        variant="updated",
+        file="TASED_updated.pt",
+        source="https://github.com/MichiganCOG/TASED-Net, link in the README",
+        licence="none stated (code: MIT)",
+        trained_on=("dhf1k",),
+        note="about 82 MB",
+    ),
+)
+
+OPTIONS = {"first_frames": FIRST_FRAMES, "threads": THREADS}
+
+
+class TASEDPredictor(WindowPredictor):
+    """Runs TASED-Net over stimuli; see the module for which frames a prediction sees.
+
+    Held at any time: on a CPU the features that neighbouring windows share (about 0.5 GB), elsewhere 32 frames; at the
+    start of a video 63 frames and 31 maps.
+
+    Args:
+        module: its present weights are used; later changes of them are not seen.
+        device: `cpu`, `cuda`, `cuda:1`.
+        first_frames: `reversed` or `padded`.
+        threads: of torch on a CPU; None = as they are.
+    """
+
+    def __init__(
+        self, module: TASEDNet, device: str = "cpu", *, first_frames: str = "reversed", threads: int | None = None
+    ) -> None:
+        from copy import deepcopy
+
+        from .inference import FastTASEDNet
+
+        padded = first_frames == "padded"
+        super().__init__(replace(INFO, causal=True, lookahead=0) if padded else INFO, device, threads)
+        self._padded = padded
+        if self.device.type == "cpu":
+            self._stream: NewStream = FastTASEDNet(module).stream
+        else:
+            self._stream = partial(PlainStream, deepcopy(module).to(self.device).eval(), WINDOW)
+
+    def prepared(self, rgb: UInt8Image) -> Tensor:
+        """Return a frame as the network takes it, (3, 224, 384)."""
+        return centered(resize_linear(rgb, WIDTH, HEIGHT))
+
+    def new_stream(self) -> Stream:
+        """Return a stream of windows of 32 frames."""
+        return self._stream()
+
+    def walk(self, inputs: Indexed, new: NewStream) -> Indexed:
+        """Give each frame the map of its window."""
+        if self._padded:
+            return padded_start(inputs, new, WINDOW)
+        return reversed_start(inputs, new, WINDOW, short="loop")
+
+    def published_map(self, values: Any, stimulus: StimulusInfo) -> UInt8Image:
+        """Return the 8-bit map that the authors' script writes; it leaves resizing to the scorer."""
+        return blurred_map(values)
+
+
+def build(**options: Any) -> TASEDNet:
+    """Make the network with fresh weights; it has no options.
+
+    Raises:
+        WrongUse: an option was given.
+    """
+    from .network import TASEDNet
+
+    if options:
+        raise WrongUse(f"the network of {NAME} has no options, found {', '.join(sorted(options))}")
+    return TASEDNet()
+
+
+def load(checkpoint: Path | None, device: str = "cpu", **options: Any) -> TASEDPredictor:
+    """Make the predictor from a weight file; see `OPTIONS`.
+
+    Raises:
+        MissingData: the file is not there; the message says how to get it.
+        BadData: it cannot be read safely, or does not fit.
+    """
+    found = checkpoints.read(checkpoints.find(checkpoint, NAME, CHECKPOINTS), CHECKPOINTS)
+    module = build()
+    checkpoints.fit(module, found, NAME)
+    predictor = TASEDPredictor(module, device, **options)
+    predictor.checkpoint = found.path
+    return predictor
+
+
+def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> TASEDPredictor:
+    """Make the predictor around a network from `build`.
+
+    Raises:
+        WrongUse: it is another kind of network.
+    """
+    from .network import TASEDNet
+
+    if not isinstance(module, TASEDNet):
+        raise WrongUse(f"{NAME} wraps the network that build_module({NAME!r}) makes, found {type(module).__name__}")
+    return TASEDPredictor(module, device, **options)
+
+
+MODELS = {
+    NAME: Baseline(
+        info=INFO,
+        load=load,
+        options=OPTIONS,
+        build=build,
+        wrap=wrap,
+        checkpoints=CHECKPOINTS,
+        signature={"base1.0.conv_s.weight": 5, "convtsp4.12.weight": 5, "convtsp4.13.bias": 1},
+    )
+}
