@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from torch.utils.data import DataLoader
+from vidsal.loaders.clips.processes import data_loader
 
 from .systems.base import Batch
 
@@ -34,9 +34,4 @@ def read_batches(feed: Feed, works: Sequence[Work], workers: int = 0) -> Iterato
         works: batches.
         workers: processes.
     """
-    import torch
-
-    made: Any = _Works(feed, works)
-    # The loader draws a number for its workers, whose own random numbers are never used: it must not be ours.
-    loader = DataLoader(made, batch_size=None, num_workers=workers, generator=torch.Generator())
-    yield from zip(works, loader, strict=True)
+    yield from zip(works, data_loader(_Works(feed, works), workers), strict=True)

@@ -5,6 +5,7 @@
     geometry.py   from the stimulus's size to the network's: squeezed, or scaled and cropped
     frames.py     decoding only what is needed, and a cache of resized frames
     labels.py     one observer's gaze, frame by frame
+    processes.py  worker processes that read ahead
 
 >>> import vidsal
 >>> from vidsal.loaders.clips import ClipSampler

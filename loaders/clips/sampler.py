@@ -9,13 +9,13 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from ..errors import MissingData, UnknownName, WrongUse
-from ..io.extras import optional_packages
 from ..release.release import Release, Stimulus
 from . import geometry
 from .frames import FrameCache, decode
 from .geometry import Fit, Placement, Resize, Size, lanczos, place
 from .labels import ObserverLabels, observer_labels
 from .plan import Clip, Start, batches, consecutive_starts, draw_starts, spread_starts
+from .processes import data_loader
 
 if TYPE_CHECKING:
     from torch.utils.data import DataLoader
@@ -258,11 +258,7 @@ class _Reading:
 
 def load_batches(sampler: ClipSampler, clips: Sequence[Sequence[Clip]], workers: int = 0) -> DataLoader[Any]:
     """Return a DataLoader over batches of clips, in their order."""
-    with optional_packages():
-        from torch.utils.data import DataLoader
-
-    reading: Any = _Reading(sampler, clips)
-    return DataLoader(reading, batch_size=None, num_workers=workers)
+    return data_loader(_Reading(sampler, clips), workers)
 
 
 def collate(items: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
