@@ -36,6 +36,7 @@ class FileTable(_Table):
         skip: lines before that.
         encoding, decimal: of text.
         variable: of a MATLAB file, `ETdata.pos`: a matrix, or a cell of matrices.
+        messages: of an EyeLink ASC file: regular expressions whose named groups are columns.
     """
 
     pattern: str | None = None
@@ -45,6 +46,7 @@ class FileTable(_Table):
     encoding: str = "utf-8"
     decimal: Literal[".", ","] = "."
     variable: str | None = None
+    messages: tuple[str, ...] = ()
 
     @field_validator("pattern")
     @classmethod
@@ -240,7 +242,7 @@ class ColumnMap(_Table):
         return None if match is None else match.groupdict()
 
 
-READY = ("tobii", "pupil")
+READY = ("tobii", "pupil", "eyelink")
 TEMPLATE = "template"
 
 

@@ -1,4 +1,4 @@
-"""Reading a table whatever it is written in: CSV, TSV, Parquet, JSON lines, a matrix of a MATLAB file."""
+"""Reading a table whatever it is written in: CSV, TSV, Parquet, JSON lines, a matrix of a MATLAB file, EyeLink ASC."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from ..formats import matlab
 from ..io.names import shortlist
 from ..records import Float64Array
 from .column_map import PART, ROW, ColumnMap, FileTable
+from .eyelink import read_asc
 
-SUFFIXES = (".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson", ".json", ".mat")
+SUFFIXES = (".asc", ".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson", ".json", ".mat")
 _WORDS = ("stimulus", "observer", "trial", "event")
 _MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", ".")
 
@@ -121,6 +122,8 @@ def _column(table: pa.Table, candidates: Sequence[str | int], number_from: int, 
 def _table(path: Path, file: FileTable) -> pa.Table:
     suffix = path.suffix.lower()
     try:
+        if suffix == ".asc":
+            return read_asc(path, file.messages)
         if suffix == ".parquet":
             return pq.read_table(path)
         if suffix in (".jsonl", ".ndjson", ".json"):

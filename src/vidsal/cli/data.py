@@ -16,9 +16,11 @@ from .inspect import export, stats, view
 from .output import any_path, echo, folder_out, json_option, print_json, print_table, progress
 
 if TYPE_CHECKING:
+    from vidsal.loaders.own.bids import BidsForm
     from vidsal.loaders.own.form import TableForm
 
 _MOST_ANOMALIES = 20
+_OWN = ("table", "bids")
 
 
 @click.group()
@@ -115,8 +117,8 @@ def _print_info(info: DatasetInfo) -> None:
     "--src", "source", required=True, type=any_path, help="Read the data set, as distributed, from this folder."
 )
 @click.option("-o", "--out", required=True, type=folder_out, help="Write the release into this folder.")
-@click.option("--columns", metavar="MAP.toml", help="`table` only: what the columns mean; `tobii`, `pupil` are ready.")
-@click.option("--videos", type=any_path, help="`table` only: the folder of the videos or images.")
+@click.option("--columns", metavar="MAP.toml", help="`table`: what the columns mean; tobii, pupil, eyelink are ready.")
+@click.option("--videos", type=any_path, help="`table`, `bids`: the folder of the videos or images.")
 @click.option("--form", "own", metavar="FILE.py:NAME", help="Read by a form of your own instead of a NAME.")
 @click.option("--workers", type=click.IntRange(1), help="Use this many processes; default: one for each core.")
 @click.option("--strict", is_flag=True, help="Exit 1 if the source has any anomaly.")
@@ -135,14 +137,15 @@ def convert(
 ) -> None:
     """Convert a data set, as distributed, to a Parquet release.
 
-    NAME is one of `vidsal data list`, or `table`: recordings of your own in tables, by a column map.
+    NAME is one of `vidsal data list`; or `table`: recordings of your own in tables, by a column map; or `bids`: eye
+    tracking as BIDS, as `data export` writes it.
     """
     from vidsal.loaders.conversion.convert import convert as run_conversion, convert_own
 
     _check_options(name, variant, columns, videos, own)
     with progress(f"convert {name or own}", "stimulus") as step:
-        if name == "table":
-            form, folder = _table(source, columns or "", videos)
+        if name in _OWN:
+            form, folder = _table(source, columns or "", videos) if name == "table" else _bids(source, videos)
             result = convert_own(form, folder, out, frames=videos, workers=workers, progress=step)
         elif own is not None:
             from vidsal.loaders.own.user_form import user_form
@@ -174,8 +177,8 @@ def _check_options(
         raise WrongUse("`data convert table` needs --columns MAP.toml; `vidsal data template` writes one to fill in")
     for option, given, applies in (
         ("--columns", columns, name == "table"),
-        ("--videos", videos, name == "table"),
-        ("--variant", variant, name not in (None, "table")),
+        ("--videos", videos, name in _OWN),
+        ("--variant", variant, name is not None and name not in _OWN),
     ):
         if given is not None and not applies:
             raise WrongUse(f"{option} does not apply to {name or '--form'}")
@@ -188,11 +191,22 @@ def _table(source: Path, columns: str, videos: Path | None) -> tuple[TableForm, 
     column_map = read_map(Path(columns))
     if not source.exists():
         raise MissingData(f"{source}: no such file or folder")
+    only = source.name if source.is_file() else None
+    return TableForm(column_map, only, _folder(videos)), source if only is None else source.parent
+
+
+def _bids(source: Path, videos: Path | None) -> tuple[BidsForm, Path]:
+    from vidsal.loaders.own.bids import BidsForm
+
+    if not source.is_dir():
+        raise MissingData(f"{source}: no such folder")
+    return BidsForm(source.resolve(), _folder(videos)), source
+
+
+def _folder(videos: Path | None) -> Path | None:
     if videos is not None and not videos.is_dir():
         raise MissingData(f"{videos}: no such folder")
-    only = source.name if source.is_file() else None
-    form = TableForm(column_map, only, None if videos is None else videos.resolve())
-    return form, source if only is None else source.parent
+    return None if videos is None else videos.resolve()
 
 
 @data.command()
@@ -201,7 +215,7 @@ def _table(source: Path, columns: str, videos: Path | None) -> tuple[TableForm, 
     "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write into this file, not to stdout."
 )
 def template(name: str, out: Path | None) -> None:
-    """Write a commented column map for `data convert table`, or a ready one: `tobii`, `pupil`."""
+    """Write a commented column map for `data convert table`, or a ready one: `tobii`, `pupil`, `eyelink`."""
     from vidsal.loaders.own.column_map import ready_map
 
     text = ready_map(name)
