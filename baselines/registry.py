@@ -1,7 +1,7 @@
 """The registry of models: name to module, imported when asked for.
 
 A registered module offers `MODELS: Mapping[str, Baseline]` (see `base.py`), by the names of the models in it.
-To add a model: its module, its test, one line in `TABLE`.
+To add a model: its module, its test, one line in `_OWN`. Other packages join with theirs, by entry points.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from vidsal.benchmark.predictor import Predictor
 from vidsal.loaders.errors import BadData, UnknownName, WrongUse
 from vidsal.loaders.io.extras import optional_packages
+from vidsal.loaders.io.joined import Joined, refuse_taken
 
 from .base import Baseline, Misfit
 from .trained import read_trained
@@ -33,17 +34,19 @@ class ModelEntry:
 
     Attributes:
         module: below `vidsal.baselines`; empty for a human reference, which the benchmark itself provides
-            because it is handed points.
+            because it is handed points, and for a model of another package.
         kind: `network` (needs a checkpoint), `reference` (no learned network) or `human`.
         summary: one line.
+        joined: what a model of another package declares.
     """
 
     module: str
     kind: ModelKind
     summary: str
+    joined: Baseline | None = None
 
 
-TABLE: dict[str, ModelEntry] = {
+_OWN = {
     "salema": ModelEntry(
         "salema.predictor", "network", "VGG-16 encoder and decoder, exponential average at the bottleneck"
     ),
@@ -79,6 +82,21 @@ TABLE: dict[str, ModelEntry] = {
 }
 
 
+def _join(entries: dict[str, ModelEntry], point: str, found: Any) -> None:
+    """Take a model from another package; the entry point has its name, and refers to a module with `MODELS`."""
+    models = getattr(found, "MODELS", None)
+    model = models.get(point) if isinstance(models, Mapping) else None
+    if not isinstance(model, Baseline) or model.info.name != point:
+        raise BadData(f"a module was expected whose MODELS holds a Baseline {point!r}, of that name")
+    refuse_taken(entries, point)
+    summary = next(iter((found.__doc__ or "").strip().splitlines()), "").rstrip(".")
+    entries[point] = ModelEntry("", "network" if model.build else "reference", summary or model.info.paper, model)
+
+
+TABLE = Joined("model", "models", _OWN, _join)
+"""All models: ours, then those of other packages (`vidsal.loaders.io.joined` says how they join)."""
+
+
 def names(kind: ModelKind | None = None) -> tuple[str, ...]:
     """Return the registered names, of one kind or all, in the order of the table."""
     return tuple(name for name, entry in TABLE.items() if kind is None or entry.kind == kind)
@@ -90,9 +108,7 @@ def entry(name: str) -> ModelEntry:
     Raises:
         UnknownName: no such model; the message lists the known ones.
     """
-    if name not in TABLE:
-        raise UnknownName("model", name, TABLE)
-    return TABLE[name]
+    return TABLE.find(name)
 
 
 def baseline(name: str) -> Baseline:
@@ -108,6 +124,8 @@ def baseline(name: str) -> Baseline:
             f"{name} is a human reference: it is handed fixations, so it is no predictor; run it by its name "
             f"(`vidsal run {name} ...`)"
         )
+    if line.joined is not None:
+        return line.joined
     module = import_module(f"vidsal.baselines.{line.module}")
     return cast(Mapping[str, Baseline], module.MODELS)[name]
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from importlib import import_module
-from typing import cast
+from typing import Any, cast
 
-from .errors import UnknownName
+from .errors import BadData, UnknownName
 from .io import registers
-from .records import Form
+from .io.joined import Joined, refuse_taken
+from .records import DatasetInfo, Form
+
+Variants = Mapping[str | None, str | Form]
 
 # data set -> variant -> module; the variant None is a data set with one form.
-DATASETS: dict[str, dict[str | None, str]] = {
+_OWN: dict[str, Variants] = {
     "dhf1k": {"released": "dhf1k.released", "raw": "dhf1k.raw"},
     "hollywood2": {"released": "hollywood2.released", "raw": "hollywood2.raw"},
     "ucf-sports": {
@@ -29,11 +32,28 @@ DATASETS: dict[str, dict[str | None, str]] = {
 }
 
 
+def _join(entries: dict[str, Variants], point: str, found: Any) -> None:
+    """Take a form from another package; the entry point is called `<data set>` or `<data set>.<variant>`."""
+    lacking = [part for part in ("INFO", "present", "stimuli", "gaze") if not hasattr(found, part)]
+    if lacking or not isinstance(found.INFO, DatasetInfo):
+        raise BadData(
+            f"a form offers INFO (a DatasetInfo), present, stimuli, gaze; it lacks {', '.join(lacking) or 'the first'}"
+        )
+    name, _, variant = point.partition(".")
+    if (found.INFO.name, found.INFO.variant or "") != (name, variant):
+        raise BadData(f"its INFO names {found.INFO.name}, variant {found.INFO.variant}, its entry point {point}")
+    refuse_taken(_OWN, name)
+    refuse_taken({str(known): None for known in entries.get(name, {})}, str(found.INFO.variant))
+    entries[name] = {**entries.get(name, {}), found.INFO.variant: found}
+
+
+DATASETS = Joined("data set", "datasets", _OWN, _join)
+"""All data sets: ours, then those of other packages (`io.joined` says how they join)."""
+
+
 def variants(name: str) -> tuple[str | None, ...]:
     """Return the variants of a data set, (None,) where it has one form."""
-    if name not in DATASETS:
-        raise UnknownName("data set", name, DATASETS)
-    return tuple(DATASETS[name])
+    return tuple(DATASETS.find(name))
 
 
 def form(name: str, variant: str | None = None) -> Form:
@@ -45,7 +65,8 @@ def form(name: str, variant: str | None = None) -> Form:
     known = variants(name)
     if variant not in known:
         raise UnknownName(f"variant of {name}", str(variant), [str(v) for v in known])
-    return cast(Form, import_module(f"vidsal.loaders.datasets.{DATASETS[name][variant]}"))
+    found = DATASETS[name][variant]
+    return cast(Form, import_module(f"vidsal.loaders.datasets.{found}")) if isinstance(found, str) else found
 
 
 def forms() -> Iterator[Form]:

@@ -6,7 +6,10 @@ negatives to gather and how to average. Its digest goes into every result.
 
 from __future__ import annotations
 
-from vidsal.loaders.errors import UnknownName
+from typing import Any
+
+from vidsal.loaders.errors import BadData
+from vidsal.loaders.io.joined import Joined, refuse_taken
 
 from .base import SIX, Fault, Protocol
 from .definitions import DENSITY_1, DHF1K_1, EXACT_1
@@ -14,10 +17,20 @@ from .published import MSU_1, SALEMA_1, TINYHD_1, TUEBINGEN_1, UNISAL_1
 
 __all__ = ["PROTOCOLS", "SIX", "Fault", "Protocol", "protocol"]
 
-PROTOCOLS: dict[str, Protocol] = {
-    p.name: p for p in (EXACT_1, DENSITY_1, DHF1K_1, UNISAL_1, SALEMA_1, TINYHD_1, MSU_1, TUEBINGEN_1)
-}
-"""The registry of protocols by name. A new protocol is its module and its name here."""
+_OWN = (EXACT_1, DENSITY_1, DHF1K_1, UNISAL_1, SALEMA_1, TINYHD_1, MSU_1, TUEBINGEN_1)
+
+
+def _join(entries: dict[str, Protocol], point: str, found: Any) -> None:
+    """Take a protocol from another package; the entry point has its name."""
+    if not isinstance(found, Protocol) or found.name != point:
+        raise BadData(f"a Protocol of that name was expected, found {getattr(found, 'name', type(found).__name__)!r}")
+    refuse_taken(entries, point)
+    entries[point] = found
+
+
+PROTOCOLS = Joined("protocol", "protocols", {p.name: p for p in _OWN}, _join)
+"""The registry of protocols by name. A new protocol is its module and its name in `_OWN`; other packages join with
+theirs (`vidsal.loaders.io.joined` says how)."""
 
 
 def protocol(name: str | Protocol) -> Protocol:
@@ -28,6 +41,4 @@ def protocol(name: str | Protocol) -> Protocol:
     """
     if isinstance(name, Protocol):
         return name
-    if name not in PROTOCOLS:
-        raise UnknownName("protocol", name, PROTOCOLS)
-    return PROTOCOLS[name]
+    return PROTOCOLS.find(name)
