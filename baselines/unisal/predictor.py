@@ -2,7 +2,8 @@
 
 Source: Droste, Jiao & Noble, Unified Image and Video Saliency Modeling, ECCV 2020; rdroste/unisal (Apache-2.0).
 Weights: in that repository, `training_runs/pretrained_unisal/`; digests in `CHECKPOINTS`. Licence Apache-2.0.
-Trained on: DHF1K, Hollywood-2, UCF Sports and SALICON together (backbone: ImageNet).
+Trained on: DHF1K, Hollywood-2, UCF Sports and SALICON together (backbone: ImageNet), every batch with weight 1: the
+published code has a weight of 0.5 for SALICON among its arguments and uses it nowhere.
 Published, DHF1K test server (RecSal-Net README): AUC-J 0.901, SIM 0.390, s-AUC 0.691, CC 0.490, NSS 2.776.
 Input: RGB frames, PIL LANCZOS on uint8 to a size that depends on the domain, 0..1, ImageNet mean and deviation.
 Output: natural log density at the size of the stimulus, for every frame. Causal.
