@@ -91,8 +91,8 @@ class ModelCard(ModelClaims):
     def _as_declared(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         data: dict[str, Any] = plain(self)
         for name in ("fit", "moves_between_machines"):
-            if data[name] is None:
-                del data[name]
+            if data.get(name) is None:
+                data.pop(name, None)
         return data
 
 
