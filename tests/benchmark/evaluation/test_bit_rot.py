@@ -78,8 +78,8 @@ def test_a_release_without_digests_is_read_as_it_is(made: Path, root: Path) -> N
     record = json.loads((root / "release.json").read_text())
     record |= {"files": {}, "digest": "0" * 64}
     (root / "release.json").write_text(json.dumps(record))
-    expected = vidsal.evaluate(Brightness(), vidsal.load(made)).record["frames_digest"]
-    assert vidsal.evaluate(Brightness(), vidsal.load(root)).record["frames_digest"] == expected
+    expected = vidsal.evaluate(Brightness(), vidsal.load(made)).record["rows_digest"]
+    assert vidsal.evaluate(Brightness(), vidsal.load(root)).record["rows_digest"] == expected
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_damaged_unfinished_rows_are_made_again_with_a_word(
     assert not notes
     damage(sorted((tmp_path / "p").rglob(pattern))[0])
     resumed = _run(ds, tmp_path / "p", None, notes)
-    assert resumed.record["frames_digest"] == vidsal.evaluate(Brightness(), ds).record["frames_digest"]
+    assert resumed.record["rows_digest"] == vidsal.evaluate(Brightness(), ds).record["rows_digest"]
     if pattern == "*.parquet":
         assert len(notes) == 1
         assert "damaged for 1 stimuli" in notes[0]

@@ -14,6 +14,7 @@ import vidsal
 from vidsal.benchmark.submissions.frame_numbers import Asked, FrameFacts, settle
 from vidsal.benchmark.submissions.score import score
 from vidsal.loaders.errors import BadData
+from vidsal.loaders.release.digests import release_digest
 from vidsal.loaders.release.release import Release
 
 from ..stored import FRAMES, Levels, gaze_only, levels, write_classic
@@ -33,6 +34,7 @@ def shots(tmp_path_factory: pytest.TempPathFactory) -> Release:
     record = json.loads((root / "release.json").read_text())
     ids = vidsal.load(root).ids
     record["first_frame_numbers"] = {ids[0]: 1, ids[1]: 3, ids[2]: 49}
+    record["digest"] = release_digest(record)
     (root / "release.json").write_text(json.dumps(record))
     return vidsal.load(root)
 
