@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -16,6 +18,11 @@ from ..records import Frame, UInt8Image
 from .avi_chunks import null_chunks_at_end
 from .display_matrix import UPRIGHT, turn_of
 from .video_times import frame_rate_of, frames_at
+
+if hasattr(os, "register_at_fork"):
+    # What a decoder left as garbage waits for threads and locks that a fork does not bring along, so a forked process
+    # (a worker of a DataLoader on Linux) never collects what it inherited.
+    os.register_at_fork(after_in_child=gc.freeze)
 
 
 @dataclass(frozen=True)

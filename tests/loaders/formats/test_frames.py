@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 import threading
 from fractions import Fraction
 from pathlib import Path
@@ -269,3 +272,14 @@ def test_what_systems_leave_behind_is_no_image(tmp_path: Path) -> None:
         (tmp_path / f"._{number}.png").write_bytes(b"\0\5\26\7")
     assert [path.name for _, path in frames.numbered_images(tmp_path)] == ["1.png", "2.png"]
     assert frames.probe(tmp_path).n_frames == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_never_collects_the_decoders_that_it_inherits() -> None:
+    code = (
+        "import sys; sys.path.insert(0, 'src'); import gc, os; import vidsal.loaders.formats.video; "
+        "child = os.fork(); child or os._exit(3 if gc.get_freeze_count() > 100 else 4); "
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+    )
+    root = Path(__file__).resolve().parents[3]
+    assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 3
