@@ -11,7 +11,7 @@ from vidsal.loaders.errors import UnknownName
 from vidsal.loaders.registry import form
 
 from .. import format as words
-from ..boards import Board, Column, Entry
+from ..boards import OTHER_TRUTH, Board, Column, Entry
 from ..sanitize import slug, visible
 
 _SPECIAL = {
@@ -45,6 +45,7 @@ def latex(board: Board) -> str:
         f"% {_comment(board.title)}",
         f"% release {_comment(release.id)}, digest {release.digest}; protocol {_comment(protocol.name)}, digest "
         f"{protocol.digest}",
+        r"% dagger: the truth is a single observer, so this value is not to be compared with those of the models",
         r"% needs \usepackage{booktabs}, and XeLaTeX, LuaLaTeX or \usepackage[T1]{fontenc}",
         rf"\begin{{tabular}}{{l{'r' * len(board.columns)}}}",
         r"\toprule",
@@ -68,7 +69,11 @@ def _group(board: Board, entries: Iterable[Entry], best: dict[str, str | None]) 
         for column in board.columns:
             printed = _printed(entry, column)
             bold = not entry.record.human and printed is not None and printed == best[column.name]
-            cells.append("--" if printed is None else rf"\textbf{{{printed}}}" if bold else printed.replace("-", "$-$"))
+            mark = (
+                r"$^\dagger$" if column.name in OTHER_TRUTH and entry.record.truth.points == "single-observer" else ""
+            )
+            value = rf"\textbf{{{printed}}}" if bold else (printed or "").replace("-", "$-$")
+            cells.append("--" if printed is None else value + mark)
         yield " & ".join(cells) + r" \\"
 
 
@@ -105,7 +110,7 @@ def bibtex(board: Board) -> str:
     add(
         f"data:{slug(release.id)}",
         ("title", release.title or release.id),
-        ("note", f"{_citation(release.dataset, release.variant)} Release {release.id}, digest {release.digest[:16]}."),
+        ("note", f"{_citation(release.dataset, release.variant)}Release {release.id}, digest {release.digest[:16]}."),
     )
     for entry in board.shown:
         model = entry.record.model
@@ -126,9 +131,9 @@ def bibtex(board: Board) -> str:
 
 
 def _citation(dataset: str, variant: str | None) -> str:
-    """What its authors ask to cite for a data set; nothing where this version does not know it."""
+    """What its authors ask to cite for a data set, as sentences; nothing where this version does not know it."""
     try:
-        return form(dataset, variant).INFO.citation
+        return form(dataset, variant).INFO.citation.rstrip(". ") + ". "
     except UnknownName:
         return ""
 

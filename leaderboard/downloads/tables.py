@@ -22,6 +22,7 @@ _FACTS: tuple[tuple[str, pa.DataType], ...] = (
 _FURTHER: tuple[tuple[str, pa.DataType], ...] = (
     ("frames_scored", pa.int64()),
     ("frames_without_prediction", pa.int64()),
+    ("truth_points", pa.string()),
     ("causal", pa.bool_()),
     ("trained_on", pa.string()),
     ("licence", pa.string()),
@@ -80,6 +81,7 @@ def _facts(board: Board, entry: Entry) -> dict[str, Any]:
         "group": "human" if r.human else "reference" if r.model.kind == "reference" else "model",
         "frames_scored": r.counts.scored,
         "frames_without_prediction": r.counts.no_prediction,
+        "truth_points": r.truth.points,
         "causal": r.model.causal,
         "trained_on": None if r.model.trained_on is None else BETWEEN.join(r.model.trained_on),
         "licence": r.model.licence or None,

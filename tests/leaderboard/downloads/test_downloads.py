@@ -57,6 +57,8 @@ def test_rows_are_those_of_the_runs(kept: tuple[Board, dict[str, Run]]) -> None:
         assert row["sAUC"] is None
         assert row["scored_on"] == run.record["time"]
     assert [(r["NSS_rank_low"], r["NSS_rank_high"]) for r in rows] == [(1, 2), (None, None), (None, None)]
+    assert [r["truth_points"] for r in rows] == ["all", "all", "single-observer"]
+    assert [r"$^\dagger$" in line for line in latex(board).splitlines() if "&" in line] == [False, False, False, True]
     assert rows[2]["badges"] == "no prediction for 3 of 30 frames: not in its means"
     assert "NSS_rank_low" not in board_rows(board).column_names
 
