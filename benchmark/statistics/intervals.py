@@ -118,10 +118,12 @@ def resampled_means(totals: list[tuple[Floats, Floats]], resamples: int, seed: i
     Returns:
         Shape (resamples, columns).
     """
-    both = np.column_stack([total for total, _ in totals] + [count for _, count in totals])
+    counts = np.unique(np.stack([count for _, count in totals]), axis=0)  # mostly one: every column has every stimulus
+    which = [int(np.flatnonzero((counts == count).all(axis=1))[0]) for _, count in totals]
+    both = np.column_stack([total for total, _ in totals] + list(counts))
     parts = [drawn @ both for drawn in resample_counts(seed, len(both), resamples)]
     stacked: Floats = np.concatenate(parts)
-    return stacked[:, : len(totals)] / stacked[:, len(totals) :]
+    return stacked[:, : len(totals)] / stacked[:, len(totals) :][:, which]
 
 
 def left_one_out(total: Floats, count: Floats) -> Floats:

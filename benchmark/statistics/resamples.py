@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from vidsal.loaders.errors import WrongUse
 
@@ -17,6 +19,9 @@ from .inputs import Floats, check_count
 
 _CELLS = 1 << 19
 """Numbers that a part of the draws may hold: 4 MiB."""
+
+_KEPT_CELLS = 1 << 24
+"""Numbers that draws may hold to be kept for the next run: 32 MiB."""
 
 _LOW = np.uint64(0xFFFFFFFF)
 _HALF = np.uint64(32)
@@ -47,15 +52,31 @@ def resample_counts(seed: int, groups: int, resamples: int) -> Iterator[Floats]:
         How often each resample has each group, parts of the rows of (resamples, groups). The mean of a resample is
         the sum of the sums of its groups by the sum of their numbers of stimuli.
     """
+    check_count("seed", seed, 0)
+    kept = resamples * groups <= _KEPT_CELLS
+    for counts in _kept_counts(seed, groups, resamples) if kept else _draw_counts(seed, groups, resamples):
+        yield counts.astype(np.float64)
+
+
+@lru_cache(maxsize=4)
+def _kept_counts(seed: int, groups: int, resamples: int) -> tuple[npt.NDArray[np.unsignedinteger], ...]:
+    """Runs of one board share their draws, and are read one after another: the last few draws stay in memory."""
+    return tuple(_draw_counts(seed, groups, resamples))
+
+
+def _draw_counts(seed: int, groups: int, resamples: int) -> Iterator[npt.NDArray[np.unsignedinteger]]:
     stream = _stream(seed)
-    words = (groups + 1) // 2
+    words, small = (
+        (groups + 1) // 2,
+        np.min_scalar_type(groups),
+    )  # a group is drawn as often as there are groups, at most
     for begin in range(0, resamples, step := max(1, _CELLS // groups)):
         rows = min(step, resamples - begin)
         raw = np.asarray(stream.random_raw(rows * words))
         halves = np.stack([raw >> _HALF, raw & _LOW], axis=1).reshape(rows, 2 * words)[:, :groups]
         drawn = (halves * np.uint64(groups) >> _HALF).astype(np.int64)
         drawn += groups * np.arange(rows)[:, None]
-        yield np.bincount(drawn.ravel(), minlength=rows * groups).reshape(rows, groups).astype(np.float64)
+        yield np.bincount(drawn.ravel(), minlength=rows * groups).reshape(rows, groups).astype(small)
 
 
 def random_bits(seed: int, width: int, draws: int) -> Iterator[Floats]:

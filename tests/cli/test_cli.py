@@ -56,6 +56,7 @@ def test_help_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "/no/file.py:Mine", "--data", "RELEASE", "-o", "o"], 3, "no such file"),
         (["protocol", "show", "nothing"], 2, "unknown protocol"),
         (["site", "build", "/nowhere", "-o", "o"], 3, "/nowhere"),
+        (["site", "check", "/nowhere"], 3, "/nowhere"),
         (["results", "list", "/nowhere"], 3, "no such results folder"),
         (["nonsense"], 2, "nonsense"),
     ],

@@ -6,8 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from .schema import CountsRecord, MetricRecord
 
@@ -36,33 +38,52 @@ def summarize(frames: pa.Table, metric_ids: Mapping[str, str], average: str) -> 
         metric_ids: full id with parameters of each label, in the order of the columns.
         average: `stimulus` or `frame`, which of the two means is the protocol's.
     """
-    table = frames.to_pandas()
-    scored = table[table["status"] == "scored"]
-    stimuli = _by_stimulus(table, scored, list(metric_ids))
+    is_scored = pc.fill_null(pc.equal(frames["status"], "scored"), False)
+    here = is_scored.to_numpy()
+    values = {label: pd.Series(frames[label].to_numpy()[here]) for label in metric_ids}
+    stimuli = _by_stimulus(frames["stimulus_id"].combine_chunks(), here, values)
+    reasons = _counted(frames["reason"].filter(is_scored))
+    scored = int(here.sum())
     metrics = {}
     for label, metric_id in metric_ids.items():
-        values = scored[label].dropna()
-        of_stimuli, of_frames = _plain(stimuli[label].mean()), _plain(values.mean())
+        defined = values[label].dropna()
+        of_stimuli, of_frames = _plain(stimuli[label].mean()), _plain(defined.mean())
         metrics[label] = MetricRecord(
             id=metric_id,
             mean=of_stimuli if average == "stimulus" else of_frames,
             mean_stimuli=of_stimuli,
             mean_frames=of_frames,
-            n=len(values),
-            reason=_infinite(values) or _common_reason(scored, label),
+            n=len(defined),
+            reason=_infinite(defined) or _common_reason(reasons, label, scored),
         )
-    statuses = {name: int((table["status"] == name).sum()) for name in CountsRecord.model_fields if name != "frames"}
-    return Summary(metrics, CountsRecord(frames=len(table), **statuses), stimuli)
+    counted = _counted(frames["status"])
+    by_status = {name: counted.get(name, 0) for name in CountsRecord.model_fields if name != "frames"}
+    return Summary(metrics, CountsRecord(frames=frames.num_rows, **by_status), stimuli)
 
 
-def _by_stimulus(table: pd.DataFrame, scored: pd.DataFrame, labels: list[str]) -> pd.DataFrame:
-    ids = table["stimulus_id"].drop_duplicates().tolist()
-    means = scored.groupby("stimulus_id", sort=False)[labels].mean()
-    out = pd.DataFrame({"stimulus_id": ids})
-    out["n_frames"] = table.groupby("stimulus_id", sort=False).size().reindex(ids).to_numpy()
-    out["n_scored"] = scored.groupby("stimulus_id", sort=False).size().reindex(ids, fill_value=0).to_numpy()
-    for label in labels:
-        out[label] = means[label].reindex(ids).to_numpy()
+def _counted(column: pa.ChunkedArray) -> dict[str | None, int]:
+    """Return how often each value stands in a column."""
+    return {part["values"]: part["counts"] for part in column.value_counts().to_pylist()}
+
+
+def _by_stimulus(
+    ids: pa.Array, is_scored: npt.NDArray[np.bool_], values: Mapping[str, pd.Series[float]]
+) -> pd.DataFrame:
+    """Return a row a stimulus.
+
+    Args:
+        ids: of the stimulus of each row.
+        is_scored: which rows are scored.
+        values: of each metric in the scored rows.
+    """
+    coded = ids.dictionary_encode()
+    numbers, n = coded.indices.to_numpy(), len(coded.dictionary)
+    means = pd.DataFrame(dict(values)).groupby(numbers[is_scored], sort=False).mean().reindex(range(n))
+    out = pd.DataFrame({"stimulus_id": coded.dictionary.to_pylist()})
+    out["n_frames"] = np.bincount(numbers, minlength=n)
+    out["n_scored"] = np.bincount(numbers[is_scored], minlength=n)
+    for label in values:
+        out[label] = means[label].to_numpy()
     return out
 
 
@@ -76,12 +97,21 @@ def _infinite(values: pd.Series[float]) -> str | None:
     return f"infinite in {count} of {len(values)} frames" if count else None
 
 
-def _common_reason(scored: pd.DataFrame, name: str) -> str | None:
-    """The most frequent reason of a metric, with its number of frames."""
-    texts = []
-    for reason in scored["reason"].dropna():
-        texts += [part.split(": ", 1)[1] for part in reason.split("; ") if name in part.split(": ", 1)[0].split(", ")]
-    if not texts:
+def _common_reason(reasons: Mapping[str | None, int], name: str, scored: int) -> str | None:
+    """The most frequent reason of a metric, with its number of frames; of equally frequent ones the first by name.
+
+    Args:
+        reasons: how many scored rows give each text of reasons.
+        name: of the metric.
+        scored: how many rows are scored.
+    """
+    counts: dict[str, int] = {}
+    for text, count in reasons.items():
+        for part in text.split("; ") if text is not None else ():
+            of, _, why = part.partition(": ")
+            if name in of.split(", "):
+                counts[why] = counts.get(why, 0) + count
+    if not counts:
         return None
-    first = max(sorted(set(texts)), key=texts.count)
-    return f"{first} ({texts.count(first)} of {len(scored)} frames)"
+    first = max(sorted(counts), key=counts.__getitem__)
+    return f"{first} ({counts[first]} of {scored} frames)"

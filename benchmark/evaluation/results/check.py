@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.io.files import canonical, sha256_text
@@ -39,13 +40,26 @@ def rows_digest(rows: pa.Table) -> str:
 
 def stimuli_digest(stimuli: pa.Table) -> str:
     """Digest of the values of stimuli.parquet: of their canonical JSON, null for NaN, words for infinities."""
-    return sha256_text(canonical([{k: _plain(v) for k, v in row.items()} for row in stimuli.to_pylist()]))
+    columns = [_cells(name, stimuli[name]) for name in sorted(stimuli.column_names)]
+    rows = [" {\n" + ",\n".join(cells) + "\n }" for cells in zip(*columns, strict=True)]
+    return sha256_text("[\n" + ",\n".join(rows) + "\n]\n" if rows else canonical([{} for _ in range(len(stimuli))]))
 
 
-def _plain(value: Any) -> Any:
-    if not isinstance(value, float) or np.isfinite(value):
-        return value
-    return None if np.isnan(value) else str(value)
+_encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
+
+
+def _cells(name: str, column: pa.ChunkedArray) -> list[str]:
+    """Return the values of a column as they stand in the canonical JSON of its rows, each with its name."""
+    start, values = f"  {_encode(name)}: ", column.to_pylist()
+    if pa.types.is_floating(column.type):
+        words = {"nan": "null", "inf": '"inf"', "-inf": '"-inf"', "None": "null"}
+        return [start + words.get(text, text) for text in map(repr, values)]
+    texts = list(map(_encode, values))
+    if pa.types.is_nested(column.type):
+        different = dict(zip(texts, values, strict=True))
+        nested = {t: canonical(v).removesuffix("\n").replace("\n", "\n  ") for t, v in different.items()}
+        texts = [nested[text] for text in texts]
+    return [start + text for text in texts]
 
 
 def of_today(content: Mapping[str, Any], frames: pa.Table) -> dict[str, Any]:
@@ -113,19 +127,19 @@ def _row_faults(record: RunRecord, frames: pa.Table) -> Iterator[str]:
     wrong = {"stimulus_id", "frame", "n_fixations", "status", "reason", *labels} ^ set(frames.column_names)
     if wrong:
         yield f"the column {sorted(wrong)[0]} is missing, or too much"
-    unknown = set(frames["status"].to_pylist()) - _STATUSES
+    unknown = set(frames["status"].unique().to_pylist()) - _STATUSES
     if unknown:
         yield f"unknown status {sorted(map(str, unknown))[0]!r}"
-    table = frames.select(["stimulus_id", "frame"]).to_pandas()
-    if table.isna().any().any() or table.duplicated().any() or (len(table) and table["frame"].min() < 0):
+    if _doubled(frames):
         yield "a frame is there twice, or has no number"
-    here = list(dict.fromkeys(table["stimulus_id"]))
-    surplus = [i for i in here if i not in set(record.coverage.scored)]
+    covered = set(record.coverage.scored)
+    surplus = [i for i in frames["stimulus_id"].unique().to_pylist() if i not in covered]
     if surplus:
         yield f"rows of {surplus[0]!r}, which its coverage does not name"
-    scored = np.asarray(frames["status"].to_pandas() == "scored")
+    scored = pc.fill_null(pc.equal(frames["status"], "scored"), False).to_numpy()
+    empty = pc.fill_null(pc.equal(frames["status"], "no_fixation"), False).to_numpy()
     looked = frames["n_fixations"].to_numpy()
-    if (looked < 0).any() or ((looked > 0) == (frames["status"].to_pandas() == "no_fixation")).any():
+    if (looked < 0).any() or ((looked > 0) == empty).any():
         yield "the number of fixations does not fit the status"
     for label, metric_id in record.protocol.metric_ids.items():
         values = frames[label].to_numpy()
@@ -134,8 +148,21 @@ def _row_faults(record: RunRecord, frames: pa.Table) -> Iterator[str]:
         low, high = REGISTRY[metric_id].range if metric_id in REGISTRY else (-np.inf, np.inf)
         outside = np.flatnonzero((values < low - _SLACK) | (values > high + _SLACK))
         if len(outside):
-            row, value = table.iloc[outside[0]], values[outside[0]]
+            row, value = frames.slice(outside[0], 1).to_pylist()[0], values[outside[0]]
             yield f"{label} of {row['stimulus_id']}, frame {row['frame']}, is {value}, outside of {low:g} to {high:g}"
+
+
+def _doubled(frames: pa.Table) -> bool:
+    """Whether a row has no stimulus or no number from 0, or two rows are of one frame."""
+    names, numbers = frames["stimulus_id"].combine_chunks(), frames["frame"].combine_chunks()
+    if names.null_count or numbers.null_count:
+        return True
+    which, number = names.dictionary_encode().indices.to_numpy(), numbers.to_numpy()
+    if (number < 0).any():
+        return True
+    order = np.lexsort((number, which))
+    which, number = which[order], number[order]
+    return bool(((which[1:] == which[:-1]) & (number[1:] == number[:-1])).any())
 
 
 def _mean_faults(record: RunRecord, summary: Summary) -> Iterator[str]:

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from functools import reduce
 from hashlib import sha256
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -27,7 +28,35 @@ def pairs_digest(pairs: Iterable[tuple[str, int]]) -> str:
     >>> pairs_digest([("b", 0), ("a", 10), ("a", 9)]) == sha256(b"a\t9\na\t10\nb\t0\n").hexdigest()
     True
     """
-    return sha256("".join(f"{name}\t{frame}\n" for name, frame in sorted(pairs)).encode()).hexdigest()
+    names, frames = zip(*found, strict=True) if (found := list(pairs)) else ((), ())
+    return _digest(pa.array(names, pa.string()), pa.array(frames, pa.int64()))
+
+
+def _digest(names: pa.Array, frames: pa.Array) -> str:
+    """`pairs_digest` of two columns; UTF-8 sorts as code points do.
+
+    Raises:
+        ValueError: a row has no stimulus or no number.
+    """
+    if names.null_count or frames.null_count:
+        raise ValueError("a row has no stimulus, or no number of a frame")
+    coded, numbers = names.dictionary_encode(), frames.to_numpy()
+    ids = coded.dictionary.to_pylist()
+    place = np.empty(len(ids), np.int64)
+    by_name = sorted(range(len(ids)), key=ids.__getitem__)
+    place[by_name] = np.arange(len(ids))
+    places = place[coded.indices.to_numpy()]
+    order = np.lexsort((numbers, places))
+    numbers, ends = numbers[order], np.cumsum(np.bincount(places, minlength=len(ids))).tolist()
+    digest, texts = sha256(), dict[bytes, list[str]]()
+    for k, begin, end in zip(by_name, [0, *ends], ends, strict=False):
+        part = numbers[begin:end]
+        key = part.tobytes()  # most stimuli have the same frames
+        if key not in texts:
+            texts[key] = list(map(str, part.tolist()))
+        start = f"{ids[k]}\t"
+        digest.update((start + f"\n{start}".join(texts[key]) + "\n").encode())
+    return digest.hexdigest()
 
 
 def scored_pairs(frames: pa.Table) -> list[tuple[str, int]]:
@@ -36,8 +65,12 @@ def scored_pairs(frames: pa.Table) -> list[tuple[str, int]]:
     Args:
         frames: rows with `stimulus_id`, `frame`, `status`, in any order.
     """
-    rows = frames.select([*_KEYS, "status"]).filter(pc.field("status") == "scored")
+    rows = _scored(frames)
     return list(zip(rows["stimulus_id"].to_pylist(), rows["frame"].to_pylist(), strict=True))
+
+
+def _scored(frames: pa.Table) -> pa.Table:
+    return frames.select(_KEYS).filter(pc.equal(frames["status"], "scored"))
 
 
 def by_frame(coverage: CoverageRecord, frames: pa.Table, elsewhere: int | None) -> CoverageRecord:
@@ -48,13 +81,13 @@ def by_frame(coverage: CoverageRecord, frames: pa.Table, elsewhere: int | None) 
         frames: all rows of the run.
         elsewhere: how many frames the protocol would score in the annotated stimuli without rows; None = not known.
     """
-    pairs = scored_pairs(frames)
+    rows = _scored(frames)
     here = pc.sum(pc.greater(frames["n_fixations"], 0)).as_py() or 0
     return coverage.model_copy(
         update={
-            "frames_scored": len(pairs),
+            "frames_scored": rows.num_rows,
             "frames_expected": None if elsewhere is None else here + elsewhere,
-            "frames_digest": pairs_digest(pairs),
+            "frames_digest": _digest(*(rows[key].combine_chunks() for key in _KEYS)),
         }
     )
 

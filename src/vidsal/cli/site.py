@@ -1,7 +1,8 @@
-"""`vidsal site`: build."""
+"""`vidsal site`: build, check."""
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import click
@@ -41,3 +42,26 @@ def build(results: Path, out: Path, config: Path | None, strict: bool, as_json: 
     else:
         echo(f"{summary.boards} boards of {summary.runs} runs on {summary.pages} pages; open {summary.index}")
     return 1 if summary.faults else 0
+
+
+@site.command()
+@click.argument("folder", metavar="SITE", type=any_path)
+@click.option("--workers", type=click.IntRange(1), help="Use this many processes; default: one for each core.")
+@json_option
+def check(folder: Path, workers: int | None, as_json: bool) -> int:
+    """Check a built site: links, ids, budgets, the offline rule, headings, tables, contrast; exit code 1 at a fault."""
+    from vidsal.leaderboard.check.faults import folded
+    from vidsal.leaderboard.check.site import check as check_site
+
+    with progress("check", "file") as step:
+        report = check_site(folder, workers=workers or os.cpu_count() or 1, progress=step)
+    if as_json:
+        print_json(report.to_dict())
+        return 1 if report.faults else 0
+    for fault in folded(report.faults):
+        count = f" ({fault.count:,})" if fault.count > 1 else ""
+        more = ", ..." if fault.count > len(fault.places) else ""
+        echo(f"{fault.rule}: {fault.what}{count}: {', '.join(fault.places)}{more}")
+    number = f"{len(report.faults):,} fault{'s' * (len(report.faults) != 1)}"
+    echo(f"{report.pages:,} pages, {report.files:,} files, {report.size / 1e6:.1f} MB: {number}")
+    return 1 if report.faults else 0

@@ -1,0 +1,1 @@
+"""A built site against what it promises: links, the offline rule, accessibility, contrast, budgets."""
