@@ -114,6 +114,11 @@ class Loaded:
     stimuli: Stimuli
     rows: Rows
 
+    def table(self) -> pa.Table:
+        """Return the lines of the stimuli as a table: `stimulus_id`, `n_frames`, `n_scored`, each metric."""
+        names = ["stimulus_id", "n_frames", "n_scored", *(c.name for c in self.columns)]
+        return pa.table([self.stimuli.ids, self.stimuli.frames, self.stimuli.scored, *self.stimuli.means.T], names)
+
 
 def collect(results: Path, faults: list[str] | None = None, progress: Progress = silent) -> list[Loaded]:
     """Read all runs.

@@ -19,6 +19,7 @@ from .boards import make_boards
 from .collect import Loaded, collect, compared
 from .config import Config, read_config
 from .content import Content
+from .downloads.write import Download, write_archive, write_downloads
 from .pages.all import pages_of
 from .pages.environment import assets
 from .standing import standing
@@ -77,9 +78,11 @@ def build(
     faults: list[str] = []
     runs = collect(results, None if strict else faults, progress)
     content = content_of(runs, results, said)
-    pages = list(pages_of(content))
     written = []
     with _replacing(target) as folder:
+        downloads = _downloads(folder, content)
+        written += [d.path for found in downloads.values() for d in found]
+        pages = list(pages_of(content, downloads))
         for done, (name, made) in enumerate(pages, 1):
             written.append(_write(folder, name, made()))
             progress(done, len(pages), name)
@@ -105,6 +108,22 @@ def content_of(runs: Sequence[Loaded], results: Path, config: Config) -> Content
     standings = {board.id: standing(board, means) for board in boards}
     standings |= {board.id: standing(board, shared) for board, shared in common}
     return Content(config, tuple(boards), tuple(board for board, _ in common), standings, kept)
+
+
+def _downloads(folder: Path, content: Content) -> dict[str, list[Download]]:
+    """Write what can be taken along; return it by the id of its board, and the archive of all under an empty one."""
+    found: dict[str, list[Download]] = {}
+    for board in (*content.boards, *content.comparisons):
+        by = board.sort_column.name
+        ranks = {
+            e.record.digest: {by: content.standings[board.id].ranks[e.page]}
+            for e in board.models
+            if e.page in content.standings[board.id].ranks
+        }
+        each = None if board.common else ((e, content.runs[e.page].table()) for e in board.shown)
+        found[board.id] = write_downloads(folder, board, ranks, each)
+    found[""] = [write_archive(folder, [d for of_board in found.values() for d in of_board])]
+    return found
 
 
 def _write(folder: Path, name: str, text: str) -> str:

@@ -13,7 +13,9 @@ TEXT, GRAPHIC = 4.5, 3.0
 
 PAIRS: tuple[tuple[float, tuple[str, ...], tuple[str, ...]], ...] = (
     (TEXT, ("ink", "soft", "link", "warn"), ("page", "shade")),
+    (TEXT, ("ink", "soft"), ("bar",)),
     (GRAPHIC, ("mark",), ("page", "band")),
+    (GRAPHIC, ("below", "line"), ("page",)),
     (GRAPHIC, ("focus",), ("page", "shade")),
 )
 """Least contrast, fronts, grounds: every front must stand out from every ground. Names of the style sheet's custom

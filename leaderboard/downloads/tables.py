@@ -41,7 +41,7 @@ def board_rows(board: Board, ranks: Ranks | None = None) -> pa.Table:
 
     Args:
         board: models first, then human references.
-        ranks: of the models; None = they are not known, and have no columns.
+        ranks: of the models; a metric without any has no columns for them.
 
     Returns:
         `model`, `version`, `group` (`model`, `reference` or `human`); for each metric its mean in full precision under
@@ -64,7 +64,7 @@ def board_rows(board: Board, ranks: Ranks | None = None) -> pa.Table:
         add(f"{column.name}_low", pa.float64(), [m.low for m in metrics])
         add(f"{column.name}_high", pa.float64(), [m.high for m in metrics])
         add(f"{column.name}_frames", pa.int64(), [m.n for m in metrics])
-        if ranks is not None:
+        if ranks is not None and any(column.name in of_run for of_run in ranks.values()):
             placed = [ranks.get(entry.record.digest, {}).get(column.name, (None, None)) for entry in shown]
             add(f"{column.name}_rank_low", pa.int64(), [low for low, _ in placed])
             add(f"{column.name}_rank_high", pa.int64(), [high for _, high in placed])

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .. import links
 from ..boards import Board, Entry
 from ..content import Content
+from ..downloads.write import Download
 from .environment import page
 
 
@@ -43,9 +45,9 @@ def changes(content: Content) -> list[Change]:
     return sorted(found, key=lambda c: (c.time, c.what, c.entry.page), reverse=True)
 
 
-def about_page(content: Content) -> str:
-    """Return what the site is, how to read it, and what it cannot say."""
-    return page("about.html", links.ABOUT, content.config, boards=content.boards)
+def about_page(content: Content, downloads: Sequence[Download]) -> str:
+    """Return what the site is, how to read it, what it cannot say, and what can be taken along."""
+    return page("about.html", links.ABOUT, content.config, boards=content.boards, downloads=downloads)
 
 
 def changes_page(content: Content) -> str:

@@ -2,21 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from .. import links
 from ..boards import Board
 from ..content import Content
+from ..downloads.write import Download
 from . import about, board, compare, index, models, reference, run, stimuli
 
 Made = Callable[[], str]
 
 
-def pages_of(content: Content) -> Iterator[tuple[str, Made]]:
-    """Yield the address of each page, and what makes it."""
+def pages_of(content: Content, downloads: Mapping[str, Sequence[Download]]) -> Iterator[tuple[str, Made]]:
+    """Yield the address of each page, and what makes it.
+
+    Args:
+        content: the site.
+        downloads: what can be taken along, by the id of a board; of all boards under an empty one.
+    """
     for one in (*content.boards, *content.comparisons):
-        yield links.board_page(one), partial(board.board_page, content, one)
+        yield links.board_page(one), partial(board.board_page, content, one, downloads[one.id])
     for one in content.boards:
         yield from _of_board(content, one)
     yield links.MODELS, partial(models.models_page, content)
@@ -34,7 +40,7 @@ def pages_of(content: Content) -> Iterator[tuple[str, Made]]:
     yield links.DATA, partial(reference.data_pages, content)
     for address, (release, boards) in content.releases.items():
         yield address, partial(reference.data_page, content, address, release, boards)
-    yield links.ABOUT, partial(about.about_page, content)
+    yield links.ABOUT, partial(about.about_page, content, downloads[""])
     yield links.CHANGES, partial(about.changes_page, content)
     yield links.FEED, partial(about.feed, content)
     yield links.NOT_FOUND, partial(about.not_found_page, content)

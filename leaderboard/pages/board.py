@@ -13,6 +13,7 @@ from .. import format as words, links
 from ..boards import OTHER_TRUTH, Board, Column, Entry
 from ..charts.forest import Forest, Value, forest
 from ..content import Content
+from ..downloads.write import Download
 from ..standing import CENTER, HUMAN, Standing
 from .environment import page
 
@@ -65,13 +66,13 @@ class Row:
     human: bool
 
 
-def board_page(content: Content, board: Board, downloads: Sequence[tuple[str, str, int]] = ()) -> str:
+def board_page(content: Content, board: Board, downloads: Sequence[Download] = ()) -> str:
     """Return the page of a board.
 
     Args:
         content: the site.
         board: one of its boards or comparisons.
-        downloads: what can be taken along: label, path relative to the site, size in bytes.
+        downloads: what can be taken along.
     """
     standing = content.standings[board.id]
     return page(
