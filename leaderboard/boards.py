@@ -29,6 +29,9 @@ from .sanitize import slug
 CUSTOMARY = ("AUC-J", "SIM", "sAUC", "CC", "NSS", "KLD")
 """Order of the columns; further metrics follow in the order of the protocol."""
 
+LABELS = {"sAUC": "s-AUC"}
+"""Names of metrics as papers print them, where columns have another."""
+
 DEFAULT_SORT = "NSS"
 """The column by which a table is sorted at first, best value on top."""
 
@@ -51,7 +54,7 @@ class Column:
     @property
     def label(self) -> str:
         """The name as papers print it."""
-        return {"sAUC": "s-AUC"}.get(self.name, self.name)
+        return LABELS.get(self.name, self.name)
 
     @property
     def best_first(self) -> str:
@@ -73,7 +76,7 @@ class Entry:
     folder: str
     notices: tuple[Notice, ...] = ()
 
-    @property
+    @cached_property
     def page(self) -> str:
         """File of its page, relative to the site; built from a slug, a time and a digest only."""
         r = self.record

@@ -2,62 +2,126 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from vidsal.benchmark.evaluation.results.aggregate import summarize
 from vidsal.benchmark.evaluation.results.scored_frames import by_frame, common_frames, rows_among
 from vidsal.benchmark.evaluation.results.store import PARTIAL, Run, find_runs, load_run
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
+from vidsal.loaders.io.progress import Progress, silent
 
 from .boards import Board, Column, Entry, columns, common_board, distinct, mixed
-from .plots import Video, videos
+
+Floats = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class StimulusLine:
-    """A line of a run's page.
+class Stimuli:
+    """The means of a run, a line a stimulus.
 
     Attributes:
-        id: the stimulus.
-        frames, scored: how many rows it has, and how many of them are scored.
-        means: mean of each column over its scored frames; None where it is undefined.
+        ids: the stimuli.
+        groups: which of them belong together (clips of one film).
+        attributes: what each is said to show.
+        frames, scored: how many rows each has, and how many of them are scored.
+        means: of each column over the scored frames, float64 (stimuli, columns); NaN where it is undefined.
     """
 
-    id: str
-    frames: int
-    scored: int
-    means: tuple[float | None, ...]
+    ids: tuple[str, ...]
+    groups: tuple[str, ...]
+    attributes: tuple[tuple[str, ...], ...]
+    frames: tuple[int, ...]
+    scored: tuple[int, ...]
+    means: Floats
+
+    def place(self, stimulus_id: str) -> int | None:
+        """Return the line of a stimulus, None where the run has none."""
+        return self._places.get(stimulus_id)
+
+    def at(self, ids: Sequence[str]) -> Floats:
+        """Return the means of some stimuli, (stimuli, columns); NaN where the run has none."""
+        if tuple(ids) == self.ids:
+            return self.means
+        places = np.array([self._places.get(name, -1) for name in ids], np.int64)
+        return np.where((places >= 0)[:, None], self.means[places], np.nan)
+
+    @cached_property
+    def _places(self) -> dict[str, int]:
+        return {name: i for i, name in enumerate(self.ids)}
+
+    def by_attribute(self) -> dict[str, tuple[int, Floats]]:
+        """Return for each attribute how many stimuli have it, and the mean of each column over them."""
+        names = sorted({name for of_one in self.attributes for name in of_one})
+        out = {}
+        for name in names:
+            here = np.array([name in of_one for of_one in self.attributes])
+            out[name] = int(here.sum()), means_of(self.means[here])
+        return out
+
+
+def means_of(values: Floats) -> Floats:
+    """Return the mean of each column over the rows that have a value; NaN where none has, or one is infinite."""
+    defined = ~np.isnan(values)
+    n = defined.sum(axis=0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        means: Floats = np.where(defined, values, 0.0).sum(axis=0) / n
+    return np.where(np.isfinite(means), means, np.nan)
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The scored frames of a run, stimulus after stimulus.
+
+    Attributes:
+        offsets: where each stimulus begins, int (stimuli + 1,).
+        frame: 0-based, int32 (n,), ascending within a stimulus.
+        values: a column a metric, float32 (n, columns); NaN where it is undefined.
+    """
+
+    offsets: npt.NDArray[np.int64]
+    frame: npt.NDArray[np.int32]
+    values: npt.NDArray[np.float32]
+
+    def of(self, place: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
+        """Return the frames of a stimulus, and their values."""
+        part = slice(int(self.offsets[place]), int(self.offsets[place + 1]))
+        return self.frame[part], self.values[part]
 
 
 @dataclass(frozen=True)
 class Loaded:
-    """What the pages show of a run; its rows are read once and not kept.
+    """What the pages show of a run; its tables are read once.
 
     Attributes:
         entry: the run with its place.
         columns: its metrics.
         stimuli: a line a stimulus.
-        videos: the drawings of its frames.
+        rows: its frames.
     """
 
     entry: Entry
     columns: tuple[Column, ...]
-    stimuli: tuple[StimulusLine, ...]
-    videos: tuple[Video, ...]
+    stimuli: Stimuli
+    rows: Rows
 
 
-def collect(results: Path, faults: list[str] | None = None) -> list[Loaded]:
+def collect(results: Path, faults: list[str] | None = None, progress: Progress = silent) -> list[Loaded]:
     """Read all runs.
 
     Args:
         results: the results folder; unfinished work below `.partial` is not looked at.
         faults: takes a sentence for each damaged run, which is left out; None = damaged runs are an error.
+        progress: called after each run.
 
     Returns:
         Each distinct run once, by folder.
@@ -67,11 +131,13 @@ def collect(results: Path, faults: list[str] | None = None) -> list[Loaded]:
         BadData: runs are damaged, and there is no list for them, or no other run; the message names each of them.
     """
     found, damaged = [], _without_record(results)
-    for folder in find_runs(results):
+    folders = find_runs(results)
+    for done, folder in enumerate(folders, 1):
         try:
             found.append(loaded(load_run(folder), results))
         except (BadData, MissingData) as error:
             damaged.append(str(error))
+        progress(done, len(folders), folder.name)
     if damaged and (faults is None or not found):
         raise BadData("\n".join([f"{results}: {len(damaged)} of its runs cannot be shown:", *damaged]))
     if not found:
@@ -99,55 +165,83 @@ def loaded(run: Run, results: Path) -> Loaded:
     except UnknownName as error:
         raise BadData(f"{run.folder}: {error}; was it scored by a newer version?") from error
     return Loaded(
-        Entry(record, run.folder.relative_to(results).as_posix(), run.notices), among, stimulus_lines(run, among),
-        videos(run.frames, among),
-    )  # fmt: skip
-
-
-def stimulus_lines(run: Run, among: Sequence[Column]) -> tuple[StimulusLine, ...]:
-    """Return a line a stimulus."""
-    return tuple(
-        StimulusLine(
-            str(row["stimulus_id"]),
-            int(row["n_frames"]),
-            int(row["n_scored"]),
-            tuple(None if pd.isna(row[c.name]) else float(row[c.name]) for c in among),
-        )
-        for row in run.stimuli.to_dict("records")
+        Entry(record, run.folder.relative_to(results).as_posix(), run.notices),
+        among,
+        _stimuli(run.stimulus_table, among),
+        _rows(run, among),
     )
 
 
-def compared(boards: Iterable[Board], results: Path) -> list[Board]:
+def _stimuli(table: pa.Table, among: Sequence[Column]) -> Stimuli:
+    ids = tuple(table["stimulus_id"].to_pylist())
+    return Stimuli(
+        ids,
+        tuple(table["group_id"].to_pylist()) if "group_id" in table.column_names else ids,
+        tuple(map(tuple, table["attributes"].to_pylist())) if "attributes" in table.column_names else ((),) * len(ids),
+        tuple(table["n_frames"].to_pylist()),
+        tuple(table["n_scored"].to_pylist()),
+        np.column_stack([_numbers(table[c.name]) for c in among]),
+    )
+
+
+def _numbers(column: pa.ChunkedArray) -> Floats:
+    found: Floats = column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
+    return found
+
+
+def _rows(run: Run, among: Sequence[Column]) -> Rows:
+    table = run.frame_table
+    place = {name: i for i, name in enumerate(run.stimulus_table["stimulus_id"].to_pylist())}
+    encoded = table["stimulus_id"].combine_chunks().dictionary_encode()
+    of_code = np.array([place[name] for name in encoded.dictionary.to_pylist()], np.int64)
+    at = of_code[encoded.indices.to_numpy(zero_copy_only=False)]
+    frame = table["frame"].to_numpy().astype(np.int32, copy=False)
+    kept = np.flatnonzero(pc.equal(table["status"], "scored").to_numpy(zero_copy_only=False))
+    order = kept[np.lexsort((frame[kept], at[kept]))]
+    values = np.column_stack([_numbers(table[c.name])[order].astype(np.float32) for c in among])
+    return Rows(np.searchsorted(at[order], np.arange(len(place) + 1)), frame[order], values)
+
+
+def compared(
+    boards: Iterable[Board], runs: Mapping[str, Loaded], results: Path
+) -> list[tuple[Board, dict[str, Stimuli]]]:
     """Compare models that stand on different boards only because they scored different frames.
 
     Args:
         boards: all of them.
-        results: the folder that their runs lie in; the rows of the runs that are compared are read again.
+        runs: what was read of their runs, by page.
+        results: the folder that they lie in; the rows of the runs that are compared are read again.
 
     Returns:
-        One board a group of such models, on the frames that all of them scored; none where they share no frame.
+        One board a group of such models, on the frames that all of them scored, and the means of each run on these
+        frames by page; none where they share no frame.
     """
     made = []
     for group in mixed(boards):
         alike = {e.record.coverage.frames_digest: e for e in group}
-        common = common_frames(_rows(results, e, ["stimulus_id", "frame", "status"]) for e in alike.values())
+        common = common_frames(_table(results, e, ["stimulus_id", "frame", "status"]) for e in alike.values())
         if len(common):
-            made.append(common_board([_on(common, e, _rows(results, e)) for e in group]))
+            on = [_on(common, runs[e.page], _table(results, e)) for e in group]
+            made.append((common_board([entry for entry, _ in on]), {entry.page: means for entry, means in on}))
     return made
 
 
-def _rows(results: Path, entry: Entry, only: list[str] | None = None) -> pa.Table:
+def _table(results: Path, entry: Entry, only: list[str] | None = None) -> pa.Table:
     return pq.ParquetFile(results / entry.folder / "frames.parquet").read(only, use_threads=False)
 
 
-def _on(common: pd.MultiIndex, entry: Entry, frames: pa.Table) -> Entry:
-    """Return a run with the means and counts of its rows on some frames."""
-    record, rows = entry.record, rows_among(frames, common)
+def _on(common: pd.MultiIndex, run: Loaded, frames: pa.Table) -> tuple[Entry, Stimuli]:
+    """Return a run with the means and counts of its rows on some frames, and these means by stimulus."""
+    record, rows = run.entry.record, rows_among(frames, common)
     summary = summarize(rows, record.protocol.metric_ids, record.protocol.average)
     coverage = record.coverage.model_copy(update={"scored": tuple(rows["stimulus_id"].unique().to_pylist())})
     coverage = by_frame(coverage, rows, None)
     changes = {"metrics": summary.metrics, "counts": summary.counts, "coverage": coverage}
-    return replace(entry, record=record.model_copy(update=changes))
+    table = pa.Table.from_pandas(summary.stimuli, preserve_index=False)
+    found = _stimuli(table, run.columns)
+    groups = dict(zip(run.stimuli.ids, run.stimuli.groups, strict=True))
+    means = replace(found, groups=tuple(groups[name] for name in found.ids))
+    return replace(run.entry, record=record.model_copy(update=changes)), means
 
 
 def _without_record(results: Path) -> list[str]:

@@ -8,10 +8,11 @@ from math import inf, isinf
 
 from vidsal.benchmark.evaluation.results.notices import Notice
 from vidsal.benchmark.evaluation.results.schema import CountsRecord, CoverageRecord, RunRecord
+from vidsal.benchmark.metrics.base import Metric
 from vidsal.benchmark.model_card import ModelClaims
 from vidsal.benchmark.predictor import data_set_id, names_a_data_set
 
-from .boards import OTHER_TRUTH, Board, Column, Entry
+from .boards import LABELS, OTHER_TRUTH, Board, Column, Entry
 
 DASH = "\u2013"
 UNKNOWN = "unknown"
@@ -63,9 +64,18 @@ def direction(column: Column) -> str:
     return "higher is better" if column.metric.higher_is_better else "lower is better"
 
 
-def value_range(column: Column) -> str:
+def label_of(short: str) -> str:
+    """Return the name of a metric as papers print it.
+
+    >>> label_of("sAUC")
+    's-AUC'
+    """
+    return LABELS.get(short, short)
+
+
+def range_of(metric: Metric) -> str:
     """Say between which values a metric lies."""
-    low, high = column.metric.range
+    low, high = metric.range
     if (low, high) == (-inf, inf):
         return "unbounded"
     if high == inf:
@@ -213,12 +223,14 @@ def partly(board: Board, entry: Entry) -> list[str]:
 
 
 def qualifiers(entry: Entry, rivals: Sequence[Entry]) -> list[str]:
-    """Return what distinguishes a run's model from others of its name: version, options, and weights where needed."""
+    """Return what distinguishes a run's model from others of its name: options, version and weights where needed."""
     model = entry.record.model
-    out = [f"version {model.version or UNKNOWN}"]
+    same = [r for r in rivals if r.record.model.name == model.name]
+    versions = {r.record.model.version for r in same}
+    out = [f"version {model.version or UNKNOWN}"] if len(versions) > 1 or model.version not in (None, "1") else []
     out += [f"{name} = {_brief(model.options[name])}" for name in sorted(model.options)]
     out += [] if model.identity else ["weights or code unknown"]
-    same = [r for r in rivals if (r.record.model.name, r.record.model.version) == (model.name, model.version)]
+    same = [r for r in same if r.record.model.version == model.version]
     if len({r.record.model.checkpoint_sha256 for r in same}) > 1 and model.checkpoint_sha256:
         out.append(f"weights {model.checkpoint or ''} {model.checkpoint_sha256[:8]}".replace("  ", " "))
     return out
@@ -324,3 +336,41 @@ def undefined(board: Board) -> list[tuple[str, str, list[str]]]:
 def spread(low: float, mean: float, high: float) -> str:
     """Return lowest, mean and highest value in a phrase."""
     return f"mean {decimals(mean)}, from {decimals(low)} to {decimals(high)}"
+
+
+def shortened(text: str, most: int) -> str:
+    """Return a text, cut where it is longer than a drawing has room for.
+
+    >>> shortened("center_prior", 8)
+    'center_…'
+    """
+    return text if len(text) <= most else f"{text[: most - 1]}\u2026"
+
+
+def interval(low: float | None, high: float | None) -> str:
+    """Return an interval.
+
+    >>> interval(2.1, 2.53)
+    '2.100 to 2.530'
+    """
+    return DASH if low is None or high is None else f"{decimals(low)} to {decimals(high)}"
+
+
+def probability(p: float | None) -> str:
+    """Return a p-value as papers print it.
+
+    >>> probability(0.00004), probability(0.0421)
+    ('< 0.001', '0.042')
+    """
+    return DASH if p is None else "< 0.001" if p < 0.001 else decimals(p)
+
+
+def size(number: int) -> str:
+    """Return a number of bytes.
+
+    >>> size(812), size(15_300), size(2_400_000)
+    ('812 B', '15 kB', '2.4 MB')
+    """
+    if number < 1000:
+        return f"{number} B"
+    return f"{number / 1000:.0f} kB" if number < 1_000_000 else f"{number / 1_000_000:.1f} MB"

@@ -6,18 +6,22 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from vidsal.loaders.errors import MissingData, WrongUse
 from vidsal.loaders.io.files import canonical, parse_json
-from vidsal.loaders.io.progress import Progress
+from vidsal.loaders.io.progress import Progress, silent
 
 from .boards import make_boards
-from .collect import collect, compared
-from .render import index_page, run_page
+from .collect import Loaded, collect, compared
+from .config import Config, read_config
+from .content import Content
+from .pages.all import pages_of
+from .pages.environment import assets
+from .standing import standing
 
 MARKER = ".vidsal-site.json"
 """Lists the files of a built site. Only a folder that holds it, and nothing else than they, is ever replaced."""
@@ -42,23 +46,26 @@ class SiteSummary:
     faults: tuple[str, ...] = ()
 
 
-def build(results: Path, out: Path, *, strict: bool = False, progress: Progress | None = None) -> SiteSummary:
-    """Build the site of a results folder: one leaderboard page, and one page a run.
+def build(
+    results: Path, out: Path, *, config: Path | None = None, strict: bool = False, progress: Progress | None = None
+) -> SiteSummary:
+    """Build the site of a results folder: its boards, and a page for each model, run, stimulus, metric and protocol.
 
     The site is built beside `out` and takes its place when it is whole, so no page of an earlier build is left over.
 
     Args:
         results: folder of runs, as `Run.save` writes it.
         out: where the site goes; its entry page is `out/index.html`. It may be absent, empty, or an earlier site.
+        config: a `site.toml`; None = the one in the results folder, if there is one.
         strict: a damaged run stops the build; else it is left out, and named in `SiteSummary.faults`.
-        progress: called with (done, total, page) after each page.
+        progress: called with (done, total, what) after each run that is read, and after each page.
 
     Raises:
         MissingData: there are no results.
         BadData: with `strict`, or where nothing else is there: runs are damaged; the message names each of them.
         WrongUse: `out` holds something else than a site, or holds the results.
     """
-    results, target = Path(results), Path(out).resolve()
+    results, target, progress = Path(results), Path(out).resolve(), progress or silent
     if not results.is_dir():
         raise MissingData(
             f"{results}: no such results folder; make one with `vidsal run MODEL --data DIR -o {results}`"
@@ -66,31 +73,43 @@ def build(results: Path, out: Path, *, strict: bool = False, progress: Progress 
     if results.resolve().is_relative_to(target):
         raise WrongUse(f"{out}: the results lie in this folder, and a build replaces it; give the site another one")
     _check_replaceable(target)
+    said = read_config(config, results)
     faults: list[str] = []
-    runs = collect(results, None if strict else faults)
+    runs = collect(results, None if strict else faults, progress)
+    content = content_of(runs, results, said)
+    pages = list(pages_of(content))
+    written = []
+    with _replacing(target) as folder:
+        for done, (name, made) in enumerate(pages, 1):
+            written.append(_write(folder, name, made()))
+            progress(done, len(pages), name)
+        written += [_write(folder, name, text) for name, text in {**assets(), ".nojekyll": ""}.items()]
+        _write(folder, MARKER, canonical({"format": _FORMAT, "made_by": "vidsal", "files": sorted(written)}))
+    return SiteSummary(Path(out) / "index.html", len(pages), len(content.runs), len(content.boards), tuple(faults))
+
+
+def content_of(runs: Sequence[Loaded], results: Path, config: Config) -> Content:
+    """Return everything that pages are made from.
+
+    Raises:
+        MissingData: no run stands on a board.
+    """
+    by_page = {run.entry.page: run for run in runs}
     boards = make_boards(run.entry for run in runs)
     if not boards:
         raise MissingData(f"{results}: every run here is withdrawn or superseded, so no board has a row")
-    board_of = {e.page: board for board in boards for shared in board.history.values() for e in shared}
-    runs = [run for run in runs if run.entry.page in board_of]
-    total = 1 + len(runs)
-    written = []
-    with _replacing(target) as folder:
-        for done, run in enumerate(runs, 1):
-            page = run.entry.page
-            written.append(_write(folder, page, run_page(run, board_of[page])))
-            if progress:
-                progress(done, total, page)
-        written.append(_write(folder, "index.html", index_page(boards, compared(boards, results))))
-        _write(folder, MARKER, canonical({"format": _FORMAT, "made_by": "vidsal", "files": sorted(written)}))
-        if progress:
-            progress(total, total, "index.html")
-    return SiteSummary(Path(out) / "index.html", total, len(runs), len(boards), tuple(faults))
+    known = {e.page for board in boards for shared in board.history.values() for e in shared}
+    kept = {page: run for page, run in by_page.items() if page in known}
+    common = compared(boards, kept, results)
+    means = {page: run.stimuli for page, run in kept.items()}
+    standings = {board.id: standing(board, means) for board in boards}
+    standings |= {board.id: standing(board, shared) for board, shared in common}
+    return Content(config, tuple(boards), tuple(board for board, _ in common), standings, kept)
 
 
 def _write(folder: Path, name: str, text: str) -> str:
     path = folder / name
-    path.parent.mkdir(exist_ok=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text.encode("utf-8"))
     return name
 

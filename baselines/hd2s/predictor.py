@@ -52,6 +52,7 @@ INFO = ModelInfo(
     trained_on=("dhf1k",),
     licence="CC BY-NC 4.0",
     paper="Bellitto et al., Hierarchical Domain-Adapted Feature Learning for Video Saliency Prediction, IJCV 2021",
+    fit="stretch",
 )
 TRAINED_ON = {"base": ("dhf1k",), "da": ("dhf1k",), "dsl": ("dhf1k", "hollywood2", "ucf-sports")}
 

@@ -52,6 +52,7 @@ INFO = ModelInfo(
     "Detection, ICCV 2019",
     moves_between_machines="max-unpooling is discontinuous: where two neighbours nearly tie, the rounding of another "
     "processor, library or number of threads moves a value to another pixel",
+    fit="stretch",
 )
 
 CHECKPOINTS = (

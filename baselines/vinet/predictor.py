@@ -54,6 +54,7 @@ INFO = ModelInfo(
     trained_on=("dhf1k",),
     licence="none stated (code: MIT)",
     paper="Jain et al., ViNet: Pushing the limits of Visual Modality for Audio-Visual Saliency Prediction, IROS 2021",
+    fit="stretch",
 )
 
 CHECKPOINTS = tuple(

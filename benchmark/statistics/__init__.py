@@ -12,7 +12,7 @@ from .attributes import AttributeScore, by_attribute
 from .gap import Share, gap_share
 from .intervals import Interval, cluster_bootstrap, intervals
 from .multiple import holm
-from .paired import Difference, paired_difference
+from .paired import Difference, paired_difference, paired_differences
 from .ranks import indistinguishable, rank_intervals
 from .resamples import seed_of
 from .sign_flips import sign_flip_test, smallest_p
@@ -29,6 +29,7 @@ __all__ = [
     "indistinguishable",
     "intervals",
     "paired_difference",
+    "paired_differences",
     "rank_intervals",
     "seed_of",
     "sign_flip_test",

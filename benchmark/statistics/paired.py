@@ -9,9 +9,9 @@ from numpy.typing import ArrayLike
 
 from vidsal.loaders.errors import WrongUse
 
-from .inputs import Groups, column_of
+from .inputs import Groups, check_count, column_of, columns_of, dropped, sums
 from .intervals import RESAMPLES, intervals
-from .sign_flips import DRAWS, sign_flip_test, smallest_p
+from .sign_flips import DRAWS, sign_flip_p, smallest_p
 
 LEVEL = 0.05
 """A p above it is no evidence; the note of few groups names it."""
@@ -63,13 +63,51 @@ def paired_difference(
     column_of(first, groups)
     column_of(second, groups)
     values = np.asarray(first, dtype=np.float64) - np.asarray(second, dtype=np.float64)
-    (found,) = intervals(values, groups, resamples=resamples, seed=seed, level=level)
-    if not found.stimuli:
-        return Difference(None, None, None, None, 0, 0, found.note)
-    p = sign_flip_test(values, groups, seed=seed, draws=draws)
-    notes = [found.note] if found.note else []
-    best = smallest_p(found.groups, draws)
-    if best > LEVEL:
-        notes.append(f"with {found.groups} of them the test cannot reach a p below {best:g}")
-    mean = float(np.nanmean(values))
-    return Difference(mean, found.low, found.high, p, found.stimuli, found.groups, "; ".join(notes) or None)
+    return paired_differences(values, groups, resamples=resamples, draws=draws, seed=seed, level=level)[0]
+
+
+def paired_differences(
+    differences: ArrayLike,
+    groups: Groups,
+    *,
+    resamples: int = RESAMPLES,
+    draws: int = DRAWS,
+    seed: int = 0,
+    level: float = 0.95,
+) -> list[Difference]:
+    """Test many differences at once, as `paired_difference` does each; those with values for the same number of groups
+    share their draws.
+
+    Args:
+        differences: first minus second, shape (stimuli,) or (stimuli, columns); NaN where one of both has no value.
+        groups, resamples, draws, seed, level: as there.
+
+    Returns:
+        One for each column.
+
+    Raises:
+        WrongUse: a value is infinite, lengths differ, a number is out of its range.
+    """
+    check_count("draws", draws)
+    found, numbers = columns_of(differences, groups)
+    told = intervals(found, groups, resamples=resamples, seed=seed, level=level)
+    totals = [sums(*dropped(column, numbers))[0] for column in found.T]
+    p: dict[int, float] = {}
+    for size in {len(total) for total in totals} - {0}:
+        among = [k for k, total in enumerate(totals) if len(total) == size]
+        tested = sign_flip_p(np.column_stack([totals[k] for k in among]), check_count("seed", seed, 0), draws)
+        p |= dict(zip(among, map(float, tested), strict=True))
+    return [
+        Difference(None, None, None, None, 0, 0, t.note)
+        if k not in p
+        else Difference(
+            float(np.nanmean(column)), t.low, t.high, p[k], t.stimuli, t.groups, _note(t.note, t.groups, draws)
+        )
+        for k, (column, t) in enumerate(zip(found.T, told, strict=True))
+    ]
+
+
+def _note(note: str | None, groups: int, draws: int) -> str | None:
+    best = smallest_p(groups, draws)
+    reach = f"with {groups} of them the test cannot reach a p below {best:g}" if best > LEVEL else None
+    return "; ".join(text for text in (note, reach) if text) or None

@@ -177,6 +177,13 @@ def test_weights_found_by_name_are_those_that_a_run_records(
     assert record.checkpoint_sha256 == checkpoints.digests(tmp_path / "weights.pt")[0]
 
 
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_network_of_one_input_size_says_what_it_does_to_other_aspects(name: str) -> None:
+    module = import_module(f"vidsal.baselines.{registry.entry(name).module}")
+    if hasattr(module, "HEIGHT") and hasattr(module, "WIDTH"):
+        assert registry.baseline(name).info.fit == "stretch"
+
+
 @pytest.mark.parametrize("name", [*REFERENCES, *(pytest.param(name, marks=pytest.mark.slow) for name in NETWORKS)])
 def test_conforms(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Look-ahead is proved by changing the future; networks have random weights. Clips are small, and so is the size to

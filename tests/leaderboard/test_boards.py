@@ -216,7 +216,9 @@ def test_what_nobody_said_is_unknown_on_the_board(make_run: MakeRun) -> None:
     (board,) = boards(make_run(info=unsaid))
     record = board.models[0].record
     assert badges(record) == ["not stated whether causal", "training data not stated"]
-    assert qualifiers(board.models[0], board.shown) == ["version unknown"]
+    assert qualifiers(board.models[0], board.shown) == []
+    (both,) = boards(make_run(info=unsaid), make_run(info={**unsaid, "version": "2"}))
+    assert sorted(qualifiers(entry, both.shown) for entry in both.models) == [["version 2"], ["version unknown"]]
     assert (causality(record.model), training(record), yes_or_no(record.model.audio)) == ("unknown",) * 3
 
 

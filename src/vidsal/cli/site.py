@@ -18,14 +18,15 @@ def site() -> None:
 @site.command()
 @click.argument("results", type=any_path)
 @click.option("-o", "--out", required=True, type=folder_out, help="Folder of the site.")
+@click.option("--config", type=any_path, help="What the site says of itself; default: site.toml in the results folder.")
 @click.option("--strict", is_flag=True, help="Stop at a damaged run, instead of leaving it out.")
 @json_option
-def build(results: Path, out: Path, strict: bool, as_json: bool) -> int:
+def build(results: Path, out: Path, config: Path | None, strict: bool, as_json: bool) -> int:
     """Build the site from a results folder; a damaged run is named and left out, and the exit code is 1."""
     from vidsal.leaderboard.site import build as build_site
 
     with progress("site", "page") as step:
-        summary = build_site(results, out, strict=strict, progress=step)
+        summary = build_site(results, out, config=config, strict=strict, progress=step)
     for fault in summary.faults:
         echo(f"vidsal: left out: {fault}", err=True)
     if as_json:

@@ -113,7 +113,8 @@ def test_a_withdrawn_run_stays_and_no_longer_stands(tmp_path: Path) -> None:
         withdraw(where(second), "another reason")
     assert load_run(where(second)).notices == (notice,)
     build(results, tmp_path / "site")
-    page = (tmp_path / "site" / "index.html").read_text(encoding="utf-8")
+    (board,) = (tmp_path / "site" / "boards").iterdir()
+    page = board.read_text(encoding="utf-8")
     assert f"{first.scores['NSS']:.9g}" in page
     assert f"{second.scores['NSS']:.9g}" not in page
     assert "wrong weights" in page

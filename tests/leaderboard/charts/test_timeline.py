@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, strategies as st
 
 from vidsal.benchmark.metrics import find
-from vidsal.leaderboard import plots
 from vidsal.leaderboard.boards import Column
+from vidsal.leaderboard.charts import timeline as plots
 
 NSS = Column("NSS", find("nss[ddof=0;pos=fixated_pixels]"))
 AUC = Column("AUC-J", find("auc_judd[mw;pos=fixated_pixels;neg=unfixated_pixels]"))

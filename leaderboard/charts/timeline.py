@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from .boards import Column
-from .format import decimals, spread
+from ..boards import Column
+from ..format import decimals, spread
 
 Floats = npt.NDArray[np.float64]
 
@@ -158,12 +158,13 @@ def trace(frame: npt.NDArray[Any], values: npt.NDArray[Any], most: int) -> Trace
     )
 
 
-def axis(values: npt.NDArray[Any], within: tuple[float, float]) -> Axis:
+def axis(values: npt.NDArray[Any], within: tuple[float, float], parts: int = 2) -> Axis:
     """Return a scale with round ends that holds all finite values.
 
     Args:
         values: of all drawings that share the scale.
         within: range of the metric; the scale does not leave it.
+        parts: about how many steps from end to end.
 
     >>> axis(np.array([0.62, 0.91]), (0.0, 1.0))
     Axis(low=0.6, high=1.0, ticks=(0.6, 0.8, 1.0))
@@ -173,7 +174,7 @@ def axis(values: npt.NDArray[Any], within: tuple[float, float]) -> Axis:
     low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
     if high - low < 1e-6 * max(1.0, abs(high)):
         low, high = low - 0.05, high + 0.05
-    step = _round_step((high - low) / 2)
+    step = _round_step((high - low) / parts)
     bottom, top = floor(low / step + 1e-9), ceil(high / step - 1e-9)
     edges = [float(np.round(k * step, 12)) for k in range(bottom, top + 1)]
     ticks = tuple(e for e in edges if within[0] <= e <= within[1])

@@ -1,0 +1,74 @@
+"""Everything that the pages of a site are made from: boards, what stands behind them, what was read of each run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from vidsal.benchmark.evaluation.results.schema import ReleaseRecord
+
+from .boards import Board, Entry
+from .collect import Loaded
+from .config import Config
+from .links import data_page, model_page, protocol_page
+from .standing import Standing
+
+
+@dataclass(frozen=True)
+class Content:
+    """A site before it is written.
+
+    Attributes:
+        config: what the site says of itself.
+        boards: in their order.
+        comparisons: boards of the frames that models of several boards share.
+        standings: of every board and comparison, by id.
+        runs: what was read of each run that a board knows, by page.
+    """
+
+    config: Config
+    boards: tuple[Board, ...]
+    comparisons: tuple[Board, ...]
+    standings: Mapping[str, Standing]
+    runs: Mapping[str, Loaded]
+
+    @cached_property
+    def board_of(self) -> dict[str, Board]:
+        """The board of each run, by page."""
+        return {e.page: board for board in self.boards for runs in board.history.values() for e in runs}
+
+    @cached_property
+    def models(self) -> dict[str, list[tuple[Board, Entry]]]:
+        """By page of the model, in alphabetical order: the run that each board shows."""
+        found: dict[str, list[tuple[Board, Entry]]] = {}
+        for board in self.boards:
+            for entry in board.shown:
+                found.setdefault(model_page(entry), []).append((board, entry))
+        return dict(sorted(found.items(), key=lambda item: (item[1][0][1].record.model.name.lower(), item[0])))
+
+    @cached_property
+    def protocols(self) -> dict[str, list[Board]]:
+        """By page of the protocol: its boards."""
+        found: dict[str, list[Board]] = {}
+        for board in self.boards:
+            found.setdefault(protocol_page(board.protocol), []).append(board)
+        return found
+
+    @cached_property
+    def releases(self) -> dict[str, tuple[ReleaseRecord, list[Board]]]:
+        """By page of the release: it, and its boards."""
+        found: dict[str, tuple[ReleaseRecord, list[Board]]] = {}
+        for board in self.boards:
+            found.setdefault(data_page(board.release), (board.release, []))[1].append(board)
+        return found
+
+    @cached_property
+    def newest(self) -> str:
+        """When the newest run was scored."""
+        return max(entry.record.time for board in self.boards for runs in board.history.values() for entry in runs)
+
+    def comparison_of(self, board: Board) -> Board | None:
+        """Return the comparison in which models of a board stand beside those of others."""
+        pages = {e.page for e in board.shown}
+        return next((c for c in self.comparisons if pages & {e.page for e in c.shown}), None)

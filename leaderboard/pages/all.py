@@ -1,0 +1,52 @@
+"""Every page of a site, by its address; each is made when it is asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+
+from .. import links
+from ..boards import Board
+from ..content import Content
+from . import about, board, compare, index, models, reference, run, stimuli
+
+Made = Callable[[], str]
+
+
+def pages_of(content: Content) -> Iterator[tuple[str, Made]]:
+    """Yield the address of each page, and what makes it."""
+    for one in (*content.boards, *content.comparisons):
+        yield links.board_page(one), partial(board.board_page, content, one)
+    for one in content.boards:
+        yield from _of_board(content, one)
+    yield links.MODELS, partial(models.models_page, content)
+    for address in content.models:
+        yield address, partial(models.model_page, content, address, {})
+    for address in content.runs:
+        yield address, partial(run.run_page, content, address, "")
+    yield links.COMPARE, partial(compare.compare_page, content)
+    yield links.METRICS, partial(reference.metrics_page, content)
+    for address, variants in reference.families(content).items():
+        yield address, partial(reference.metric_page, content, address, variants)
+    yield links.PROTOCOLS, partial(reference.protocols_page, content)
+    for address, boards in content.protocols.items():
+        yield address, partial(reference.protocol_page, content, address, boards)
+    yield links.DATA, partial(reference.data_pages, content)
+    for address, (release, boards) in content.releases.items():
+        yield address, partial(reference.data_page, content, address, release, boards)
+    yield links.ABOUT, partial(about.about_page, content)
+    yield links.CHANGES, partial(about.changes_page, content)
+    yield links.FEED, partial(about.feed, content)
+    yield links.NOT_FOUND, partial(about.not_found_page, content)
+    yield links.INDEX, partial(index.index_page, content, {})
+
+
+def _of_board(content: Content, one: Board) -> Iterator[tuple[str, Made]]:
+    yield links.stimuli_page(one), partial(stimuli.stimuli_page, content, one)
+    for name in stimuli.stimuli_of(content, one):
+        yield links.stimulus_page(one, name), partial(stimuli.stimulus_page, content, one, name, "")
+    yield links.compare_board_page(one), partial(compare.board_compare_page, content, one)
+    pairs = compare.pairs_of(one)
+    if pairs:
+        for pair, lines in zip(pairs, compare.tested(content, one, pairs), strict=True):
+            yield links.compare_page(one, pair), partial(compare.pair_page, content, one, pair, lines)

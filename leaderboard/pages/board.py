@@ -1,0 +1,221 @@
+"""The page of a board: one table, how sure it is, and everything that belongs under it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidsal.benchmark.reported import Reported, reported
+
+from .. import format as words, links
+from ..boards import OTHER_TRUTH, Board, Column, Entry
+from ..charts.forest import Forest, Value, forest
+from ..content import Content
+from ..standing import CENTER, HUMAN, Standing
+from .environment import page
+
+BRACKETS = 26
+"""Most groups of models that are not told apart which a table draws."""
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A value of a table.
+
+    Attributes:
+        mean: as the protocol averages; None where it is undefined, with its `reason`.
+        low, high, note: interval of the mean over stimuli, or why there is none.
+        share: 0 to 100, of the way from the center prior to people; None where there is no such way.
+        place: rank by this metric.
+        best: whether no model is better.
+        other_truth: whether it was measured against another truth than the models.
+    """
+
+    mean: float | None
+    reason: str | None
+    low: float | None
+    high: float | None
+    note: str | None
+    share: int | None
+    place: int | None
+    best: bool
+    other_truth: bool
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of the table.
+
+    Attributes:
+        marks: for each group of the board whether the model is in it (`in`), between its members (`by`), or neither.
+        alike: names of the models that it is not told apart from.
+        variant: whether a better run of the same name stands above it.
+    """
+
+    entry: Entry
+    ranks: tuple[int, int] | None
+    marks: tuple[str, ...]
+    alike: tuple[str, ...]
+    cells: tuple[Cell, ...]
+    qualifiers: tuple[str, ...]
+    badges: tuple[str, ...]
+    variant: bool
+    human: bool
+
+
+def board_page(content: Content, board: Board, downloads: Sequence[tuple[str, str, int]] = ()) -> str:
+    """Return the page of a board.
+
+    Args:
+        content: the site.
+        board: one of its boards or comparisons.
+        downloads: what can be taken along: label, path relative to the site, size in bytes.
+    """
+    standing = content.standings[board.id]
+    return page(
+        "board.html",
+        links.board_page(board),
+        content.config,
+        board=board,
+        standing=standing,
+        groups=rows(board, standing),
+        brackets=len(standing.groups[:BRACKETS]),
+        plot=forest_of(board),
+        attributes=attributes(content, board),
+        extremes=extremes(content, board),
+        elsewhere=elsewhere(board),
+        other=None if board.common else content.comparison_of(board),
+        picture="",
+        parts=[content.board_of[e.page] for e in board.models] if board.common else [],
+        downloads=downloads,
+        speeds=speeds(board.models),
+    )  # fmt: skip
+
+
+def rows(board: Board, standing: Standing) -> list[tuple[str, list[Row]]]:
+    """Return the lines of a board: models and reference predictors, then people."""
+    order = [e.page for e in board.models]
+    name_of = {e.page: e.record.model.name for e in board.models}
+    seen: set[str] = set()
+    models = []
+    for entry in board.models:
+        models.append(_row(board, standing, entry, order, name_of, entry.record.model.name in seen))
+        seen.add(entry.record.model.name)
+    humans = [_row(board, standing, entry, order, name_of, False) for entry in board.humans]
+    return [
+        (title, found)
+        for title, found in (("Models and reference predictors", models), ("Human references", humans))
+        if found
+    ]
+
+
+def _row(
+    board: Board, standing: Standing, entry: Entry, order: list[str], name_of: dict[str, str], variant: bool
+) -> Row:
+    marks, alike = [], dict[str, str]()
+    for group in standing.groups[:BRACKETS]:
+        places = [order.index(page) for page in group]
+        inside = entry.page in group
+        between = entry.page in name_of and min(places) < order.index(entry.page) < max(places)
+        marks.append("in" if inside else "by" if between else "")
+        alike |= {page: name_of[page] for page in group if inside and page != entry.page}
+    return Row(
+        entry,
+        standing.ranks.get(entry.page),
+        tuple(marks),
+        tuple(alike.values()),
+        tuple(_cell(board, standing, entry, column) for column in board.columns),
+        tuple(words.qualifiers(entry, board.shown)),
+        (*words.badges(entry.record), *words.partly(board, entry)),
+        variant,
+        entry.record.human,
+    )
+
+
+def _cell(board: Board, standing: Standing, entry: Entry, column: Column) -> Cell:
+    metric = entry.record.metrics[column.name]
+    share = standing.shares.get(entry.page, {}).get(column.name)
+    place = standing.places.get(entry.page, {}).get(column.name)
+    return Cell(
+        metric.mean,
+        metric.reason,
+        metric.low,
+        metric.high,
+        metric.note,
+        None if share is None else max(0, min(100, round(100 * share))),
+        place,
+        place == 1,
+        entry.record.truth.points == "single-observer" and column.name in OTHER_TRUTH,
+    )
+
+
+def forest_of(board: Board) -> Forest | None:
+    """Draw the means over stimuli by which the board is ordered, with their intervals; people as lines."""
+    by = board.sort_column
+    values, marks = [], []
+    for entry in board.models:
+        metric = entry.record.metrics[by.name]
+        if metric.mean_stimuli is not None:
+            other = entry.record.model.kind == "reference"
+            values.append(Value(entry.record.model.name, metric.mean_stimuli, metric.low, metric.high, other))
+    for entry in (*board.models, *board.humans):
+        mean = entry.record.metrics[by.name].mean_stimuli
+        if entry.record.model.name in (CENTER, HUMAN) and mean is not None:
+            marks.append(("center prior" if entry.record.model.name == CENTER else "one vs rest", mean))
+    said = "Mean over stimuli of each model" + (
+        ", with its 95 % interval" if any(v.low is not None for v in values) else ""
+    )
+    return forest(by, values, marks, f"{said}: {by.label}, {words.direction(by)}. Rings are reference predictors.")
+
+
+def attributes(content: Content, board: Board) -> tuple[list[tuple[str, int]], list[tuple[Entry, list[float]]]]:
+    """Return what stimuli have in common, each with how many they are; and the means of the first ten models by it."""
+    if board.common:
+        return [], []
+    by = board.columns.index(board.sort_column)
+    found = [(entry, content.runs[entry.page].stimuli.by_attribute()) for entry in board.models[:10]]
+    names = sorted({(name, n) for _, means in found for name, (n, _) in means.items()})
+    return names, [(e, [float(means[n][1][by]) if n in means else np.nan for n, _ in names]) for e, means in found]
+
+
+def extremes(content: Content, board: Board, most: int = 4) -> list[tuple[str, list[tuple[str, float]]]]:
+    """Return the stimuli on which the models do best and worst: the median over models of the column of the order."""
+    if board.common or not board.models:
+        return []
+    by = board.columns.index(board.sort_column)
+    ids = content.runs[board.models[0].page].stimuli.ids
+    table = np.array([content.runs[e.page].stimuli.at(ids)[:, by] for e in board.models])
+    here = np.isfinite(table).any(axis=0)
+    middle = np.full(len(ids), np.nan)
+    middle[here] = np.nanmedian(np.where(np.isfinite(table[:, here]), table[:, here], np.nan), axis=0)
+    order = [k for k in np.argsort(middle, kind="stable").tolist() if np.isfinite(middle[k])]
+    if board.sort_column.metric.higher_is_better:
+        order = order[::-1]
+    if len(order) <= 2 * most:
+        return [("From the easiest to the hardest", [(ids[k], float(middle[k])) for k in order])]
+    return [
+        ("Easiest", [(ids[k], float(middle[k])) for k in order[:most]]),
+        ("Hardest", [(ids[k], float(middle[k])) for k in order[: -most - 1 : -1]]),
+    ]
+
+
+def elsewhere(board: Board) -> list[tuple[str, list[tuple[str, Reported]]]]:
+    """Return published numbers of the board's data set and protocol, by model and source, each with its label."""
+    found: dict[tuple[str, str], list[Reported]] = {}
+    for one in reported():
+        if one.dataset == board.release.dataset and one.protocol == board.protocol.name:
+            found.setdefault((one.model, one.split), []).append(one)
+    return [(f"{model}, {split}", [(r.metric, r) for r in those]) for (model, split), those in found.items()]
+
+
+def speeds(entries: Iterable[Entry]) -> list[tuple[Entry, str, str]]:
+    """Return the models whose submission states a speed, with it and the hardware that it was measured on."""
+    out = []
+    for entry in entries:
+        run = (entry.record.model.submission or {}).get("run") or {}
+        speed, hardware = run.get("speed"), run.get("hardware")
+        if speed and hardware:
+            out.append((entry, str(speed), str(hardware)))
+    return out

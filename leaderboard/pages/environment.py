@@ -1,0 +1,82 @@
+"""How a template becomes a page: escaping, the words it may use, the policy that the browser holds it to."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from vidsal._version import __version__
+
+from .. import format as words, links
+from ..boards import DEFAULT_SORT, OTHER_TRUTH
+from ..config import Config
+from ..sanitize import https_url, slug, visible
+
+HERE = Path(__file__).parent.parent
+
+POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
+)
+"""Own style, own script, own pictures; nothing else, and nothing from elsewhere."""
+
+
+def page(template: str, address: str, config: Config, *, root: str | None = None, **shown: Any) -> str:
+    """Fill a template.
+
+    Args:
+        template: its file name.
+        address: of the page, relative to the site.
+        config: what the site says of itself.
+        root: the way from the page to the site's own folder; None = by its address.
+        shown: the template's own names.
+    """
+    way = links.root_of(address) if root is None else root
+    return _environment().get_template(template).render(root=way, address=address, site=config, **shown)
+
+
+def _finalize(value: Any) -> Any:
+    """Make text visible before it is escaped; templates themselves and numbers pass."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+
+def safe_json(text: str) -> Markup:
+    """Return JSON that may stand in a page: what would end its element or begin another is written as a number."""
+    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_finalize,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        newline_sequence="\n",
+        keep_trailing_newline=True,
+    )
+    environment.filters["safe_json"] = safe_json
+    environment.globals.update(
+        words=words,
+        links=links,
+        slug=slug,
+        https_url=https_url,
+        OTHER_TRUTH=OTHER_TRUTH,
+        DEFAULT_SORT=DEFAULT_SORT,
+        version=__version__,
+        policy=POLICY,
+    )
+    return environment
+
+
+def assets() -> dict[str, str]:
+    """Return the style and the script of a site by file name: each the files of its kind, in alphabetical order."""
+    return {
+        name: "\n".join(p.read_text(encoding="utf-8") for p in sorted((HERE / "assets").glob(f"*.{kind}")))
+        for name, kind in (("site.css", "css"), ("site.js", "js"))
+    }

@@ -1,0 +1,85 @@
+"""The page of a run: its scores, some videos over time, where its numbers come from, and how to repeat it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from .. import links
+from ..charts.timeline import videos
+from ..collect import Loaded
+from ..content import Content
+from .environment import page
+
+EVERY_STIMULUS = 400
+"""Most stimuli that a run's page lists; of more it lists the best and the worst."""
+
+
+def run_page(content: Content, address: str, picture: str) -> str:
+    """Return the page of a run; `picture` shows some of its frames, empty where there is none."""
+    run, board = content.runs[address], content.board_of[address]
+    history = board.runs_of(run.entry)
+    drawn = chosen(run, board.columns.index(board.sort_column))
+    order = _order(run, board.columns.index(board.sort_column), board.sort_column.metric.higher_is_better)
+    listed = order if len(order) <= EVERY_STIMULUS else [*order[: EVERY_STIMULUS // 2], *order[-EVERY_STIMULUS // 2 :]]
+    return page(
+        "run.html",
+        address,
+        content.config,
+        entry=run.entry,
+        r=run.entry.record,
+        board=board,
+        columns=run.columns,
+        shown=history[0],
+        others=[other for other in history if other != run.entry],
+        rows=[_line(run, k) for k in (sorted(order) if listed is order else listed)],
+        total=len(order),
+        videos=videos(_frame_of(run, drawn), run.columns),
+        titles={run.stimuli.ids[k]: title for k, title in drawn.items()},
+        picture=picture,
+        pages={run.stimuli.ids[k]: links.stimulus_page(board, run.stimuli.ids[k]) for k in drawn}
+        | {run.stimuli.ids[k]: links.stimulus_page(board, run.stimuli.ids[k]) for k in listed},
+    )
+
+
+def _line(run: Loaded, k: int) -> tuple[str, int, int, list[float | None]]:
+    means = [v if np.isfinite(v) else None for v in run.stimuli.means[k].tolist()]
+    return run.stimuli.ids[k], run.stimuli.frames[k], run.stimuli.scored[k], means
+
+
+def _order(run: Loaded, column: int, higher: bool) -> list[int]:
+    """Return the stimuli from the best to the worst, those without a value last."""
+    values = run.stimuli.means[:, column]
+    key = np.where(np.isnan(values), np.inf, -values if higher else values)
+    found: list[int] = np.argsort(key, kind="stable").tolist()
+    return found
+
+
+def chosen(run: Loaded, column: int) -> dict[int, str]:
+    """Return the stimuli whose course is drawn: those with the highest, the middle and the lowest mean, of several
+    frames."""
+    moving = [k for k, n in enumerate(run.stimuli.scored) if n > 1 and np.isfinite(run.stimuli.means[k, column])]
+    order = sorted(moving, key=lambda k: (-run.stimuli.means[k, column], k))
+    found: dict[int, str] = {}
+    for k, title in zip(_spread(order), ("highest", "middle", "lowest"), strict=False):
+        found.setdefault(k, title)
+    return found
+
+
+def _spread(order: Sequence[int]) -> list[int]:
+    return [order[0], order[len(order) // 2], order[-1]] if len(order) > 2 else list(order)
+
+
+def _frame_of(run: Loaded, drawn: dict[int, str]) -> pd.DataFrame:
+    """Return the rows of some stimuli."""
+    parts = []
+    for k in drawn:
+        frame, values = run.rows.of(k)
+        part = pd.DataFrame(values.astype(np.float64), columns=[c.name for c in run.columns])
+        part.insert(0, "frame", frame)
+        part.insert(0, "stimulus_id", run.stimuli.ids[k])
+        parts.append(part)
+    names = ["stimulus_id", "frame", *(c.name for c in run.columns)]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)

@@ -1,0 +1,143 @@
+"""The order of a board with what it does not know: possible ranks, models not told apart, the gap to people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from vidsal.benchmark.statistics import holm, indistinguishable, paired_differences, rank_intervals, seed_of
+from vidsal.benchmark.statistics.intervals import FEWEST_GROUPS, RESAMPLES
+from vidsal.benchmark.statistics.paired import LEVEL
+
+from .boards import OTHER_TRUTH, Board, Entry
+from .collect import Floats, Stimuli
+
+CENTER, HUMAN = "center_prior", "one_vs_rest"
+
+EVERY_PAIR = 24
+"""Up to so many models every pair is tested; above, each is tested against its neighbors and the best."""
+
+FEWER = 2_000
+"""Resamples for a long table."""
+
+_DRAWS = 20_000
+"""Sign flips of a test; a p-value of 0.05 is known to 0.002 by them."""
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a table says beside its means; by the page of a run.
+
+    Attributes:
+        places: rank by each metric, by label, from 1; undefined values have none.
+        ranks: which ranks each model may have by the metric of the order; empty where the stimuli are too few.
+        groups: models that the paired test does not tell apart, each best first; only groups of two and more.
+        pairs: True if every pair was tested, else only neighbors and the best.
+        shares: how much of the way from the center prior to people each goes, by label; None where there is no gap.
+        note: why there are no ranks and groups; None where there are.
+        ends: which runs are the ends of the way, in words; None where one of them is missing.
+    """
+
+    places: Mapping[str, Mapping[str, int]]
+    ranks: Mapping[str, tuple[int, int]]
+    groups: tuple[tuple[str, ...], ...]
+    pairs: bool
+    shares: Mapping[str, Mapping[str, float]]
+    note: str | None
+    ends: str | None
+
+
+def standing(board: Board, stimuli: Mapping[str, Stimuli]) -> Standing:
+    """Compute the standing of a board.
+
+    Args:
+        board: its models are in the order of its first metric.
+        stimuli: the means of each of its runs, by page.
+    """
+    by = board.sort_column
+    models = [e for e in board.models if e.record.metrics[by.name].mean is not None]
+    values, groups = _values(models, board.columns.index(by), stimuli)
+    seed = seed_of(str(board.coverages[0].frames_digest)) if board.coverages[0].frames_digest else 0
+    note = _note(models, values, groups)
+    ranks, alike = {}, []
+    pairs = len(models) <= EVERY_PAIR
+    if note is None:
+        up, resamples = by.metric.higher_is_better, RESAMPLES if pairs else FEWER
+        found = rank_intervals(values, groups, higher_is_better=up, seed=seed, resamples=resamples)
+        ranks = {e.page: (a, b) for e, (a, b) in zip(models, found, strict=True) if a and b}
+        made = indistinguishable(values, groups, seed=seed, draws=_DRAWS) if pairs else _neighbors(values, groups, seed)
+        alike = [tuple(models[k].page for k in group) for group in made if len(group) > 1]
+    shares, ends = _shares(board)
+    return Standing(_places(board), ranks, tuple(alike), pairs, shares, note, ends)
+
+
+def _values(models: Sequence[Entry], column: int, stimuli: Mapping[str, Stimuli]) -> tuple[Floats, list[str]]:
+    """Return the mean of each stimulus that all models have, (models, stimuli), and the stimuli's groups."""
+    if not models:
+        return np.empty((0, 0)), []
+    first = stimuli[models[0].page]
+    table = np.array([stimuli[entry.page].at(first.ids)[:, column] for entry in models])
+    here = np.isfinite(table).all(axis=0)
+    return table[:, here], [g for g, kept in zip(first.groups, here, strict=True) if kept]
+
+
+def _note(models: Sequence[Entry], values: Floats, groups: Sequence[str]) -> str | None:
+    if len(models) < 2:
+        return "a rank needs two models"
+    size = len(set(groups))
+    if size < FEWEST_GROUPS:
+        of = "stimulus" if size == 1 else "unrelated stimuli"
+        return f"{size} {of} can tell no two models apart; {FEWEST_GROUPS} are the fewest for an interval or a test"
+    return None
+
+
+def neighbors(models: int) -> list[tuple[int, int]]:
+    """Return the pairs of a long table that are tested: neighbors, and the best with each other one."""
+    return list(dict.fromkeys([*((k, k + 1) for k in range(models - 1)), *((0, k) for k in range(1, models))]))
+
+
+def _neighbors(values: Floats, groups: Sequence[str], seed: int) -> list[tuple[int, ...]]:
+    """Return those of the tested pairs that are not told apart."""
+    tested = neighbors(len(values))
+    found = paired_differences(
+        np.column_stack([values[a] - values[b] for a, b in tested]), groups, draws=_DRAWS, resamples=FEWER, seed=seed
+    )
+    p = holm([np.nan if d.p is None else d.p for d in found])
+    return sorted(pair for pair, value in zip(tested, p, strict=True) if not value <= LEVEL)
+
+
+def _places(board: Board) -> dict[str, dict[str, int]]:
+    """Return the rank of each model by each metric; equal values share one."""
+    out: dict[str, dict[str, int]] = {e.page: {} for e in board.models}
+    for column in board.columns:
+        sign = -1 if column.metric.higher_is_better else 1
+        means = {
+            e.page: sign * mean
+            for e in board.models
+            if (mean := e.record.metrics[column.name].mean) is not None and not board.partial(e, column)
+        }
+        for page, value in means.items():
+            out[page][column.name] = 1 + sum(other < value for other in means.values())
+    return out
+
+
+def _shares(board: Board) -> tuple[dict[str, dict[str, float]], str | None]:
+    """Return the share of the gap of each model and metric, and the ends of the gap in words."""
+    center = next((e for e in board.models if e.record.model.name == CENTER), None)
+    human = next((e for e in board.humans if e.record.model.name == HUMAN), None)
+    if center is None or human is None:
+        return {}, None
+    single = human.record.truth.points == "single-observer"
+    out: dict[str, dict[str, float]] = {}
+    for column in board.columns:
+        low, high = (e.record.metrics[column.name].mean for e in (center, human))
+        sign = 1 if column.metric.higher_is_better else -1
+        if low is None or high is None or sign * (high - low) <= 0 or (single and column.name in OTHER_TRUTH):
+            continue
+        for entry in board.models:
+            mean = entry.record.metrics[column.name].mean
+            if mean is not None:
+                out.setdefault(entry.page, {})[column.name] = (mean - low) / (high - low)
+    return out, f"{CENTER} and {HUMAN}"
