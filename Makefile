@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-all check types format speed docs figures build clean
+.PHONY: help install demo browser test test-all check types format speed docs figures build clean
 
 help: ## Show this menu
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -28,6 +28,14 @@ install: $(VENV)/installed ## Make the environment and install
 
 demo: $(VENV)/core ## The main job on the synthetic data set; ends by naming the page to open
 	@$(BIN)/vidsal demo -o build/demo
+
+# Beside Chromium, which the system brings; without both the browser tests are skipped.
+build/browser/installed: tests/leaderboard/browser/package.json
+	@mkdir -p build/browser && cp $< build/browser/
+	@npm install --prefix build/browser --no-audit --no-fund --no-package-lock --silent
+	@touch $@
+
+browser: build/browser/installed ## Install what the tests in a real browser need (npm), then `make test` runs them
 
 # Plugins by name: found by themselves, they have pytest rewrite the assertions of all of hypothesis in every process.
 PYTEST := OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest -q -p no:cacheprovider \

@@ -1,0 +1,99 @@
+// Drives Chromium over a site on disk. Scenarios come as JSON on stdin, answers go as JSON to stdout; browser.py says
+// what both look like.
+import { createRequire } from "node:module";
+import { readFileSync } from "node:fs";
+import { pathToFileURL } from "node:url";
+import { resolve } from "node:path";
+
+const task = JSON.parse(readFileSync(0, "utf8"));
+const require = createRequire(resolve(task.modules, "package.json"));
+const { chromium } = require("playwright-core");
+const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
+const root = resolve(task.site);
+
+const address = (page) => {
+  const [file, ...rest] = page.split("#");
+  return pathToFileURL(resolve(root, file)).href + (rest.length ? "#" + rest.join("#") : "");
+};
+
+const steps = {
+  go: (page, to) => page.goto(address(to), { waitUntil: "load" }).then(() => null),
+  reload: (page) => page.reload({ waitUntil: "load" }).then(() => null),
+  back: (page) => page.goBack({ waitUntil: "load" }).then(() => null),
+  click: (page, selector) => page.click(selector, { timeout: 5000 }).then(() => null),
+  fill: (page, [selector, text]) => page.fill(selector, text, { timeout: 5000 }).then(() => null),
+  focus: (page, selector) => page.focus(selector, { timeout: 5000 }).then(() => null),
+  select: (page, [selector, value]) => page.selectOption(selector, value, { timeout: 5000 }).then(() => null),
+  press: (page, key) => page.keyboard.press(key).then(() => null),
+  wait: (page, expression) => page.waitForFunction(expression, null, { timeout: 5000 }).then(() => null),
+  ask: (page, expression) => page.evaluate(expression),
+  hash: (page) => new URL(page.url()).hash,
+  shot: (page, path) => page.screenshot({ path, fullPage: true, animations: "disabled" }).then(() => null),
+  overflow: (page) =>
+    page.evaluate(() => {
+      const wide = document.documentElement.clientWidth;
+      if (document.documentElement.scrollWidth <= wide) { return null; }
+      const out = Array.from(document.body.querySelectorAll("*")).filter((e) => {
+        let at = e.parentElement;
+        for (; at; at = at.parentElement) {
+          if (["auto", "scroll", "hidden", "clip"].includes(getComputedStyle(at).overflowX)) { return false; }
+        }
+        return e.getBoundingClientRect().right > wide + 0.5;
+      });
+      const first = out[0];
+      return `${document.documentElement.scrollWidth} px in ${wide}: ` +
+        (first ? `<${first.tagName.toLowerCase()} class="${first.getAttribute("class") || ""}">` : "unknown");
+    }),
+  links: (page) =>
+    page.evaluate(() =>
+      Array.from(document.querySelectorAll("a[href]"), (a) => a.href).filter((href) => href.startsWith("file:"))),
+  found: (page) => {
+    const id = decodeURIComponent(new URL(page.url()).hash.slice(1));
+    return page.evaluate((at) => !at || at.includes("=") || document.getElementById(at) !== null, id);
+  },
+  axe: async (page) => {
+    await page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })");
+    await page.evaluate(axe);
+    const result = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
+    return result.violations.map((v) => ({
+      rule: v.id, help: v.help, count: v.nodes.length, first: v.nodes[0].html.slice(0, 200),
+      why: v.nodes[0].failureSummary.slice(0, 400),
+    }));
+  },
+};
+
+async function play(browser, scenario) {
+  const context = await browser.newContext({
+    viewport: { width: scenario.width, height: scenario.height },
+    colorScheme: scenario.scheme,
+    javaScriptEnabled: scenario.scripts,
+    reducedMotion: "reduce",
+    offline: false, // a request to elsewhere must be seen, not be spared
+  });
+  const page = await context.newPage();
+  const messages = [], requests = [];
+  page.on("console", (m) => messages.push(`${m.type()}: ${m.text()}`));
+  page.on("pageerror", (e) => messages.push(`error: ${e.message}`));
+  page.on("requestfailed", (r) => messages.push(`failed: ${r.url()}`));
+  page.on("request", (r) => {
+    if (!r.url().startsWith(pathToFileURL(root).href + "/") && !r.url().startsWith("data:")) { requests.push(r.url()); }
+  });
+  const answers = [];
+  try {
+    for (const [name, argument] of scenario.steps) { answers.push(await steps[name](page, argument)); }
+    return { answers, messages, requests, error: null };
+  } catch (error) {
+    return { answers, messages, requests, error: `step ${answers.length + 1}: ${error.message}` };
+  } finally {
+    await context.close();
+  }
+}
+
+const browser = await chromium.launch({ executablePath: task.chromium, args: ["--no-sandbox", "--disable-gpu"] });
+try {
+  const results = [];
+  for (const scenario of task.scenarios) { results.push(await play(browser, scenario)); }
+  process.stdout.write(JSON.stringify({ version: browser.version(), results }));
+} finally {
+  await browser.close();
+}

@@ -1,0 +1,93 @@
+"""What must hold on every page of whatever type: no message, no request, nothing for axe-core, never too wide."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+from .browser import PHONE, SCHEMES, SCREEN, Scenario, as_text, drive, page_types
+
+
+def pages_of(site: Path) -> list[str]:
+    """The largest and the smallest page of each type."""
+    return [page for pages in page_types(site).values() for page in dict.fromkeys([pages[0], pages[-1]])]
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_axe_finds_nothing(site: Path, scheme: str) -> None:
+    pages = pages_of(site)
+    visits = drive(site, [Scenario([("go", page), ("axe", None)], SCREEN, scheme) for page in pages])
+    found = {page: visit.answers[1:] for page, visit in zip(pages, visits, strict=True)}
+    assert found == {page: [[]] for page in pages}, as_text(visits)
+
+
+@pytest.mark.parametrize("size", [PHONE, SCREEN])
+def test_no_message_no_request_and_never_wider_than_the_screen(site: Path, size: tuple[int, int]) -> None:
+    pages = pages_of(site)
+    steps = [
+        [
+            ("go", page),
+            ("ask", "document.querySelectorAll('details').forEach((d) => { d.open = true; })"),
+            ("overflow", None),
+        ]
+        for page in pages
+    ]
+    for page, visit in zip(pages, drive(site, [Scenario(s, size) for s in steps]), strict=True):
+        assert (visit.messages, visit.requests, visit.error) == ([], [], None), page
+        assert visit.answers[-1] is None, f"{page}: {visit.answers[-1]}"
+
+
+def test_pages_are_whole_without_scripts(site: Path) -> None:
+    pages = pages_of(site)
+    words = "document.querySelector('main').innerText.trim().length"
+    bare = [Scenario([("go", page), ("ask", words), ("overflow", None)], PHONE, scripts=False) for page in pages]
+    for page, visit in zip(pages, drive(site, bare), strict=True):
+        assert (visit.messages, visit.requests, visit.error) == ([], [], None), page
+        assert visit.answers[1] > 100, page
+        assert visit.answers[2] is None, page
+
+
+def test_every_link_leads_on(site: Path) -> None:
+    """From the index over all pages, each address once, in the browser."""
+    start = site.resolve().as_uri() + "/"
+    seen, waiting = {"index.html"}, ["index.html"]
+    while waiting:
+        visits = drive(
+            site, [Scenario([step for page in waiting for step in (("go", page), ("found", None), ("links", None))])]
+        )
+        (visit,) = visits
+        assert (visit.messages, visit.requests, visit.error) == ([], [], None), as_text(visits)
+        lost = [page for page, found in zip(waiting, visit.answers[1::3], strict=True) if not found]
+        assert not lost, "a fragment that is not there"
+        reached = {
+            link.removeprefix(start) for links in visit.answers[2::3] for link in links if link.startswith(start)
+        }
+        outside = {link for links in visit.answers[2::3] for link in links if not link.startswith(start)}
+        assert not outside
+        waiting = sorted(r for r in reached - seen if urlsplit(r).path.endswith(".html"))
+        files = {unquote(urlsplit(r).path) for r in reached}
+        assert all((site / file).is_file() for file in files)
+        seen |= reached
+    assert {p.relative_to(site).as_posix() for p in site.rglob("*.html")} - {"404.html"} <= {
+        urlsplit(s).path for s in seen
+    }
+
+
+def test_the_harness_sees_what_is_wrong(site: Path, tmp_path: Path) -> None:
+    """`site` is asked for only where there is a browser."""
+    (tmp_path / "bad.html").write_text(
+        "<!DOCTYPE html><html><head><title>x</title></head><body><img src='https://example.invalid/x.png'>"
+        "<p style='width:2000px'>wide</p><a href='#none'>x</a><script>console.log('said'); missing();</script></body></html>"
+    )
+    steps = [("go", "bad.html#none"), ("overflow", None), ("found", None), ("axe", None), ("click", "#gone")]
+    (visit,) = drive(tmp_path, [Scenario(steps, PHONE)])
+    assert "log: said" in visit.messages
+    assert any("missing is not defined" in m for m in visit.messages)
+    assert visit.requests == ["https://example.invalid/x.png"]
+    assert visit.answers[1].startswith("2")
+    assert visit.answers[2] is False
+    assert {"html-has-lang", "image-alt"} <= {v["rule"] for v in visit.answers[3]}
+    assert visit.error is not None
+    assert visit.error.startswith("step 5")
