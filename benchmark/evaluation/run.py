@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 from pydantic import ValidationError
 
 from vidsal._version import __version__
-from vidsal.loaders.errors import BadData, UnknownName, WrongUse
+from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 from vidsal.loaders.io.files import canonical, lock_folder, read_sealed, sealed_write, sha256_text
 from vidsal.loaders.io.progress import Note, Progress
 from vidsal.loaders.release.release import Release, Stimulus
@@ -42,6 +42,9 @@ from ..statistics import seed_of
 from .children import Children
 from .coverage import cover, expected_elsewhere
 from .pool import Job, Maker, Model as Model, default_threads, limit_torch, versions, work
+from .previews.collector import PreviewCollector, RankedBy, Show, packed, unpacked
+from .previews.licence import allows_frames
+from .previews.record import Part, Previews, joined
 from .results.aggregate import Summary, summarize
 from .results.intervals import with_intervals
 from .results.schema import CoverageRecord, ScoredModel
@@ -73,6 +76,7 @@ class Settings:
         threads: of torch in each process; recorded, because a network's bits may depend on it.
         score_on: `host`, or `device`: predictions are scored in batches where they are, to 1e-6 the same.
         frames_of: score only these frames; None = all.
+        show: what is kept to look at beside the scores: `nothing`, `maps` or `frames`, see `previews`.
     """
 
     protocol: protocols.Protocol
@@ -84,6 +88,7 @@ class Settings:
     threads: int = field(default_factory=default_threads)
     score_on: ScoreOn = "host"
     frames_of: FrameSelection | None = None
+    show: Show = "nothing"
 
     def only(self, stimulus_id: str) -> frozenset[int] | None:
         """Return the frames of a stimulus that are to be scored; None = all."""
@@ -92,6 +97,8 @@ class Settings:
     def __post_init__(self) -> None:
         if self.score_on not in get_args(ScoreOn):
             raise UnknownName("place to score on", self.score_on, get_args(ScoreOn))
+        if self.show not in get_args(Show):
+            raise UnknownName("thing to show", self.show, get_args(Show))
 
 
 @dataclass(frozen=True)
@@ -157,6 +164,7 @@ def evaluate(
     limit: int | None = None,
     score_on: ScoreOn = "host",
     frames_of: str | Path | None = None,
+    show: Show = "maps",
     progress: Progress | None = None,
 ) -> Run:
     """Score a predictor as it predicts; nothing is written.
@@ -171,6 +179,8 @@ def evaluate(
         score_on: `host`, or `device`: predictions are scored in batches on the device where they are; the scores are
             equal to 1e-6. Not for every protocol.
         frames_of: score only the frames that this run scored (its folder), or that a file lists; see `select_frames`.
+        show: what is kept to look at: `nothing`; `maps`, small ones of some frames of each stimulus, with their truth;
+            `frames`, the video's own with them, where the release's licence allows it.
         progress: called with (done, total, stimulus id) after each stimulus.
 
     Returns:
@@ -182,7 +192,7 @@ def evaluate(
     """
     if not isinstance(model, (Predictor, HumanReference)) or not isinstance(model.info, ModelInfo):
         raise WrongUse(f"{type(model).__name__} is no predictor: it needs `info` and `predict(frames, stimulus)`")
-    settings = Settings(protocols.protocol(protocol), recipe, with_frames_only, limit, score_on=score_on)
+    settings = Settings(protocols.protocol(protocol), recipe, with_frames_only, limit, score_on=score_on, show=show)
     settings = with_frames_of(settings, frames_of)
     with TemporaryDirectory(prefix="vidsal-") as partial:
         return run(
@@ -234,10 +244,12 @@ def run(
         predicted=settings.predicted,
         frames_of=settings.frames_of,
     )
+    if settings.show == "frames":
+        _check_frames(data, chosen)
     key = _input_digest(model, data, settings, coverage)
     folder = partial / key[:24]
     with lock_folder(folder):
-        for left in [p for p in folder.iterdir() if fresh and p.suffix in (".parquet", ".npz", ".sha256")]:
+        for left in [p for p in folder.iterdir() if fresh and p.suffix in (".parquet", ".npz", ".json", ".sha256")]:
             left.unlink()
         annotated = [s for s in data if s.annotated]
         for shape in sorted({(s.height, s.width) for s in chosen}):
@@ -255,8 +267,9 @@ def run(
         tables = [job.table() for job in jobs]
         rows = pa.concat_tables([table.cast(schema) for table in tables])
         notes = {job.stimulus_id: table.schema.metadata or {} for job, table in zip(jobs, tables, strict=True)}
+        previews = _previews(jobs, settings)
         shutil.rmtree(folder)
-    return _finish(rows, notes, model, data, settings, coverage, key, time.monotonic() - begun)
+    return _finish(rows, notes, model, data, settings, coverage, key, previews, time.monotonic() - begun)
 
 
 def _check_device(model: ModelRecord, protocol: protocols.Protocol) -> None:
@@ -270,6 +283,32 @@ def _check_device(model: ModelRecord, protocol: protocols.Protocol) -> None:
     check_covered(protocol)
     if model.kind == "human":
         raise WrongUse(f"{model.info.name} predicts nothing that lies on a device; score on the host")
+
+
+def _check_frames(data: Release, chosen: Iterable[Stimulus]) -> None:
+    """Refuse to show frames that nobody may show, or that are not here.
+
+    Raises:
+        WrongUse: the licence; MissingData: a stimulus without frames.
+    """
+    licence = str(data.record.get("licence", ""))
+    if not allows_frames(licence):
+        raise WrongUse(
+            f"{data.id}: its frames are not shown, because its licence is {licence!r}; CC0, public domain, CC BY and "
+            "CC BY-SA let anybody show them. Leave --with-frames out: maps and gaze are shown without"
+        )
+    missing = [s.id for s in chosen if s.frames_path() is None]
+    if missing:
+        raise MissingData(f"{data.frames_hint(missing)}; or leave --with-frames out")
+
+
+def _previews(jobs: Iterable[_Job], settings: Settings) -> Previews | None:
+    """Join what the jobs kept to look at."""
+    if settings.show == "nothing":
+        return None
+    parts = {job.stimulus_id: part for job in jobs if (part := job.part()) is not None}
+    by = RankedBy.of(settings.protocol)
+    return joined(parts, by.label, higher_is_better=by.higher_is_better)
 
 
 def _gaze_of(notes: Mapping[bytes, bytes]) -> dict[str, float | None]:
@@ -310,11 +349,31 @@ class _Job(Job):
     def rows(self) -> Path:
         return self.result(".parquet")
 
+    @property
+    def shown(self) -> Path | None:
+        """Where its previews lie; None where there are none."""
+        return None if self.settings.show == "nothing" else self.result(f".{self.settings.show}.json")
+
+    @property
+    def results(self) -> list[Path]:
+        return [self.rows, *([self.shown] if self.shown else [])]
+
     def done(self) -> bool:
-        return read_sealed(self.rows) is not None
+        return all(read_sealed(path) is not None for path in self.results)
 
     def left(self) -> bool:
-        return self.rows.exists()
+        return any(path.exists() and read_sealed(path) is None for path in self.results)
+
+    def part(self) -> Part | None:
+        """Return the previews, as they were written.
+
+        Raises:
+            BadData: they were damaged since.
+        """
+        content = None if self.shown is None else read_sealed(self.shown)
+        if content is None:
+            raise BadData(f"{self.shown}: damaged on the disk since it was written; start the same command again")
+        return unpacked(content)
 
     def table(self) -> pa.Table:
         """Return the rows, as they were written.
@@ -331,7 +390,9 @@ class _Job(Job):
         stimulus = data[self.stimulus_id]
         negatives = _negatives(self.folder, (stimulus.height, stimulus.width))
         stored = _stored(stimulus, data, self.settings)
-        scorer = FrameScorer(self.settings.protocol, self.settings.recipe, negatives, stored, self.only)
+        protocol, show = self.settings.protocol, self.settings.show
+        previews = None if show == "nothing" else PreviewCollector(stimulus, protocol, frames=show == "frames")
+        scorer = FrameScorer(protocol, self.settings.recipe, negatives, stored, self.only, previews)
         if isinstance(model, HumanReference):
             table = score_humans(model, stimulus, scorer)
         elif self.settings.score_on == "device":
@@ -341,6 +402,9 @@ class _Job(Job):
             table = score_in_batches(model, stimulus, scorer)
         else:
             table = score_stimulus(model, stimulus, scorer)
+        if previews and self.shown:
+            with sealed_write(self.shown) as temporary:
+                temporary.write_text(packed(previews.part()), encoding="utf-8")
         with sealed_write(self.rows) as temporary:
             pq.write_table(table, temporary, compression="lz4")
 
@@ -399,6 +463,7 @@ def _finish(
     settings: Settings,
     coverage: CoverageRecord,
     key: str,
+    previews: Previews | None,
     seconds: float,
 ) -> Run:
     protocol = settings.protocol
@@ -432,11 +497,12 @@ def _finish(
                 **versions(*_PACKAGES),
             },
             "command": model.command,
+            "previews_digest": previews and previews.digest,
             "time": now(),
             "duration_s": round(seconds, 3),
         }
     )
-    return Run(record, rows, stimuli)
+    return Run(record, rows, stimuli, previews=previews)
 
 
 def _stimulus_table(means: pd.DataFrame, data: Release) -> pa.Table:

@@ -30,6 +30,7 @@ from ..scoring.frame import FrameScores, FrameTruth, prepare_truth, score
 from ..scoring.inputs import as_map, value_range
 from ..scoring.negatives import Negatives
 from ..scoring.truth_cache import StimulusTruth
+from .previews.collector import PreviewCollector
 from .split_negatives import SplitNegatives
 from .suspicious import Looks
 
@@ -104,6 +105,7 @@ class FrameScorer:
         negatives: of the frames of this stimulus's size.
         stored: precomputed truths of the stimulus; None where there are none.
         only: the frames to score; None = all.
+        previews: takes every frame that is scored; None = nothing is kept to look at.
     """
 
     protocol: Protocol
@@ -111,6 +113,7 @@ class FrameScorer:
     negatives: SplitNegatives
     stored: StimulusTruth | None = None
     only: frozenset[int] | None = None
+    previews: PreviewCollector | None = None
 
     def asked_for(self, frame: int) -> bool:
         """Whether a frame is to be scored."""
@@ -383,8 +386,8 @@ def case_of(item: Item, stimulus: Stimulus, scorer: FrameScorer, negatives: Nega
     return Case(frame, truth, density, "density", where)
 
 
-def row_of(case: Case, score_case: Callable[[Case], FrameScores]) -> Row:
-    """Make the row of a frame; it is scored where there is something to score.
+def row_of(case: Case, score_case: Callable[[Case], FrameScores], previews: PreviewCollector | None) -> Row:
+    """Make the row of a frame; it is scored where there is something to score, and may be kept to be looked at.
 
     Raises:
         NonFinite: the map is not finite, even if nobody looked.
@@ -397,6 +400,8 @@ def row_of(case: Case, score_case: Callable[[Case], FrameScores]) -> Row:
     if case.values is None:
         return case.frame, n_fixated, None, NO_PREDICTION, "the model gives no prediction of this frame"
     scores = score_case(case)
+    if previews:
+        previews.look(case.frame, scores, case.values, case.kind, case.truth)
     return case.frame, n_fixated, scores, SCORED, _reason(scores)
 
 
@@ -407,7 +412,7 @@ def _one_by_one(items: Iterator[Item], stimulus: Stimulus, scorer: FrameScorer) 
         return score(case.values, case.kind, case.truth, scorer.protocol, encode=True, where=case.where)
 
     def row(item: Item) -> Row:
-        return row_of(case_of(item, stimulus, scorer, negatives), score_case)
+        return row_of(case_of(item, stimulus, scorer, negatives), score_case, scorer.previews)
 
     return prefetch_calls((partial(row, item) for item in items), 1, _AHEAD)
 
@@ -437,9 +442,10 @@ def score_humans(reference: HumanReference, stimulus: Stimulus, scorer: FrameSco
         if not n_fixated:
             rows.add(frame, 0, None, NO_FIXATION, None)
             continue
-        scores = []
+        scores, others = [], []
+        where = f"{stimulus.id}, frame {frame}"
         for comparison in reference.compare(stimulus, frame, scorer.recipe):
-            where = f"{stimulus.id}, frame {frame}"
+            others.append(comparison.values)
             truth = scorer.truth_of(stimulus, comparison.truth, negatives, where)
             scores.append(score(comparison.values, "density", truth, scorer.protocol, encode=True, where=where))
         if not scores:
@@ -448,6 +454,9 @@ def score_humans(reference: HumanReference, stimulus: Stimulus, scorer: FrameSco
         means = {label: _mean([s[label] for s in scores]) for label in scorer.protocol.labels}
         mean = FrameScores(means, shared_reasons(scores))
         rows.add(frame, n_fixated, mean, SCORED, _reason(mean))
+        if scorer.previews:
+            everyone = scorer.truth(stimulus, frame, negatives)
+            scorer.previews.look(frame, mean, partial(np.mean, others, axis=0), "density", everyone)
     return scorer.add_left_out(rows, stimulus).table()
 
 

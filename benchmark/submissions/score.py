@@ -15,6 +15,7 @@ from vidsal.loaders.io.progress import Progress
 from vidsal.loaders.release.release import Release
 
 from .. import protocols
+from ..evaluation.previews.collector import Show
 from ..evaluation.results.store import Run
 from ..evaluation.run import ModelRecord, Settings, run, with_frames_of
 from ..scoring import truth_cache as truths
@@ -44,6 +45,7 @@ def score(
     workers: int = 1,
     truth_cache: str | Path | None = "auto",
     frames_of: str | Path | None = None,
+    show: Show = "maps",
     partial_folder: Path | None = None,
     fresh: bool = False,
     command: str | None = None,
@@ -71,6 +73,7 @@ def score(
         truth_cache: precomputed truth, see `scoring/truth_cache.py`: `auto` = the release's own, if it was
             computed; `build` = compute it there first; a folder = compute and use it there; None or `off` = none.
         frames_of: score only the frames that this run scored (its folder), or that a file lists.
+        show: what is kept to look at: `nothing`, `maps` or `frames`, see `evaluate`.
         partial_folder: where unfinished work is kept, to be resumed; None = nowhere.
         fresh: start again instead of resuming.
         command: the command that repeats this run, for run.json.
@@ -114,8 +117,9 @@ def score(
         truths.build(data, rules, recipe, cache, only=needed, threads=max(workers, 2), progress=building)
         cache = cache or "auto"
     settings = Settings(
-        rules, recipe, with_frames_only, limit, predicted=opened.predicted, truth_cache=cache, threads=1
-    )
+        rules, recipe, with_frames_only, limit, predicted=opened.predicted, truth_cache=cache, threads=1,
+        show=show,
+    )  # fmt: skip
     settings = with_frames_of(settings, frames_of)
     settled = replace(said, fit=opened.manifest.prediction.fit)
     reopen = Reopen(Path(submission), data.root, data.split, settled, threads, described)

@@ -11,6 +11,7 @@ from pathlib import Path
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, VidsalError, WrongUse
 from vidsal.loaders.io.names import shortlist
 
+from ..previews.record import faults
 from .notices import KINDS, Notice, write_notice
 from .store import PARTIAL, Run, load_run, now, place, read_runs
 
@@ -18,13 +19,14 @@ from .store import PARTIAL, Run, load_run, now, place, read_runs
 def verify(results: Path) -> Iterator[Run | VidsalError]:
     """Yield every run of a results folder, checked; in place of a faulty one, what is wrong with it.
 
-    Beyond what every reading of a run checks: that it lies where its record says, and that no rows lie without record.
+    Beyond what every reading of a run checks: that it lies where its record says, that its previews are whole and those
+    of its rows, and that no rows lie without record.
 
     Raises:
         MissingData: there is no such folder.
     """
     for run in read_runs(results):
-        wrong = _misplaced(run) if isinstance(run, Run) else None
+        wrong = _misplaced(run) or _unseeable(run) if isinstance(run, Run) else None
         yield wrong or run
     for rows in sorted(results.rglob("frames.parquet")):
         if PARTIAL not in rows.parts and not (rows.parent / "run.json").is_file():
@@ -36,6 +38,16 @@ def _misplaced(run: Run) -> BadData | None:
     if run.folder is None or run.folder.resolve().parts[-len(expected) :] == expected:
         return None
     return BadData(f"{run.folder}: this run was moved or renamed; its place in a results folder is {Path(*expected)}")
+
+
+def _unseeable(run: Run) -> BadData | None:
+    """What is wrong with the previews of a run."""
+    digest = run.typed.previews_digest
+    if digest is None or run.folder is None:
+        return None
+    found = list(faults(run.folder, digest, run.frames[run.frames["status"] == "scored"]))
+    more = f" ({len(found) - 1} more such)" if len(found) > 1 else ""
+    return BadData(f"{found[0]}{more}; its scores are whole") if found else None
 
 
 def standing(runs: Iterable[Run]) -> list[Run]:

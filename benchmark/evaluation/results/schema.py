@@ -236,7 +236,8 @@ class RunRecord(_Part):
     Attributes:
         input_digest: of everything that the run was asked for.
         rows_digest: of the values of frames.parquet; `stimuli_digest`: of those of stimuli.parquet.
-        digest: of all this but time and duration.
+        previews_digest: SHA-256 of `previews/previews.json` beside it, where the run left something to look at.
+        digest: of all this but time, duration and previews.
     """
 
     format: Literal[1]
@@ -255,6 +256,7 @@ class RunRecord(_Part):
     stimuli_digest: str | None = Field(default=None, pattern=_SHA256)
     engine: dict[str, str | int]
     command: str | None = None
+    previews_digest: str | None = Field(default=None, pattern=_SHA256)
     time: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
     duration_s: float
     digest: str = _Digest
@@ -276,6 +278,7 @@ class RunRecord(_Part):
         for part, name in (
             (data, "gaze_points"),
             (data, "suspicious"),
+            (data, "previews_digest"),
             (data["model"], "submission"),
             (data["protocol"], "labels"),
         ):

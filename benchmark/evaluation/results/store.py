@@ -21,6 +21,7 @@ import pyarrow.parquet as pq
 from vidsal.loaders.errors import BadData, MissingData, VidsalError
 from vidsal.loaders.io.files import atomic_write, canonical, parse_json, sha256_text, write_json
 
+from ..previews.record import FOLDER as PREVIEWS, Previews, read_previews
 from .aggregate import summarize
 from .check import (
     check_rows,
@@ -47,6 +48,7 @@ class Run:
         stimulus_table: a row for every covered stimulus.
         folder: where it lies on disk; None if it was not saved.
         notices: what was said of it since, that it is withdrawn or superseded.
+        previews: what was kept to look at, of a run that was just made; that of a saved one lies in its folder.
     """
 
     record: dict[str, Any]
@@ -54,6 +56,7 @@ class Run:
     stimulus_table: pa.Table
     folder: Path | None = None
     notices: tuple[Notice, ...] = ()
+    previews: Previews | None = None
 
     @cached_property
     def frames(self) -> pd.DataFrame:
@@ -104,6 +107,9 @@ class Run:
             The same run with its folder, which appears whole or not at all.
         """
         r = {**self.record, "digest": result_digest(self.record)}  # a run of before is saved as one of today
+        previews = self.kept_previews()
+        if previews is None:
+            r.pop("previews_digest", None)
         folder = Path(results) / place(r)
         with suppress(MissingData, BadData):
             return load_run(folder)
@@ -111,6 +117,9 @@ class Run:
         for table, file in ((self.frame_table, "frames.parquet"), (self.stimulus_table, "stimuli.parquet")):
             with atomic_write(made / file) as temporary:
                 pq.write_table(table, temporary, compression="zstd")
+        shutil.rmtree(made / PREVIEWS, ignore_errors=True)
+        if previews:
+            previews.write(made)
         write_json(made / "run.json", r)
         folder.parent.mkdir(parents=True, exist_ok=True)
         if folder.is_dir():
@@ -119,6 +128,18 @@ class Run:
         with suppress(OSError):
             made.parent.rmdir()  # unless unfinished work lies there
         return Run(r, self.frame_table, self.stimulus_table, folder)
+
+    def kept_previews(self) -> Previews | None:
+        """Return what was kept to look at, from memory or from the run's folder; None where that is damaged."""
+        digest = self.record.get("previews_digest")
+        if self.previews is not None or self.folder is None or digest is None:
+            return self.previews
+        with suppress(BadData, MissingData):
+            return read_previews(self.folder, digest)
+        return None
+
+
+_NOT_OF_THE_RESULT = ("time", "duration_s", "previews_digest", "digest")
 
 
 def place(record: Mapping[str, Any]) -> Path:
@@ -143,8 +164,8 @@ def make_record(content: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def result_digest(record: Mapping[str, Any]) -> str:
-    """Digest of a run without its time and duration."""
-    return sha256_text(canonical({k: v for k, v in record.items() if k not in ("time", "duration_s", "digest")}))
+    """Digest of a run without its time, its duration, and what was kept to look at."""
+    return sha256_text(canonical({k: v for k, v in record.items() if k not in _NOT_OF_THE_RESULT}))
 
 
 def now() -> str:

@@ -48,7 +48,7 @@ def demo(out: Path, videos: int, frames: int, observers: int, seed: int, as_json
     with progress("convert", "stimulus") as step:
         convert("synthetic", source, release, progress=step, workers=1)
     data = load(release, SPLIT)
-    settings = Settings(protocols.protocol("exact-1"))
+    settings = Settings(protocols.protocol("exact-1"), show="frames")
     rows = []
     for number, model in enumerate(MODELS, 3):
         _step(number, f"{model} predicts and is scored (split {SPLIT}, protocol {settings.protocol.name})")

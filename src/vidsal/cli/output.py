@@ -6,13 +6,17 @@ import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.io.files import canonical
 from vidsal.loaders.io.names import escaped, visible
 from vidsal.loaders.io.progress import Progress
+
+if TYPE_CHECKING:
+    from vidsal.benchmark.evaluation.previews.collector import Show
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 timeout_option = click.option(
@@ -37,6 +41,27 @@ fit_option = click.option(
     help="How maps of another aspect than the frame lie on it: over the whole frame, over the frame and bars beside "
     "it, or over its middle.  [default: as the model declares, else such maps are refused]",
 )
+
+
+no_previews_option = click.option(
+    "--no-previews", is_flag=True, help="Keep nothing to look at: no small maps of some frames beside the scores."
+)
+with_frames_option = click.option(
+    "--with-frames",
+    is_flag=True,
+    help="Keep small copies of the video's own frames beside the maps, where the licence of the data allows it.",
+)
+
+
+def shown(no_previews: bool, with_frames: bool) -> Show:
+    """Return what the two options ask for.
+
+    Raises:
+        WrongUse: both are given.
+    """
+    if no_previews and with_frames:
+        raise WrongUse("--no-previews and --with-frames contradict each other; give one of them")
+    return "nothing" if no_previews else "frames" if with_frames else "maps"
 
 
 def echo(text: object = "", *, err: bool = False) -> None:

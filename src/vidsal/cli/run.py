@@ -15,11 +15,14 @@ from .output import (
     fit_option,
     folder_out,
     json_option,
+    no_previews_option,
     note,
     print_json,
     print_table,
     progress,
+    shown,
     timeout_option,
+    with_frames_option,
 )
 
 if TYPE_CHECKING:
@@ -76,6 +79,8 @@ if TYPE_CHECKING:
     help="Score only the frames that this run scored (its folder), or that a file lists: STIMULUS, tab, FRAME.",
 )
 @click.option("--with-frames-only", is_flag=True, help="Cover only stimuli whose frames are here.")
+@no_previews_option
+@with_frames_option
 @timeout_option
 @fail_fast_option
 @click.option("--fresh", is_flag=True, help="Forget the unfinished work of an earlier call instead of resuming it.")
@@ -98,6 +103,8 @@ def run(
     limit: int | None,
     frames_of: Path | None,
     with_frames_only: bool,
+    no_previews: bool,
+    with_frames: bool,
     timeout_s: float,
     fail_fast: bool,
     fresh: bool,
@@ -110,7 +117,8 @@ def run(
     from vidsal.loaders.release.release import load
     from vidsal.models import parse_spec
 
-    settings = Settings(protocols.protocol(protocol_name), recipe, with_frames_only, limit, score_on=score_on)
+    rules, show = protocols.protocol(protocol_name), shown(no_previews, with_frames)
+    settings = Settings(rules, recipe, with_frames_only, limit, score_on=score_on, show=show)
     settings = with_frames_of(with_threads(settings, threads), frames_of)
     release = load(folder, None if split == "all" else split, frames=frames)
     spec = parse_spec(model, checkpoint, device, options, fit)

@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import any_path, fit_option, folder_out, json_option, note, progress
+from .output import (
+    any_path,
+    fit_option,
+    folder_out,
+    json_option,
+    no_previews_option,
+    note,
+    progress,
+    shown,
+    with_frames_option,
+)
 from .run import report
 
 if TYPE_CHECKING:
@@ -100,6 +110,8 @@ class FirstFrame(click.ParamType[Any]):
     help="Score only the frames that this run scored (its folder), or that a file lists: STIMULUS, tab, FRAME.",
 )
 @click.option("--with-frames-only", is_flag=True, help="Score only stimuli whose frames are present.")
+@no_previews_option
+@with_frames_option
 @click.option(
     "--strict", is_flag=True, help="Refuse what is scored with a warning: lossy or unverified maps and the like."
 )
@@ -125,6 +137,8 @@ def score(
     limit: int | None,
     frames_of: Path | None,
     with_frames_only: bool,
+    no_previews: bool,
+    with_frames: bool,
     strict: bool,
     fresh: bool,
     as_json: bool,
@@ -169,6 +183,7 @@ def score(
             with_frames_only=with_frames_only,
             limit=limit,
             frames_of=frames_of,
+            show=shown(no_previews, with_frames),
             workers=workers,
             truth_cache=truth_cache,
             partial_folder=partial,

@@ -1,0 +1,93 @@
+"""Which frames of a stimulus are kept, decided while they are scored: evenly spaced ones, the best, the worst."""
+
+from __future__ import annotations
+
+from bisect import insort
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from math import isfinite
+
+from .cells import Cell
+
+MOST_EVEN = 56
+"""Most evenly spaced frames; at least half as many are kept where there are enough."""
+
+MOST_EXTREME = 10
+"""Most frames of the best, and of the worst."""
+
+Pair = tuple[Cell, Cell]
+"""The cells of the map and of the truth."""
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The frames that are kept.
+
+    Attributes:
+        even: of each evenly spaced frame its score and cells, ascending.
+        extreme: the same of those best and worst frames that are not among them.
+        best, worst: their numbers, the best and the worst one first.
+    """
+
+    even: Mapping[int, tuple[float, Pair]]
+    extreme: Mapping[int, tuple[float, Pair]]
+    best: tuple[int, ...]
+    worst: tuple[int, ...]
+
+
+class Chooser:
+    """Takes the scored frames of a stimulus one by one, ascending, and keeps the cells of a few.
+
+    The evenly spaced ones are every 1st, 2nd, 4th, 8th ... scored frame, by the smallest such step that leaves at most
+    `MOST_EVEN`. So they follow from the scored frames alone, and models that scored the same frames share them.
+    """
+
+    def __init__(self, *, higher_is_better: bool) -> None:
+        self._sign = -1 if higher_is_better else 1
+        self._seen = 0
+        self._ranked = 0
+        self._step = 1
+        self._even: dict[int, tuple[float, Pair]] = {}
+        self._best: list[tuple[float, int, float, Pair]] = []
+        self._worst: list[tuple[float, int, float, Pair]] = []
+
+    def look(self, frame: int, score: float, cells: Callable[[], Pair]) -> None:
+        """Take the next scored frame.
+
+        Args:
+            frame: its number.
+            score: by which frames are ranked; one that is not finite is not ranked.
+            cells: makes its cells; called only where they are kept.
+        """
+        made: Pair | None = None
+        if self._seen % self._step == 0:
+            made = cells()
+            self._even[frame] = score, made
+            if len(self._even) > MOST_EVEN:
+                self._step *= 2
+                self._even = dict(list(self._even.items())[::2])
+        self._seen += 1
+        if not isfinite(score):
+            return
+        self._ranked += 1
+        for ranking, key in ((self._best, self._sign * score), (self._worst, -self._sign * score)):
+            if len(ranking) < MOST_EXTREME or key < ranking[-1][0]:
+                made = made or cells()
+                insort(ranking, (key, frame, score, made), key=lambda entry: entry[:2])
+                del ranking[MOST_EXTREME:]
+
+    def chosen(self) -> Chosen:
+        """Return what is kept of all frames that were taken.
+
+        The best and the worst are at most half of the ranked frames each, and no frame is both; of equal scores the
+        earlier frames count.
+        """
+        most = min(MOST_EXTREME, self._ranked // 2)
+        best = self._best[:most]
+        named = {frame for _, frame, *_ in best}
+        worst = [entry for entry in self._worst if entry[1] not in named][:most]
+        further = {f: (score, pair) for _, f, score, pair in (*best, *worst) if f not in self._even}
+        return Chosen(
+            dict(self._even), {f: further[f] for f in sorted(further)},
+            tuple(f for _, f, *_ in best), tuple(f for _, f, *_ in worst),
+        )  # fmt: skip
