@@ -18,9 +18,9 @@ from vidsal.loaders.errors import MissingData, WrongUse
 POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:"
 STYLE = """
 :root { color-scheme: light dark; --page: #fff; --ink: #1b1c1e; --soft: #54585d; --rule: #c4c8cd; --shade: #f1f3f6;
-  --link: #0a539b; --mark: rgb(10, 83, 155); --band: #a9c8e8; --warn: #8a3b00; --focus: #b34700; --gap: 1rem; }
+  --link: #0a539b; --mark: rgb(10, 83, 155); --band: #a9c8e8; --bar: #dce8fb; --below: #b0552b; --line: #868e98; --warn: #8a3b00; --focus: #b34700; --gap: 1rem; }
 @media (prefers-color-scheme: dark) { :root { --page: #15181b; --ink: #e9e8e5; --soft: #b4b9bf; --rule: #474d54;
-  --shade: #20262c; --link: #8fc5ff; --mark: var(--link); --band: #2f5375; --warn: #ffb066; --focus: #ffb454; } }
+  --shade: #20262c; --link: #8fc5ff; --mark: var(--link); --band: #2f5375; --bar: #1e3355; --below: #e39a72; --line: #77808b; --warn: #ffb066; --focus: #ffb454; } }
 .logo { background: url("data:image/png;base64,AA=="); }
 """
 SCRIPT = '"use strict";\n(function () { document.body.dataset.on = "1"; })(); // no fetch() here\n'
