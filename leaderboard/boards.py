@@ -82,7 +82,7 @@ class Entry:
         r = self.record
         return f"runs/{slug(r.model.name)}-{''.join(c for c in r.time if c.isalnum())}-{r.digest[:16]}.html"
 
-    @property
+    @cached_property
     def identity(self) -> tuple[str, ...]:
         """What makes two runs runs of one model; a run whose model cannot be identified is like no other."""
         return self.record.model.identity or ("", *self.age_key, self.folder)

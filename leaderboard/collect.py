@@ -59,6 +59,7 @@ class Stimuli:
     def _places(self) -> dict[str, int]:
         return {name: i for i, name in enumerate(self.ids)}
 
+    @cached_property
     def by_attribute(self) -> dict[str, tuple[int, Floats]]:
         """Return for each attribute how many stimuli have it, and the mean of each column over them."""
         names = sorted({name for of_one in self.attributes for name in of_one})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 from vidsal.benchmark.evaluation.results.schema import ProtocolRecord, ReleaseRecord
 from vidsal.benchmark.metrics.base import Metric
@@ -34,12 +35,22 @@ def board_page(board: Board) -> str:
 
 def model_page(entry: Entry) -> str:
     """Page of a model: all runs of one identity."""
-    return _named("models", entry.record.model.name, canonical(list(entry.identity)))
+    return _model_page(entry.record.model.name, entry.identity)
+
+
+@lru_cache(maxsize=4096)
+def _model_page(name: str, identity: tuple[str, ...]) -> str:
+    return _named("models", name, canonical(list(identity)))
 
 
 def stimulus_page(board: Board, stimulus_id: str) -> str:
     """Page of a stimulus on a board."""
-    return _named(f"stimuli/{board.id}", stimulus_id, stimulus_id)
+    return _stimulus_page(board.id, stimulus_id)
+
+
+@lru_cache(maxsize=1 << 16)
+def _stimulus_page(board_id: str, stimulus_id: str) -> str:
+    return _named(f"stimuli/{board_id}", stimulus_id, stimulus_id)
 
 
 def stimuli_page(board: Board) -> str:

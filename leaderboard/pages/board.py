@@ -176,7 +176,7 @@ def attributes(content: Content, board: Board) -> tuple[list[tuple[str, int]], l
     if board.common:
         return [], []
     by = board.columns.index(board.sort_column)
-    found = [(entry, content.runs[entry.page].stimuli.by_attribute()) for entry in board.models[:10]]
+    found = [(entry, content.runs[entry.page].stimuli.by_attribute) for entry in board.models[:10]]
     names = sorted({(name, n) for _, means in found for name, (n, _) in means.items()})
     return names, [(e, [float(means[n][1][by]) if n in means else np.nan for n, _ in names]) for e, means in found]
 

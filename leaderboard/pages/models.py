@@ -67,9 +67,9 @@ def _part(content: Content, board: Board, entry: Entry) -> Part:
         order.reverse()
     most = min(EXTREMES, len(order) // 2)
     ids = run.stimuli.ids
-    others = [content.runs[e.page].stimuli.by_attribute() for e in board.models]
+    others = [content.runs[e.page].stimuli.by_attribute for e in board.models]
     attributes = []
-    for name, (n, means) in run.stimuli.by_attribute().items():
+    for name, (n, means) in run.stimuli.by_attribute.items():
         middle = [o[name][1][column] for o in others if name in o and np.isfinite(o[name][1][column])]
         attributes.append((name, n, float(means[column]), float(np.median(middle)) if middle else float("nan")))
     return Part(

@@ -6,14 +6,15 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from .. import links
 from ..charts.timeline import videos
 from ..collect import Loaded
 from ..content import Content
-from .environment import page
+from .environment import cells, page
 
-EVERY_STIMULUS = 400
+EVERY_STIMULUS = 120
 """Most stimuli that a run's page lists; of more it lists the best and the worst."""
 
 
@@ -44,9 +45,8 @@ def run_page(content: Content, address: str, picture: str) -> str:
     )
 
 
-def _line(run: Loaded, k: int) -> tuple[str, int, int, list[float | None]]:
-    means = [v if np.isfinite(v) else None for v in run.stimuli.means[k].tolist()]
-    return run.stimuli.ids[k], run.stimuli.frames[k], run.stimuli.scored[k], means
+def _line(run: Loaded, k: int) -> tuple[str, int, int, Markup]:
+    return run.stimuli.ids[k], run.stimuli.frames[k], run.stimuli.scored[k], cells(run.stimuli.means[k].tolist())
 
 
 def _order(run: Loaded, column: int, higher: bool) -> list[int]:

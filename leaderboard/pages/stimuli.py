@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from markupsafe import Markup
 
 from .. import links
 from ..boards import Board, Entry
 from ..content import Content
-from .environment import page
+from .environment import page, part
 
 
 @dataclass(frozen=True)
@@ -57,18 +58,27 @@ def lines(content: Content, board: Board) -> list[Line]:
     return out
 
 
+def _names(content: Content, board: Board) -> dict[str, Markup]:
+    """Return the first cell of each model's line, by page of the run; it is the same on all pages of a board."""
+    key = f"names of {board.id}"
+    if key not in content.kept:
+        content.kept[key] = {
+            e.page: part("model_cell.html", links.stimuli_page(board) + "/x", entry=e, board=board) for e in board.shown
+        }
+    found: dict[str, Markup] = content.kept[key]
+    return found
+
+
 def stimulus_page(content: Content, board: Board, name: str, film: str) -> str:
     """Return the page of a stimulus; `film` is its film strip, empty where there is none."""
     ids = stimuli_of(content, board)
     place = ids.index(name)
-    rows = []
+    names, rows = _names(content, board), []
     for entry in board.shown:
         stimuli = content.runs[entry.page].stimuli
         found = stimuli.place(name)
         if found is not None:
-            rows.append(
-                (entry, [v if np.isfinite(v) else None for v in stimuli.means[found].tolist()], stimuli.scored[found])
-            )
+            rows.append((names[entry.page], cells(stimuli.means[found].tolist()), stimuli.scored[found]))
     first = content.runs[board.shown[0].page].stimuli
     attributes = first.attributes[first.place(name) or 0]
     return page(
