@@ -10,7 +10,7 @@ from markupsafe import Markup
 from .. import links
 from ..boards import Board, Entry
 from ..content import Content
-from .environment import page, part
+from .environment import cells, page, part
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ with_frames_option = click.option(
 )
 
 
-def shown(no_previews: bool, with_frames: bool) -> Show:
+def shown(*, no_previews: bool, with_frames: bool) -> Show:
     """Return what the two options ask for.
 
     Raises:

@@ -117,7 +117,7 @@ def run(
     from vidsal.loaders.release.release import load
     from vidsal.models import parse_spec
 
-    rules, show = protocols.protocol(protocol_name), shown(no_previews, with_frames)
+    rules, show = protocols.protocol(protocol_name), shown(no_previews=no_previews, with_frames=with_frames)
     settings = Settings(rules, recipe, with_frames_only, limit, score_on=score_on, show=show)
     settings = with_frames_of(with_threads(settings, threads), frames_of)
     release = load(folder, None if split == "all" else split, frames=frames)

@@ -23,6 +23,7 @@ from .run import report
 
 if TYPE_CHECKING:
     from vidsal.benchmark.predictor import Fit
+    from vidsal.loaders.release.release import Release
 
 
 class FirstFrame(click.ParamType[Any]):
@@ -149,18 +150,12 @@ def score(
     arrays, or one video. What was stored with loss is scored and marked.
     """
     from vidsal.benchmark import protocols
-    from vidsal.benchmark.submissions.manifest import read
-    from vidsal.benchmark.submissions.reader import check_data_set
     from vidsal.benchmark.submissions.score import score as score_submission
-    from vidsal.loaders.release.release import load
     from vidsal.models import shipped
 
     rules = protocols.protocol(protocol_name)
-    manifest = read(submission) if submission.is_dir() else None
-    if manifest:
-        check_data_set(manifest, load(folder, frames=frames), submission)
-    split = split or (manifest and manifest.split) or "all"
-    release = load(folder, None if split == "all" else split, frames=frames)
+    release = release_for(submission, folder, split, frames)
+    split = release.split or "all"
     partial = out / ".partial"
     with (
         progress("truth", "stimulus") as building,
@@ -183,7 +178,7 @@ def score(
             with_frames_only=with_frames_only,
             limit=limit,
             frames_of=frames_of,
-            show=shown(no_previews, with_frames),
+            show=shown(no_previews=no_previews, with_frames=with_frames),
             workers=workers,
             truth_cache=truth_cache,
             partial_folder=partial,
@@ -215,6 +210,23 @@ def score(
     if partial.is_dir() and not any(partial.iterdir()):
         partial.rmdir()
     report(result, as_json)
+
+
+def release_for(submission: Path, folder: Path, split: str | None, frames: Path | None) -> Release:
+    """Open the release with the split that was asked for, else that of the submission, else all of it.
+
+    Raises:
+        WrongUse: the predictions are of another data set.
+    """
+    from vidsal.benchmark.submissions.manifest import read
+    from vidsal.benchmark.submissions.reader import check_data_set
+    from vidsal.loaders.release.release import load
+
+    manifest = read(submission) if submission.is_dir() else None
+    if manifest:
+        check_data_set(manifest, load(folder, frames=frames), submission)
+    chosen = split or (manifest and manifest.split) or "all"
+    return load(folder, None if chosen == "all" else chosen, frames=frames)
 
 
 def _command(

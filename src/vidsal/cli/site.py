@@ -1,13 +1,29 @@
-"""`vidsal site`: build, check."""
+"""`vidsal site`: build; check; preview of one submission."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import any_path, echo, folder_out, json_option, print_json, progress
+from .output import (
+    any_path,
+    echo,
+    fit_option,
+    folder_out,
+    json_option,
+    note,
+    print_json,
+    progress,
+    shown,
+    with_frames_option,
+)
+from .score import FirstFrame, release_for
+
+if TYPE_CHECKING:
+    from vidsal.benchmark.predictor import Fit
 
 
 @click.group()
@@ -65,3 +81,86 @@ def check(folder: Path, workers: int | None, as_json: bool) -> int:
     number = f"{len(report.faults):,} fault{'s' * (len(report.faults) != 1)}"
     echo(f"{report.pages:,} pages, {report.files:,} files, {report.size / 1e6:.1f} MB: {number}")
     return 1 if report.faults else 0
+
+
+@site.command()
+@click.argument("submission", type=any_path)
+@click.option("--data", "folder", required=True, type=any_path, help="Folder of the converted release with the gaze.")
+@click.option(
+    "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("preview.html"), show_default=True,
+    help="File to write.",
+)  # fmt: skip
+@click.option("--stimuli", type=click.IntRange(1), default=10, show_default=True, help="Score at most so many stimuli.")
+@click.option("--split", help="Official split.  [default: that of the submission, else all]")
+@click.option("--protocol", "protocol_name", default="exact-1", show_default=True, help="Rules of scoring.")
+@click.option(
+    "--kind",
+    type=click.Choice(["saliency", "density", "log_density", "point"]),
+    help="What the maps are; needed if there is no submission.json.",
+)
+@click.option("--pattern", metavar="PATH", help="Path of a file below SUBMISSION, as for `vidsal score`.")
+@click.option("--first-frame", type=FirstFrame(), metavar="N|own", help="Number of frame 0, as for `vidsal score`.")
+@click.option(
+    "--missing",
+    type=click.Choice(["error", "first-available", "center-bias", "exclude"]),
+    help="What a frame without prediction means, as for `vidsal score`.",
+)
+@fit_option
+@click.option("--name", help="Name of the model, if there is no submission.json.  [default: name of the folder]")
+@click.option("--frames", type=any_path, help="Folder of the frames, where it is not the converted one.")
+@with_frames_option
+@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that score.")
+@json_option
+def preview(
+    submission: Path,
+    folder: Path,
+    out: Path,
+    stimuli: int,
+    split: str | None,
+    protocol_name: str,
+    kind: str | None,
+    pattern: str | None,
+    first_frame: Any,
+    missing: str | None,
+    fit: Fit | None,
+    name: str | None,
+    frames: Path | None,
+    with_frames: bool,
+    workers: int,
+    as_json: bool,
+) -> None:
+    """Score SUBMISSION and write its film strips as one HTML file, to look at or to send; nothing else is kept."""
+    from vidsal.benchmark import protocols
+    from vidsal.benchmark.submissions.score import score
+    from vidsal.leaderboard.film.page import film_page, run_films
+    from vidsal.loaders.io.files import atomic_write
+    from vidsal.models import shipped
+
+    rules = protocols.protocol(protocol_name)
+    release = release_for(submission, folder, split, frames)
+    with progress(f"{submission.name} on {release.id}", "stimulus") as step:
+        run = score(
+            submission,
+            release,
+            rules,
+            kind=kind,
+            first_frame=first_frame,
+            missing=missing,
+            fit=fit,
+            name=name,
+            pattern=pattern,
+            declared=shipped,
+            limit=stimuli,
+            show=shown(no_previews=False, with_frames=with_frames),
+            workers=workers,
+            progress=step,
+            note=note,
+        )
+    films = run_films(run)
+    with atomic_write(out) as temporary:
+        temporary.write_text(film_page(run, films), encoding="utf-8")
+    size = out.stat().st_size
+    if as_json:
+        print_json({"file": str(out), "bytes": size, "stimuli": len(films)})
+    else:
+        echo(f"{len(films)} film strips of {run.typed.model.name} in {size / 1e6:.1f} MB; open {out}")

@@ -1,0 +1,419 @@
+"""From the rows and previews of some runs to the record that the template and the script of the film strip read."""
+
+from __future__ import annotations
+
+import json
+from base64 import b64encode
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from math import ceil, floor, log10
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from markupsafe import Markup
+
+from vidsal.benchmark.evaluation.previews.record import Group, Sprite, StimulusPreview
+
+from ..boards import Column, sort_column
+from ..sanitize import visible
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+MOST_CHOSEN, MOST_LINES = 4, 8
+"""Runs that are chosen at first; the most that are drawn without a band of all."""
+
+MOMENTS = 3
+"""Best and worst frames that are shown of each chosen run."""
+
+MOST_STEPS, MOST_BYTES = 240, 256_000
+"""Values are given frame by frame, to 1/65534 of their scale, where that takes at most so many bytes; else as means of at
+most so many steps, to 1/254 of their scale."""
+
+TABLE_ROWS = 24
+
+
+@dataclass(frozen=True)
+class FilmRun:
+    """A run on one stimulus.
+
+    Attributes:
+        label: its model's name.
+        page: address of its page, relative to the page that shows the film; empty for none.
+        frames: numbers of its scored frames, ascending, int (n,).
+        scores: of each column its scores, float (n,); what is not finite is drawn as a gap.
+        columns: its metrics.
+        preview: what it kept of this stimulus to look at; None for nothing.
+        addresses: of each file that the preview names, relative to the page.
+    """
+
+    label: str
+    page: str
+    frames: npt.NDArray[Any]
+    scores: Mapping[str, npt.NDArray[Any]]
+    columns: tuple[Column, ...]
+    preview: StimulusPreview | None = None
+    addresses: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True)
+class Picture:
+    """One cell of a sprite, for `<svg viewBox><image>`.
+
+    Attributes:
+        href: address of the sprite.
+        view: the cell in it, `x y width height`.
+        width, height: of the sprite in pixels.
+        text: what it shows.
+    """
+
+    href: str
+    view: str
+    width: int
+    height: int
+    text: str
+
+
+@dataclass(frozen=True)
+class Moment:
+    """A frame worth a look.
+
+    Attributes:
+        frame: its number.
+        value: its score, with the metric's name.
+        text: the same in words.
+        map, truth: what the model and what people saw.
+        dots: path of the fixations, in the units of a frame of `shape`.
+        picture: the frame of the video itself; None where it was not kept.
+    """
+
+    frame: int
+    value: str
+    text: str
+    map: Picture
+    truth: Picture
+    dots: str
+    picture: Picture | None
+
+
+@dataclass(frozen=True)
+class Moments:
+    """The best and the worst frames of a run, best first and worst first."""
+
+    label: str
+    run: int
+    best: tuple[Moment, ...]
+    worst: tuple[Moment, ...]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Values of the plot in a table: a header, and a line for some frames."""
+
+    header: tuple[str, ...]
+    lines: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Film:
+    """A film strip.
+
+    Attributes:
+        id: begins every id of its elements.
+        title: the stimulus, as a heading names it.
+        shape: width and height of dots' units: the frame's aspect, 100 wide.
+        first, last: first and last scored frame.
+        metric: label of the metric that is shown at first.
+        summary: what the plot shows, in words.
+        moments: the best and worst frames of the runs that are chosen at first.
+        table: the values of `metric`.
+        data: JSON for the script, safe inside of its element.
+        pictures: whether there is anything to see beside the plot.
+    """
+
+    id: str
+    title: str
+    shape: tuple[int, int]
+    first: int
+    last: int
+    metric: str
+    summary: str
+    moments: tuple[Moments, ...]
+    table: Table
+    data: Markup
+    pictures: bool
+
+
+def film_of(stimulus_id: str, runs: Sequence[FilmRun], *, title: str) -> Film:
+    """Make the film strip of a stimulus.
+
+    Args:
+        stimulus_id: which one; text of strangers, like the labels.
+        runs: at least one, the best first; the first ones are chosen at first.
+        title: how a heading names it.
+
+    Raises:
+        ValueError: there is no run, or no scored frame.
+    """
+    at = np.unique(np.concatenate([np.asarray(run.frames, np.int64) for run in runs]))
+    if not len(at):
+        raise ValueError(f"{stimulus_id}: no frame is scored")
+    columns = {c.name: c for run in runs for c in run.columns}
+    shown = sort_column(tuple(columns.values()))
+    values = {name: np.stack([_on(run, name, at) for run in runs]) for name in columns}
+    where, coded = _coded(at, values)
+    shape = _shape(runs)
+    chosen = list(range(min(MOST_CHOSEN, len(runs))))
+    named = f"f{sha256(_identity(stimulus_id, runs).encode()).hexdigest()[:8]}"
+    first, last = int(at[0]), int(at[-1])
+    data = {
+        "title": visible(title),
+        "frames": [first, last],
+        "at": _arithmetic(where),
+        "exact": len(where) == len(at),
+        "metric": list(columns).index(shown.name),
+        "metrics": [_metric(c, values[c.name]) for c in columns.values()],
+        "runs": [
+            {"label": visible(run.label), "page": run.page, "values": [coded[name][k] for name in columns]}
+            | _preview(run)
+            for k, run in enumerate(runs)
+        ],
+        "chosen": chosen,
+        "most": MOST_LINES,
+        "shape": shape,
+        "dots": _dots(runs, shape),
+    }
+    return Film(
+        id=named,
+        title=title,
+        shape=shape,
+        first=first,
+        last=last,
+        metric=shown.label,
+        summary=_summary(runs, shown, at, values[shown.name]),
+        moments=tuple(m for k in chosen if (m := _moments(k, runs[k], shown, shape)) is not None),
+        table=_table(runs, shown, at, values[shown.name]),
+        data=_script_safe(data),
+        pictures=any(run.preview for run in runs),
+    )
+
+
+def _identity(stimulus_id: str, runs: Sequence[FilmRun]) -> str:
+    """What makes a film unlike another one on the same page."""
+    return json.dumps([stimulus_id, [run.page for run in runs]])
+
+
+def _on(run: FilmRun, name: str, at: Ints) -> Floats:
+    """The scores of a run at some frames; NaN where there is no finite one."""
+    found = np.full(len(at), np.nan)
+    if name in run.scores:
+        scores = np.asarray(run.scores[name], np.float64)
+        found[np.searchsorted(at, run.frames)] = np.where(np.isfinite(scores), scores, np.nan)
+    return found
+
+
+def _coded(at: Ints, values: Mapping[str, Floats]) -> tuple[Ints, dict[str, list[str]]]:
+    """Give all values in base64: frame by frame in two bytes each, or in steps in one byte each."""
+    n_runs = max(len(v) for v in values.values())
+    if 8 * len(at) * n_runs * len(values) // 3 <= MOST_BYTES:
+        return at, {name: [_packed(line, v, 65535) for line in v] for name, v in values.items()}
+    width = ceil(len(at) / MOST_STEPS)
+    edges = np.arange(0, len(at), width)
+    middles = at[np.minimum(edges + width // 2, len(at) - 1)]
+    steps = {}
+    for name, v in values.items():
+        defined = np.isfinite(v)
+        n = np.add.reduceat(defined.astype(np.float64), edges, axis=1)
+        total = np.add.reduceat(np.where(defined, v, 0.0), edges, axis=1)
+        means = np.where(n > 0, total / np.maximum(n, 1), np.nan)
+        steps[name] = [_packed(line, v, 255) for line in means]
+    return middles, steps
+
+
+def _packed(line: Floats, everything: Floats, top: int) -> str:
+    """Levels 1 to `top` between the ends of the scale, 0 for no value, little-endian."""
+    low, high = _scale(everything)
+    levels = np.where(np.isfinite(line), 1 + np.rint((line - low) / (high - low) * (top - 1)), 0)
+    return b64encode(np.asarray(levels, "<u2" if top > 255 else "u1").tobytes()).decode("ascii")
+
+
+def _scale(values: Floats) -> tuple[float, float]:
+    """Round ends of a scale that holds all finite values."""
+    return _ticks(values)[0], _ticks(values)[-1]
+
+
+def _ticks(values: Floats) -> list[float]:
+    """Round values from below the lowest to above the highest, 3 to 6 of them."""
+    finite = values[np.isfinite(values)]
+    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    if high - low < 1e-6 * max(1.0, abs(high)):
+        low, high = low - 0.05, high + 0.05
+    about = (high - low) / 4
+    power = 10.0 ** floor(log10(about))
+    step = next(k * power for k in (1, 2, 5, 10) if k * power >= about * (1 - 1e-9))
+    return [round(k * step, 12) for k in range(floor(low / step + 1e-9), ceil(high / step - 1e-9) + 1)]
+
+
+def _metric(column: Column, values: Floats) -> dict[str, Any]:
+    ticks = _ticks(values)
+    chance = column.metric.chance
+    inside = isinstance(chance, float | int) and ticks[0] <= chance <= ticks[-1]
+    return {
+        "label": column.label,
+        "higher": column.metric.higher_is_better,
+        "ticks": ticks,
+        "chance": float(chance) if inside and isinstance(chance, float | int) else None,
+    }
+
+
+def _arithmetic(at: Ints) -> list[int] | dict[str, int]:
+    """Frames as a list, or as the first, the step and how many, where they are evenly spaced."""
+    steps = np.diff(at)
+    if len(at) > 1 and (steps == steps[0]).all():
+        return {"first": int(at[0]), "step": int(steps[0]), "n": len(at)}
+    found: list[int] = at.tolist()
+    return found
+
+
+def _preview(run: FilmRun) -> dict[str, Any]:
+    preview = run.preview
+    if preview is None:
+        return {}
+    groups = [
+        {
+            "frames": list(group.frames),
+            "cell": [group.maps.width, group.maps.height],
+            "maps": _address(run, group.maps),
+            "truth": _address(run, group.truth),
+        }
+        | ({"frame": _address(run, p), "big": [p.width, p.height]} if (p := group.pictures) else {})
+        for group in preview.groups
+    ]
+    return {"groups": groups, "best": list(preview.best), "worst": list(preview.worst)}
+
+
+def _address(run: FilmRun, sprite: Sprite) -> str:
+    return (run.addresses or {})[sprite.file]
+
+
+def _shape(runs: Sequence[FilmRun]) -> tuple[int, int]:
+    preview = next((run.preview for run in runs if run.preview), None)
+    return (160, 90) if preview is None else (160, max(16, round(160 * preview.height / preview.width)))
+
+
+def _dots(runs: Sequence[FilmRun], shape: tuple[int, int]) -> dict[str, str]:
+    """Paths of the fixations by frame: of the even frames, and of the best and worst ones of the first runs."""
+    found: dict[str, str] = {}
+    for place, run in enumerate(runs):
+        for group in run.preview.groups if run.preview else ():
+            if place < MOST_LINES or (run.preview and group is run.preview.even):
+                for frame, text in zip(group.frames, group.fixations, strict=True):
+                    if str(frame) not in found:
+                        found[str(frame)] = dots(text, shape)
+    return found
+
+
+def dots(fixations: str, shape: tuple[int, int]) -> str:
+    """Return a path of one point a fixation, for a round line cap.
+
+    >>> dots("0,0 5000,9999", (160, 90))
+    'M0 0zM80 90z'
+    """
+    pairs = [pair.split(",") for pair in fixations.split()]
+    return "".join(f"M{int(x) * shape[0] / 10000:.3g} {int(y) * shape[1] / 10000:.3g}z" for x, y in pairs)
+
+
+def _moments(number: int, run: FilmRun, column: Column, shape: tuple[int, int]) -> Moments | None:
+    if run.preview is None:
+        return None
+    made = [
+        tuple(m for f in frames[:MOMENTS] if (m := _moment(run, column, f, which, shape)) is not None)
+        for which, frames in (("best", run.preview.best), ("worst", run.preview.worst))
+    ]
+    if not any(made):  # an image has neither
+        first = _moment(run, column, run.preview.even.frames[0], "only", shape)
+        made[0] = () if first is None else (first,)
+    return Moments(visible(run.label), number, made[0], made[1])
+
+
+def _moment(run: FilmRun, column: Column, frame: int, which: str, shape: tuple[int, int]) -> Moment | None:
+    place = np.flatnonzero(np.asarray(run.frames) == frame)
+    if not len(place) or run.preview is None:
+        return None  # the previews speak of a frame that is not scored
+    group = next(g for g in run.preview.groups if frame in g.frames)
+    index = group.frames.index(frame)
+    value = f"{column.label} {_number(float(run.scores[column.name][place[0]]))}"
+    who = visible(run.label)
+    n = len(group.fixations[index].split())
+    return Moment(
+        frame,
+        value,
+        f"Frame {frame}, {value}",
+        _picture(run, group.maps, index, f"Map of {who} at frame {frame}, one of its {which} frames, {value}"),
+        _picture(run, group.truth, index, f"Where people looked at frame {frame}, {n} fixations"),
+        dots(group.fixations[index], shape),
+        _picture(run, group.pictures, index, f"Frame {frame} of the video") if group.pictures else None,
+    )
+
+
+def _picture(run: FilmRun, sprite: Sprite, index: int, text: str) -> Picture:
+    columns, group = 8, -(-_cells(run, sprite) // 8)
+    x, y = index % columns * sprite.width, index // columns * sprite.height
+    view = f"{x} {y} {sprite.width} {sprite.height}"
+    return Picture(_address(run, sprite), view, columns * sprite.width, group * sprite.height, text)
+
+
+def _cells(run: FilmRun, sprite: Sprite) -> int:
+    groups: tuple[Group, ...] = run.preview.groups if run.preview else ()
+    return next(len(g.frames) for g in groups if sprite in g.sprites)
+
+
+def _number(value: float) -> str:
+    return f"{value:.2f}" if abs(value) < float("inf") else "infinite" if value == value else "undefined"
+
+
+def _summary(runs: Sequence[FilmRun], column: Column, at: Ints, values: Floats) -> str:
+    """Say what the plot shows."""
+    lines = []
+    for run, line in list(zip(runs, values, strict=True))[:MOST_CHOSEN]:
+        defined = np.flatnonzero(np.isfinite(line))
+        if not len(defined):
+            lines.append(f"{visible(run.label)} has no finite value")
+            continue
+        low, high = defined[line[defined].argmin()], defined[line[defined].argmax()]
+        lines.append(
+            f"{visible(run.label)} from {_number(line[low])} (frame {at[low]}) to {_number(line[high])} "
+            f"(frame {at[high]}), mean {_number(float(line[defined].mean()))}"
+        )
+    more = f"; and {len(runs) - len(lines)} more" if len(runs) > len(lines) else ""
+    frames = f"{len(at)} scored frames" if len(at) > 1 else "one scored frame"
+    return f"{column.label} over {frames}: {'; '.join(lines)}{more}."
+
+
+def _table(runs: Sequence[FilmRun], column: Column, at: Ints, values: Floats) -> Table:
+    """Values of some evenly spaced frames: of each run, or of the quantiles of many."""
+    chosen = np.unique(np.linspace(0, len(at) - 1, min(TABLE_ROWS, len(at))).astype(np.int64))
+    if len(runs) <= MOST_LINES:
+        header = [visible(run.label) for run in runs]
+        cells = values[:, chosen]
+    else:
+        header = ["lowest tenth", "median", "highest tenth"]
+        cells = np.array([_quantiles(values[:, k]) for k in chosen]).T
+    texts = [tuple(_number(v) if v == v else "-" for v in row) for row in cells.T]
+    lines = tuple((str(at[k]), *text) for k, text in zip(chosen, texts, strict=True))
+    return Table((f"Frame, {column.label}", *header), lines)
+
+
+def _quantiles(values: Floats) -> list[float]:
+    finite = values[np.isfinite(values)]
+    return [float(q) for q in np.quantile(finite, (0.1, 0.5, 0.9))] if len(finite) else [float("nan")] * 3
+
+
+def _script_safe(data: Mapping[str, Any]) -> Markup:
+    """JSON that can neither end its element nor begin another, whatever strangers wrote in it."""
+    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)  # noqa: S704
