@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from vidsal.benchmark.evaluation.previews.record import StimulusPreview
 from vidsal.benchmark.evaluation.results.aggregate import summarize
 from vidsal.benchmark.evaluation.results.scored_frames import by_frame, common_frames, rows_among
 from vidsal.benchmark.evaluation.results.store import PARTIAL, Run, find_runs, load_run
@@ -21,6 +22,7 @@ from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 from vidsal.loaders.io.progress import Progress, silent
 
 from .boards import Board, Column, Entry, columns, common_board, distinct, mixed
+from .film.previews import read_previews
 
 Floats = npt.NDArray[np.float64]
 
@@ -108,12 +110,14 @@ class Loaded:
         columns: its metrics.
         stimuli: a line a stimulus.
         rows: its frames.
+        previews: what it kept of each stimulus to look at.
     """
 
     entry: Entry
     columns: tuple[Column, ...]
     stimuli: Stimuli
     rows: Rows
+    previews: Mapping[str, StimulusPreview]
 
     def table(self) -> pa.Table:
         """Return the lines of the stimuli as a table: `stimulus_id`, `n_frames`, `n_scored`, each metric."""
@@ -140,7 +144,7 @@ def collect(results: Path, faults: list[str] | None = None, progress: Progress =
     folders = find_runs(results)
     for done, folder in enumerate(folders, 1):
         try:
-            found.append(loaded(load_run(folder), results))
+            found.append(loaded(load_run(folder), results, None if faults is None else damaged))
         except (BadData, MissingData) as error:
             damaged.append(str(error))
         progress(done, len(folders), folder.name)
@@ -157,8 +161,13 @@ def collect(results: Path, faults: list[str] | None = None, progress: Progress =
     return [run for run in found if id(run.entry) in once]
 
 
-def loaded(run: Run, results: Path) -> Loaded:
+def loaded(run: Run, results: Path, faults: list[str] | None = None) -> Loaded:
     """Check a run's record, place it, and take from its rows what pages show.
+
+    Args:
+        run: one that was saved.
+        results: the folder that it lies in.
+        faults: takes a sentence for each damaged preview, which is left out; None = it is an error.
 
     Raises:
         BadData: it is not a run of this format, or names metrics or stimuli that it cannot.
@@ -175,6 +184,7 @@ def loaded(run: Run, results: Path) -> Loaded:
         among,
         _stimuli(run.stimulus_table, among),
         _rows(run, among),
+        read_previews(run.folder, record, faults),
     )
 
 

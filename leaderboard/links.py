@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import lru_cache
 
+from vidsal.benchmark.evaluation.previews.record import Sprite
 from vidsal.benchmark.evaluation.results.schema import ProtocolRecord, ReleaseRecord
 from vidsal.benchmark.metrics.base import Metric
 from vidsal.loaders.io.files import canonical, sha256_text
@@ -81,6 +82,11 @@ def protocol_page(protocol: ProtocolRecord) -> str:
 def data_page(release: ReleaseRecord) -> str:
     """Page of a release."""
     return _named("data", release.id, release.digest)
+
+
+def sprite(picture: Sprite) -> str:
+    """Picture of a preview; equal ones of several runs are one file."""
+    return f"pictures/{picture.sha256[:24]}.{picture.file.rpartition('.')[2]}"
 
 
 def root_of(page: str) -> str:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from vidsal.benchmark.evaluation.previews.record import FOLDER as PREVIEWS
 from vidsal.loaders.errors import MissingData, WrongUse
 from vidsal.loaders.io.files import canonical, parse_json
 from vidsal.loaders.io.progress import Progress, silent
@@ -20,6 +21,7 @@ from .collect import Loaded, collect, compared
 from .config import Config, read_config
 from .content import Content
 from .downloads.write import Download, write_archive, write_downloads
+from .links import sprite
 from .pages.all import pages_of
 from .pages.environment import assets
 from .standing import standing
@@ -82,6 +84,7 @@ def build(
     with _replacing(target) as folder:
         downloads = _downloads(folder, content)
         written += [d.path for found in downloads.values() for d in found]
+        written += _copy_pictures(folder, content, results)
         pages = list(pages_of(content, downloads))
         for done, (name, made) in enumerate(pages, 1):
             written.append(_write(folder, name, made()))
@@ -108,6 +111,21 @@ def content_of(runs: Sequence[Loaded], results: Path, config: Config) -> Content
     standings = {board.id: standing(board, means) for board in boards}
     standings |= {board.id: standing(board, shared) for board, shared in common}
     return Content(config, tuple(boards), tuple(board for board, _ in common), standings, kept)
+
+
+def _copy_pictures(folder: Path, content: Content, results: Path) -> list[str]:
+    """Copy the pictures of every run that a board shows, equal ones once."""
+    found: dict[str, Path] = {}
+    for board in content.boards:
+        for entry in board.shown:
+            for preview in content.runs[entry.page].previews.values():
+                for group in preview.groups:
+                    for one in group.sprites:
+                        found[sprite(one)] = results / entry.folder / PREVIEWS / one.file
+    for name, source in found.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        shutil.copyfile(source, folder / name)
+    return list(found)
 
 
 def _downloads(folder: Path, content: Content) -> dict[str, list[Download]]:

@@ -29,8 +29,8 @@ MOMENTS = 3
 """Best and worst frames that are shown of each chosen run."""
 
 MOST_STEPS, MOST_BYTES = 240, 256_000
-"""Values are given frame by frame, to 1/65534 of their scale, where that takes at most so many bytes; else as means of at
-most so many steps, to 1/254 of their scale."""
+"""Values are given frame by frame, to 1/65534 of their scale, where that takes at most so many bytes; else as means of
+at most so many steps, to 1/254 of their scale."""
 
 TABLE_ROWS = 24
 
@@ -351,14 +351,15 @@ def _moment(run: FilmRun, column: Column, frame: int, which: str, shape: tuple[i
         frame,
         value,
         f"Frame {frame}, {value}",
-        _picture(run, group.maps, index, f"Map of {who} at frame {frame}, one of its {which} frames, {value}"),
-        _picture(run, group.truth, index, f"Where people looked at frame {frame}, {n} fixations"),
+        picture_of(run, group.maps, index, f"Map of {who} at frame {frame}, one of its {which} frames, {value}"),
+        picture_of(run, group.truth, index, f"Where people looked at frame {frame}, {n} fixations"),
         dots(group.fixations[index], shape),
-        _picture(run, group.pictures, index, f"Frame {frame} of the video") if group.pictures else None,
+        picture_of(run, group.pictures, index, f"Frame {frame} of the video") if group.pictures else None,
     )
 
 
-def _picture(run: FilmRun, sprite: Sprite, index: int, text: str) -> Picture:
+def picture_of(run: FilmRun, sprite: Sprite, index: int, text: str) -> Picture:
+    """Return a cell of a sprite of a run, under a text that says what it shows."""
     columns, group = 8, -(-_cells(run, sprite) // 8)
     x, y = index % columns * sprite.width, index // columns * sprite.height
     view = f"{x} {y} {sprite.width} {sprite.height}"

@@ -27,9 +27,9 @@ def pages_of(content: Content, downloads: Mapping[str, Sequence[Download]]) -> I
         yield from _of_board(content, one)
     yield links.MODELS, partial(models.models_page, content)
     for address in content.models:
-        yield address, partial(models.model_page, content, address, {})
+        yield address, partial(models.model_page, content, address)
     for address in content.runs:
-        yield address, partial(run.run_page, content, address, "")
+        yield address, partial(run.run_page, content, address)
     yield links.COMPARE, partial(compare.compare_page, content)
     yield links.METRICS, partial(reference.metrics_page, content)
     for address, variants in reference.families(content).items():
@@ -44,13 +44,13 @@ def pages_of(content: Content, downloads: Mapping[str, Sequence[Download]]) -> I
     yield links.CHANGES, partial(about.changes_page, content)
     yield links.FEED, partial(about.feed, content)
     yield links.NOT_FOUND, partial(about.not_found_page, content)
-    yield links.INDEX, partial(index.index_page, content, {})
+    yield links.INDEX, partial(index.index_page, content)
 
 
 def _of_board(content: Content, one: Board) -> Iterator[tuple[str, Made]]:
     yield links.stimuli_page(one), partial(stimuli.stimuli_page, content, one)
     for name in stimuli.stimuli_of(content, one):
-        yield links.stimulus_page(one, name), partial(stimuli.stimulus_page, content, one, name, "")
+        yield links.stimulus_page(one, name), partial(stimuli.stimulus_page, content, one, name)
     yield links.compare_board_page(one), partial(compare.board_compare_page, content, one)
     pairs = compare.pairs_of(one)
     if pairs:

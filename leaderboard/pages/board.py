@@ -16,6 +16,7 @@ from ..content import Content
 from ..downloads.write import Download
 from ..standing import CENTER, HUMAN, Standing
 from .environment import page
+from .pictures import still
 
 BRACKETS = 26
 """Most groups of models that are not told apart which a table draws."""
@@ -88,7 +89,7 @@ def board_page(content: Content, board: Board, downloads: Sequence[Download] = (
         extremes=extremes(content, board),
         elsewhere=elsewhere(board),
         other=None if board.common else content.comparison_of(board),
-        picture="",
+        picture="" if board.common else still(content, board, links.board_page(board)),
         parts=[content.board_of[e.page] for e in board.models] if board.common else [],
         downloads=downloads,
         speeds=speeds(board.models),

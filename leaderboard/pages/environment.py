@@ -95,8 +95,11 @@ def _environment() -> Environment:
 
 
 def assets() -> dict[str, str]:
-    """Return the style and the script of a site by file name: each the files of its kind, in alphabetical order."""
+    """Return the style and the script of a site by file name."""
     return {
-        name: "\n".join(p.read_text(encoding="utf-8") for p in sorted((HERE / "assets").glob(f"*.{kind}")))
-        for name, kind in (("site.css", "css"), ("site.js", "js"))
+        name: "\n".join((HERE / "assets" / part).read_text(encoding="utf-8") for part in parts)
+        for name, parts in (
+            ("site.css", ("site.css", "steps.css", "film.css")),
+            ("site.js", ("site.js", "compare.js", "film.js")),
+        )
     }

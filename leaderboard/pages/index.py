@@ -8,7 +8,9 @@ from .. import links
 from ..boards import Board, Entry
 from ..charts.forest import SMALL, Forest, Value, forest
 from ..content import Content
+from ..film.stills import MOST
 from .environment import page
+from .pictures import CARD, still
 
 TOP = 3
 
@@ -24,13 +26,15 @@ class Card:
     picture: str
 
 
-def index_page(content: Content, pictures: dict[str, str]) -> str:
-    """Return the entry page; `pictures` holds for some boards what is shown on their card, by id."""
+def index_page(content: Content) -> str:
+    """Return the entry page."""
     return page(
         "index.html",
         links.INDEX,
         content.config,
-        cards=[card(b, pictures.get(b.id, "")) for b in content.boards],
+        cards=[
+            card(b, still(content, b, links.INDEX, CARD if len(content.boards) > 1 else MOST)) for b in content.boards
+        ],
         comparisons=content.comparisons,
         models=len(content.models),
         runs=len(content.runs),

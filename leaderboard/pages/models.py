@@ -11,6 +11,7 @@ from .. import links
 from ..boards import Board, Column, Entry
 from ..content import Content
 from .environment import page
+from .pictures import best_and_worst
 
 EXTREMES = 5
 
@@ -39,8 +40,8 @@ def models_page(content: Content) -> str:
     return page("models.html", links.MODELS, content.config, lines=lines, places=content.standings)
 
 
-def model_page(content: Content, address: str, pictures: dict[str, str]) -> str:
-    """Return the page of a model; `pictures` holds what is shown of it on some boards, by id of the board."""
+def model_page(content: Content, address: str) -> str:
+    """Return the page of a model."""
     found = content.models[address]
     return page(
         "model.html",
@@ -49,7 +50,7 @@ def model_page(content: Content, address: str, pictures: dict[str, str]) -> str:
         entry=found[0][1],
         parts=[_part(content, board, entry) for board, entry in found],
         columns=columns_of(found),
-        pictures=pictures,
+        pictures={board.id: best_and_worst(content, board, entry, address) for board, entry in found},
     )
 
 

@@ -13,13 +13,14 @@ from ..charts.timeline import videos
 from ..collect import Loaded
 from ..content import Content
 from .environment import cells, page
+from .pictures import best_and_worst
 
 EVERY_STIMULUS = 120
 """Most stimuli that a run's page lists; of more it lists the best and the worst."""
 
 
-def run_page(content: Content, address: str, picture: str) -> str:
-    """Return the page of a run; `picture` shows some of its frames, empty where there is none."""
+def run_page(content: Content, address: str) -> str:
+    """Return the page of a run."""
     run, board = content.runs[address], content.board_of[address]
     history = board.runs_of(run.entry)
     drawn = chosen(run, board.columns.index(board.sort_column))
@@ -39,7 +40,7 @@ def run_page(content: Content, address: str, picture: str) -> str:
         total=len(order),
         videos=videos(_frame_of(run, drawn), run.columns),
         titles={run.stimuli.ids[k]: title for k, title in drawn.items()},
-        picture=picture,
+        picture=best_and_worst(content, board, run.entry, address) if run.entry in board.shown else "",
         pages={run.stimuli.ids[k]: links.stimulus_page(board, run.stimuli.ids[k]) for k in drawn}
         | {run.stimuli.ids[k]: links.stimulus_page(board, run.stimuli.ids[k]) for k in listed},
     )

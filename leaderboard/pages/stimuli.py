@@ -11,6 +11,7 @@ from .. import links
 from ..boards import Board, Entry
 from ..content import Content
 from .environment import cells, page, part
+from .pictures import film
 
 
 @dataclass(frozen=True)
@@ -69,8 +70,8 @@ def _names(content: Content, board: Board) -> dict[str, Markup]:
     return found
 
 
-def stimulus_page(content: Content, board: Board, name: str, film: str) -> str:
-    """Return the page of a stimulus; `film` is its film strip, empty where there is none."""
+def stimulus_page(content: Content, board: Board, name: str) -> str:
+    """Return the page of a stimulus."""
     ids = stimuli_of(content, board)
     place = ids.index(name)
     names, rows = _names(content, board), []
@@ -88,7 +89,7 @@ def stimulus_page(content: Content, board: Board, name: str, film: str) -> str:
         board=board,
         name=name,
         rows=rows,
-        film=film,
+        film=film(content, board, name),
         attributes=attributes,
         before=ids[place - 1] if place else None,
         after=ids[place + 1] if place + 1 < len(ids) else None,
