@@ -18,7 +18,6 @@ SORTED = f"""Array.from(document.querySelectorAll("{TABLE}")[0].tHead.querySelec
  .filter((th) => th.getAttribute("aria-sort") !== "none")
  .map((th) => [th.querySelector("button").textContent.trim(), th.getAttribute("aria-sort")])"""
 SAID = "document.querySelector('[role=status]').textContent"
-STATE = pytest.mark.xfail(strict=True, reason="boards do not keep their state in the address")
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +62,6 @@ def test_what_has_no_value_stays_last(site: Path, board: str) -> None:
     assert one == two, "undefined for all: the order stays"
 
 
-@STATE
 def test_the_order_stays_over_reload_and_back_and_in_a_link(site: Path, board: str) -> None:
     answers = visit(
         site, ("go", board), ("click", HEAD.format("CC")), ("click", HEAD.format("CC")), ("hash", None), ("ask", NAMES),
@@ -80,7 +78,6 @@ def test_the_order_stays_over_reload_and_back_and_in_a_link(site: Path, board: s
     assert sent[1:] == [order, [["CC", "ascending"]]], "who gets the link sees the same"
 
 
-@STATE
 def test_a_filter_is_in_the_link_and_hides_rows(site: Path, board: str) -> None:
     answers = visit(site, ("go", board), ("fill", ("input[type=search]", "gam")), ("wait", f"{NAMES.strip()}.length === 1"), ("ask", NAMES), ("hash", None)).answers  # fmt: skip
     assert answers[3] == ["gamma"]
@@ -88,7 +85,6 @@ def test_a_filter_is_in_the_link_and_hides_rows(site: Path, board: str) -> None:
     assert visit(site, ("go", f"{board}#sort=CC&dir=descending&q=gam"), ("ask", NAMES)).answers[1] == ["gamma"]
 
 
-@STATE
 def test_a_link_that_makes_no_sense_shows_the_board(site: Path, board: str) -> None:
     """And it shows it as it stands without scripts: what is read from an address is hostile."""
     wrong = ("sort=%3Cscript%3E&dir=up", "sort=__proto__&dir=descending", "q=%E0%A4%A", "columns=&pin=%00", "=&=&&")

@@ -10,18 +10,29 @@ from pathlib import Path
 import pytest
 
 from vidsal.leaderboard.check import budgets, site as check_site
+from vidsal.leaderboard.check.colors import DECORATION, PAIRS
 from vidsal.leaderboard.check.faults import RULES, Fault, folded
 from vidsal.leaderboard.check.site import check
 from vidsal.leaderboard.site import build
 from vidsal.loaders.errors import MissingData, WrongUse
 
 POLICY = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:"
-STYLE = """
-:root { color-scheme: light dark; --page: #fff; --ink: #1b1c1e; --soft: #54585d; --rule: #c4c8cd; --shade: #f1f3f6;
-  --link: #0a539b; --mark: rgb(10, 83, 155); --band: #a9c8e8; --bar: #dce8fb; --below: #b0552b; --line: #868e98; --warn: #8a3b00; --focus: #b34700; --gap: 1rem; }
-@media (prefers-color-scheme: dark) { :root { --page: #15181b; --ink: #e9e8e5; --soft: #b4b9bf; --rule: #474d54;
-  --shade: #20262c; --link: #8fc5ff; --mark: var(--link); --band: #2f5375; --bar: #1e3355; --below: #e39a72; --line: #77808b; --warn: #ffb066; --focus: #ffb454; } }
-.logo { background: url("data:image/png;base64,AA=="); }
+GROUNDS = {name for _, _, grounds in PAIRS for name in grounds}
+FRONTS = ({name for _, fronts, _ in PAIRS for name in fronts} | DECORATION) - GROUNDS
+LIGHT = dict.fromkeys(GROUNDS, "#f8f8f8") | dict.fromkeys(FRONTS, "#0a539b")
+LIGHT |= {"page": "#fff", "ink": "#1b1c1e", "soft": "#54585d", "mark": "rgb(10, 83, 155)", "warn": "#8a3b00"}
+DARK = dict.fromkeys(GROUNDS, "#15181b") | dict.fromkeys(FRONTS, "#8fc5ff")
+DARK |= {"ink": "#e9e8e5", "mark": "var(--link)", "warn": "#ffb066"}
+
+
+def declared(theme: dict[str, str]) -> str:
+    return " ".join(f"--{name}: {theme[name]};" for name in sorted(theme))
+
+
+STYLE = f"""
+:root {{ color-scheme: light dark; --gap: 1rem; {declared(LIGHT)} }}
+@media (prefers-color-scheme: dark) {{ :root {{ {declared(DARK)} }} }}
+.logo {{ background: url("data:image/png;base64,AA=="); }}
 """
 SCRIPT = '"use strict";\n(function () { document.body.dataset.on = "1"; })(); // no fetch() here\n'
 
