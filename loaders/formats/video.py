@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadData
+from ..io.progress import tick
 from ..records import Frame, UInt8Image
 from .avi_chunks import null_chunks_at_end
 from .display_matrix import UPRIGHT, turn_of
@@ -66,6 +67,7 @@ def probe(path: Path) -> VideoFacts:
         clock = _Clock(grid, stream)
         try:
             for picture in container.decode(stream):
+                tick()
                 pictures += 1
                 frames = clock.frame(picture) + 1
                 if size is None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from .output import any_path, fit_option, folder_out, json_option, note, progress
+from .output import any_path, fit_option, folder_out, json_option, note
+from .progress import progress, quiet_option
 from .run import report
 
 if TYPE_CHECKING:
@@ -104,6 +105,7 @@ class FirstFrame(click.ParamType[Any]):
     "--strict", is_flag=True, help="Refuse what is scored with a warning: lossy or unverified maps and the like."
 )
 @click.option("--fresh", is_flag=True, help="Start again instead of resuming unfinished work.")
+@quiet_option
 @json_option
 def score(
     submission: Path,
@@ -149,8 +151,8 @@ def score(
     release = load(folder, None if split == "all" else split, frames=frames)
     partial = out / ".partial"
     with (
-        progress("truth", "stimulus") as building,
-        progress(f"{submission.name} on {release.id}", "stimulus") as step,
+        progress("truth", "stimuli") as building,
+        progress(f"{submission.name} on {release.id}", "stimuli") as step,
     ):
         result = score_submission(
             submission,

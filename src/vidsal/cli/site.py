@@ -6,7 +6,8 @@ from pathlib import Path
 
 import click
 
-from .output import any_path, echo, folder_out, json_option, print_json, progress
+from .output import any_path, echo, folder_out, json_option, print_json
+from .progress import progress, quiet_option
 
 
 @click.group()
@@ -18,12 +19,13 @@ def site() -> None:
 @click.argument("results", type=any_path)
 @click.option("-o", "--out", required=True, type=folder_out, help="Folder of the site.")
 @click.option("--strict", is_flag=True, help="Stop at a damaged run, instead of leaving it out.")
+@quiet_option
 @json_option
 def build(results: Path, out: Path, strict: bool, as_json: bool) -> int:
     """Build the site from a results folder; a damaged run is named and left out, and the exit code is 1."""
     from vidsal.leaderboard.site import build as build_site
 
-    with progress("site", "page") as step:
+    with progress("site", "pages") as step:
         summary = build_site(results, out, strict=strict, progress=step)
     for fault in summary.faults:
         echo(f"vidsal: left out: {fault}", err=True)
