@@ -1,4 +1,4 @@
-"""`vidsal results`: list, show, verify, merge, withdraw; compare, why and rescore have modules of their own."""
+"""`vidsal results`: list, show, verify, merge, withdraw; compare, export, why and rescore have modules of their own."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import click
 from .output import any_path, echo, folder_out, json_option, print_json, print_table
 from .progress import progress, quiet_option
 from .results_compare import compare
+from .results_export import export
 from .results_rescore import rescore
 from .results_why import why
 from .run import report
@@ -27,6 +28,7 @@ def results() -> None:
 results.add_command(compare)
 results.add_command(why)
 results.add_command(rescore)
+results.add_command(export)
 
 
 @results.command("list")
