@@ -367,6 +367,7 @@ def _input_digest(model: ModelRecord, data: Release, settings: Settings, coverag
         "scored": list(coverage.scored),
         "threads": settings.threads,
         **({} if settings.score_on == "host" else {"score_on": settings.score_on}),
+        **({} if kernels() else {"kernels": "none"}),  # their last bits are others
         **({} if settings.frames_of is None else {"frames_of": settings.frames_of.digest}),
     }
     return sha256_text(canonical(content))
