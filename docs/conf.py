@@ -49,7 +49,15 @@ GUIDES = {
         "keep_a_score_in_ci",
         "results",
     ],
-    "Explanations": ["why_scores_differ", "statistics", "data_sets", "models", "protocols", "architecture"],
+    "Explanations": [
+        "why_scores_differ",
+        "statistics",
+        "data_sets",
+        "models",
+        "protocols",
+        "architecture",
+        "release_checklist",
+    ],
 }
 """Pages in the order of the side bar; others follow by name."""
 ROOMS = {"data_sets": "Data sets", "models": "Models", "metrics": "Metrics", "protocols": "Protocols", "api": "Python"}

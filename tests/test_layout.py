@@ -188,3 +188,12 @@ def test_no_machine_paths_or_unfinished_marks() -> None:
         for path in (ROOT / folder).rglob("*.py"):
             text = path.read_text(encoding="utf-8")
             assert not [w for w in words if w in text], path.relative_to(ROOT)
+
+
+def test_the_citation_and_the_changelog_know_the_version() -> None:
+    from vidsal import __version__
+
+    assert re.search(rf"^version: {re.escape(__version__)}$", (ROOT / "CITATION.cff").read_text(), re.MULTILINE)
+    first = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert first
+    assert first[1] == __version__

@@ -19,7 +19,7 @@ from torch import nn
 from vidsal.benchmark.evaluation.pool import default_threads
 from vidsal.loaders.errors import MachineFault, MissingData, NonFinite, WrongUse
 from vidsal.loaders.io.files import lock_folder
-from vidsal.loaders.io.progress import Progress, silent
+from vidsal.loaders.io.progress import Meter, Progress, heard, resume, silent
 
 from ..registry import build_module
 from ..runtime import resolve
@@ -161,13 +161,14 @@ class _Training:
         lines = self._restore(state) if state else (0, 0)
         self.steps, self.epochs = (History(order.out / name, n) for name, n in zip((STEPS, EPOCHS), lines, strict=True))
         self._saved = time.monotonic()
+        self._told = (0, 0)
 
     def run(self, progress: Progress) -> Outcome:
         """Do what is left."""
         try:
             with _stopping() as stop:
                 if not self.epochs.lines:
-                    self._judge(-1)
+                    self._judge(-1, progress)
                 while self.place.epoch < self.recipe.epochs and not self.place.stopped:
                     self._epoch(stop, progress)
         finally:
@@ -185,6 +186,8 @@ class _Training:
         scale_rates(self.optimizer, place.factor)
         accumulate = int(recipe.options["accumulate"])
         total = recipe.epochs * len(works)
+        self._told = (place.epoch * len(works) + place.batch, total)
+        resume(progress, *self._told)
         self.optimizer.zero_grad()
         for work, read in read_batches(self.feed, works[place.batch :], self.order.workers):
             number = place.batch
@@ -194,15 +197,14 @@ class _Training:
             place.batch += 1
             if due:
                 self._step(work, read, number, terms)
-                progress(
-                    place.epoch * len(works) + place.batch, total, f"epoch {place.epoch}, loss {terms['total']:.4g}"
-                )
+                self._told = (place.epoch * len(works) + place.batch, total)
+                progress(*self._told, f"epoch {place.epoch}, loss {terms['total']:.4g}")
                 if stop.is_set():
                     self._save()
                     raise KeyboardInterrupt
                 if time.monotonic() - self._saved > self.order.save_s:
                     self._save()
-        self._judge(place.epoch)
+        self._judge(place.epoch, progress)
         self._turn()
         self._write_weights()
         self._save()
@@ -245,18 +247,24 @@ class _Training:
             }
         )
 
-    def _judge(self, epoch: int) -> None:
+    def _judge(self, epoch: int, progress: Progress) -> None:
         """Write the line of a validation, and keep the best weights."""
         order, schedule = self.order, self.recipe.settings["schedule"]
-        found = judge(
-            self.recipe,
-            self.feed,
-            self.module,
-            self.device,
-            protocol=order.protocol,
-            workers=order.workers,
-            prior=epoch < 0,
-        )
+
+        def show_life(_: int) -> None:
+            if isinstance(progress, Meter):
+                progress(*self._told, "scores on held-out stimuli")
+
+        with heard(show_life):
+            found = judge(
+                self.recipe,
+                self.feed,
+                self.module,
+                self.device,
+                protocol=order.protocol,
+                workers=order.workers,
+                prior=epoch < 0,
+            )
         line: dict[str, Any] = {"epoch": epoch, "step": self.place.step, **found}
         if found and epoch >= int(schedule.get("select_from", 0)):
             line["best"] = self.best.update(epoch, selected(found, schedule["select_by"]))

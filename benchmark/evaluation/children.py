@@ -13,19 +13,19 @@ import sys
 import time
 import traceback
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing import connection, get_context
 from types import TracebackType
 from typing import Any, Self
 
 from vidsal.loaders.errors import BadData, VidsalError
+from vidsal.loaders.io.progress import PULSE_S, heard
 from vidsal.loaders.io.workers import attend
 
 Task = tuple[Callable[..., Any], tuple[Any, ...]]
 """A function and its arguments; picklable, as its answer must be."""
 
-_LOOK_S = 0.5  # how often a child is looked at that says nothing
 _RULE = "a predictor raises an error, it does not end the program"
 _LEAVE_S = 1.0  # how long a child may take to end when it is no longer needed
 
@@ -72,8 +72,15 @@ class Children:
             raise answer
         return answer
 
-    def each(self, tasks: Sequence[Task]) -> Iterator[tuple[int, Any]]:
-        """Do tasks at once, begun in their order; yield the number of each and its answer, or its error."""
+    def each(
+        self, tasks: Sequence[Task], watch: Callable[[Mapping[int, int]], None] | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Do tasks at once, begun in their order; yield the number of each and its answer, or its error.
+
+        Args:
+            tasks: what to do.
+            watch: called now and then with the number of frames that are done of each task at hand.
+        """
         waiting = deque(range(len(tasks)))
         tries: Counter[int] = Counter()
         while waiting or self._working:
@@ -84,7 +91,9 @@ class Children:
                 tries[number] += 1
                 child.give(tasks[number])
             pipes = [child.pipe for child in self._working]
-            ready = set(connection.wait(pipes, timeout=min(_LOOK_S, self.timeout_s or _LOOK_S)))
+            ready = set(connection.wait(pipes, timeout=min(PULSE_S, self.timeout_s or PULSE_S)))
+            if watch:
+                watch({number: child.frames for child, number in self._working.items()})
             for child, number in list(self._working.items()):
                 if child.pipe in ready or not child.process.is_alive():
                     answer = child.answer()
@@ -119,11 +128,18 @@ class _Child:
         context = get_context("spawn")
         self.pipe, other = context.Pipe()
         self._since = context.RawValue("d", 0.0)
-        self.process = context.Process(target=_serve, args=(other, self._since), name="vidsal-child")
+        self._frames = context.RawValue("q", 0)
+        self.process = context.Process(target=_serve, args=(other, self._since, self._frames), name="vidsal-child")
         self.process.start()
         other.close()
 
+    @property
+    def frames(self) -> int:
+        """How many frames of its task it has done."""
+        return int(self._frames.value)
+
     def give(self, task: Task) -> None:
+        self._frames.value = 0
         with suppress(BrokenPipeError):  # it is dead, which `answer` will say
             self.pipe.send(task)
 
@@ -192,9 +208,13 @@ def idle() -> None:
         _clock.value = 0.0
 
 
-def _serve(pipe: connection.Connection, clock: Any) -> None:
+def _serve(pipe: connection.Connection, clock: Any, frames: Any) -> None:
     global _clock
     _clock = clock
+
+    def count(more: int) -> None:
+        frames.value += more
+
     attend()
     sys.stdout = sys.stderr
     os.dup2(2, 1)
@@ -204,7 +224,8 @@ def _serve(pipe: connection.Connection, clock: Any) -> None:
         except EOFError:
             return
         try:
-            answer = function(*arguments)
+            with heard(count):
+                answer = function(*arguments)
         except BaseException as error:  # also what ends a program: the other process decides
             answer = _portable(error)
         idle()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from hashlib import sha256
@@ -17,7 +17,7 @@ from threadpoolctl import threadpool_limits
 
 from vidsal.loaders.errors import BadData, NonFinite, WrongUse
 from vidsal.loaders.io.names import shortlist
-from vidsal.loaders.io.progress import Note, Progress
+from vidsal.loaders.io.progress import Note, Progress, Tally
 from vidsal.loaders.release.release import Release, Stimulus, load
 
 from ..human import HumanReference
@@ -121,12 +121,12 @@ def work(
     """
     failed: dict[str, BadData] = {}
     done = 0
-    with closing(_finished(jobs, data, min(workers, len(jobs)), note, children)) as finished:
+    tally = Tally(progress, {job.stimulus_id: data[job.stimulus_id].n_frames for job in jobs})
+    with closing(_finished(jobs, data, min(workers, len(jobs)), note, children, tally)) as finished:
         for stimulus_id, error in finished:
             if error is None:
                 done += 1
-                if progress:
-                    progress(done, len(jobs), stimulus_id)
+                tally.finish(stimulus_id)
                 continue
             if fail_fast or not isinstance(error, BadData) or isinstance(error, NonFinite):
                 raise error
@@ -150,7 +150,7 @@ _Outcome = tuple[str, Exception | None]
 
 
 def _finished(
-    jobs: Sequence[Job], data: Release, workers: int, note: Note | None, children: Children | None
+    jobs: Sequence[Job], data: Release, workers: int, note: Note | None, children: Children | None, tally: Tally
 ) -> Generator[_Outcome]:
     """Do the jobs that are not done; yield what became of each."""
     todo = []
@@ -165,24 +165,30 @@ def _finished(
             f"{jobs[0].folder}: unfinished work of an earlier call is damaged for {len(spoiled)} stimuli, which are "
             f"done again: {shortlist(spoiled)}"
         )
+    tally.begin()
     if children is None and (workers <= 1 or len(todo) <= 1):
-        yield from _done_here(todo, data)
+        yield from _done_here(todo, data, tally)
         return
     todo.sort(key=lambda job: -data[job.stimulus_id].n_frames)
+
+    def watch(counts: Mapping[int, int]) -> None:
+        tally.at_hand({todo[number].stimulus_id: count for number, count in counts.items()})
+
     with Children(workers) if children is None else nullcontext(children) as processes:
-        for number, answer in processes.each([(_do_in_worker, (job,)) for job in todo]):
+        for number, answer in processes.each([(_do_in_worker, (job,)) for job in todo], watch):
             stimulus_id = todo[number].stimulus_id
             if isinstance(answer, ChildFault):
                 answer = ChildFault(f"{todo[number].model_name}, {stimulus_id}: {answer}")
             yield stimulus_id, answer if isinstance(answer, Exception) else None
 
 
-def _done_here(todo: Sequence[Job], data: Release) -> Iterator[_Outcome]:
+def _done_here(todo: Sequence[Job], data: Release, tally: Tally) -> Iterator[_Outcome]:
     model: Model | None = None
     for job in todo:
         model = model or _made(job, data)
         try:
-            _do(job, model, data)
+            with tally.listening(job.stimulus_id):
+                _do(job, model, data)
         except BadData as error:
             yield job.stimulus_id, error
         else:

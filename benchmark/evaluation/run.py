@@ -128,7 +128,13 @@ class ModelRecord:
 
     @classmethod
     def of(cls, model: Model, kind: Kind = "custom", **details: Any) -> ModelRecord:
-        """Describe a model: its declaration, and for a human reference what it is judged against."""
+        """Describe a model: its declaration, and for a human reference what it is judged against.
+
+        Raises:
+            WrongUse: it is neither a predictor nor a human reference.
+        """
+        if not isinstance(model, (Predictor, HumanReference)) or not isinstance(model.info, ModelInfo):
+            raise WrongUse(f"{type(model).__name__} is no predictor: it needs `info` and `predict(frames, stimulus)`")
         if isinstance(model, HumanReference):
             return cls(model.info, "human", points=model.truth, **details)
         return cls(model.info, kind, **details)
@@ -190,14 +196,11 @@ def evaluate(
         MissingData: no annotated stimulus, or no frames.
         BadData: the model broke the protocol, or gave a map that is not finite.
     """
-    if not isinstance(model, (Predictor, HumanReference)) or not isinstance(model.info, ModelInfo):
-        raise WrongUse(f"{type(model).__name__} is no predictor: it needs `info` and `predict(frames, stimulus)`")
+    described = ModelRecord.of(model)
     settings = Settings(protocols.protocol(protocol), recipe, with_frames_only, limit, score_on=score_on, show=show)
     settings = with_frames_of(settings, frames_of)
     with TemporaryDirectory(prefix="vidsal-") as partial:
-        return run(
-            lambda: model, ModelRecord.of(model), data, settings, partial=Path(partial), progress=progress, workers=1
-        )
+        return run(lambda: model, described, data, settings, partial=Path(partial), progress=progress, workers=1)
 
 
 def run(
@@ -428,6 +431,7 @@ def _input_digest(model: ModelRecord, data: Release, settings: Settings, coverag
         "scored": list(coverage.scored),
         "threads": settings.threads,
         **({} if settings.score_on == "host" else {"score_on": settings.score_on}),
+        **({} if kernels() else {"kernels": "none"}),  # their last bits are others
         **({} if settings.frames_of is None else {"frames_of": settings.frames_of.digest}),
     }
     return sha256_text(canonical(content))

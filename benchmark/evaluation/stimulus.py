@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from vidsal.loaders.errors import MACHINE, BadData, VidsalError, WrongUse
+from vidsal.loaders.io.progress import tick
 from vidsal.loaders.records import Frame
 from vidsal.loaders.release.release import Stimulus
 from vidsal.loaders.release.truth import density as make_density
@@ -234,6 +235,7 @@ def predictions(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction
                 if fault:
                     raise BadData(f"{name}, {stimulus.id}: {fault}")
             yield prediction if fresh else prediction.kept()
+            tick()
         if predictor.info.needs_frames:
             stimulus.check_frames()
     except WrongUse as error:
@@ -438,6 +440,7 @@ def score_humans(reference: HumanReference, stimulus: Stimulus, scorer: FrameSco
     rows = FrameRows(stimulus.id, scorer.protocol.labels)
     negatives = scorer.negatives.of(stimulus)
     for frame in filter(scorer.asked_for, stimulus.annotated_indices().tolist()):
+        tick()
         n_fixated = _n_fixated(stimulus, frame)
         if not n_fixated:
             rows.add(frame, 0, None, NO_FIXATION, None)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from vidsal.loaders.errors import WrongUse
+from vidsal.loaders.errors import BadData, WrongUse
 
 from ..predictor import Kind
 from ..protocols import Protocol, protocol as find_protocol
@@ -113,13 +113,14 @@ def _sum_over_processes(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float
     return summed
 
 
-def score_maps(
+def score_arrays(
     predictions: Sequence[Any] | npt.NDArray[Any],
     truths: Sequence[Any] | npt.NDArray[Any],
     densities: Sequence[Any] | npt.NDArray[Any] | None = None,
     *,
     protocol: Protocol | str = "exact-1",
     kind: Kind = "saliency",
+    names: Sequence[str] = (),
 ) -> dict[str, float]:
     """Score maps against maps, one of each a frame.
 
@@ -129,6 +130,7 @@ def score_maps(
         densities: T maps (H, W), where `truths` are fixation maps and densities are there too.
         protocol: name or declaration.
         kind: of the predictions.
+        names: of the frames, for errors; empty = their numbers.
 
     Returns:
         The mean of each score over the frames; NaN where the truths cannot give it (AUC-J, NSS without fixation maps;
@@ -138,15 +140,15 @@ def score_maps(
         WrongUse: the numbers of maps differ.
         BadData, NonFinite: see `score_frame`.
 
-    >>> score_maps([np.eye(2)], [np.eye(2, dtype=bool)])["NSS"]
+    >>> score_arrays([np.eye(2)], [np.eye(2, dtype=bool)])["NSS"]
     1.0
     """
     metrics = SaliencyMetrics(protocol)
     _check_batch("truths", truths, len(predictions))
     if densities is not None:
         _check_batch("densities", densities, len(predictions))
-    for i, prediction in enumerate(predictions):
-        truth = np.asarray(truths[i])
+    for i in range(len(predictions)):
+        prediction, truth = predictions[i], np.asarray(truths[i])
         density = None if densities is None else densities[i]
         if _is_fixation_map(truth):
             rows, columns = np.nonzero(truth)
@@ -154,10 +156,14 @@ def score_maps(
         elif density is None:
             points, shape, density = np.zeros((0, 2)), truth.shape, truth
         else:
-            raise WrongUse(f"truth {i} is no fixation map: it holds more than two values, and densities are given too")
-        metrics.frames.append(
-            score_frame(prediction, points, density, protocol=metrics.protocol, kind=kind, shape=shape)
-        )
+            what = f"{names[i]}: its truth" if names else f"truth {i}"
+            raise WrongUse(f"{what} is no fixation map: it holds more than two values, and densities are given too")
+        try:
+            scores = score_frame(prediction, points, density, protocol=metrics.protocol, kind=kind, shape=shape)
+        except (BadData, WrongUse) as error:
+            error.args = (f"{names[i]}: {error}",) if names else error.args
+            raise
+        metrics.frames.append(scores)
     return metrics.compute()
 
 

@@ -36,7 +36,7 @@ from threadpoolctl import threadpool_limits
 
 from vidsal.loaders.errors import BadData, MachineFault
 from vidsal.loaders.io.files import atomic_write, canonical, sha256_text, write_json
-from vidsal.loaders.io.progress import Progress
+from vidsal.loaders.io.progress import Progress, Tally
 from vidsal.loaders.release.release import Release, Stimulus
 
 from ..prefetch import prefetch_calls
@@ -328,11 +328,12 @@ def build(
     stimuli = [s for s in data if s.annotated and (only is None or s.id in only)]
     _check_room(cache, stimuli)
     calls = (partial(_make, s, cache) for s in stimuli)
+    tally = Tally(progress, {s.id: len(s.annotated_indices()) for s in stimuli})
+    tally.begin()
     # One BLAS thread: sums must not depend on how many there are.
     with threadpool_limits(1, user_api="blas"):
-        for done, stimulus_id in enumerate(prefetch_calls(calls, threads, 2 * threads), 1):
-            if progress:
-                progress(done, len(stimuli), stimulus_id)
+        for stimulus_id in prefetch_calls(calls, threads, 2 * threads):
+            tally.finish(stimulus_id)
     return cache
 
 

@@ -1,8 +1,7 @@
-"""A torch DataLoader whose worker processes do not touch what this process left to be cleaned up."""
+"""A torch DataLoader over batches that are ready."""
 
 from __future__ import annotations
 
-import gc
 from typing import TYPE_CHECKING, Any
 
 from ..io.extras import optional_packages
@@ -14,8 +13,7 @@ if TYPE_CHECKING:
 def data_loader(batches: Any, workers: int) -> DataLoader[Any]:
     """Return a DataLoader over ready batches, in their order; it draws no random number of ours.
 
-    A forked worker inherits this process's garbage. A video decoder among it has threads that are not there any more,
-    and a worker that cleaned it up would wait for them for ever; so the worker never collects what it inherited.
+    Workers may be forked from a process that has read videos: `formats/video.py` sees to what they inherit.
 
     Args:
         batches: `len` and `[]`.
@@ -25,15 +23,4 @@ def data_loader(batches: Any, workers: int) -> DataLoader[Any]:
         import torch
         from torch.utils.data import DataLoader
 
-    class Loader(DataLoader[Any]):
-        def __iter__(self) -> Any:
-            if not self.num_workers:
-                return super().__iter__()
-            gc.collect()
-            gc.freeze()
-            try:
-                return super().__iter__()
-            finally:
-                gc.unfreeze()
-
-    return Loader(batches, batch_size=None, num_workers=workers, generator=torch.Generator())
+    return DataLoader(batches, batch_size=None, num_workers=workers, generator=torch.Generator())

@@ -21,7 +21,7 @@ from typing import Any
 from .. import registry
 from ..errors import MachineFault, MissingData, WrongUse
 from ..io.files import atomic_write, canonical, lock_folder, sha256_text, write_json
-from ..io.progress import Progress, silent
+from ..io.progress import PULSE_S, Progress, Tally, silent
 from ..io.workers import pool
 from ..records import Anomaly, DatasetInfo, Form, Report, StimulusRow
 from ..schema import SCHEMA_VERSION
@@ -209,10 +209,11 @@ def _convert_and_join(
     try:
         if workers > 1:
             joiner.start()
-        with closing(_run(jobs, workers)) as indices:
-            for done, index in enumerate(indices, 1):
+        tally = Tally(progress, {job.row.stimulus_id: job.row.n_frames for job in jobs})
+        with closing(_run(jobs, workers, tally)) as indices:
+            for index in indices:
                 joiner.turnstile.finish(index)
-                progress(done, len(jobs), jobs[index].row.stimulus_id)
+                tally.finish(jobs[index].row.stimulus_id)
         if workers <= 1:
             joiner.start()
         return joiner.finish(report)
@@ -249,7 +250,7 @@ def _check_out(out: Path, release_id: str) -> None:
             raise WrongUse(f"{out} already holds {found}; releases are never mixed, name another folder")
 
 
-def _run(jobs: list[Job], workers: int) -> Generator[int]:
+def _run(jobs: list[Job], workers: int, tally: Tally) -> Generator[int]:
     """Do the jobs, in any order; yield the index of each that is done."""
     todo = []
     for index, job in enumerate(jobs):
@@ -257,9 +258,11 @@ def _run(jobs: list[Job], workers: int) -> Generator[int]:
             yield index
         else:
             todo.append(index)
+    tally.begin()
     if workers <= 1 or len(todo) <= 1:
         for index in todo:
-            convert_one(jobs[index])
+            with tally.listening(jobs[index].row.stimulus_id):
+                convert_one(jobs[index])
             yield index
         return
     waiting = iter(todo)
@@ -271,7 +274,10 @@ def _run(jobs: list[Job], workers: int) -> Generator[int]:
                     running[processes.submit(convert_one, jobs[coming])] = coming
                 if not running:
                     return
-                for future in wait(running, return_when=FIRST_COMPLETED).done:
+                ended = wait(running, PULSE_S, return_when=FIRST_COMPLETED).done
+                if not ended:
+                    tally.at_hand({})
+                for future in ended:
                     future.result()
                     yield running.pop(future)
     except BrokenProcessPool as error:

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadData
+from ..io.progress import tick
 from ..records import Frame, UInt8Image
 from .avi_chunks import null_chunks_at_end
 from .display_matrix import UPRIGHT, turn_of
@@ -63,9 +64,10 @@ def probe(path: Path) -> VideoFacts:
     with _open(path) as container:
         stream = container.streams.video[0]
         rate = grid.rate or stream.average_rate or stream.guessed_rate or stream.base_rate
-        clock = _Clock(grid, stream)
+        clock = Clock(grid, stream)
         try:
             for picture in container.decode(stream):
+                tick()
                 pictures += 1
                 frames = clock.frame(picture) + 1
                 if size is None:
@@ -120,7 +122,7 @@ def read(path: Path) -> Iterator[Frame]:
     with _open(path) as container:
         stream = container.streams.video[0]
         step = 1 / Fraction(grid.rate or stream.average_rate or 25)
-        clock = _Clock(grid, stream)
+        clock = Clock(grid, stream)
         try:
             for picture in container.decode(stream):
                 start = picture.pts if start is None else start
@@ -141,7 +143,7 @@ def read(path: Path) -> Iterator[Frame]:
 
 
 @dataclass(frozen=True)
-class _Grid:
+class Grid:
     """How pictures become frames.
 
     Attributes:
@@ -156,27 +158,27 @@ class _Grid:
     repeats_at_end: int = 0
 
 
-def _grid(path: Path) -> _Grid:
+def _grid(path: Path) -> Grid:
     """Read the times of all packets, which takes a hundredth of the time to decode them."""
     import av
 
     with _open(path) as container:
         if container.format.name == "avi":
-            return _Grid(True, repeats_at_end=null_chunks_at_end(path, container.streams.video[0].index))
+            return Grid(True, repeats_at_end=null_chunks_at_end(path, container.streams.video[0].index))
         stream = container.streams.video[0]
         try:
             times = sorted(packet.pts for packet in container.demux(stream) if packet.size and packet.pts is not None)
         except av.error.FFmpegError:
-            return _Grid(False)  # decoding meets the same fault, and tells it
+            return Grid(False)  # decoding meets the same fault, and tells it
         stated = [Fraction(r) for r in (stream.average_rate, stream.guessed_rate) if r]
         times_s = np.array(times, np.float64) * float(stream.time_base or 0)
-    return _Grid(False, frame_rate_of(times_s, stated))
+    return Grid(False, frame_rate_of(times_s, stated))
 
 
-class _Clock:
+class Clock:
     """Tells the frame of each picture as it is decoded."""
 
-    def __init__(self, grid: _Grid, stream: Any) -> None:
+    def __init__(self, grid: Grid, stream: Any) -> None:
         self._grid, self._time_base = grid, stream.time_base
         self._start: int | None = None
         self._last = -1

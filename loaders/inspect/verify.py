@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,11 @@ import pyarrow.parquet as pq
 from .. import schema
 from ..io.files import sha256
 from ..io.names import shortlist
+from ..io.progress import Progress, silent
 from ..registry import register
 from ..release.digests import release_digest
 from ..release.release import Release
-from .verify_rows import MOST_NAMED, Finding, Fixations, Gaze, Stimuli, fault_of
+from .verify_rows import MOST_NAMED, Finding, Fixations, Gaze, Rows, Stimuli, fault_of
 
 __all__ = ["Finding", "verify"]
 
@@ -26,8 +28,12 @@ _MOST_FRAMES = 1
 """Decoders differ by a frame at the end of a video; more is another video."""
 
 
-def verify(root: str | Path) -> list[Finding]:
+def verify(root: str | Path, progress: Progress = silent) -> list[Finding]:
     """Check a converted folder; a table is read a row group at a time.
+
+    Args:
+        root: the folder.
+        progress: called with the number of rows that are checked, that of all, and the table.
 
     Returns:
         A finding for every rule, those that fail included.
@@ -44,7 +50,7 @@ def verify(root: str | Path) -> list[Finding]:
     try:
         findings += _schemas(release)
         if all(f.ok for f in findings):
-            findings += _rows(release, lines)
+            findings += _rows(release, lines, progress)
     except (pa.ArrowException, OSError) as error:
         return [*findings, Finding("readable", False, f"{release.root}: {error}")]
     return [*findings, *_stimuli(release, lines), *_register(release, lines)]
@@ -99,14 +105,16 @@ def _nulls(groups: pq.FileMetaData, never: list[str]) -> list[str]:
     return [f"{name} ({number})" for name, number in count.items()]
 
 
-def _rows(release: Release, lines: list[dict[str, Any]]) -> Iterator[Finding]:
+def _rows(release: Release, lines: list[dict[str, Any]], progress: Progress) -> Iterator[Finding]:
     """Walk the two tables of rows; then compare counts and observers."""
     stimuli = Stimuli(lines)
     dataset = release.record["dataset"]
     fixations, gaze = Fixations(stimuli, dataset), Gaze(stimuli, dataset)
-    yield from fixations.walk(release.root / "fixations.parquet")
-    if "gaze.parquet" in release.record["files"]:
-        yield from gaze.walk(release.root / "gaze.parquet")
+    tables: dict[str, Rows] = {"fixations": fixations, "gaze": gaze}
+    files = {name: release.root / f"{name}.parquet" for name in tables if f"{name}.parquet" in release.record["files"]}
+    total = sum(pq.read_metadata(file).num_rows for file in files.values())
+    for name, file in files.items():
+        yield from tables[name].walk(file, partial(_report, progress, tables, total, name))
     seen = [fixations.seen_by.get(i, set()) | gaze.seen_by.get(i, set()) for i in range(len(lines))]
     yield _finding(
         "n_observers",
@@ -132,6 +140,10 @@ def _rows(release: Release, lines: list[dict[str, Any]]) -> Iterator[Finding]:
         recorded = release.record["counts"].get(name)
         differs = "" if recorded == value else f", release.json says {recorded}"
         yield Finding("counts", recorded == value, f"{name}: {value}{differs}")
+
+
+def _report(progress: Progress, tables: Mapping[str, Rows], total: int, name: str) -> None:
+    progress(sum(table.rows for table in tables.values()), total, name)
 
 
 def _stimuli(release: Release, lines: list[dict[str, Any]]) -> Iterator[Finding]:

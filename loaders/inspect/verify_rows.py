@@ -120,12 +120,13 @@ class Rows:
         self.order = Rule("sorted", f"rows are in the order of stimulus, {', '.join(self.keys)}")
         self._last: tuple[int, list[Any]] | None = None
 
-    def walk(self, path: Path) -> list[Finding]:
-        """Read the table and return a finding for every rule."""
+    def walk(self, path: Path, step: Callable[[], object]) -> list[Finding]:
+        """Read the table and return a finding for every rule; `step` is called after each part of it."""
         with pq.ParquetFile(path) as file:
             for batch in file.iter_batches(ROW_GROUP_ROWS, columns=list(self.columns), use_threads=False):
                 self._check(batch)
                 self.rows += batch.num_rows
+                step()
         return [rule.finding(self.table, self.rows) for rule in self.rules()]
 
     def rules(self) -> Iterator[Rule]:

@@ -203,7 +203,7 @@ def test_faults_of_the_machine(
 ) -> None:
     from vidsal.loaders.inspect import verify
 
-    def fail(folder: Path) -> None:
+    def fail(*_: object) -> None:
         raise error
 
     monkeypatch.setattr(verify, "verify", fail)

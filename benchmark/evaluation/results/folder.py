@@ -10,10 +10,11 @@ from pathlib import Path
 
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, VidsalError, WrongUse
 from vidsal.loaders.io.names import shortlist
+from vidsal.loaders.io.progress import Progress, silent
 
 from ..previews.record import faults
 from .notices import KINDS, Notice, write_notice
-from .store import PARTIAL, Run, load_run, now, place, read_runs
+from .store import PARTIAL, Run, find_runs, load_run, now, place, read_runs
 
 
 def verify(results: Path) -> Iterator[Run | VidsalError]:
@@ -86,7 +87,7 @@ class Merged:
     faults: list[str] = field(default_factory=list)
 
 
-def merge(sources: Sequence[Path], out: Path, *, strict: bool = False) -> Merged:
+def merge(sources: Sequence[Path], out: Path, *, strict: bool = False, progress: Progress = silent) -> Merged:
     """Join results folders: copy every run that is not there yet, byte for byte.
 
     Two runs are one result where their digests are equal: they differ in their time and duration at most. The first
@@ -96,6 +97,7 @@ def merge(sources: Sequence[Path], out: Path, *, strict: bool = False) -> Merged
         sources: results folders, in this order.
         out: the joint folder; it may hold runs already, and is checked too.
         strict: a damaged run is an error.
+        progress: called after each run with the number done, their total, and its folder.
 
     Raises:
         MissingData: a source is no folder. BadData: a run is damaged, with `strict`.
@@ -105,8 +107,13 @@ def merge(sources: Sequence[Path], out: Path, *, strict: bool = False) -> Merged
             raise MissingData(f"{source}: no such results folder")
     merged = Merged()
     kept: dict[str, Run] = {}
-    for source in [out, *sources] if out.is_dir() else sources:
+    folders = [out, *sources] if out.is_dir() else sources
+    total = sum(len(find_runs(folder)) for folder in folders)
+    done = 0
+    for source in folders:
         for run in read_runs(source):
+            done += 1
+            progress(done, total, str(run.folder) if isinstance(run, Run) else "")
             try:
                 if not isinstance(run, Run):
                     raise run

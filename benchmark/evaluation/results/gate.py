@@ -8,7 +8,7 @@ two runs were scored by different engines); numbers of frames and statuses must 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -31,6 +31,9 @@ from .tolerances import (
 )
 
 _MEANS = ("mean", "mean_stimuli", "mean_frames")
+_WORDS = {"n_frames": "frames", "n_scored": "frames, scored"}
+Value = tuple[str, str, str, float, float]
+"""Where, what, the metric (empty for a count), both values."""
 
 
 @dataclass(frozen=True)
@@ -60,19 +63,41 @@ class Moved:
 
 
 @dataclass(frozen=True)
+class Scores:
+    """What a gate looks at, of a run or of what was kept of one.
+
+    Attributes:
+        record: `release`, `split`, `protocol`, `truth`, `model`, `engine`, `coverage`, `counts`, `metrics` and
+            `gaze_points` of run.json; of a part, what a gate compares is enough.
+        stimuli: by id, the numbers of frames and the scores: columns of stimuli.parquet.
+    """
+
+    record: Mapping[str, Any]
+    stimuli: Mapping[str, Mapping[str, float]]
+
+    @classmethod
+    def of(cls, run: Run) -> Scores:
+        """Return those of a run."""
+        columns = [*_WORDS, *run.metrics]
+        table = run.stimuli.set_index("stimulus_id")[columns].astype(float)
+        rows = zip(table.index, table.to_numpy().tolist(), strict=True)
+        return cls(run.record, {str(key): dict(zip(columns, row, strict=True)) for key, row in rows})
+
+
+@dataclass(frozen=True)
 class Verdict:
     """What a gate found.
 
     Attributes:
-        baseline, candidate: the runs.
+        baseline, candidate: what was compared.
         moved: what moved, means of the run first, then stimuli by falling difference.
         compared: how many values were compared.
         notes: what differs and is allowed to: model, versions.
         improved: what moved to the better where that is allowed.
     """
 
-    baseline: Run
-    candidate: Run
+    baseline: Scores
+    candidate: Scores
     moved: tuple[Moved, ...]
     compared: int
     notes: tuple[str, ...] = field(default=())
@@ -99,6 +124,23 @@ def compare(
     Raises:
         WrongUse: they may not be compared; the message names every difference.
     """
+    one, other = Scores.of(baseline), Scores.of(candidate)
+    return hold(one, other, tolerances, one_sided=one_sided, more=_of_statuses(baseline.frames, candidate.frames))
+
+
+def hold(
+    baseline: Scores,
+    candidate: Scores,
+    tolerances: Mapping[str, Tolerance] | None = None,
+    *,
+    one_sided: bool = False,
+    more: Iterable[Value] = (),
+) -> Verdict:
+    """Compare scores with how they were; see `compare`.
+
+    Args:
+        more: further values, that only whole runs have.
+    """
     differences = list(_differences(baseline.record, candidate.record))
     if differences:
         raise WrongUse(f"the two runs cannot be compared: {'; '.join(differences)}")
@@ -109,7 +151,7 @@ def compare(
     improved: list[Moved] = []
     compared = 0
     for where, what, metric, a, b in chain(
-        *(values(baseline, candidate) for values in (_of_run, _of_stimuli, _of_gaze))
+        *(values(baseline, candidate) for values in (_of_run, _of_stimuli, _of_gaze)), more
     ):
         compared += 1
         tolerance = _allowed(allowed, where, metric)
@@ -184,12 +226,8 @@ def _differences(a: Mapping[str, Any], b: Mapping[str, Any]) -> Iterator[str]:
         )
 
 
-_Value = tuple[str, str, str, float, float]
-"""Where, what, the metric (empty for a count), both values."""
-
-
-def _of_run(a: Run, b: Run) -> Iterator[_Value]:
-    for name in dict.fromkeys([*a.metrics, *b.metrics]):
+def _of_run(a: Scores, b: Scores) -> Iterator[Value]:
+    for name in dict.fromkeys([*a.record["metrics"], *b.record["metrics"]]):
         one, other = a.record["metrics"].get(name, {}), b.record["metrics"].get(name, {})
         average = a.record["protocol"]["average"]
         for mean in _MEANS:
@@ -204,16 +242,14 @@ def _of_run(a: Run, b: Run) -> Iterator[_Value]:
         yield "run", what, "", _number(counts[0].get(name)), _number(counts[1].get(name))
 
 
-def _of_stimuli(a: Run, b: Run) -> Iterator[_Value]:
-    one, other = _by_stimulus(a), _by_stimulus(b)
-    for stimulus_id, values in one.items():
+def _of_stimuli(a: Scores, b: Scores) -> Iterator[Value]:
+    for stimulus_id, values in a.stimuli.items():
         for column, value in values.items():
             metric = "" if column in _WORDS else column
-            yield stimulus_id, column if metric else _WORDS[column], metric, value, other[stimulus_id][column]
-    yield from _of_statuses(a.frames, b.frames)
+            yield stimulus_id, column if metric else _WORDS[column], metric, value, b.stimuli[stimulus_id][column]
 
 
-def _of_gaze(a: Run, b: Run) -> Iterator[_Value]:
+def _of_gaze(a: Scores, b: Scores) -> Iterator[Value]:
     """Scores of predicted positions as positions, where a model predicts them."""
     one, other = (r.record.get("gaze_points", {}) for r in (a, b))
     rows = [("run", one.get("mean", {}), other.get("mean", {}))]
@@ -224,17 +260,7 @@ def _of_gaze(a: Run, b: Run) -> Iterator[_Value]:
             yield where, name, name, _number(x.get(name)), _number(y.get(name))
 
 
-_WORDS = {"n_frames": "frames", "n_scored": "frames, scored"}
-
-
-def _by_stimulus(run: Run) -> dict[str, dict[str, float]]:
-    columns = [*_WORDS, *run.metrics]
-    table = run.stimuli.set_index("stimulus_id")[columns].astype(float)
-    rows = zip(table.index, table.to_numpy().tolist(), strict=True)
-    return {str(key): dict(zip(columns, row, strict=True)) for key, row in rows}
-
-
-def _of_statuses(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[_Value]:
+def _of_statuses(a: pd.DataFrame, b: pd.DataFrame) -> Iterator[Value]:
     """Count, for each stimulus, the frames whose status or number of fixations is another."""
     keys = ["stimulus_id", "frame"]
     both = a[[*keys, "status", "n_fixations"]].merge(

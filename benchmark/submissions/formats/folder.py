@@ -136,6 +136,12 @@ class MapFiles:
         calls = (partial(self._read_some, needed[i : i + _TOGETHER]) for i in range(0, len(needed), _TOGETHER))
         return chain.from_iterable(prefetch_calls(calls, threads, threads + DEPTH // _TOGETHER))
 
+    def one_map(self) -> Map:
+        """Decode the map of a single file."""
+        ((_, values),) = self._read_some([(number, path, True) for number, path in self._files.items()])
+        assert values is not None
+        return values
+
     def checked(self) -> MapFiles:
         """Take the digest of every file while it is read, for `digest`."""
         self._digests = {}

@@ -26,9 +26,10 @@ SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER_BYTES = 33
 """Length of the signature and the header, which is all that `read_header` needs."""
 
-_GRAY, _PALETTE = 0, 3
+_GRAY, _RGB, _PALETTE = 0, 2, 3
+_WITH_ALPHA = (4, 6)
 _CHANNELS = {_GRAY: 1, 2: 3, _PALETTE: 1, 4: 2, 6: 4}
-_BITS = {_GRAY: (1, 2, 4, 8, 16), 2: (8,), _PALETTE: (1, 2, 4, 8), 4: (8,), 6: (8,)}
+_BITS = {_GRAY: (1, 2, 4, 8, 16), 2: (8, 16), _PALETTE: (1, 2, 4, 8), 4: (8, 16), 6: (8, 16)}
 _PLAIN = ((0, 0, 1, 1),)
 _ADAM7 = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 """Passes over an interlaced image: first column, first row, step of columns, step of rows."""
@@ -50,14 +51,19 @@ class Header:
         return self.color == _GRAY and self.bits >= 8
 
     @property
-    def raw_bytes(self) -> int:
-        """Bytes of the inflated pixels, a filter byte for each row included."""
-        total = 0
+    def passes(self) -> list[tuple[int, int]]:
+        """Rows of each pass over the image, and their bytes, the filter byte included."""
+        found = []
         for x, y, dx, dy in _ADAM7 if self.interlaced else _PLAIN:
             columns, rows = -((x - self.width) // dx), -((y - self.height) // dy)
-            row = 1 - (-columns * self.bits * _CHANNELS[self.color] // 8)
-            total += max(rows, 0) * row if columns > 0 else 0
-        return total
+            if columns > 0 and rows > 0:
+                found.append((rows, 1 - (-columns * self.bits * _CHANNELS[self.color] // 8)))
+        return found
+
+    @property
+    def raw_bytes(self) -> int:
+        """Bytes of the inflated pixels, a filter byte for each row included."""
+        return sum(rows * row for rows, row in self.passes)
 
 
 def read_header(data: bytes, where: str) -> Header:
@@ -68,7 +74,7 @@ def read_header(data: bytes, where: str) -> Header:
         where: the file, named in errors.
 
     Raises:
-        BadData: another format, or colors of 16 bits.
+        BadData: another format.
     """
     if data[:8] != SIGNATURE or data[8:16] != b"\x00\x00\x00\rIHDR" or len(data) < HEADER_BYTES:
         raise BadData(f"{where}: not a PNG file, or cut short")
@@ -98,15 +104,44 @@ def decode(data: bytes, where: str) -> Map:
     header = read_header(data, where)
     chunks = _chunks(data, where, colors=header.color != _GRAY)
     raw = _inflate(b"".join(chunks[b"IDAT"]), header.raw_bytes, where)
-    if not header.plain:
-        return _in_another_coat(data, header, chunks, where)
-    mode, layout = ("L", "L") if header.bits == 8 else ("I;16", "I;16B")
+    if header.plain:
+        return _pixels(raw, header, where, wide=header.bits == 16)
+    return _wide(raw, header, chunks, where) if header.bits == 16 else _in_another_coat(data, header, chunks, where)
+
+
+def _pixels(raw: bytes, header: Header, where: str, *, wide: bool) -> Map:
+    """Undo the filters of one channel of 8 or, `wide`, 16 bits."""
+    mode, layout = ("I;16", "I;16B") if wide else ("L", "L")
     stored = zlib.compress(raw, 0)  # the form in which Pillow's decoder takes the pixels
     try:
         image = Image.frombytes(mode, (header.width, header.height), stored, "zip", layout, int(header.interlaced))
     except ValueError as error:
         raise BadData(f"{where}: the PNG names a filter that does not exist; write the file again") from error
     return np.array(image)
+
+
+def _wide(raw: bytes, header: Header, chunks: dict[bytes, list[bytes]], where: str) -> Map:
+    """Decode several channels of 16 bits, of which Pillow would keep the upper 8.
+
+    Filters treat each byte of a pixel by itself, so the first bytes of all pixels are an image of 8 bits, and so on.
+    """
+    step = 2 * _CHANNELS[header.color]
+    images: list[list[bytes]] = [[] for _ in range(step)]
+    position = 0
+    for rows, row in header.passes:
+        lines = np.frombuffer(raw, np.uint8, rows * row, position).reshape(rows, row)
+        for n, parts in enumerate(images):
+            parts.append(np.concatenate([lines[:, :1], lines[:, 1 + n :: step]], axis=1).tobytes())
+        position += rows * row
+    planes = [_pixels(b"".join(parts), header, where, wide=False).astype(np.uint16) for parts in images]
+    channels = np.stack([high << 8 | low for high, low in zip(planes[::2], planes[1::2], strict=True)], axis=2)
+    if chunks[b"tRNS"]:
+        color = chunks[b"tRNS"][0]
+        if len(color) != 6 or header.color != _RGB:
+            raise BadData(f"{where}: the transparent color of the PNG is none; write the file again")
+        if (channels == np.frombuffer(color, ">u2")).all(axis=2).any():
+            raise BadData(f"{where}: the picture is transparent somewhere; a map is one opaque gray channel")
+    return gray_of(channels, where, alpha=header.color in _WITH_ALPHA)
 
 
 def _in_another_coat(data: bytes, header: Header, chunks: dict[bytes, list[bytes]], where: str) -> Map:

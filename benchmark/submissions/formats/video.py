@@ -1,4 +1,4 @@
-"""Predictions in one gray video a stimulus; its n-th frame is frame n.
+"""Predictions in one gray video a stimulus; its n-th frame is frame n. A null chunk of an AVI repeats the frame before.
 
 The luma of the stream is the map. Gray streams and streams of full range are taken byte by byte; the luma of others
 runs from 16 to 235 (of 8 bits), and is brought to 0 to 255. Whatever the decoder complains of is an error: it would
@@ -18,14 +18,15 @@ import numpy as np
 import numpy.typing as npt
 
 from vidsal.loaders.errors import BadData
-from vidsal.loaders.formats.video import rgb_of
+from vidsal.loaders.formats.avi_chunks import null_chunks_at_end
+from vidsal.loaders.formats.video import Clock, Grid, rgb_of
 
 from ...metrics.maps import Map
 from ...prefetch import prefetch_items
 from ..safe_files import file_digest, open_regular
 from .codecs import h264_parameters, loss_of
 from .gray import ROUNDING, gray_of
-from .stored import Inspection, Limits, Numbered, Read
+from .stored import MOST_FRAMES, Inspection, Limits, Numbered, Read
 
 CONTAINERS = {".mkv": "matroska", ".webm": "matroska", ".avi": "avi", ".mp4": "mov", ".m4v": "mov", ".mov": "mov"}
 """Container by suffix. The decoder is given its name, so that the content of a file cannot choose another demuxer."""
@@ -51,7 +52,12 @@ class VideoFile:
             with self._open() as container:
                 stream = container.streams.video[0]
                 self._check(stream, found)
-                count = sum(1 for packet in container.demux(stream) if packet.size)
+                places = [packet.dts for packet in container.demux(stream) if packet.size]
+                count = len(places)
+                if self._is_avi and count and None not in places:
+                    count = max(places) - min(places) + 1 + null_chunks_at_end(self.path, stream.index)
+            if count > MOST_FRAMES:
+                raise BadData(f"{count} frames, more than a stimulus has")
             found.frames = list(range(count))
             with self._open() as container:
                 for picture in container.decode(video=0):
@@ -63,6 +69,10 @@ class VideoFile:
             found.faults.append(str(fault).removeprefix(f"{self.path}: "))
             found.readable = False
         return found
+
+    @property
+    def _is_avi(self) -> bool:
+        return CONTAINERS[self.path.suffix.lower()] == "avi"
 
     def _check(self, stream: Any, found: Inspection) -> None:
         context = stream.codec_context
@@ -122,13 +132,26 @@ class VideoFile:
             extradata = bytes(context.extradata or b"")
             gray = context.codec.canonical_name == "h264" and h264_parameters(extradata)[0]
             lossy = False
-            for index, picture in enumerate(self._pictures(container)):
+
+            def map_at(index: int, picture: Any) -> Map | None:
+                where = f"{self.path}, frame {index}"
+                return _map_of(picture, where, gray=gray, lossy=lossy) if index in wanted else None
+
+            clock = Clock(Grid(self._is_avi), stream)
+            index, last = -1, None
+            for picture in self._pictures(container):
                 if (picture.width, picture.height) != size or picture.format.name != own:
                     raise BadData(f"{self.path}: a frame has another size or other pixels than the first")
-                if index == 0:
+                if last is None:
                     lossy = loss_of(context, picture) is not None
-                where = f"{self.path}, frame {index}"
-                yield _map_of(picture, where, gray=gray, lossy=lossy) if index in wanted else None
+                shown = clock.frame(picture)
+                for repeated in range(index + 1, shown):
+                    yield map_at(repeated, last)
+                index, last = shown, picture
+                yield map_at(index, picture)
+            if self._is_avi and last is not None:
+                for repeated in range(index + 1, index + 1 + null_chunks_at_end(self.path, stream.index)):
+                    yield map_at(repeated, last)
 
     def _pictures(self, container: Any) -> Iterator[Any]:
         """Decode; what the decoder complains of is an error."""

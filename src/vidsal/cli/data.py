@@ -13,7 +13,8 @@ from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.records import Anomaly, DatasetInfo
 
 from .inspect import export, stats, view
-from .output import any_path, echo, folder_out, json_option, print_json, print_table, progress
+from .output import any_path, echo, folder_out, json_option, print_json, print_table
+from .progress import progress, quiet_option
 
 if TYPE_CHECKING:
     from vidsal.loaders.own.bids import BidsForm
@@ -122,6 +123,7 @@ def _print_info(info: DatasetInfo) -> None:
 @click.option("--form", "own", metavar="FILE.py:NAME", help="Read by a form of your own instead of a NAME.")
 @click.option("--workers", type=click.IntRange(1), help="Use this many processes; default: one for each core.")
 @click.option("--strict", is_flag=True, help="Exit 1 if the source has any anomaly.")
+@quiet_option
 @json_option
 def convert(
     name: str | None,
@@ -143,7 +145,7 @@ def convert(
     from vidsal.loaders.conversion.convert import convert as run_conversion, convert_own
 
     _check_options(name, variant, columns, videos, own)
-    with progress(f"convert {name or own}", "stimulus") as step:
+    with progress(f"convert {name or own}", "stimuli") as step:
         if name in _OWN:
             form, folder = _table(source, columns or "", videos) if name == "table" else _bids(source, videos)
             result = convert_own(form, folder, out, frames=videos, workers=workers, progress=step)
@@ -240,12 +242,14 @@ def _print_anomalies(anomalies: tuple[Anomaly, ...]) -> None:
 
 @data.command()
 @click.argument("folder", type=any_path)
+@quiet_option
 @json_option
 def verify(folder: Path, as_json: bool) -> None:
     """Recompute a release's digests, counts and rules, and compare frame counts with the registers."""
     from vidsal.loaders.inspect.verify import verify as check
 
-    findings = check(folder)
+    with progress(f"verify {folder.name}", "rows") as step:
+        findings = check(folder, step)
     failed = [f for f in findings if not f.ok]
     if as_json:
         print_json([asdict(f) for f in findings])

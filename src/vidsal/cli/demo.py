@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from .output import folder_out, json_option, print_json, print_table, progress
+from .output import folder_out, json_option, print_json, print_table
+from .progress import progress, quiet_option
 
 MODELS = ("uniform", "center_prior", "motion_energy", "one_vs_rest")
 SPLIT = "val"
@@ -28,6 +29,7 @@ SPLIT = "val"
 @click.option(
     "--seed", type=click.IntRange(0), default=0, show_default=True, help="Another seed makes other videos and gaze."
 )
+@quiet_option
 @json_option
 def demo(out: Path, videos: int, frames: int, observers: int, seed: int, as_json: bool) -> None:
     """Make a synthetic data set, convert it, run predictors, score them, build the site; about a minute."""
@@ -42,10 +44,10 @@ def demo(out: Path, videos: int, frames: int, observers: int, seed: int, as_json
     name = f"{videos}x{frames}-{observers}-{seed}"
     source, release, results = out / "source" / name, out / "release" / name, out / "results" / name
     _step(1, f"a synthetic data set of {videos} videos, watched by {observers} observers")
-    with progress("generate", "video") as step:
+    with progress("generate", "videos") as step:
         generate(source, videos=videos, frames=frames, observers=observers, seed=seed, progress=step)
     _step(2, "its gaze becomes one Parquet schema")
-    with progress("convert", "stimulus") as step:
+    with progress("convert", "stimuli") as step:
         convert("synthetic", source, release, progress=step, workers=1)
     data = load(release, SPLIT)
     settings = Settings(protocols.protocol("exact-1"), show="frames")
@@ -57,7 +59,7 @@ def demo(out: Path, videos: int, frames: int, observers: int, seed: int, as_json
         folder = results / data.id / SPLIT / settings.protocol.name / model
         if folder.is_dir():
             shutil.rmtree(folder)
-        with progress(model, "stimulus") as step:
+        with progress(model, "stimuli") as step:
             run = score_run(
                 lambda made=made: made,  # type: ignore[misc]
                 spec.record(made, f"vidsal run {model} --data release --split {SPLIT} -o results"),

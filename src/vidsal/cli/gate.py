@@ -6,19 +6,38 @@ from pathlib import Path
 
 import click
 
-from .output import any_path, echo, json_option, print_json, print_table
+from .output import any_path, echo, folder_out, json_option, print_json, print_table
 
 _MOST_ROWS = 60
 
 
+def _needed(context: click.Context, option: click.Parameter, value: Path | None) -> Path | None:
+    """Both runs are needed where two are compared."""
+    if (value is None) == (context.params["init"] is None):
+        if value is None:
+            raise click.MissingParameter(ctx=context, param=option)
+        raise click.UsageError("--init compares nothing: leave out --baseline and --candidate", context)
+    return value
+
+
 @click.command()
 @click.option(
+    "--init",
+    is_flag=False,
+    flag_value=".",
+    is_eager=True,
+    type=folder_out,
+    metavar="[DIR]",
+    help="Instead of comparing, write into a project what holds its scores at every push: a workflow for GitHub "
+    "Actions, a test, and a file of tolerances. Files that are there stay.  [default of DIR: this folder]",
+)
+@click.option(
     "--baseline",
-    required=True,
+    callback=_needed,
     type=any_path,
     help="Run folder, or results folder, of which the newest run counts; made from the candidate where there is none.",
 )
-@click.option("--candidate", required=True, type=any_path, help="The same, as it is now.")
+@click.option("--candidate", callback=_needed, type=any_path, help="The same, as it is now.")
 @click.option(
     "--tolerances",
     type=any_path,
@@ -29,6 +48,7 @@ _MOST_ROWS = 60
 @click.option("--markdown", type=any_path, metavar="FILE", help="Append Markdown too, as to $GITHUB_STEP_SUMMARY.")
 @json_option
 def gate(
+    init: Path | None,
     baseline: Path,
     candidate: Path,
     tolerances: Path | None,
@@ -38,6 +58,8 @@ def gate(
     as_json: bool,
 ) -> int:
     """Compare two runs; exit code 1 if a score moved, with a table of what moved."""
+    if init is not None:
+        return _init(init, as_json)
     from vidsal.benchmark.evaluation.results import gate_report as reports
     from vidsal.benchmark.evaluation.results.gate import compare, find_pair, read_tolerances
     from vidsal.benchmark.evaluation.results.pairs import make_baseline
@@ -85,3 +107,24 @@ def gate(
     if len(verdict.moved) > _MOST_ROWS:
         echo(f"and {len(verdict.moved) - _MOST_ROWS} more; --json has them all")
     return 1
+
+
+def _init(folder: Path, as_json: bool) -> int:
+    """Write the recipe, and say what was written and what comes next."""
+    from .gate_init import write_recipe
+
+    written = write_recipe(folder)
+    if as_json:
+        print_json(
+            {"folder": str(folder), "written": [k for k, new in written.items() if new]}
+            | {"kept": [k for k, new in written.items() if not new]}
+        )
+        return 0
+    for path, new in written.items():
+        echo(f"{'wrote' if new else 'kept '} {folder / path}" + ("" if new else ": it is there already"))
+    echo(
+        "next: name your model in the test and in the workflow (`vidsal model template my_model.py` makes one to start "
+        "from), run `python -m pytest tests/test_vidsal_scores.py`, and commit what it writes",
+        err=True,
+    )
+    return 0

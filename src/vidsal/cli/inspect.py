@@ -11,7 +11,8 @@ import click
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.export import TARGETS
 
-from .output import any_path, echo, folder_out, json_option, print_json, print_table, progress
+from .output import any_path, echo, folder_out, json_option, print_json, print_table
+from .progress import progress, quiet_option
 
 split_option = click.option(
     "--split", default="all", show_default=True, help="Use the stimuli of this official split; all = every stimulus."
@@ -110,6 +111,7 @@ def _spread(values: dict[str, float] | None, reason: str | None) -> str:
     help="Show this many frames on a sheet.",
 )
 @click.option("--frames", type=any_path, help="Read frames from this folder instead of the converted one.")
+@quiet_option
 @json_option
 def view(
     folder: Path,
@@ -137,7 +139,7 @@ def view(
             release, stimulus, path, frames=sheet_frames, density=density, recipe=recipe, samples=samples
         )
     else:
-        with progress(f"draw {stimulus.id}", "frame") as step:
+        with progress(f"draw {stimulus.id}", "frames") as step:
             title = pictures.save_video(
                 release,
                 stimulus,
@@ -166,6 +168,7 @@ def _safe(stimulus_id: str) -> str:
 @click.option("--size", metavar="WIDTHxHEIGHT", help="Scale positions to frames of this size (gazelabels only).")
 @click.option("--workers", type=click.IntRange(1), help="Use this many processes (dhf1k only); default: 1.")
 @click.option("--frames", type=any_path, help="Read frames from this folder, not the converted one (pysaliency).")
+@quiet_option
 @json_option
 def export(
     folder: Path,
@@ -193,7 +196,7 @@ def export(
         return
     release = load(folder, split, frames=frames)
     options = forms.Options(recipe=recipe, size=_size(size), workers=workers)
-    with progress(f"export to {target}", "stimulus") as step:
+    with progress(f"export to {target}", "stimuli") as step:
         notes = forms.export(release, target, out, options, step)
     if as_json:
         print_json({"form": target, "out": str(out), "release": release.id, "split": split, "notes": notes})

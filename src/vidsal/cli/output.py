@@ -1,10 +1,8 @@
-"""Results on stdout as text or JSON, progress on stderr where it is a terminal."""
+"""Results on stdout as text or JSON, and the options that commands share."""
 
 from __future__ import annotations
 
-import sys
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +11,6 @@ import click
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.io.files import canonical
 from vidsal.loaders.io.names import escaped, visible
-from vidsal.loaders.io.progress import Progress
 
 if TYPE_CHECKING:
     from vidsal.benchmark.evaluation.previews.collector import Show
@@ -99,18 +96,3 @@ def _is_number(text: str) -> bool:
 def note(text: str) -> None:
     """Say what is unusual but not a fault."""
     echo(f"vidsal: note: {text}", err=True)
-
-
-@contextmanager
-def progress(label: str, unit: str) -> Iterator[Progress]:
-    """Give a callback (done, total, name) that moves a bar; quiet when stderr is not a terminal."""
-    from tqdm import tqdm
-
-    with tqdm(desc=label, unit=unit, disable=not sys.stderr.isatty(), leave=False) as bar:
-
-        def step(done: int, total: int, name: str) -> None:
-            bar.total = total
-            bar.set_postfix_str(visible(name), refresh=False)
-            bar.update(done - bar.n)
-
-        yield step

@@ -19,9 +19,9 @@ from .output import (
     json_option,
     note,
     print_json,
-    progress,
     timeout_option,
 )
+from .progress import progress, quiet_option
 
 if TYPE_CHECKING:
     from vidsal.benchmark.predictor import Fit
@@ -75,6 +75,7 @@ if TYPE_CHECKING:
 @click.option(
     "--fresh", is_flag=True, help="Replace what an earlier command left in the folder, instead of resuming it."
 )
+@quiet_option
 @json_option
 def predict(
     model: str,
@@ -109,7 +110,7 @@ def predict(
 
     release = load(folder, None if split == "all" else split, frames=frames)
     spec = parse_spec(model, checkpoint, device, options, fit)
-    with ready(spec, None, workers, timeout_s) as made, progress(f"{model} on {release.id}", "stimulus") as step:
+    with ready(spec, None, workers, timeout_s) as made, progress(f"{model} on {release.id}", "stimuli") as step:
         submission = store(
             made.model,
             release,

@@ -1,4 +1,4 @@
-"""`vidsal results`: list, show, verify, merge, withdraw; compare, why and rescore have modules of their own."""
+"""`vidsal results`: list, show, verify, merge, withdraw; compare, export, why and rescore have modules of their own."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .output import any_path, echo, folder_out, json_option, print_json, print_table
+from .progress import progress, quiet_option
 from .results_compare import compare
+from .results_export import export
 from .results_rescore import rescore
 from .results_why import why
 from .run import report
@@ -26,6 +28,7 @@ def results() -> None:
 results.add_command(compare)
 results.add_command(why)
 results.add_command(rescore)
+results.add_command(export)
 
 
 @results.command("list")
@@ -133,13 +136,18 @@ def _report_attributes(run: Run) -> None:
 
 @results.command()
 @click.argument("folder", type=any_path)
+@quiet_option
 @json_option
 def verify(folder: Path, as_json: bool) -> int:
     """Check every run of a results folder anew; exit code 1 if one is damaged, moved, or without its record."""
     from vidsal.benchmark.evaluation.results.folder import verify as verify_all
-    from vidsal.benchmark.evaluation.results.store import Run
+    from vidsal.benchmark.evaluation.results.store import Run, find_runs
 
-    found = list(verify_all(folder))
+    total, found = len(find_runs(folder)), []
+    with progress(f"verify {folder.name}", "runs") as step:
+        for item in verify_all(folder):
+            found.append(item)
+            step(len(found), max(total, len(found)), "")
     faults = [str(item) for item in found if not isinstance(item, Run)]
     if as_json:
         print_json({"ok": not faults, "runs": len(found) - len(faults), "faults": faults})
@@ -154,12 +162,14 @@ def verify(folder: Path, as_json: bool) -> int:
 @click.argument("folders", nargs=-1, required=True, type=any_path)
 @click.option("-o", "--out", required=True, type=folder_out, help="The joint folder; it may hold runs already.")
 @click.option("--strict", is_flag=True, help="Stop at a damaged run, instead of leaving it out.")
+@quiet_option
 @json_option
 def merge(folders: tuple[Path, ...], out: Path, strict: bool, as_json: bool) -> int:
     """Join results folders of several people; a run that is there already is not copied again."""
     from vidsal.benchmark.evaluation.results.folder import merge as join
 
-    merged = join(folders, out, strict=strict)
+    with progress(f"merge into {out.name}", "runs") as step:
+        merged = join(folders, out, strict=strict, progress=step)
     for fault in merged.faults:
         echo(f"vidsal: left out: {fault}", err=True)
     if as_json:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from .output import any_path, echo, folder_out, json_option, print_json, print_table, progress
+from .output import any_path, echo, folder_out, json_option, print_json, print_table
+from .progress import progress, quiet_option
 
 
 @click.command()
@@ -17,6 +18,7 @@ from .output import any_path, echo, folder_out, json_option, print_json, print_t
 @click.option("--protocol", "protocol_name", required=True, help="The other protocol; see `vidsal protocol list`.")
 @click.option("-o", "--out", required=True, type=folder_out, help="Folder to write the results to.")
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of processes that score.")
+@quiet_option
 @json_option
 def rescore(
     runs: Path, submissions: Path, folder: Path, protocol_name: str, out: Path, workers: int, as_json: bool
@@ -34,7 +36,7 @@ def rescore(
     paths = [runs] if (runs / "run.json").is_file() else find_runs(runs)
     words = ["vidsal", "results", "rescore", runs.name, "--submissions", submissions.name, "--data", folder.name]
     command = shlex.join([*words, "--protocol", rules.name, "-o", out.name])
-    with progress("rescore", "stimulus") as step:
+    with progress("rescore", "stimuli") as step:
         found = list(
             score_again(
                 [load_run(path) for path in paths],

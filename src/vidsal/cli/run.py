@@ -19,11 +19,11 @@ from .output import (
     note,
     print_json,
     print_table,
-    progress,
     shown,
     timeout_option,
     with_frames_option,
 )
+from .progress import progress, quiet_option
 
 if TYPE_CHECKING:
     from vidsal.benchmark.evaluation.results.store import Run
@@ -84,6 +84,7 @@ if TYPE_CHECKING:
 @timeout_option
 @fail_fast_option
 @click.option("--fresh", is_flag=True, help="Forget the unfinished work of an earlier call instead of resuming it.")
+@quiet_option
 @json_option
 def run(
     model: str,
@@ -137,7 +138,7 @@ def run(
         frames_of,
         with_frames_only,
     )
-    with ready(spec, command, workers, timeout_s) as made, progress(f"{model} on {release.id}", "stimulus") as step:
+    with ready(spec, command, workers, timeout_s) as made, progress(f"{model} on {release.id}", "stimuli") as step:
         result = score_run(
             made.make,
             made.record,

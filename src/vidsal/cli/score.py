@@ -15,10 +15,10 @@ from .output import (
     json_option,
     no_previews_option,
     note,
-    progress,
     shown,
     with_frames_option,
 )
+from .progress import progress, quiet_option
 from .run import report
 
 if TYPE_CHECKING:
@@ -117,6 +117,7 @@ class FirstFrame(click.ParamType[Any]):
     "--strict", is_flag=True, help="Refuse what is scored with a warning: lossy or unverified maps and the like."
 )
 @click.option("--fresh", is_flag=True, help="Start again instead of resuming unfinished work.")
+@quiet_option
 @json_option
 def score(
     submission: Path,
@@ -158,8 +159,8 @@ def score(
     split = release.split or "all"
     partial = out / ".partial"
     with (
-        progress("truth", "stimulus") as building,
-        progress(f"{submission.name} on {release.id}", "stimulus") as step,
+        progress("truth", "stimuli") as building,
+        progress(f"{submission.name} on {release.id}", "stimuli") as step,
     ):
         result = score_submission(
             submission,

@@ -16,10 +16,10 @@ from .output import (
     json_option,
     note,
     print_json,
-    progress,
     shown,
     with_frames_option,
 )
+from .progress import progress, quiet_option
 from .score import FirstFrame, release_for
 
 if TYPE_CHECKING:
@@ -36,12 +36,13 @@ def site() -> None:
 @click.option("-o", "--out", required=True, type=folder_out, help="Folder of the site.")
 @click.option("--config", type=any_path, help="What the site says of itself; default: site.toml in the results folder.")
 @click.option("--strict", is_flag=True, help="Stop at a damaged run, instead of leaving it out.")
+@quiet_option
 @json_option
 def build(results: Path, out: Path, config: Path | None, strict: bool, as_json: bool) -> int:
     """Build the site from a results folder; a damaged run is named and left out, and the exit code is 1."""
     from vidsal.leaderboard.site import build as build_site
 
-    with progress("site", "page") as step:
+    with progress("site", "pages") as step:
         summary = build_site(results, out, config=config, strict=strict, progress=step)
     for fault in summary.faults:
         echo(f"vidsal: left out: {fault}", err=True)
@@ -63,13 +64,14 @@ def build(results: Path, out: Path, config: Path | None, strict: bool, as_json: 
 @site.command()
 @click.argument("folder", metavar="SITE", type=any_path)
 @click.option("--workers", type=click.IntRange(1), help="Use this many processes; default: one for each core.")
+@quiet_option
 @json_option
 def check(folder: Path, workers: int | None, as_json: bool) -> int:
     """Check a built site: links, ids, budgets, the offline rule, headings, tables, contrast; exit code 1 at a fault."""
     from vidsal.leaderboard.check.faults import folded
     from vidsal.leaderboard.check.site import check as check_site
 
-    with progress("check", "file") as step:
+    with progress("check", "files") as step:
         report = check_site(folder, workers=workers or os.cpu_count() or 1, progress=step)
     if as_json:
         print_json(report.to_dict())
@@ -110,6 +112,7 @@ def check(folder: Path, workers: int | None, as_json: bool) -> int:
 @click.option("--frames", type=any_path, help="Folder of the frames, where it is not the converted one.")
 @with_frames_option
 @click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that score.")
+@quiet_option
 @json_option
 def preview(
     submission: Path,
@@ -138,7 +141,7 @@ def preview(
 
     rules = protocols.protocol(protocol_name)
     release = release_for(submission, folder, split, frames)
-    with progress(f"{submission.name} on {release.id}", "stimulus") as step:
+    with progress(f"{submission.name} on {release.id}", "stimuli") as step:
         run = score(
             submission,
             release,

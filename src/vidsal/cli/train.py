@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from .output import any_path, folder_out, json_option, print_json, print_table, progress
+from .output import any_path, folder_out, json_option, print_json, print_table
+from .progress import progress, quiet_option
 
 
 @click.command()
@@ -41,6 +42,7 @@ from .output import any_path, folder_out, json_option, print_json, print_table, 
 @click.option("--threads", type=click.IntRange(1), help="Number of torch threads.  [default: half of the cores]")
 @click.option("--cache", type=folder_out, help="Folder for resized frames, so that videos are decoded once.")
 @click.option("--frames", type=any_path, help="Folder to read the frames from, instead of the one that was converted.")
+@quiet_option
 @json_option
 def train(
     name: str,
@@ -79,7 +81,7 @@ def train(
         words += [flag, value.name] if value else []
     for flag, number in (("--epochs", epochs), ("--limit", limit), ("--seed", seed or None)):
         words += [flag, str(number)] if number else []
-    with progress(name, "step") as step:
+    with progress(name, "steps") as step:
         outcomes = run_recipe(
             name,
             data,

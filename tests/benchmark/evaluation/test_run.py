@@ -394,3 +394,14 @@ def test_no_label_can_be_the_name_of_another_column(ds: Release) -> None:
     made = vidsal.evaluate(Brightness(), ds)
     columns = {*made.frame_table.column_names, *made.stimulus_table.column_names} - set(made.metrics)
     assert columns == set(RESERVED)
+
+
+def test_unfinished_work_of_compiled_and_of_plain_code_does_not_mix(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = vidsal.evaluate(Brightness(), vidsal.load(root))
+    monkeypatch.setattr("vidsal.benchmark.evaluation.run.kernels", lambda: None)
+    plain = vidsal.evaluate(Brightness(), vidsal.load(root))
+    assert plain.record["engine"]["numba"] == "none"
+    assert plain.record["input_digest"] != compiled.record["input_digest"]
+    assert plain.record["rows_digest"] == compiled.record["rows_digest"]  # the same code ran: only the word differs

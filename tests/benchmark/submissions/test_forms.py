@@ -218,6 +218,67 @@ def write_video(path: Path, stimulus: str, codec: str, pixels: str, options: dic
         container.mux(stream.encode(None))
 
 
+def write_with_nulls(path: Path, codec: str, pixels: str, options: dict[str, str], at_end: int) -> None:
+    """Frames 0, 1, 2, 5, 6 as pictures of an AVI; 3 and 4, and some at the end, are null chunks."""
+    with av.open(str(path), "w") as container:
+        stream: Any = container.add_stream(codec, rate=25, options=options)
+        stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
+        for frame in (0, 1, 2, 5, 6):
+            picture = av.VideoFrame.from_ndarray(levels("a", frame), format="gray").reformat(format=pixels)
+            picture.pts, picture.time_base = frame, Fraction(1, 25)
+            container.mux(stream.encode(picture))
+        container.mux(stream.encode(None))
+    data = path.read_bytes()
+    index = data.rindex(b"idx1")
+    path.write_bytes(data[:index] + at_end * b"00dc\0\0\0\0" + data[index:])
+
+
+@pytest.mark.parametrize("at_end", [0, 3])
+@pytest.mark.parametrize(
+    ("codec", "pixels", "options"),
+    [("ffv1", "gray", {}), ("libx264", "gray", {"qp": "0", "bf": "2"}), ("png", "gray", {})],
+)
+def test_null_chunks_of_an_avi_repeat_the_map_before(
+    tmp_path: Path, codec: str, pixels: str, options: dict[str, str], at_end: int
+) -> None:
+    path = tmp_path / "a.avi"
+    write_with_nulls(path, codec, pixels, options, at_end)
+    stored = VideoFile(path, Limits(64, 48))
+    shown = [0, 1, 2, 2, 2, 5, 6] + at_end * [6]
+    found = stored.inspect()
+    assert not found.faults
+    assert found.frames == list(range(len(shown)))
+    read = {index: values for index, values in stored.read(range(len(shown)), 1) if values is not None}
+    assert list(read) == found.frames
+    for index, source in enumerate(shown):
+        assert (read[index] == levels("a", source)).all(), index
+    only = {index: values for index, values in stored.read([4], 1) if values is not None}
+    assert list(only) == [4]
+    assert (only[4] == levels("a", 2)).all()
+
+
+def test_a_video_with_null_chunks_is_scored_like_one_without(tmp_path: Path, ds: Release) -> None:
+    rows = []
+    for name in ("nulls", "repeats"):
+        folder = tmp_path / name
+        folder.mkdir()
+        for stimulus in ds:
+            path = folder / f"{stimulus.id}.avi"
+            with av.open(str(path), "w") as container:
+                stream: Any = container.add_stream("ffv1", rate=25)
+                stream.width, stream.height, stream.pix_fmt = 64, 48, "gray"
+                for frame in range(stimulus.n_frames):
+                    source = frame - frame % 2
+                    if name == "nulls" and source != frame and frame != stimulus.n_frames - 1:
+                        continue
+                    picture = av.VideoFrame.from_ndarray(levels(stimulus.id, source), format="gray")
+                    picture.pts, picture.time_base = frame, Fraction(1, 25)
+                    container.mux(stream.encode(picture))
+                container.mux(stream.encode(None))
+        rows.append(scored(folder, ds)[0])
+    assert rows[0] == rows[1]
+
+
 def videos(root: Path, ds: Release, codec: str, pixels: str, suffix: str, options: dict[str, str]) -> Path:
     root.mkdir()
     for stimulus in ds:

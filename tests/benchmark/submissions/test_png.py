@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import struct
 import zlib
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -214,3 +215,88 @@ def test_nothing_but_bad_data_is_raised(noise: bytes, at: int) -> None:
         submission_png.decode(GOOD[:at] + noise + GOOD[at + len(noise) :], "fuzz.png")
     except BadData:
         return
+
+
+def coated(values: np.ndarray[Any, Any], color: int, **changes: int) -> np.ndarray[Any, Any]:
+    """A gray map of 16 bits as RGB (2), gray with alpha (4) or RGBA (6): shape (h, w, channels)."""
+    alpha = np.full_like(values, changes.get("alpha", 65535))
+    return np.stack({2: [values] * 3, 4: [values, alpha], 6: [values] * 3 + [alpha]}[color], axis=2)
+
+
+def filtered(channels: np.ndarray[Any, Any], filters: list[int]) -> bytes:
+    """The rows of an image of 16 bits a channel behind their filters, byte by byte as the specification has it."""
+    height, width, count = channels.shape
+    rows = channels.astype(">u2").tobytes()
+    step, length = 2 * count, 2 * count * width
+    raw = bytearray()
+    for y in range(height):
+        row, above = rows[y * length : (y + 1) * length], rows[(y - 1) * length : y * length] if y else bytes(length)
+        raw.append(filters[y])
+        for i, x in enumerate(row):
+            a = row[i - step] if i >= step else 0
+            b, c = above[i], above[i - step] if i >= step else 0
+            near = min((a, b, c), key=lambda v: abs(a + b - c - v))
+            raw.append((x - (0, a, b, (a + b) // 2, near)[filters[y]]) % 256)
+    return bytes(raw)
+
+
+def coat(channels: np.ndarray[Any, Any], raw: bytes, color: int, *, passes: int = 0, before: bytes = b"") -> bytes:
+    fields = struct.pack(">IIBBBBB", channels.shape[1], channels.shape[0], 16, color, 0, 0, passes)
+    return submission_png.SIGNATURE + chunk(b"IHDR", fields) + before + body(raw)
+
+
+@settings(deadline=None, max_examples=40)
+@given(
+    st.integers(0, 2**31), st.tuples(st.integers(1, 12), st.integers(1, 12)), st.sampled_from([2, 4, 6]), st.booleans()
+)
+def test_sixteen_bits_in_another_coat_are_the_same_map(
+    seed: int, shape: tuple[int, int], color: int, adam: bool
+) -> None:
+    values = pixels(seed, shape, 16)
+    channels = coated(values, color)
+    filters = np.random.default_rng(seed).integers(0, 5, shape[0]).tolist()
+    raw = interlaced(channels) if adam else filtered(channels, filters)
+    decoded = submission_png.decode(coat(channels, raw, color, passes=int(adam)), "here")
+    assert decoded.dtype == np.uint16
+    assert (decoded == values).all()
+
+
+def test_what_ffmpeg_writes_in_sixteen_bits() -> None:
+    import av
+
+    values = pixels(3, (33, 50), 16)
+    context = av.CodecContext.create("png", "w")
+    context.width, context.height, context.pix_fmt, context.time_base = 50, 33, "rgb48be", Fraction(1)
+    frame = av.VideoFrame.from_ndarray(coated(values, 2).astype(np.uint16), format="rgb48be")
+    (packet,) = [p for p in (*context.encode(frame), *context.encode(None)) if p.size]
+    assert bytes(packet)[24:26] == b"\x10\x02"
+    assert (submission_png.decode(bytes(packet), "here") == values).all()
+
+
+def test_sixteen_bits_with_colors_or_transparency_are_refused() -> None:
+    values = pixels(5, (6, 7), 16)
+    colors = coated(values, 2)
+    colors[2, 3, 1] ^= 1  # the lowest bit of one channel of one pixel
+    plain = [0] * 6
+    with pytest.raises(BadData, match="the picture has colors"):
+        submission_png.decode(coat(colors, filtered(colors, plain), 2), "here")
+    for color in (4, 6):
+        clear = coated(values, color, alpha=65534)
+        with pytest.raises(BadData, match="transparent somewhere"):
+            submission_png.decode(coat(clear, filtered(clear, plain), color), "here")
+    gray = coated(values, 2)
+    raw = filtered(gray, plain)
+    absent = next(v for v in range(65536) if v not in values)
+    for transparent, message in ((int(values[0, 0]), "transparent somewhere"), (absent, "")):
+        marked = coat(gray, raw, 2, before=chunk(b"tRNS", struct.pack(">HHH", *[transparent] * 3)))
+        if message:
+            with pytest.raises(BadData, match=message):
+                submission_png.decode(marked, "here")
+        else:
+            assert (submission_png.decode(marked, "here") == values).all()
+    with pytest.raises(BadData, match="the transparent color of the PNG is none"):
+        submission_png.decode(coat(gray, raw, 2, before=chunk(b"tRNS", b"\0")), "here")
+    with pytest.raises(BadData, match="a filter that does not exist"):
+        submission_png.decode(coat(gray, b"\x09" + raw[1:], 2), "here")
+    with pytest.raises(BadData, match="fewer pixels"):
+        submission_png.decode(coat(gray, raw[:-1], 2), "here")
