@@ -15,8 +15,9 @@ from ..evaluation.results.schema import RunRecord
 from ..evaluation.results.store import Run, find_runs, load_run
 from ..protocols import Protocol, protocol as find_protocol
 from . import manifest as manifests
-from .manifest import ModelPart
-from .reader import Said, open_submission
+from .opened import open_submission
+from .parts import ModelPart
+from .said import Said
 from .score import score
 
 Status = Literal["rescored", "there already", "no submission", "other data", "not kept"]

@@ -18,8 +18,12 @@ from .. import protocols
 from ..evaluation.results.store import Run
 from ..evaluation.run import ModelRecord, Settings, run, with_frames_of
 from ..scoring import truth_cache as truths
-from .manifest import FirstFrame, ModelPart, read_model
-from .reader import Declared, Opened, Reopen, Said, open_submission
+from .faults import findings
+from .manifest_file import read_model
+from .opened import Opened, Reopen, open_submission
+from .parts import FirstFrame, ModelPart
+from .rules import RULES
+from .said import Declared, Said
 
 _MOST_DECODERS = 4
 
@@ -98,10 +102,10 @@ def score(
         with_frames_only=with_frames_only,
         threads=threads,
     )
-    notes = _notes(opened)
-    if strict and notes:
-        raise BadData(f"{submission}: refused, because of --strict: {'; '.join(notes)}")
-    for text in notes:
+    warned = [finding.line for finding in findings(opened.checked.faults) if RULES[finding.rule].scoring]
+    if strict and warned:
+        raise BadData(f"{submission}: refused, because of --strict: {'; '.join(warned)}")
+    for text in warned:
         if note is None:
             warnings.warn(text, stacklevel=2)
         else:
@@ -137,19 +141,6 @@ def score(
     if strict and found:
         raise BadData(f"{submission}: refused, because of --strict: suspicious: {'; '.join(found)}")
     return scored
-
-
-def _notes(opened: Opened) -> list[str]:
-    """What is unusual, in words."""
-    checked, notes = opened.checked, list(opened.checked.notes)
-    if checked.lossy:
-        notes.append(f"the maps lost detail in storing ({', '.join(checked.lossy)}): the result is marked lossy")
-    if checked.unverified:
-        notes.append(
-            "no digest of the videos is listed in submission.json, so damage may pass unseen: the result is marked "
-            "unverified"
-        )
-    return notes
 
 
 def _record(opened: Opened, command: str | None) -> ModelRecord:

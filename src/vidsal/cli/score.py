@@ -135,8 +135,8 @@ def score(
     arrays, or one video. What was stored with loss is scored and marked.
     """
     from vidsal.benchmark import protocols
-    from vidsal.benchmark.submissions.manifest import read
-    from vidsal.benchmark.submissions.reader import check_data_set
+    from vidsal.benchmark.submissions.manifest_file import read
+    from vidsal.benchmark.submissions.said import check_data_set
     from vidsal.benchmark.submissions.score import score as score_submission
     from vidsal.loaders.release.release import load
     from vidsal.models import shipped
