@@ -61,7 +61,7 @@ def check(root: Path, layout: Layout, data: Release, expected: Expectation) -> C
     listed = None if manifest.files is None else {f.stimulus: f for f in manifest.files}
     of_split = set(data.ids)
     present = [data[i] for i in layout.entries if i in of_split]
-    faults = [*layout.faults, *_about_the_whole(root, layout, manifest, data)]
+    faults = [*layout.faults, *_about_the_whole(layout, manifest, data)]
     faults += _stimulus_faults(layout, data, expected, present)
     calls = (partial(_inspect, root, layout.entries[s.id], s) for s in present)
     needed = {s.id for s in expected.stimuli}
@@ -118,11 +118,11 @@ def _stimulus_faults(
             yield Fault(f.stimulus, "is listed in submission.json but not there", rule="listing")
 
 
-def _about_the_whole(root: Path, layout: Layout, manifest: Manifest, data: Release) -> Iterator[Fault]:
+def _about_the_whole(layout: Layout, manifest: Manifest, data: Release) -> Iterator[Fault]:
     """Say what is unusual: where the predictions lie, of which conversion they are, what the model has seen."""
     release = manifest.release
     if release is not None and release.digest not in (None, data.digest):
-        what = f"{root} was predicted on another conversion of {release.id}; its stimuli and frames fit this one"
+        what = f"it was predicted on another conversion of {release.id}; its stimuli and frames fit this one"
         yield Fault("", what, rule="other-conversion")
     yield from (Fault("", note, rule="found-elsewhere") for note in layout.notes)
     name, model = str(data.record["dataset"]), manifest.model

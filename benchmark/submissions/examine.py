@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from vidsal.loaders.io.progress import Progress
 from vidsal.loaders.release.release import Release
 
 from . import manifest_file
+from .archive import opened_folder
 from .check import Expectation, check
 from .content import content_faults
 from .faults import Fault, Finding, Refused, findings
@@ -73,7 +74,7 @@ def examine(
     """Find every fault of a submission.
 
     Args:
-        root: its folder.
+        root: its folder, or a zip or tar file of it.
         data: folder of the converted release.
         split: to be scored; None = that of the manifest, else all.
         declared: what shipped models declare, see `open_submission`.
@@ -86,11 +87,22 @@ def examine(
     """
     if not root.exists():
         raise WrongUse(f"{root}: no such submission")
-    check_folder(root)
     whole = Release(data)
-    work = _Work(root, whole, split, declared, threads, progress)
-    found = tuple(findings(work.faults()))
-    return Examination(whole.id, work.split, work.stimuli, found, strict)
+    try:
+        with opened_folder(root) as folder:
+            check_folder(folder)
+            work = _Work(folder, whole, split, declared, threads, progress)
+            faults = [_below(folder, fault) for fault in work.faults()]
+    except Refused as refused:  # the archive itself
+        faults = [_below(root, fault) for fault in refused.faults]
+        return Examination(whole.id, split or "all", 0, tuple(findings(faults)), strict)
+    return Examination(whole.id, work.split, work.stimuli, tuple(findings(faults)), strict)
+
+
+def _below(root: Path, fault: Fault) -> Fault:
+    """Say the place from the submission's folder on."""
+    where = "" if fault.where == str(root) else fault.where.removeprefix(f"{root}/")
+    return replace(fault, where=where, what=fault.what.replace(f"{root}/", "").replace(str(root), root.name))
 
 
 class _Work:

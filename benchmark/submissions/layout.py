@@ -97,7 +97,7 @@ def check_folder(root: Path) -> None:
     if not root.exists():
         raise MissingData(f"{root}: no such folder; make a submission with `vidsal predict MODEL --data DIR -o {root}`")
     if not root.is_dir():
-        raise WrongUse(f"{root}: not a folder; unpack the submission and name its folder")
+        raise WrongUse(f"{root}: not a submission; one is a folder, or a .zip, .tar or .tar.gz file of it")
 
 
 def _scan(root: Path, below: str, ids: Ids, *, classic: bool) -> Layout:

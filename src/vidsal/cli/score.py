@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -129,12 +130,13 @@ def score(
     fresh: bool,
     as_json: bool,
 ) -> None:
-    """Score the predictions in SUBMISSION, a folder of pictures, arrays or gray videos.
+    """Score the predictions in SUBMISSION, a folder, zip or tar file of pictures, arrays or gray videos.
 
     For each stimulus: a folder with a PNG, JPEG, TIFF, BMP, npy, npz, mat or HDF5 file for each frame, one file of
     arrays, or one video. What was stored with loss is scored and marked.
     """
     from vidsal.benchmark import protocols
+    from vidsal.benchmark.submissions.archive import opened_folder
     from vidsal.benchmark.submissions.manifest_file import read
     from vidsal.benchmark.submissions.said import check_data_set
     from vidsal.benchmark.submissions.score import score as score_submission
@@ -142,18 +144,18 @@ def score(
     from vidsal.models import shipped
 
     rules = protocols.protocol(protocol_name)
-    manifest = read(submission) if submission.is_dir() else None
-    if manifest:
-        check_data_set(manifest, load(folder, frames=frames), submission)
-    split = split or (manifest and manifest.split) or "all"
-    release = load(folder, None if split == "all" else split, frames=frames)
     partial = out / ".partial"
-    with (
-        progress("truth", "stimulus") as building,
-        progress(f"{submission.name} on {release.id}", "stimulus") as step,
-    ):
+    with ExitStack() as stack:
+        root = stack.enter_context(opened_folder(submission, out))
+        manifest = read(root) if root.is_dir() else None
+        if manifest:
+            check_data_set(manifest, load(folder, frames=frames), root)
+        split = split or (manifest and manifest.split) or "all"
+        release = load(folder, None if split == "all" else split, frames=frames)
+        building = stack.enter_context(progress("truth", "stimulus"))
+        step = stack.enter_context(progress(f"{submission.name} on {release.id}", "stimulus"))
         result = score_submission(
-            submission,
+            root,
             release,
             rules,
             kind=kind,

@@ -533,9 +533,9 @@ def test_an_empty_folder_a_file_and_nothing_at_all(tmp_path: Path, ds: Release) 
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadData, match="no predictions are here"):
         score(tmp_path / "empty", ds, kind="saliency")
-    (tmp_path / "file.zip").write_bytes(b"PK")
-    with pytest.raises(WrongUse, match="not a folder"):
-        score(tmp_path / "file.zip", ds)
+    (tmp_path / "file.rar").write_bytes(b"Rar!")
+    with pytest.raises(WrongUse, match="one is a folder, or a .zip, .tar or .tar.gz file"):
+        score(tmp_path / "file.rar", ds)
     with pytest.raises(MissingData, match="vidsal predict"):
         score(tmp_path / "nowhere", ds)
 
