@@ -251,3 +251,63 @@ def test_the_schema_is_published(capsys: pytest.CaptureFixture[str]) -> None:
     assert text == json_schema()
     published = (ROOT / "docs" / "submission.schema.json").read_text(encoding="utf-8")
     assert text == published, "out of date: run `vidsal submit schema > docs/submission.schema.json`"
+
+
+MODELS = """
+import numpy as np
+from vidsal.benchmark.predictor import ModelInfo, Prediction
+
+
+class Own:
+    info = ModelInfo("own-model", output="{kind}", trained_on=("dhf1k",))
+
+    def predict(self, frames, stimulus):
+        for frame in frames:
+            values = frame.rgb[::2, ::2].astype("{dtype}").mean(axis=2) + 1
+            values = values / values.sum() if "{kind}" != "saliency" else values
+            yield Prediction(frame.index, np.log(values) if "{kind}" == "log_density" else values, "{kind}")
+"""
+
+
+@pytest.mark.parametrize(
+    ("kind", "dtype"), [("saliency", "float32"), ("log_density", "float32"), ("density", "float64")]
+)
+def test_a_run_leaves_a_submission_that_scores_to_the_same_bytes(
+    tmp_path: Path, release: Path, kind: str, dtype: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own.py").write_text(MODELS.replace("{kind}", kind).replace("{dtype}", dtype))
+    model = f"{tmp_path / 'own.py'}:Own"
+    common = (model, "--data", release, "--split", "val")
+    assert vidsal("run", *common, "-o", tmp_path / "run", "--submit", tmp_path / "sub") == 0
+    assert vidsal("run", *common, "-o", tmp_path / "plain") == 0
+    assert vidsal("score", tmp_path / "sub", "--data", release, "-o", tmp_path / "again") == 0
+    tables = [next((tmp_path / name).rglob("frames.parquet")).read_bytes() for name in ("run", "plain", "again")]
+    assert tables[0] == tables[1] == tables[2]
+    code, found = checked(tmp_path / "sub", "--data", release, capsys=capsys)
+    assert (code, found["faults"]) == (0, [])
+    ran, scored = (json.loads(next((tmp_path / n).rglob("run.json")).read_text()) for n in ("run", "again"))
+    assert ran["model"]["kind"] == "custom"
+    assert ran["model"]["submission"]["digest"] == scored["model"]["submission"]["digest"]
+    assert ran["command"].endswith("--submit sub")
+    assert scored["model"]["submission"]["run"] == {"command": ran["command"]}
+    # Under another protocol nothing is predicted again.
+    before = (tmp_path / "sub" / "submission.json").stat().st_mtime_ns
+    dhf1k = ("--protocol", "dhf1k-1")
+    assert vidsal("run", *common, *dhf1k, "-o", tmp_path / "run", "--submit", tmp_path / "sub") == 0
+    assert (tmp_path / "sub" / "submission.json").stat().st_mtime_ns == before
+
+
+def test_what_cannot_be_stored_is_refused(tmp_path: Path, release: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    common = ("--data", release, "-o", tmp_path / "r", "--submit", tmp_path / "sub")
+    assert vidsal("run", "center_prior", *common, "--score-on", "device") == 2
+    assert "leave out --score-on device, or --submit" in capsys.readouterr().err
+    assert vidsal("run", "one_vs_rest", *common) == 2
+    assert not (tmp_path / "sub").exists()
+
+
+def test_a_limited_run_is_scored_again_to_the_same_bytes(tmp_path: Path, release: Path) -> None:
+    common = ("center_prior", "--data", release, "--limit", "2", "--workers", "2")
+    assert vidsal("run", *common, "-o", tmp_path / "run", "--submit", tmp_path / "sub") == 0
+    assert vidsal("score", tmp_path / "sub", "--data", release, "-o", tmp_path / "again") == 0
+    tables = [next((tmp_path / name).rglob("frames.parquet")).read_bytes() for name in ("run", "again")]
+    assert tables[0] == tables[1]
