@@ -24,7 +24,7 @@ def lines(found: Examination, root: Path) -> Iterator[str]:
         for faults, name in ((True, "fault"), (False, "warning"))
     ]
     said = [f"{n} {name}{'s' if n > 1 else ''}" for n, name in counts if n]
-    yield f"{of}; {', '.join(said) or 'no fault'}{'' if found.ok else '; it would be refused'}"
+    yield f"{of}; {', '.join(said) or 'no fault'}{'' if found.ok else '; not accepted'}"
 
 
 def junit(found: Examination, root: Path) -> str:

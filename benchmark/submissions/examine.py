@@ -43,7 +43,7 @@ class Examination:
 
     @property
     def ok(self) -> bool:
-        """Whether it would be scored; with `strict`, without any warning."""
+        """Whether there is no fault; with `strict`, without any warning."""
         return not any(self.strict or finding.severity == "fault" for finding in self.findings)
 
     def to_dict(self) -> dict[str, Any]:

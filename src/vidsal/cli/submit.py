@@ -54,7 +54,7 @@ def check(
     junit: Path | None,
     as_json: bool,
 ) -> int:
-    """List all faults of SUBMISSION, a folder, zip or tar file; exit code 1 if it would be refused.
+    """List all faults of SUBMISSION, a folder, zip or tar file; exit code 1 if there are any.
 
     `vidsal score` refuses by the same rules; docs/submissions.md lists them. Every map is read.
     """

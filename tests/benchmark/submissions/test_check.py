@@ -93,7 +93,7 @@ def test_all_faults_at_once_folded_with_places_and_mending(root: Path, ds: Relea
     assert constant["severity"] == "fault"
     text = "\n".join(check_report.lines(found, sub))
     assert text.count("mend:") == len(found.findings)
-    assert "it would be refused" in text
+    assert "not accepted" in text
 
 
 def test_a_frame_that_is_missing_or_too_many(root: Path, ds: Release, sub: Path) -> None:
