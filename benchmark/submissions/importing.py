@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -62,12 +63,11 @@ def import_submission(
         Refused: the predictions would not be scored. BadData: files are not those that their manifest lists.
         WrongUse: `out` is there.
     """
-    if os.path.lexists(out):
-        raise WrongUse(f"{out}: is there already; name a new folder")
-    with (
-        temporary_folder(out.parent / f".{out.name}.importing") as work,
-        opened_folder(source, work) as root,
-    ):
+    with ExitStack() as stack:
+        work = stack.enter_context(temporary_folder(out.parent / f".{out.name}.importing"))
+        if os.path.lexists(out):
+            raise WrongUse(f"{out}: is there already; name a new folder")
+        root = stack.enter_context(opened_folder(source, work))
         opened = open_submission(root, data, said=said, model=model, declared=declared)
         for finding in findings(opened.checked.faults):
             if note:

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import IO
 
 from vidsal.loaders.errors import WrongUse
-from vidsal.loaders.io.files import atomic_write
 from vidsal.loaders.io.names import is_left_behind
 from vidsal.loaders.io.progress import Progress
 
@@ -21,6 +20,7 @@ from .faults import Fault, Refused, refuse, report
 from .layout import check_folder
 from .manifest import NAME, SUMS
 from .safe_files import open_regular
+from .workspace import temporary_folder
 
 
 @dataclass(frozen=True)
@@ -57,14 +57,18 @@ def pack(root: Path, out: Path, *, progress: Progress | None = None) -> Packed:
     names = sorted(_names(root))
     listed = _listed(root)
     sums: dict[str, str] = {}
-    with atomic_write(out) as temporary, zipfile.ZipFile(temporary, "w", zipfile.ZIP_STORED) as archive:
-        for n, name in enumerate(names, 1):
-            with os.fdopen(open_regular(root / name), "rb") as file:
-                sums[name] = _add(archive, name, file)
-            if progress:
-                progress(n, len(names), name)
-        _compare(root, listed, sums)
-        archive.writestr(_entry(SUMS), "".join(f"{digest}  {name}\n" for name, digest in sums.items()))
+    with temporary_folder(out.parent / f".{out.name}.packing") as work:
+        with zipfile.ZipFile(work / out.name, "w", zipfile.ZIP_STORED) as archive:
+            for n, name in enumerate(names, 1):
+                with os.fdopen(open_regular(root / name), "rb") as file:
+                    sums[name] = _add(archive, name, file)
+                if progress:
+                    progress(n, len(names), name)
+            _compare(root, listed, sums)
+            archive.writestr(_entry(SUMS), "".join(f"{digest}  {name}\n" for name, digest in sums.items()))
+        with (work / out.name).open("rb") as file:
+            os.fsync(file.fileno())
+        os.replace(work / out.name, out)
     with out.open("rb") as file:
         digest = hashlib.file_digest(file, "sha256").hexdigest()
     return Packed(out, len(names) + 1, out.stat().st_size, digest)

@@ -29,7 +29,7 @@ def temporary_folder(base: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        _remove(folder)
         lock.close()
         with suppress(OSError):
             base.rmdir()  # fails where others work
@@ -49,6 +49,17 @@ def _locked(base: Path) -> tuple[Path, IO[str]]:
     return folder, file
 
 
+def _remove(folder: Path) -> None:
+    """Remove a folder, its lock last: whoever is killed meanwhile leaves what can be swept."""
+    with suppress(OSError):
+        for path in folder.iterdir():
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
+            elif path.name != _LOCK:
+                path.unlink()
+    shutil.rmtree(folder, ignore_errors=True)
+
+
 def _sweep(base: Path) -> None:
     """Remove the folders whose makers are gone."""
     if not base.is_dir():
@@ -59,7 +70,7 @@ def _sweep(base: Path) -> None:
         try:
             with (folder / _LOCK).open("r+") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                shutil.rmtree(folder, ignore_errors=True)
+                _remove(folder)
         except BlockingIOError:
             continue
         except FileNotFoundError:

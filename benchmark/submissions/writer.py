@@ -70,6 +70,7 @@ def write(
     key = _input_digest(model, data, plan, [s.id for s in chosen])
     finished = _claim(plan.out, key, fresh=fresh)
     if finished is not None:
+        shutil.rmtree(plan.out / ".partial", ignore_errors=True)  # of a call that was killed at its very end
         if progress:
             progress(len(chosen), len(chosen), chosen[-1].id)
         return finished
@@ -82,7 +83,7 @@ def write(
     sums = "".join(f"{digest}  {name}\n" for part in parts for name, digest in part.sums.items())
     with atomic_write(plan.out / SUMS) as temporary:
         temporary.write_text(sums, encoding="utf-8")
-    for left in (plan.out / FOLDER).glob(".*.tmp"):  # of a call that was killed
+    for left in [*plan.out.glob(".*.tmp"), *(plan.out / FOLDER).glob(".*.tmp")]:  # of a call that was killed
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     manifest_file.write(plan.out, manifest)
     shutil.rmtree(plan.out / ".partial")

@@ -16,6 +16,7 @@ import tarfile
 import zipfile
 import zlib
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -228,7 +229,7 @@ def picture(case: Case) -> None:
                 case.flip(data),
                 data[: case.rng.randrange(len(data))],
                 _png(100_000, 100_000, b""),
-                _png(W, H, bytes(50_000_000)),
+                _bomb(),
                 _png(W, H, b"\x09" + bytes(H * (W + 1) - 1)),
                 _png(0, H, b""),
                 _png(2**31, 1, b""),
@@ -243,6 +244,11 @@ def picture(case: Case) -> None:
         target.rename(
             target.with_suffix(case.rng.choice((".jpg", ".tif", ".bmp", ".npy", ".mkv", ".h5", ".mat", ".PNG")))
         )
+
+
+@cache
+def _bomb() -> bytes:
+    return _png(W, H, bytes(50_000_000))
 
 
 def _png(width: int, height: int, raw: bytes) -> bytes:

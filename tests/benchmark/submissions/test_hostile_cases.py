@@ -18,7 +18,7 @@ from vidsal.loaders.release.release import load
 from ..stored import Maps
 from .hostile_cases import KINDS, Case, H, W
 
-FEW, MANY, CHUNK = 360, 12_000, 500
+FEW, MANY, CHUNK = 360, 10_080, 420
 
 
 @pytest.fixture(scope="module")
