@@ -20,7 +20,9 @@ from pydantic import (
 from .predictor import MODEL_NAME, Fit, Missing, ModelInfo
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
-Text = Annotated[str, Field(max_length=4000)]
+MOST_TEXT = 4000
+"""Longest text that a file may say of a model."""
+Text = Annotated[str, Field(max_length=MOST_TEXT)]
 Name = Annotated[str, Field(pattern=MODEL_NAME)]
 
 _DECLARED = tuple(field.name for field in fields(ModelInfo))

@@ -194,10 +194,10 @@ def test_pictures_are_small(file: Path) -> None:
 # Generated parts
 
 
-@pytest.mark.parametrize("name", ["data_sets.md", "models.md", "protocols.md"])
+@pytest.mark.parametrize("name", ["data_sets.md", "models.md", "protocols.md", "submissions.md"])
 def test_reference_tables_are_up_to_date(figures: dict[str, ModuleType], name: str) -> None:
     script = figures["reference_tables"]
-    assert set(script.PAGES) == {"data_sets.md", "models.md", "protocols.md"}
+    assert set(script.PAGES) == {"data_sets.md", "models.md", "protocols.md", "submissions.md"}
     text = (DOCS / name).read_text(encoding="utf-8")
     fresh = figures["generated_blocks"].filled(text, script.PAGES[name]())
     assert text == fresh, f"docs/{name} is out of date: run `python docs/figures/reference_tables.py`"
@@ -434,3 +434,17 @@ def test_tutorials_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     )
     run_block(changed)
     assert cli._run(["gate", "--baseline", "gate/baseline", "--candidate", "gate/other"]) == 1
+
+
+def test_the_page_on_submissions_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    blocks = fenced(DOCS / "submissions.md", "sh")
+    assert len(blocks) == 3
+    for block in blocks:
+        run_block(block)
+    assert "no fault" in capsys.readouterr().out
+    ran, again = (next(Path(name).rglob("frames.parquet")) for name in ("results", "again"))
+    assert ran.read_bytes() == again.read_bytes()
+    assert 'failures="0"' in Path("check.xml").read_text(encoding="utf-8")

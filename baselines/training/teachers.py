@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from vidsal.benchmark.predictor import StimulusInfo
-from vidsal.benchmark.submissions.reader import open_submission
+from vidsal.benchmark.submissions.opened import open_submission
 from vidsal.loaders.clips.geometry import density, place
 from vidsal.loaders.clips.plan import Clip
 from vidsal.loaders.errors import MissingData

@@ -17,7 +17,7 @@ from vidsal.loaders.errors import UnknownName
 from ..metrics.maps import Map
 from ..predictor import Kind
 from ..scoring.inputs import as_map, check_is_density, value_range
-from .manifest import Encoding, PredictionPart
+from .parts import Encoding, PredictionPart
 
 Files = Literal["npz", "npz16", "png8", "png16"]
 

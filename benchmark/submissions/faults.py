@@ -1,16 +1,22 @@
-"""Faults of a submission, reported together: equal ones are one line with a count."""
+"""Faults of a submission, reported together: equal ones are one line with a count and the first three places."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from vidsal.loaders.errors import BadData
 from vidsal.loaders.io.names import shortlist
 
+from .rules import RULES, Severity
+
 _MOST_REPORTED = 30
-_MOST_NAMED = 3
+MOST_NAMED = 3
+"""How many places of equal faults are named."""
+
 _FILE = re.compile(r"([^\s/]+\.[A-Za-z0-9]{2,5})(: | (?=(?:is|has|cannot|holds) ))")
 
 
@@ -19,41 +25,113 @@ class Fault:
     """What is wrong, and where.
 
     Attributes:
-        where: a file or a stimulus.
+        where: a file, a stimulus or a field of the manifest; empty for the submission as a whole.
         what: equal for equal faults.
         between: what stands between the two.
         stimulus: in whose folder `where` lies; empty where it stands for itself.
+        rule: id of the rule that is broken, see `rules.py`.
     """
 
     where: str
     what: str
     between: str = ": "
     stimulus: str = ""
+    rule: str = "file"
 
     @classmethod
-    def of(cls, stimulus: str, text: str) -> Fault:
+    def of(cls, stimulus: str, text: str, rule: str = "file") -> Fault:
         """Take a sentence apart that may begin with the name of a file of the stimulus."""
         name = _FILE.match(text)
         if name is None:
-            return cls(stimulus, text)
-        return cls(name[1], text[name.end() :], name[2], stimulus)
+            return cls(stimulus, text, rule=rule)
+        return cls(name[1], text[name.end() :], name[2], stimulus, rule)
+
+    @property
+    def severity(self) -> Severity:
+        """Whether it is refused, or scored and marked."""
+        return RULES[self.rule].severity
+
+    @property
+    def place(self) -> str:
+        """Where it is, as a path."""
+        return f"{self.stimulus}/{self.where}" if self.stimulus else self.where
+
+    def __str__(self) -> str:
+        if not self.where:
+            return self.what
+        return f"{self.stimulus + ': ' if self.stimulus else ''}{self.where}{self.between}{self.what}"
 
 
-def report(root: Path, faults: Iterable[Fault]) -> str:
-    """Say what is wrong with a submission, one line for each kind of fault."""
-    by_kind: dict[tuple[str, str], list[Fault]] = {}
+@dataclass(frozen=True)
+class Finding:
+    """Equal faults.
+
+    Attributes:
+        rule: id of the rule that is broken.
+        severity: `fault` or `warning`.
+        message: what is wrong.
+        places: of all.
+        line: all of it in a sentence.
+    """
+
+    rule: str
+    severity: Severity
+    message: str
+    places: tuple[str, ...]
+    line: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return plain data: the first places, and their number."""
+        return {
+            "rule": self.rule,
+            "severity": self.severity,
+            "place": shortlist(self.places, MOST_NAMED),
+            "message": self.message,
+            "mend": RULES[self.rule].mend,
+            "count": len(self.places),
+        }
+
+
+class Refused(BadData):
+    """A submission with faults; the message names all of them.
+
+    Attributes:
+        faults: each.
+    """
+
+    def __init__(self, message: str, faults: Iterable[Fault]) -> None:
+        super().__init__(message)
+        self.faults = tuple(faults)
+
+    def __reduce__(self) -> tuple[type[Refused], tuple[str, tuple[Fault, ...]]]:
+        return type(self), (str(self), self.faults)
+
+
+def refuse(rule: str, where: object, what: str) -> Refused:
+    """Return the error of one fault of a submission as a whole, or of one file."""
+    return Refused(f"{where}: {what}", [Fault(str(where), what, rule=rule)])
+
+
+def findings(faults: Iterable[Fault]) -> list[Finding]:
+    """Fold equal faults, in their order."""
+    by_kind: dict[tuple[str, str, str], list[Fault]] = {}
     for fault in faults:
-        by_kind.setdefault((fault.what, fault.between), []).append(fault)
-    lines = [_line(what, between, found) for (what, between), found in by_kind.items()]
+        by_kind.setdefault((fault.rule, fault.what, fault.between), []).append(fault)
+    return [
+        Finding(rule, found[0].severity, what, tuple(f.place for f in found), _line(what, found))
+        for (rule, what, _), found in by_kind.items()
+    ]
+
+
+def report(root: Path, faults: Sequence[Fault]) -> str:
+    """Say what is wrong with a submission, one line for each kind of fault."""
+    lines = [finding.line for finding in findings(faults)]
     more = [f"and {len(lines) - _MOST_REPORTED} more kinds"] if len(lines) > _MOST_REPORTED else []
-    number = sum(map(len, by_kind.values()))
     text = "".join(f"\n  {line}" for line in lines[:_MOST_REPORTED] + more)
-    return f"{root}: {number} fault{'s' if number > 1 else ''}; nothing was scored{text}"
+    return f"{root}: {len(faults)} fault{'s' if len(faults) > 1 else ''}; nothing was scored{text}"
 
 
-def _line(what: str, between: str, found: list[Fault]) -> str:
+def _line(what: str, found: list[Fault]) -> str:
     if len(found) == 1:
-        only = found[0]
-        return f"{only.stimulus + ': ' if only.stimulus else ''}{only.where}{between}{what}"
-    places = [f"{f.stimulus}/{f.where}" if f.stimulus else f.where for f in found]
-    return f"{shortlist(places, _MOST_NAMED)} ({len(found)}): {what}"
+        return str(found[0])
+    return f"{shortlist([f.place for f in found], MOST_NAMED)} ({len(found)}): {what}"

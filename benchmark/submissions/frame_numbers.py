@@ -16,7 +16,8 @@ from vidsal.loaders.release.release import Stimulus
 
 from ..predictor import Missing
 from .formats.stored import Numbered
-from .manifest import FirstFrame, ranges
+from .manifest import ranges
+from .parts import FirstFrame
 
 
 @dataclass(frozen=True)

@@ -17,11 +17,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from vidsal.loaders.errors import BadData, MissingData, WrongUse
+from vidsal.loaders.errors import MissingData, WrongUse
 from vidsal.loaders.io.matching import Ids
 from vidsal.loaders.io.names import is_left_behind, natural_key, shortlist
 
-from .faults import Fault
+from .faults import Fault, refuse
 from .formats import pictures
 from .formats.folder import ARRAYS, MapFiles, is_map_file
 from .formats.stored import Limits, Stored
@@ -75,20 +75,20 @@ def scan(root: Path, ids: Iterable[str]) -> Layout:
 
     Raises:
         MissingData: there is no such folder.
-        WrongUse: it is a file. BadData: it is empty, or an unfinished `vidsal predict`.
+        WrongUse: it is a file. Refused: it is empty, or an unfinished `vidsal predict`.
     """
     check_folder(root)
     base = root / FOLDER
     classic = not os.path.lexists(base)
     if not classic and (base.is_symlink() or not base.is_dir()):
-        raise BadData(f"{base}: a link or a file; the predictions belong into a folder of this name")
+        raise refuse("link", base, "a link or a file; the predictions belong into a folder of this name")
     order = Ids(ids)
     layout = _scan(root, "" if classic else FOLDER, order, classic=classic)
     notes: tuple[str, ...] = ()
     if classic and not layout.entries:
         layout, notes = _below(root, order, layout)
     if not layout.entries and not layout.faults:
-        raise BadData(_empty(root))
+        raise refuse("empty", root, _empty(root))
     return replace(layout, notes=(*notes, *layout.notes))
 
 
@@ -97,7 +97,7 @@ def check_folder(root: Path) -> None:
     if not root.exists():
         raise MissingData(f"{root}: no such folder; make a submission with `vidsal predict MODEL --data DIR -o {root}`")
     if not root.is_dir():
-        raise WrongUse(f"{root}: not a folder; unpack the submission and name its folder")
+        raise WrongUse(f"{root}: not a submission; one is a folder, or a .zip, .tar or .tar.gz file of it")
 
 
 def _scan(root: Path, below: str, ids: Ids, *, classic: bool) -> Layout:
@@ -112,7 +112,7 @@ def _scan(root: Path, below: str, ids: Ids, *, classic: bool) -> Layout:
         where = f"{below}/{entry.name}" if below else entry.name
         form = _form(entry)
         if isinstance(form, str):
-            faults.append(Fault(where, form, " "))
+            faults.append(Fault(where, form, " ", rule="link" if entry.is_symlink() else "unknown-file"))
         else:
             forms[where] = form
     matches = ids.match([stem for stem, _ in forms.values()])
@@ -122,11 +122,11 @@ def _scan(root: Path, below: str, ids: Ids, *, classic: bool) -> Layout:
         stimulus_id = matches.found.get(stem)
         if stimulus_id is None:
             either = matches.unknown[stem]
-            faults.append(Fault(where, f"the release has no stimulus {stem!r}" + (f", but {either}" if either else "")))
+            what = f"the release has no stimulus {stem!r}" + (f", but {either}" if either else "")
+            faults.append(Fault(where, what, rule="unknown-stimulus"))
         elif stimulus_id in entries:
-            faults.append(
-                Fault(f"{where} and {entries[stimulus_id].name}", f"are both predictions of {stimulus_id}", " ")
-            )
+            both = f"{where} and {entries[stimulus_id].name}"
+            faults.append(Fault(both, f"are both predictions of {stimulus_id}", " ", rule="double"))
         else:
             inner = _inner(root / where) if made == "folder" else ""
             if inner:
@@ -154,7 +154,8 @@ def _inner(folder: Path) -> str:
 def _below(root: Path, ids: Ids, empty: Layout) -> tuple[Layout, tuple[str, ...]]:
     """Look for the predictions in folders below; say which folder it is, or that it is the wrong one."""
     if ids.match([root.resolve().name]).found and _has_maps(root):
-        raise BadData(f"{root}: this is the folder of one stimulus; name the folder above it, {root.resolve().parent}")
+        above = root.resolve().parent
+        raise refuse("empty", root, f"this is the folder of one stimulus; name the folder above it, {above}")
     level = [""]
     for _ in range(_DEEPEST):
         level = [f"{below}/{name}".strip("/") for below in level for name in _folders(root / below)]
@@ -165,7 +166,7 @@ def _below(root: Path, ids: Ids, empty: Layout) -> tuple[Layout, tuple[str, ...]
             return found[0][1], (f"the predictions are taken from {root / found[0][0]}",)
         if found:
             several = shortlist((root / below for below, _ in found), 3)
-            raise BadData(f"{root}: several folders hold predictions: {several}; name one of them")
+            raise refuse("double", root, f"several folders hold predictions: {several}; name one of them")
     return empty, ()
 
 
@@ -206,9 +207,9 @@ def form_of_file(name: str) -> Form | None:
 
 def _empty(root: Path) -> str:
     if (root / ".partial").is_dir():
-        return f"{root}: unfinished; start the same `vidsal predict` again, it resumes there"
+        return "unfinished; start the same `vidsal predict` again, it resumes there"
     return (
-        f"{root}: no predictions are here; expected {FOLDER}/STIMULUS/000000.png, {FOLDER}/STIMULUS.npz, or the "
+        f"no predictions are here; expected {FOLDER}/STIMULUS/000000.png, {FOLDER}/STIMULUS.npz, or the "
         "classic STIMULUS/0001.png; for another layout say --pattern '{stimulus}/maps/{frame}.png'"
     )
 

@@ -11,11 +11,11 @@ import re
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from vidsal.loaders.errors import BadData, WrongUse
+from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.io.matching import Ids
 from vidsal.loaders.io.names import is_left_behind, shortlist
 
-from .faults import Fault
+from .faults import Fault, refuse
 from .formats.folder import is_map_file
 from .layout import Entry, Layout, check_folder, form_of_file, in_order
 
@@ -47,7 +47,7 @@ def scan_pattern(root: Path, ids: Iterable[str], pattern: str) -> Layout:
         pattern: as the module describes it.
 
     Raises:
-        WrongUse: the pattern is none. BadData: no file fits it, or one that fits is a link.
+        WrongUse: the pattern is none. Refused: no file fits it, or one that fits is a link.
     """
     check_folder(root)
     shape = compiled(pattern)
@@ -60,10 +60,10 @@ def scan_pattern(root: Path, ids: Iterable[str], pattern: str) -> Layout:
             others.append(path)
             continue
         if (root / path).is_symlink():
-            raise BadData(f"{root / path}: a link; a submission holds regular files only")
+            raise refuse("link", root / path, "a link; a submission holds regular files only")
         fitting.setdefault(match["stimulus"], []).append((path, int(match["frame"]) if framed else 0))
     if not fitting:
-        raise BadData(f"{root}: no file fits --pattern {pattern!r}; there are {shortlist(others) or 'none'}")
+        raise refuse("empty", root, f"no file fits --pattern {pattern!r}; there are {shortlist(others) or 'none'}")
     every = tuple(ids)
     matches = Ids(every).match(list(fitting))
     entries: dict[str, Entry] = {}
@@ -73,12 +73,13 @@ def scan_pattern(root: Path, ids: Iterable[str], pattern: str) -> Layout:
         numbers = [number for _, number in files]
         if stimulus is None:
             either = matches.unknown[name]
-            faults.append(Fault(name, f"the release has no stimulus {name!r}" + (f", but {either}" if either else "")))
+            what = f"the release has no stimulus {name!r}" + (f", but {either}" if either else "")
+            faults.append(Fault(name, what, rule="unknown-stimulus"))
         elif stimulus in entries or len(set(numbers)) < len(numbers):
-            faults.append(Fault(stimulus, "several files fit the pattern as the same predictions"))
+            faults.append(Fault(stimulus, "several files fit the pattern as the same predictions", rule="double"))
         elif framed:
             wrong = [path for path, _ in files if not is_map_file(path)]
-            faults += [Fault(path, "is no map of one frame", " ") for path in wrong]
+            faults += [Fault(path, "is no map of one frame", " ", rule="unknown-file") for path in wrong]
             entries[stimulus] = Entry("folder", "", tuple((number, path) for path, number in sorted(files)))
         else:
             form = form_of_file(files[0][0])

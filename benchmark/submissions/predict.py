@@ -22,7 +22,8 @@ from ..evaluation.pool import Maker, Model, default_threads
 from ..evaluation.run import ModelRecord
 from .encoding import files
 from .manifest import Manifest
-from .writer import Plan, predictor, published_map, write
+from .stimulus_writer import Plan, predictor, published_map
+from .writer import write
 
 
 @dataclass(frozen=True)

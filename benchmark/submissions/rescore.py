@@ -15,8 +15,10 @@ from ..evaluation.results.schema import RunRecord
 from ..evaluation.results.store import Run, find_runs, load_run
 from ..protocols import Protocol, protocol as find_protocol
 from . import manifest as manifests
-from .manifest import ModelPart
-from .reader import Said, open_submission
+from .archive import opened_folder
+from .opened import open_submission
+from .parts import ModelPart
+from .said import Said
 from .score import score
 
 Status = Literal["rescored", "there already", "no submission", "other data", "not kept"]
@@ -53,7 +55,7 @@ def rescore(
 
     Args:
         runs: of which to score the submissions again.
-        submissions: a submission, or a folder of them; they are recognized by their digest.
+        submissions: a submission, a folder or an archive, or a folder of them; they are recognized by their digest.
         release: opens the release with a split, None = all.
         protocol: name or declaration.
         out: results folder; a result that is there already is not made again.
@@ -67,7 +69,7 @@ def rescore(
         MissingData: there is no such folder. BadData: a submission that is needed is damaged.
     """
     rules = find_protocol(protocol)
-    found = _Kept(submissions, note)
+    found = _Kept(submissions, out, note)
     done = {_key(run.typed): run for run in map(load_run, find_runs(out))} if out.is_dir() else {}
     for run in runs:
         record = run.typed
@@ -129,13 +131,13 @@ _CLAIMS = (
 class _Kept:
     """The submissions in a folder, by their digest; each is opened when it is first asked for."""
 
-    def __init__(self, folder: Path, note: Callable[[str], None]) -> None:
+    def __init__(self, folder: Path, beside: Path, note: Callable[[str], None]) -> None:
         if not folder.exists():
             raise MissingData(f"{folder}: no such folder of submissions")
         single = not folder.is_dir() or (folder / manifests.NAME).is_file()
         inside = [] if single else [p for p in sorted(folder.iterdir()) if not p.name.startswith(".")]
         self._candidates = [folder] if single else [*inside, folder]
-        self._note = note
+        self._beside, self._note = beside, note
         self._digests: dict[tuple[Any, ...], str | None] = {}
         self._faulty: set[Path] = set()
 
@@ -150,7 +152,8 @@ class _Kept:
         if key not in self._digests:
             self._digests[key] = None
             try:
-                self._digests[key] = open_submission(path, data, said=said, with_frames_only=only).digest
+                with opened_folder(path, self._beside) as root:
+                    self._digests[key] = open_submission(root, data, said=said, with_frames_only=only).digest
             except VidsalError as error:
                 another = isinstance(error, WrongUse)  # it says something else of itself than the run says of it
                 around = len(self._candidates) > 1 and path == self._candidates[-1]  # the folder of all may be none

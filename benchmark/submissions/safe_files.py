@@ -61,6 +61,20 @@ def file_digest(path: str | Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def copy_regular(source: str | Path, target: Path) -> str:
+    """Copy a regular file; return its SHA-256.
+
+    Raises:
+        BadData: a link or no regular file.
+    """
+    digest = hashlib.sha256()
+    with os.fdopen(open_regular(source), "rb") as file, target.open("xb") as out:
+        while data := file.read(1 << 20):
+            digest.update(data)
+            out.write(data)
+    return digest.hexdigest()
+
+
 def folder_digest(files: dict[str, str]) -> str:
     """Return the SHA-256 over the lines `name sha256`, sorted by name."""
     lines = "".join(f"{name} {files[name]}\n" for name in sorted(files))

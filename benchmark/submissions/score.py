@@ -6,6 +6,7 @@ import os
 import shutil
 import warnings
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,8 +20,13 @@ from ..evaluation.previews.collector import Show
 from ..evaluation.results.store import Run
 from ..evaluation.run import ModelRecord, Settings, run, with_frames_of
 from ..scoring import truth_cache as truths
-from .manifest import FirstFrame, ModelPart, read_model
-from .reader import Declared, Opened, Reopen, Said, open_submission
+from .archive import opened_folder
+from .faults import findings
+from .manifest_file import read_model
+from .opened import Opened, Reopen, open_submission
+from .parts import FirstFrame, ModelPart
+from .rules import RULES
+from .said import Declared, Said
 
 _MOST_DECODERS = 4
 
@@ -49,6 +55,7 @@ def score(
     partial_folder: Path | None = None,
     fresh: bool = False,
     command: str | None = None,
+    record: ModelRecord | None = None,
     progress: Progress | None = None,
     building: Progress | None = None,
     note: Callable[[str], None] | None = None,
@@ -56,7 +63,7 @@ def score(
     """Score stored predictions.
 
     Args:
-        submission: folder that `predict` wrote, or any of the layout `method/video/frame.png`.
+        submission: folder that `predict` wrote, or any of the layout `method/video/frame.png`; or a zip or tar file.
         data: from `vidsal.load`; its split is scored.
         protocol: name or declaration.
         kind, first_frame, missing, fit, name: what submission.json does not say: kind of the maps, number of frame 0
@@ -77,6 +84,7 @@ def score(
         partial_folder: where unfinished work is kept, to be resumed; None = nowhere.
         fresh: start again instead of resuming.
         command: the command that repeats this run, for run.json.
+        record: what the result says of the model; None = what the submission says.
         progress: called with (done, total, stimulus id) after each stimulus.
         building: the same for the truth cache, while it is computed.
         note: called with what is unusual but not a fault; None = a warning.
@@ -92,47 +100,42 @@ def score(
     threads = max(1, min(_MOST_DECODERS, (os.cpu_count() or 1) // workers - 1))  # one core is the scorer's
     described = model if model is None or isinstance(model, ModelPart) else read_model(model)
     said = Said(kind, first_frame, missing, fit, name, pattern)
-    opened = open_submission(
-        submission,
-        data,
-        said=said,
-        model=described,
-        declared=declared,
-        with_frames_only=with_frames_only,
-        threads=threads,
-    )
-    notes = _notes(opened)
-    if strict and notes:
-        raise BadData(f"{submission}: refused, because of --strict: {'; '.join(notes)}")
-    for text in notes:
-        if note is None:
-            warnings.warn(text, stacklevel=2)
-        else:
-            note(text)
-    cache: str | Path | None = None if truth_cache == "off" else truth_cache
-    if cache not in (None, "auto"):
-        cache = None if cache == "build" else cache
-        needed = opened.predicted
-        data.check("fixations")
-        truths.build(data, rules, recipe, cache, only=needed, threads=max(workers, 2), progress=building)
-        cache = cache or "auto"
-    settings = Settings(
-        rules, recipe, with_frames_only, limit, predicted=opened.predicted, truth_cache=cache, threads=1,
-        show=show,
-    )  # fmt: skip
-    settings = with_frames_of(settings, frames_of)
-    settled = replace(said, fit=opened.manifest.prediction.fit)
-    reopen = Reopen(Path(submission), data.root, data.split, settled, threads, described)
-    with TemporaryDirectory(prefix="vidsal-") as temporary:
-        folder = Path(temporary) if partial_folder is None else partial_folder
-        if fresh and folder.is_dir():
-            shutil.rmtree(folder)
+    with ExitStack() as stack:
+        root = stack.enter_context(opened_folder(Path(submission), partial_folder and partial_folder.parent))
+        opened = open_submission(
+            root,
+            data,
+            said=said,
+            model=described,
+            declared=declared,
+            with_frames_only=with_frames_only,
+            threads=threads,
+        )
+        _say(opened, submission, note, strict=strict)
+        cache = _truths(truth_cache, opened, data, rules, recipe, workers, building)
+        settings = Settings(
+            rules,
+            recipe,
+            with_frames_only,
+            limit,
+            predicted=opened.predicted,
+            truth_cache=cache,
+            threads=1,
+            show=show,
+        )
+        settings = with_frames_of(settings, frames_of)
+        settled = replace(said, fit=opened.manifest.prediction.fit)
+        reopen = Reopen(root, data.root, data.split, settled, threads, described)
+        if partial_folder is None:
+            partial_folder = Path(stack.enter_context(TemporaryDirectory(prefix="vidsal-")))
+        elif fresh and partial_folder.is_dir():
+            shutil.rmtree(partial_folder)
         scored = run(
             reopen if workers > 1 else (lambda: opened.reader),
-            _record(opened, command),
+            _record(opened, command) if record is None else replace(record, submission=opened.record()),
             data,
             settings,
-            partial=folder,
+            partial=partial_folder,
             workers=workers,
             progress=progress,
             note=note,
@@ -143,17 +146,40 @@ def score(
     return scored
 
 
-def _notes(opened: Opened) -> list[str]:
-    """What is unusual, in words."""
-    checked, notes = opened.checked, list(opened.checked.notes)
-    if checked.lossy:
-        notes.append(f"the maps lost detail in storing ({', '.join(checked.lossy)}): the result is marked lossy")
-    if checked.unverified:
-        notes.append(
-            "no digest of the videos is listed in submission.json, so damage may pass unseen: the result is marked "
-            "unverified"
-        )
-    return notes
+def _say(opened: Opened, submission: str | Path, note: Callable[[str], None] | None, *, strict: bool) -> None:
+    """Say what is unusual but not a fault.
+
+    Raises:
+        BadData: something is, and `strict` refuses it.
+    """
+    warned = [finding.line for finding in findings(opened.checked.faults) if RULES[finding.rule].scoring]
+    if strict and warned:
+        raise BadData(f"{submission}: refused, because of --strict: {'; '.join(warned)}")
+    for text in warned:
+        if note is None:
+            warnings.warn(text, stacklevel=3)
+        else:
+            note(text)
+
+
+def _truths(
+    asked: str | Path | None,
+    opened: Opened,
+    data: Release,
+    rules: protocols.Protocol,
+    recipe: str | None,
+    workers: int,
+    building: Progress | None,
+) -> str | Path | None:
+    """Return which precomputed truths are used; compute them where that is asked for."""
+    if asked in (None, "off"):
+        return None
+    if asked == "auto":
+        return asked
+    folder = None if asked == "build" else asked
+    data.check("fixations")
+    truths.build(data, rules, recipe, folder, only=opened.predicted, threads=max(workers, 2), progress=building)
+    return folder or "auto"
 
 
 def _record(opened: Opened, command: str | None) -> ModelRecord:

@@ -6,85 +6,29 @@ A finished stimulus has its final name, and a note of what it is in `.partial/<i
 
 from __future__ import annotations
 
-import json
-import os
 import platform
 import shutil
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from hashlib import sha256
-from io import BytesIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
 from pydantic import ValidationError
 
 from vidsal._version import __version__
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
-from vidsal.loaders.io.files import atomic_write, canonical, read_sealed, sealed_write, sha256_text
+from vidsal.loaders.io.files import atomic_write, canonical, read_sealed, sha256_text
 from vidsal.loaders.io.progress import Note, Progress
 from vidsal.loaders.release.release import Release, Stimulus
 
 from ..evaluation.children import Children
 from ..evaluation.pool import Job, Maker, Model, versions, work
 from ..evaluation.run import ModelRecord
-from ..evaluation.stimulus import gap, info_of, predictions
-from ..human import HumanReference
-from ..metrics.maps import Map
-from ..predictor import Kind, ModelInfo, Prediction, Predictor, StimulusInfo
-from ..prefetch import prefetch_items
-from . import manifest as manifests
-from .encoding import Files, encode, encoding, stored_kind
-from .formats.npz import NpzWriter
-from .manifest import FOLDER, NAME, SUMS, Manifest, ModelPart
-from .safe_files import file_digest, folder_digest
-
-_PNG_LEVEL = 3  # of deflate: 4 % larger than the usual 6, twice as fast
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What a submission was asked for, beside the model.
-
-    Attributes:
-        out: its folder.
-        files: name of the encoding.
-        as_published: write the model's own 8-bit maps.
-        with_frames_only: only stimuli whose frames are present, whatever the model needs.
-        limit: at most this number of stimuli.
-        threads: of torch in each process; recorded, because a network's bits may depend on it.
-    """
-
-    out: Path
-    files: Files = "npz"
-    as_published: bool = False
-    with_frames_only: bool = False
-    limit: int | None = None
-    threads: int = 1
-
-
-def predictor(model: Model) -> Predictor:
-    """Return the model, if it predicts.
-
-    Raises:
-        WrongUse: it is a human reference.
-    """
-    if isinstance(model, HumanReference):
-        raise WrongUse(f"{model.info.name} is handed the gaze itself and predicts nothing; score it with `vidsal run`")
-    return model
-
-
-def published_map(model: Predictor) -> Callable[[Any, StimulusInfo], Any]:
-    """Return the method that makes the 8-bit map which the model's authors would have written.
-
-    Raises:
-        WrongUse: the model has none.
-    """
-    found: Any = getattr(model, "published_map", None)
-    if not callable(found):
-        raise WrongUse(f"{model.info.name}: nobody published 8-bit maps of this model; leave out --as-published")
-    return cast("Callable[[Any, StimulusInfo], Any]", found)
+from . import manifest_file
+from .encoding import encoding
+from .manifest import FOLDER, NAME, SUMS, Manifest
+from .parts import CoveragePart, Declarations, Encoding, FilePart, ModelPart, PredictionPart, ReleaseRef, RunPart
+from .safe_files import file_digest
+from .stimulus_writer import Plan, StoredPart, predictor, store_images, store_npz
 
 
 def write(
@@ -126,6 +70,7 @@ def write(
     key = _input_digest(model, data, plan, [s.id for s in chosen])
     finished = _claim(plan.out, key, fresh=fresh)
     if finished is not None:
+        shutil.rmtree(plan.out / ".partial", ignore_errors=True)  # of a call that was killed at its very end
         if progress:
             progress(len(chosen), len(chosen), chosen[-1].id)
         return finished
@@ -134,13 +79,13 @@ def write(
     jobs = _Job.each(chosen, data, make, folder, plan.threads, model.info.name, plan=plan)
     work(jobs, data, workers, progress, note, children=children, fail_fast=fail_fast)
     parts = [job.part() for job in jobs]
-    manifest = _manifest(parts, model.info, declared, data, plan, key, left_out)
+    manifest = _manifest(parts, model, declared, data, plan, key, left_out)
     sums = "".join(f"{digest}  {name}\n" for part in parts for name, digest in part.sums.items())
     with atomic_write(plan.out / SUMS) as temporary:
         temporary.write_text(sums, encoding="utf-8")
-    for left in (plan.out / FOLDER).glob(".*.tmp"):  # of a call that was killed
+    for left in [*plan.out.glob(".*.tmp"), *(plan.out / FOLDER).glob(".*.tmp")]:  # of a call that was killed
         shutil.rmtree(left) if left.is_dir() else left.unlink()
-    manifests.write(plan.out, manifest)
+    manifest_file.write(plan.out, manifest)
     shutil.rmtree(plan.out / ".partial")
     return manifest
 
@@ -151,7 +96,7 @@ def _model_part(model: ModelRecord) -> ModelPart:
         return ModelPart.model_validate(model.card().model_dump(include=set(ModelPart.model_fields)))
     except ValidationError as error:
         raise WrongUse(
-            f"model {model.info.name!r} cannot be described in {NAME}: {manifests.faults(error)[0]}"
+            f"model {model.info.name!r} cannot be described in {NAME}: {manifest_file.faults(error)[0]}"
         ) from error
 
 
@@ -210,7 +155,7 @@ def _claim(out: Path, key: str, *, fresh: bool) -> Manifest | None:
                 path.unlink()
         return None
     if NAME in names:
-        manifest = manifests.read(out)
+        manifest = manifest_file.read(out)
         if manifest is not None and manifest.input_digest == key:
             return manifest
         raise WrongUse(f"{out}: holds another submission; name another folder, or replace it with --fresh")
@@ -220,28 +165,6 @@ def _claim(out: Path, key: str, *, fresh: bool) -> Manifest | None:
             f"{out}: holds unfinished predictions of another command; name another folder, or replace them with --fresh"
         )
     return None
-
-
-@dataclass(frozen=True)
-class _Part:
-    """The note of a finished stimulus."""
-
-    stimulus: str
-    kind: str | None
-    frames: tuple[int, ...]
-    shapes: tuple[tuple[int, int], ...]
-    sha256: str
-    sums: dict[str, str]
-
-    def save(self, path: Path) -> None:
-        with sealed_write(path) as temporary:
-            temporary.write_text(canonical(self.__dict__), encoding="utf-8")
-
-    @classmethod
-    def parse(cls, content: bytes) -> _Part:
-        found = json.loads(content)
-        shapes = tuple((h, w) for h, w in found["shapes"])
-        return cls(**found | {"frames": tuple(found["frames"]), "shapes": shapes})
 
 
 @dataclass(frozen=True)
@@ -259,7 +182,7 @@ class _Job(Job):
         content = read_sealed(self.note)
         if content is None:
             return False
-        sums = _Part.parse(content).sums
+        sums = StoredPart.parse(content).sums
         return all((self.plan.out / name).is_file() for name in sums) and all(
             file_digest(self.plan.out / name) == digest for name, digest in sums.items()
         )
@@ -267,7 +190,7 @@ class _Job(Job):
     def left(self) -> bool:
         return self.note.exists()
 
-    def part(self) -> _Part:
+    def part(self) -> StoredPart:
         """Return the note.
 
         Raises:
@@ -276,7 +199,7 @@ class _Job(Job):
         content = read_sealed(self.note)
         if content is None:
             raise BadData(f"{self.note}: damaged on the disk since it was written; start the same command again")
-        return _Part.parse(content)
+        return StoredPart.parse(content)
 
     @property
     def _npz(self) -> Path:
@@ -287,136 +210,33 @@ class _Job(Job):
         return self.plan.out / FOLDER / self.stimulus_id
 
     def do(self, model: Model, data: Release) -> None:
-        store = _store_images if self.plan.files in ("png8", "png16") else _store_npz
-        path = self._images if store is _store_images else self._npz
+        store = store_images if self.plan.files in ("png8", "png16") else store_npz
+        path = self._images if store is store_images else self._npz
         store(predictor(model), data[self.stimulus_id], self.plan, path).save(self.note)
 
 
-@dataclass
-class _Tally:
-    """What was stored so far of a stimulus."""
-
-    kind: str | None
-    frames: list[int]
-    shapes: set[tuple[int, int]]
-
-    def add(self, frame: int, kind: str, shape: tuple[int, int] | None, where: str) -> None:
-        if self.kind not in (None, kind):
-            raise BadData(f"{where}: the prediction is of kind {kind}, those before it of kind {self.kind}")
-        self.kind = kind
-        self.frames.append(frame)
-        if shape is not None:
-            self.shapes.add(shape)
-
-    def part(self, stimulus: str, digest: str, sums: dict[str, str]) -> _Part:
-        return _Part(stimulus, self.kind, manifests.ranges(self.frames), tuple(sorted(self.shapes)), digest, sums)
-
-
-def _in_order(model: Predictor, stimulus: Stimulus) -> Iterator[Prediction]:
-    """Yield the model's predictions, checked for their order."""
-    expected, missing = 0, model.info.missing
-    for prediction in predictions(model, stimulus):
-        frame = int(prediction.frame)
-        if not expected <= frame < stimulus.n_frames:
-            raise BadData(
-                f"{model.info.name}, {stimulus.id}: got a prediction of frame {frame}, expected {expected} of "
-                f"{stimulus.n_frames}; predictions come once for each frame, in order"
-            )
-        if frame > expected and (missing == "error" or (missing == "first-available" and expected)):
-            raise gap(model.info, stimulus, expected)
-        yield prediction
-        expected = frame + 1
-    if expected < stimulus.n_frames and missing in ("error", "first-available"):
-        raise gap(model.info, stimulus, expected)
-
-
-def _numbers(
-    model: Predictor, stimulus: Stimulus, plan: Plan, tally: _Tally
-) -> Iterator[tuple[int, Map | tuple[float, float]]]:
-    """Yield what is to be stored of each prediction."""
-    published = published_map(model) if plan.as_published else None
-    for prediction in _in_order(model, stimulus):
-        where = f"{model.info.name}, {stimulus.id}, frame {prediction.frame}"
-        if prediction.xy is not None:
-            if plan.files != "npz" or plan.as_published:
-                raise WrongUse(f"{model.info.name} predicts gaze points, which are stored as npz only")
-            tally.add(prediction.frame, "point", None, where)
-            yield prediction.frame, prediction.xy
-            continue
-        kind: Kind = "saliency" if published else prediction.kind
-        values = published(prediction.values, info_of(stimulus)) if published else prediction.values
-        numbers = encode(values, kind, plan.files, where)
-        tally.add(prediction.frame, stored_kind(kind, plan.files), (numbers.shape[0], numbers.shape[1]), where)
-        yield prediction.frame, numbers
-
-
-def _store_npz(model: Predictor, stimulus: Stimulus, plan: Plan, path: Path) -> _Part:
-    tally = _Tally(None, [], set())
-    points: list[tuple[float, float]] = []
-    with atomic_write(path) as temporary:
-        with NpzWriter(temporary) as file:
-            for frame, numbers in _numbers(model, stimulus, plan, tally):
-                if isinstance(numbers, tuple):
-                    points.append(numbers)
-                else:
-                    file.add(f"{frame:06d}", numbers)
-            if points:
-                file.add("frames", np.array(tally.frames, np.int32))
-                file.add("xy", np.array(points, np.float64))
-        digest = file_digest(temporary)
-    return tally.part(stimulus.id, digest, {f"{FOLDER}/{path.name}": digest})
-
-
-def _store_images(model: Predictor, stimulus: Stimulus, plan: Plan, path: Path) -> _Part:
-    tally = _Tally(None, [], set())
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    temporary.mkdir(parents=True)
-    digests: dict[str, str] = {}
-    try:
-        for frame, data in prefetch_items(_images(model, stimulus, plan, tally)):
-            name = f"{frame:06d}.png"
-            (temporary / name).write_bytes(data)
-            digests[name] = sha256(data).hexdigest()
-        shutil.rmtree(path, ignore_errors=True)
-        os.replace(temporary, path)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
-    sums = {f"{FOLDER}/{path.name}/{name}": digest for name, digest in digests.items()}
-    return tally.part(stimulus.id, folder_digest(digests), sums)
-
-
-def _images(model: Predictor, stimulus: Stimulus, plan: Plan, tally: _Tally) -> Any:
-    from PIL import Image
-
-    for frame, numbers in _numbers(model, stimulus, plan, tally):
-        assert not isinstance(numbers, tuple)
-        file = BytesIO()
-        Image.fromarray(numbers).save(file, "PNG", compress_level=_PNG_LEVEL)
-        yield frame, file.getvalue()
-
-
 def _manifest(
-    parts: list[_Part],
-    info: ModelInfo,
+    parts: list[StoredPart],
+    record: ModelRecord,
     model: ModelPart,
     data: Release,
     plan: Plan,
     key: str,
     left_out: tuple[str, ...],
 ) -> Manifest:
+    info = record.info
     kinds = {part.kind for part in parts if part.kind is not None}
     if len(kinds) > 1:
         raise BadData(f"{info.name}: predictions of several kinds, {', '.join(sorted(kinds))}; a submission has one")
     kind: Any = kinds.pop() if kinds else info.output
     sizes = {shape for part in parts for shape in part.shapes}
     size = next(iter(sizes)) if len(sizes) == 1 else None
-    said = encoding(kind, plan.files) if kind != "point" else manifests.Encoding(files="npz")
+    said = encoding(kind, plan.files) if kind != "point" else Encoding(files="npz")
     return Manifest(
-        release=manifests.ReleaseRef(id=data.id, digest=data.digest, dataset=str(data.record["dataset"])),
+        release=ReleaseRef(id=data.id, digest=data.digest, dataset=str(data.record["dataset"])),
         split=data.split or "all",
         model=model,
-        prediction=manifests.PredictionPart(
+        prediction=PredictionPart(
             kind=kind,
             encoding=said,
             size=None if size is None else (size[1], size[0]),
@@ -425,9 +245,9 @@ def _manifest(
             as_published=plan.as_published,
             fit=info.fit,
         ),
-        coverage=manifests.CoveragePart(predicted=len(parts), left_out=left_out),
+        coverage=CoveragePart(predicted=len(parts), left_out=left_out),
         files=tuple(
-            manifests.FilePart(
+            FilePart(
                 stimulus=part.stimulus,
                 frames=part.frames,
                 shape=part.shapes[0] if len(part.shapes) == 1 else None,
@@ -437,4 +257,6 @@ def _manifest(
         ),
         tool=_tool(plan),
         input_digest=key,
+        run=None if record.command is None else RunPart(command=record.command),
+        declarations=Declarations(constant_maps=True) if any(part.constant for part in parts) else None,
     )

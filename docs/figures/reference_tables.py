@@ -1,4 +1,4 @@
-"""Write the parts of data_sets.md, models.md and protocols.md that follow from what the code declares.
+"""Write the parts of data_sets.md, models.md, protocols.md and submissions.md that follow from what the code declares.
 
 python docs/figures/reference_tables.py
 """
@@ -15,6 +15,9 @@ from vidsal.baselines import registry as models
 from vidsal.baselines.base import Baseline
 from vidsal.benchmark.predictor import ModelInfo
 from vidsal.benchmark.protocols import PROTOCOLS, describe as protocol_words
+from vidsal.benchmark.submissions import archive
+from vidsal.benchmark.submissions.archive_names import MOST_NAME
+from vidsal.benchmark.submissions.rules import RULES
 from vidsal.loaders import registry as data_sets
 from vidsal.loaders.records import DatasetInfo
 from vidsal.models import declared
@@ -178,10 +181,32 @@ def protocol_lines(name: str) -> Iterable[str]:
     yield ""
 
 
+def submission_blocks() -> dict[str, str]:
+    """Return the blocks of submissions.md: the rules, and the limits of archives."""
+    rules = table(
+        ("rule", "", "what holds", "else"),
+        ((f"`{name}`", rule.severity, rule.says, rule.mend) for name, rule in RULES.items()),
+    )
+    limits = table(
+        ("limit", "at most"),
+        (
+            ("files", f"{archive.MOST_FILES:,}"),
+            ("bytes to which it expands", f"{archive.MOST_BYTES >> 30:,} GiB, and what the disk has free"),
+            (
+                "growth",
+                f"{archive.MOST_GROWTH} times its own size; {archive.FREE_BYTES >> 20} MiB in any case",
+            ),
+            ("a name, with its folders", f"{MOST_NAME:,} bytes"),
+        ),
+    )
+    return {"rules": rules, "limits": limits}
+
+
 PAGES: dict[str, Callable[[], dict[str, str]]] = {
     "data_sets.md": data_set_blocks,
     "models.md": model_blocks,
     "protocols.md": protocol_blocks,
+    "submissions.md": submission_blocks,
 }
 """Which pages hold generated blocks, and what writes them."""
 

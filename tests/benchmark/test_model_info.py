@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from vidsal.benchmark.model_card import ModelClaims
 from vidsal.benchmark.predictor import ModelInfo
-from vidsal.benchmark.submissions.manifest import ModelPart
+from vidsal.benchmark.submissions.parts import ModelPart
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.registry import DATASETS
 

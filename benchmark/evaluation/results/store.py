@@ -232,4 +232,5 @@ def find_runs(results: str | Path) -> list[Path]:
     root = Path(results)
     if not root.is_dir():
         raise MissingData(f"{root}: no such results folder; make one with `vidsal run MODEL --data DIR -o {root}`")
-    return sorted(p.parent for p in root.rglob("run.json") if PARTIAL not in p.parts)
+    found = (p.parent for p in root.rglob("run.json"))
+    return sorted(p for p in found if not any(part.startswith(".") for part in p.relative_to(root).parts))

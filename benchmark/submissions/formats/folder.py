@@ -87,6 +87,11 @@ class MapFiles:
                 files[number] = path
         return files
 
+    @property
+    def files(self) -> Mapping[int, str]:
+        """Number and path of each file, ascending."""
+        return self._files
+
     def numbers(self) -> tuple[list[int], Numbered]:
         """Return the numbers in the names; a single file has none."""
         return list(self._files), "order" if self._single else "names"

@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import IO, Any
 
 import numpy as np
@@ -148,7 +149,7 @@ def _checked_header(member: IO[bytes], size: int, where: str) -> Array:
     try:
         shape, fortran, dtype = _read_header(member)
         begun = member.tell()
-    except (ValueError, EOFError, SyntaxError, TypeError, MemoryError, RecursionError) as error:
+    except (ValueError, EOFError, SyntaxError, TypeError, MemoryError, RecursionError, TokenError) as error:
         raise BadData(f"{where} cannot be read ({error})") from error
     check_type(dtype, where)
     if fortran and len(shape) > 1:

@@ -81,6 +81,13 @@ if TYPE_CHECKING:
 @click.option("--with-frames-only", is_flag=True, help="Cover only stimuli whose frames are here.")
 @no_previews_option
 @with_frames_option
+@click.option(
+    "--submit",
+    "submission",
+    type=folder_out,
+    metavar="DIR",
+    help="Store the predictions in this folder, a submission, and score them there: whoever scores it gets the same.",
+)
 @timeout_option
 @fail_fast_option
 @click.option("--fresh", is_flag=True, help="Forget the unfinished work of an earlier call instead of resuming it.")
@@ -106,6 +113,7 @@ def run(
     with_frames_only: bool,
     no_previews: bool,
     with_frames: bool,
+    submission: Path | None,
     timeout_s: float,
     fail_fast: bool,
     fresh: bool,
@@ -114,6 +122,7 @@ def run(
     """Run MODEL (a registered name, or path/to/file.py:Class) over a release and score it."""
     from vidsal.benchmark import protocols
     from vidsal.benchmark.evaluation.run import Settings, run as score_run, with_frames_of, with_threads
+    from vidsal.benchmark.submissions.run_stored import run_stored
     from vidsal.guarded import ready
     from vidsal.loaders.release.release import load
     from vidsal.models import parse_spec
@@ -137,22 +146,45 @@ def run(
         limit,
         frames_of,
         with_frames_only,
+        submission,
     )
     with ready(spec, command, workers, timeout_s) as made, progress(f"{model} on {release.id}", "stimuli") as step:
-        result = score_run(
-            made.make,
-            made.record,
-            release,
-            settings,
-            partial=out / ".partial",
-            workers=workers,
-            fresh=fresh,
-            progress=step,
-            note=note,
-            children=made.children,
-            fail_fast=fail_fast,
-        ).save(out)
+        if submission is None:
+            result = score_run(
+                made.make,
+                made.record,
+                release,
+                settings,
+                partial=out / ".partial",
+                workers=workers,
+                fresh=fresh,
+                progress=step,
+                note=note,
+                children=made.children,
+                fail_fast=fail_fast,
+            ).save(out)
+        else:
+            with progress(f"score {submission.name}", "stimuli") as scoring:
+                result = run_stored(
+                    made.make,
+                    made.record,
+                    release,
+                    settings,
+                    submission,
+                    model=made.model,
+                    partial=out / ".partial",
+                    frames_of=frames_of,
+                    workers=workers,
+                    fresh=fresh,
+                    predicting=step,
+                    progress=scoring,
+                    note=note,
+                    children=made.children,
+                    fail_fast=fail_fast,
+                ).save(out)
     report(result, as_json)
+    if submission is not None and not as_json:
+        echo(f"its predictions -> {submission}; check them with `vidsal submit check`")
 
 
 def _command(
@@ -169,6 +201,7 @@ def _command(
     limit: int | None,
     frames_of: Path | None,
     with_frames_only: bool,
+    submission: Path | None,
 ) -> str:
     """The command that repeats the run; file names without their folders, so results do not depend on the machine."""
     words = ["vidsal", "run", model, "--data", folder.name, "--split", split, "--protocol", protocol_name]
@@ -182,6 +215,7 @@ def _command(
     words += ["--limit", str(limit)] if limit else []
     words += ["--frames-of", frames_of.name] if frames_of else []
     words += ["--with-frames-only"] if with_frames_only else []
+    words += ["--submit", submission.name] if submission else []
     return shlex.join(words)
 
 

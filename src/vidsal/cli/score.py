@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -145,25 +146,26 @@ def score(
     fresh: bool,
     as_json: bool,
 ) -> None:
-    """Score the predictions in SUBMISSION, a folder of pictures, arrays or gray videos.
+    """Score the predictions in SUBMISSION, a folder, zip or tar file of pictures, arrays or gray videos.
 
     For each stimulus: a folder with a PNG, JPEG, TIFF, BMP, npy, npz, mat or HDF5 file for each frame, one file of
     arrays, or one video. What was stored with loss is scored and marked.
     """
     from vidsal.benchmark import protocols
+    from vidsal.benchmark.submissions.archive import opened_folder
     from vidsal.benchmark.submissions.score import score as score_submission
     from vidsal.models import shipped
 
     rules = protocols.protocol(protocol_name)
-    release = release_for(submission, folder, split, frames)
-    split = release.split or "all"
     partial = out / ".partial"
-    with (
-        progress("truth", "stimuli") as building,
-        progress(f"{submission.name} on {release.id}", "stimuli") as step,
-    ):
+    with ExitStack() as stack:
+        root = stack.enter_context(opened_folder(submission, out))
+        release = release_for(root, folder, split, frames)
+        split = release.split or "all"
+        building = stack.enter_context(progress("truth", "stimuli"))
+        step = stack.enter_context(progress(f"{submission.name} on {release.id}", "stimuli"))
         result = score_submission(
-            submission,
+            root,
             release,
             rules,
             kind=kind,
@@ -219,8 +221,8 @@ def release_for(submission: Path, folder: Path, split: str | None, frames: Path 
     Raises:
         WrongUse: the predictions are of another data set.
     """
-    from vidsal.benchmark.submissions.manifest import read
-    from vidsal.benchmark.submissions.reader import check_data_set
+    from vidsal.benchmark.submissions.manifest_file import read
+    from vidsal.benchmark.submissions.said import check_data_set
     from vidsal.loaders.release.release import load
 
     manifest = read(submission) if submission.is_dir() else None

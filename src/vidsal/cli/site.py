@@ -134,16 +134,17 @@ def preview(
 ) -> None:
     """Score SUBMISSION and write its film strips as one HTML file, to look at or to send; nothing else is kept."""
     from vidsal.benchmark import protocols
+    from vidsal.benchmark.submissions.archive import opened_folder
     from vidsal.benchmark.submissions.score import score
     from vidsal.leaderboard.film.page import film_page, run_films
     from vidsal.loaders.io.files import atomic_write
     from vidsal.models import shipped
 
     rules = protocols.protocol(protocol_name)
-    release = release_for(submission, folder, split, frames)
-    with progress(f"{submission.name} on {release.id}", "stimuli") as step:
+    with opened_folder(submission) as root, progress(submission.name, "stimuli") as step:
+        release = release_for(root, folder, split, frames)
         run = score(
-            submission,
+            root,
             release,
             rules,
             kind=kind,

@@ -17,7 +17,8 @@ import vidsal
 from vidsal.benchmark.evaluation.results.store import Run
 from vidsal.benchmark.human import OneVsRest
 from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
-from vidsal.benchmark.submissions import manifest as manifests, writer as submission_writing
+from vidsal.benchmark.submissions import manifest_file as manifests
+from vidsal.benchmark.submissions.manifest import FOLDER
 from vidsal.benchmark.submissions.predict import predict
 from vidsal.benchmark.submissions.score import score
 from vidsal.loaders.errors import BadData, MissingData, NonFinite, UnknownName, WrongUse
@@ -532,9 +533,9 @@ def test_an_empty_folder_a_file_and_nothing_at_all(tmp_path: Path, ds: Release) 
     (tmp_path / "empty").mkdir()
     with pytest.raises(BadData, match="no predictions are here"):
         score(tmp_path / "empty", ds, kind="saliency")
-    (tmp_path / "file.zip").write_bytes(b"PK")
-    with pytest.raises(WrongUse, match="not a folder"):
-        score(tmp_path / "file.zip", ds)
+    (tmp_path / "file.rar").write_bytes(b"Rar!")
+    with pytest.raises(WrongUse, match="one is a folder, or a .zip, .tar or .tar.gz file"):
+        score(tmp_path / "file.rar", ds)
     with pytest.raises(MissingData, match="vidsal predict"):
         score(tmp_path / "nowhere", ds)
 
@@ -666,7 +667,8 @@ def test_reading_runs_ahead_but_not_far(tmp_path: Path, classic: Path, ds: Relea
 def test_what_travels_to_a_worker_is_small_and_reads_the_same(classic: Path, ds: Release) -> None:
     import pickle
 
-    from vidsal.benchmark.submissions.reader import Reopen, Said, open_submission
+    from vidsal.benchmark.submissions.opened import Reopen, open_submission
+    from vidsal.benchmark.submissions.said import Said
 
     said = Said("saliency", name="m")
     opened = open_submission(classic, ds, said=said, threads=2)
@@ -681,7 +683,7 @@ def test_the_tool_says_what_wrote_it(tmp_path: Path, ds: Release) -> None:
     assert made.manifest.tool is not None
     assert made.manifest.tool["threads"] == 3
     assert made.manifest.tool["vidsal"] == vidsal.__version__
-    assert submission_writing.FOLDER == "predictions"
+    assert FOLDER == "predictions"
     assert os.listdir(tmp_path / "sub" / "predictions") != []
 
 

@@ -1,0 +1,89 @@
+"""A run that leaves its predictions: they are stored first and scored as stored, so anybody can score them again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from vidsal.loaders.errors import WrongUse
+from vidsal.loaders.io.progress import Note, Progress
+from vidsal.loaders.release.release import Release
+
+from ..evaluation.children import Children
+from ..evaluation.pool import Maker, Model
+from ..evaluation.results.store import Run
+from ..evaluation.run import ModelRecord, Settings
+from .predict import predict
+from .score import score
+
+
+def run_stored(
+    make: Maker,
+    record: ModelRecord,
+    data: Release,
+    settings: Settings,
+    submission: Path,
+    *,
+    model: Model | None = None,
+    partial: Path,
+    frames_of: str | Path | None = None,
+    workers: int = 1,
+    fresh: bool = False,
+    predicting: Progress | None = None,
+    progress: Progress | None = None,
+    note: Note | None = None,
+    children: Children | None = None,
+    fail_fast: bool = True,
+) -> Run:
+    """Store what a model predicts, to the last bit, and score what was stored.
+
+    `vidsal score` on the submission gives the same frames.parquet. A submission that is there already is scored without
+    predicting again, if it is of the same model, release and versions.
+
+    Args:
+        make, record, model, children, fail_fast: see `predict`.
+        data: the release and split.
+        settings: of the run.
+        submission: folder of the submission.
+        partial, workers, fresh: see `evaluation.run.run`.
+        frames_of: see `score`.
+        predicting, progress: called with (done, total, stimulus id) after each stimulus that was predicted, scored.
+        note: called with what is unusual but not a fault.
+
+    Raises:
+        WrongUse: maps are to be scored where the model leaves them, or the folder holds something else.
+        MissingData, BadData: see `predict` and `score`.
+    """
+    if settings.score_on != "host":
+        raise WrongUse("stored predictions are scored on the host: leave out --score-on device, or --submit")
+    predict(
+        model,
+        data,
+        submission,
+        with_frames_only=settings.with_frames_only,
+        limit=settings.limit,
+        fresh=fresh,
+        workers=workers,
+        make=make,
+        record=record,
+        threads=settings.threads,
+        progress=predicting,
+        note=note,
+        children=children,
+        fail_fast=fail_fast,
+    )
+    return score(
+        submission,
+        data,
+        settings.protocol,
+        recipe=settings.recipe,
+        show=settings.show,
+        with_frames_only=settings.with_frames_only,
+        limit=settings.limit,
+        workers=workers,
+        frames_of=frames_of,
+        partial_folder=partial,
+        fresh=fresh,
+        record=record,
+        progress=progress,
+        note=note,
+    )

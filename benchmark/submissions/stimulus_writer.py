@@ -1,0 +1,211 @@
+"""The predictions of one stimulus into one file of arrays or one folder of pictures, whole or not at all."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from hashlib import sha256
+from io import BytesIO
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+
+from vidsal.loaders.errors import BadData, WrongUse
+from vidsal.loaders.io.files import atomic_write, canonical, sealed_write
+from vidsal.loaders.release.release import Stimulus
+
+from ..evaluation.pool import Model
+from ..evaluation.stimulus import gap, info_of, predictions
+from ..human import HumanReference
+from ..metrics.maps import Map
+from ..predictor import Kind, Prediction, Predictor, StimulusInfo
+from ..prefetch import prefetch_items
+from .encoding import Files, encode, stored_kind
+from .formats.npz import NpzWriter
+from .manifest import FOLDER, ranges
+from .safe_files import file_digest, folder_digest
+
+_PNG_LEVEL = 3  # of deflate: 4 % larger than the usual 6, twice as fast
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a submission was asked for, beside the model.
+
+    Attributes:
+        out: its folder.
+        files: name of the encoding.
+        as_published: write the model's own 8-bit maps.
+        with_frames_only: only stimuli whose frames are present, whatever the model needs.
+        limit: at most this number of stimuli.
+        threads: of torch in each process; recorded, because a network's bits may depend on it.
+    """
+
+    out: Path
+    files: Files = "npz"
+    as_published: bool = False
+    with_frames_only: bool = False
+    limit: int | None = None
+    threads: int = 1
+
+
+def predictor(model: Model) -> Predictor:
+    """Return the model, if it predicts.
+
+    Raises:
+        WrongUse: it is a human reference.
+    """
+    if isinstance(model, HumanReference):
+        raise WrongUse(f"{model.info.name} is handed the gaze itself and predicts nothing; score it with `vidsal run`")
+    return model
+
+
+def published_map(model: Predictor) -> Callable[[Any, StimulusInfo], Any]:
+    """Return the method that makes the 8-bit map which the model's authors would have written.
+
+    Raises:
+        WrongUse: the model has none.
+    """
+    found: Any = getattr(model, "published_map", None)
+    if not callable(found):
+        raise WrongUse(f"{model.info.name}: nobody published 8-bit maps of this model; leave out --as-published")
+    return cast("Callable[[Any, StimulusInfo], Any]", found)
+
+
+@dataclass(frozen=True)
+class StoredPart:
+    """The note of a finished stimulus; `constant` says whether the model gave a map of one value."""
+
+    stimulus: str
+    kind: str | None
+    frames: tuple[int, ...]
+    shapes: tuple[tuple[int, int], ...]
+    sha256: str
+    sums: dict[str, str]
+    constant: bool = False
+
+    def save(self, path: Path) -> None:
+        """Write the note."""
+        with sealed_write(path) as temporary:
+            temporary.write_text(canonical(self.__dict__), encoding="utf-8")
+
+    @classmethod
+    def parse(cls, content: bytes) -> StoredPart:
+        """Read the note."""
+        found = json.loads(content)
+        shapes = tuple((h, w) for h, w in found["shapes"])
+        return cls(**found | {"frames": tuple(found["frames"]), "shapes": shapes})
+
+
+@dataclass
+class _Tally:
+    """What was stored so far of a stimulus."""
+
+    kind: str | None
+    frames: list[int]
+    shapes: set[tuple[int, int]]
+    constant: bool = False
+
+    def add(self, frame: int, kind: str, numbers: Map | None, where: str) -> None:
+        if self.kind not in (None, kind):
+            raise BadData(f"{where}: the prediction is of kind {kind}, those before it of kind {self.kind}")
+        self.kind = kind
+        self.frames.append(frame)
+        if numbers is not None:
+            self.shapes.add((numbers.shape[0], numbers.shape[1]))
+            self.constant = self.constant or bool(numbers.min() == numbers.max())
+
+    def part(self, stimulus: str, digest: str, sums: dict[str, str]) -> StoredPart:
+        return StoredPart(
+            stimulus, self.kind, ranges(self.frames), tuple(sorted(self.shapes)), digest, sums, self.constant
+        )
+
+
+def _in_order(model: Predictor, stimulus: Stimulus) -> Iterator[Prediction]:
+    """Yield the model's predictions, checked for their order."""
+    expected, missing = 0, model.info.missing
+    for prediction in predictions(model, stimulus):
+        frame = int(prediction.frame)
+        if not expected <= frame < stimulus.n_frames:
+            raise BadData(
+                f"{model.info.name}, {stimulus.id}: got a prediction of frame {frame}, expected {expected} of "
+                f"{stimulus.n_frames}; predictions come once for each frame, in order"
+            )
+        if frame > expected and (missing == "error" or (missing == "first-available" and expected)):
+            raise gap(model.info, stimulus, expected)
+        yield prediction
+        expected = frame + 1
+    if expected < stimulus.n_frames and missing in ("error", "first-available"):
+        raise gap(model.info, stimulus, expected)
+
+
+def _numbers(
+    model: Predictor, stimulus: Stimulus, plan: Plan, tally: _Tally
+) -> Iterator[tuple[int, Map | tuple[float, float]]]:
+    """Yield what is to be stored of each prediction."""
+    published = published_map(model) if plan.as_published else None
+    for prediction in _in_order(model, stimulus):
+        where = f"{model.info.name}, {stimulus.id}, frame {prediction.frame}"
+        if prediction.xy is not None:
+            if plan.files != "npz" or plan.as_published:
+                raise WrongUse(f"{model.info.name} predicts gaze points, which are stored as npz only")
+            tally.add(prediction.frame, "point", None, where)
+            yield prediction.frame, prediction.xy
+            continue
+        kind: Kind = "saliency" if published else prediction.kind
+        values = published(prediction.values, info_of(stimulus)) if published else prediction.values
+        numbers = encode(values, kind, plan.files, where)
+        tally.add(prediction.frame, stored_kind(kind, plan.files), numbers, where)
+        yield prediction.frame, numbers
+
+
+def store_npz(model: Predictor, stimulus: Stimulus, plan: Plan, path: Path) -> StoredPart:
+    """Store what a model predicts for a stimulus as arrays."""
+    tally = _Tally(None, [], set())
+    points: list[tuple[float, float]] = []
+    with atomic_write(path) as temporary:
+        with NpzWriter(temporary) as file:
+            for frame, numbers in _numbers(model, stimulus, plan, tally):
+                if isinstance(numbers, tuple):
+                    points.append(numbers)
+                else:
+                    file.add(f"{frame:06d}", numbers)
+            if points:
+                file.add("frames", np.array(tally.frames, np.int32))
+                file.add("xy", np.array(points, np.float64))
+        digest = file_digest(temporary)
+    return tally.part(stimulus.id, digest, {f"{FOLDER}/{path.name}": digest})
+
+
+def store_images(model: Predictor, stimulus: Stimulus, plan: Plan, path: Path) -> StoredPart:
+    """Store what a model predicts for a stimulus as PNG files, one a frame."""
+    tally = _Tally(None, [], set())
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    temporary.mkdir(parents=True)
+    digests: dict[str, str] = {}
+    try:
+        for frame, data in prefetch_items(_images(model, stimulus, plan, tally)):
+            name = f"{frame:06d}.png"
+            (temporary / name).write_bytes(data)
+            digests[name] = sha256(data).hexdigest()
+        shutil.rmtree(path, ignore_errors=True)
+        os.replace(temporary, path)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    sums = {f"{FOLDER}/{path.name}/{name}": digest for name, digest in digests.items()}
+    return tally.part(stimulus.id, folder_digest(digests), sums)
+
+
+def _images(model: Predictor, stimulus: Stimulus, plan: Plan, tally: _Tally) -> Any:
+    from PIL import Image
+
+    for frame, numbers in _numbers(model, stimulus, plan, tally):
+        assert not isinstance(numbers, tuple)
+        file = BytesIO()
+        Image.fromarray(numbers).save(file, "PNG", compress_level=_PNG_LEVEL)
+        yield frame, file.getvalue()

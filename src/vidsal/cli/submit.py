@@ -1,0 +1,237 @@
+"""`vidsal submit`: stored predictions in the form in which they are handed over."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from vidsal.benchmark.submissions.encoding import FILES
+from vidsal.benchmark.submissions.manifest_file import PLACEHOLDER
+
+from .output import any_path, echo, fit_option, folder_out, json_option, note, print_json, print_table
+from .progress import progress, quiet_option
+from .score import FirstFrame
+
+if TYPE_CHECKING:
+    from vidsal.benchmark.predictor import Fit
+
+_MOST_DECODERS = 4
+
+data_option = click.option("--data", "folder", required=True, type=any_path, help="Folder of the converted release.")
+kind_option = click.option(
+    "--kind", type=click.Choice(["saliency", "density", "log_density", "point"]), help="What the maps are."
+)
+
+
+@click.group()
+def submit() -> None:
+    """Submissions: stored predictions with a manifest, made, checked, packed, shown."""
+
+
+@submit.command()
+@click.argument("submission", type=any_path)
+@data_option
+@click.option("--split", help="Official split that is to be scored.  [default: that of the submission, else all]")
+@click.option(
+    "--protocol",
+    "protocol_name",
+    default="exact-1",
+    show_default=True,
+    help="Rules of the scoring that is to come; see `vidsal protocol list`.",
+)
+@click.option("--strict", is_flag=True, help="Take warnings for faults.")
+@click.option("--junit", type=any_path, metavar="FILE", help="Write JUnit XML for a build server here.")
+@quiet_option
+@json_option
+def check(
+    submission: Path,
+    folder: Path,
+    split: str | None,
+    protocol_name: str,
+    strict: bool,
+    junit: Path | None,
+    as_json: bool,
+) -> int:
+    """List all faults of SUBMISSION, a folder, zip or tar file; exit code 1 if there are any.
+
+    `vidsal score` refuses by the same rules; docs/submissions.md lists them. Every map is read.
+    """
+    from vidsal.benchmark.protocols import protocol
+    from vidsal.benchmark.submissions import check_report
+    from vidsal.benchmark.submissions.examine import examine
+    from vidsal.loaders.io.files import atomic_write
+    from vidsal.models import shipped
+
+    rules = protocol(protocol_name)
+    threads = max(1, min(_MOST_DECODERS, os.cpu_count() or 1))
+    with progress(f"check {submission.name}", "stimuli") as step:
+        found = examine(
+            submission, folder, split=split, declared=shipped, strict=strict, threads=threads, progress=step
+        )
+    if junit is not None:
+        with atomic_write(junit) as temporary:
+            temporary.write_text(check_report.junit(found, submission), encoding="utf-8")
+    if as_json:
+        print_json({**found.to_dict(), "protocol": rules.name})
+    else:
+        for line in check_report.lines(found, submission):
+            echo(line)
+    return 0 if found.ok else 1
+
+
+@submit.command()
+@click.argument("folder_of_maps", metavar="DIR", type=folder_out)
+@data_option
+@click.option("--split", default="all", show_default=True, help="Official split that is predicted.")
+@kind_option
+@click.option("--name", help="Name of the model.")
+def init(folder_of_maps: Path, folder: Path, split: str, kind: str | None, name: str | None) -> None:
+    """Write DIR/submission.json to be filled in: each open field says what belongs into it.
+
+    `vidsal submit check` refuses what is left open; null says that something is unknown.
+    """
+    from vidsal.benchmark.submissions.manifest import NAME
+    from vidsal.benchmark.submissions.schema import template
+    from vidsal.loaders.errors import WrongUse
+    from vidsal.loaders.io.files import atomic_write
+    from vidsal.loaders.release.release import load
+
+    release = load(folder, None if split == "all" else split)
+    target = folder_of_maps / NAME
+    if os.path.lexists(target):
+        raise WrongUse(f"{target}: is there already; remove it first")
+    content = template(release, kind, name)
+    with atomic_write(target) as temporary:
+        temporary.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    echo(f"{target}: replace every text that begins with {PLACEHOLDER!r}, then `vidsal submit check {folder_of_maps}`")
+
+
+@submit.command(name="import")
+@click.argument("source", type=any_path)
+@data_option
+@click.option("--split", help="Official split that was predicted.  [default: that of the submission, else all]")
+@click.option("-o", "--out", required=True, type=folder_out, help="Folder to write; it must not be there.")
+@kind_option
+@click.option("--pattern", metavar="PATH", help="Path of a file below SOURCE, as '{stimulus}/maps/{frame}.png'.")
+@click.option("--first-frame", type=FirstFrame(), metavar="N|own", help="Number of frame 0 in names, as for `score`.")
+@click.option(
+    "--missing",
+    type=click.Choice(["error", "first-available", "center-bias", "exclude"]),
+    help="What a frame without prediction means.",
+)
+@fit_option
+@click.option("--name", help="Name of the model, if there is no submission.json.  [default: name of the folder]")
+@click.option("--model", "model_file", type=any_path, metavar="FILE", help="What is known of the model: TOML or JSON.")
+@quiet_option
+@json_option
+def import_(
+    source: Path,
+    folder: Path,
+    split: str | None,
+    out: Path,
+    kind: str | None,
+    pattern: str | None,
+    first_frame: Any,
+    missing: str | None,
+    fit: Fit | None,
+    name: str | None,
+    model_file: Path | None,
+    as_json: bool,
+) -> None:
+    """Bring SOURCE, predictions in any layout that `vidsal score` reads, into format 1 with digests.
+
+    Files are copied as they are; arrays that do not count from 0 are written anew with the same values.
+    """
+    from vidsal.benchmark.submissions.importing import import_submission
+    from vidsal.benchmark.submissions.manifest import content
+    from vidsal.benchmark.submissions.manifest_file import read_model
+    from vidsal.benchmark.submissions.said import Said
+    from vidsal.benchmark.submissions.show import split_of
+    from vidsal.loaders.release.release import load
+    from vidsal.models import shipped
+
+    split = split or split_of(source) or "all"
+    release = load(folder, None if split == "all" else split)
+    with progress(f"import {source.name}", "stimuli") as step:
+        made = import_submission(
+            source,
+            release,
+            out,
+            said=Said(kind, first_frame, missing, fit, name, pattern),
+            model=None if model_file is None else read_model(model_file),
+            declared=shipped,
+            progress=step,
+            note=note,
+        )
+    if as_json:
+        print_json({**content(made), "folder": str(out)})
+        return
+    assert made.model is not None
+    echo(f"{made.model.name} on {release.id}, split {made.split}: {len(made.files or ())} stimuli -> {out}")
+
+
+@submit.command()
+@click.argument("submission", type=any_path)
+@click.option("-o", "--out", required=True, type=any_path, metavar="FILE.zip", help="File to write.")
+@quiet_option
+@json_option
+def pack(submission: Path, out: Path, as_json: bool) -> None:
+    """Pack SUBMISSION into one zip file with SHA256SUMS; the same folder gives the same bytes."""
+    from vidsal.benchmark.submissions.pack import pack as pack_folder
+
+    with progress(f"pack {submission.name}", "files") as step:
+        packed = pack_folder(submission, out, progress=step)
+    if as_json:
+        print_json({"file": str(out), "files": packed.files, "bytes": packed.bytes, "sha256": packed.sha256})
+    else:
+        echo(f"{packed.files} files, {packed.bytes} bytes, SHA-256 {packed.sha256} -> {out}")
+
+
+@submit.command()
+@click.argument("submission", type=any_path)
+@json_option
+def show(submission: Path, as_json: bool) -> None:
+    """Say in short what SUBMISSION, a folder, zip or tar file, declares."""
+    from vidsal.benchmark.submissions.manifest import content
+    from vidsal.benchmark.submissions.show import declared, lines
+
+    manifest = declared(submission)
+    if as_json:
+        print_json(content(manifest))
+    else:
+        print_table(lines(manifest), ("declared", ""))
+
+
+@submit.command()
+@data_option
+@click.option("--split", default="all", show_default=True, help="Official split to predict.")
+@click.option("-o", "--out", required=True, type=folder_out, help="Folder to write the submission to.")
+@click.option(
+    "--encoding", type=click.Choice(list(FILES)), default="png8", show_default=True, help="Form of the stored maps."
+)
+def sample(folder: Path, split: str, out: Path, encoding: str) -> None:
+    """Write a sample submission for a release: the center prior, the lowest bar, and an example of the format."""
+    from vidsal.benchmark.submissions.predict import predict
+    from vidsal.loaders.release.release import load
+    from vidsal.models import parse_spec
+
+    release = load(folder, None if split == "all" else split)
+    spec = parse_spec("center_prior", None, "cpu", (), None)
+    model = spec()
+    record = spec.record(model, None)
+    with progress(f"center_prior on {release.id}", "stimuli") as step:
+        made = predict(model, release, out, encoding=encoding, record=record, progress=step, note=note).manifest
+    assert made.coverage is not None
+    echo(f"center prior on {release.id}, split {made.split}: {made.coverage.predicted} stimuli -> {out}")
+
+
+@submit.command()
+def schema() -> None:
+    """Print the JSON Schema of submission.json."""
+    from vidsal.benchmark.submissions.schema import json_schema
+
+    click.echo(json_schema(), nl=False)

@@ -1,0 +1,79 @@
+"""A command that is killed at any stage of its writes, and two commands at once: nothing is lost, nothing is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import vidsal
+from vidsal.benchmark.evaluation.results.store import find_runs, load_run
+from vidsal.benchmark.submissions.pack import pack
+from vidsal.benchmark.submissions.predict import predict
+
+from ..stored import Maps, gaze_only, opened
+
+SCRIPT = Path(__file__).with_name("killed.py")
+
+
+@pytest.fixture(scope="module")
+def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return gaze_only(tmp_path_factory.mktemp("killed"), videos=2)
+
+
+@pytest.fixture(scope="module")
+def sub(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
+    out = tmp_path_factory.mktemp("made") / "sub"
+    predict(Maps(), opened(root), out)
+    pack(out, out.with_name("sub.zip"))
+    return out
+
+
+def environment() -> dict[str, str]:
+    source = str(Path(vidsal.__file__).resolve().parents[1])
+    return {**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1"}
+
+
+def killed(folder: Path, root: Path, sub: Path, sample: int) -> dict[str, Any]:
+    words = [sys.executable, str(SCRIPT), str(folder), str(root), str(sub), str(sample)]
+    done = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout)
+    for name, of in found.items():
+        assert of["wrong"] == [], name
+    return found
+
+
+def test_killed_at_some_stages_of_a_write(tmp_path: Path, root: Path, sub: Path) -> None:
+    assert sum(of["tried"] for of in killed(tmp_path, root, sub, 11).values()) > 5
+
+
+@pytest.mark.slow
+def test_killed_at_every_stage_of_a_write(tmp_path: Path, root: Path, sub: Path) -> None:
+    found = killed(tmp_path, root, sub, 1)
+    assert found["predict"]["tried"] > 8
+    assert found["score"]["tried"] > 8
+    assert found["import"]["tried"] > 3
+    assert found["pack"]["tried"] > 2
+    assert found["init"]["tried"] > 1
+
+
+def test_two_processes_on_one_results_folder(tmp_path: Path, root: Path, sub: Path) -> None:
+    words = [sys.executable, "-m", "vidsal", "score", f"{sub}.zip", "--data", str(root), "-o", str(tmp_path / "out")]
+    at_once = [
+        subprocess.Popen([*words, "--protocol", protocol], env=environment(), stderr=subprocess.PIPE, text=True)
+        for protocol in ("exact-1", "dhf1k-1", "exact-1")
+    ]
+    ends = [(child.communicate()[1], child.returncode) for child in at_once]
+    for said, code in ends:
+        assert code == 0 or (code == 2 and "another process is doing the same work" in said), said
+    assert ends[1][1] == 0
+    runs = [load_run(path) for path in find_runs(tmp_path / "out")]
+    assert {run.record["protocol"]["name"] for run in runs} == {"exact-1", "dhf1k-1"}
+    assert len({run.record["rows_digest"] for run in runs if run.record["protocol"]["name"] == "exact-1"}) == 1
+    assert not (tmp_path / "out" / ".unpacked").exists()
