@@ -15,6 +15,7 @@ import numpy.typing as npt
 from markupsafe import Markup
 
 from vidsal.benchmark.evaluation.previews.record import Group, Sprite, StimulusPreview
+from vidsal.benchmark.evaluation.previews.sprites import COLUMNS, rows_of
 
 from ..boards import Column, sort_column
 from ..sanitize import visible
@@ -46,7 +47,7 @@ class FilmRun:
         scores: of each column its scores, float (n,); what is not finite is drawn as a gap.
         columns: its metrics.
         preview: what it kept of this stimulus to look at; None for nothing.
-        addresses: of each file that the preview names, relative to the page.
+        addresses: of each file that the preview names, relative to the page; or `#` and the id of an `<image>` in it.
     """
 
     label: str
@@ -63,7 +64,7 @@ class Picture:
     """One cell of a sprite, for `<svg viewBox><image>`.
 
     Attributes:
-        href: address of the sprite.
+        href: address of the sprite, or `#` and the id of an `<image>`.
         view: the cell in it, `x y width height`.
         width, height: of the sprite in pixels.
         text: what it shows.
@@ -103,7 +104,6 @@ class Moments:
     """The best and the worst frames of a run, best first and worst first."""
 
     label: str
-    run: int
     best: tuple[Moment, ...]
     worst: tuple[Moment, ...]
 
@@ -161,8 +161,11 @@ def film_of(stimulus_id: str, runs: Sequence[FilmRun], *, title: str) -> Film:
     if not len(at):
         raise ValueError(f"{stimulus_id}: no frame is scored")
     columns = {c.name: c for run in runs for c in run.columns}
-    shown = sort_column(tuple(columns.values()))
     values = {name: np.stack([_on(run, name, at) for run in runs]) for name in columns}
+    if any(np.isfinite(v).any() for v in values.values()):  # a metric that is undefined throughout has no plot
+        columns = {name: c for name, c in columns.items() if np.isfinite(values[name]).any()}
+        values = {name: values[name] for name in columns}
+    shown = sort_column(tuple(columns.values()))
     where, coded = _coded(at, values)
     shape = _shape(runs)
     chosen = list(range(min(MOST_CHOSEN, len(runs))))
@@ -193,7 +196,7 @@ def film_of(stimulus_id: str, runs: Sequence[FilmRun], *, title: str) -> Film:
         last=last,
         metric=shown.label,
         summary=_summary(runs, shown, at, values[shown.name]),
-        moments=tuple(m for k in chosen if (m := _moments(k, runs[k], shown, shape)) is not None),
+        moments=tuple(m for k in chosen if (m := _moments(runs[k], shown, shape)) is not None),
         table=_table(runs, shown, at, values[shown.name]),
         data=_script_safe(data),
         pictures=any(run.preview for run in runs),
@@ -218,7 +221,8 @@ def _coded(at: Ints, values: Mapping[str, Floats]) -> tuple[Ints, dict[str, list
     """Give all values in base64: frame by frame in two bytes each, or in steps in one byte each."""
     n_runs = max(len(v) for v in values.values())
     if 8 * len(at) * n_runs * len(values) // 3 <= MOST_BYTES:
-        return at, {name: [_packed(line, v, 65535) for line in v] for name, v in values.items()}
+        scales = {name: _scale(v) for name, v in values.items()}
+        return at, {name: [_packed(line, scales[name], 65535) for line in v] for name, v in values.items()}
     width = ceil(len(at) / MOST_STEPS)
     edges = np.arange(0, len(at), width)
     middles = at[np.minimum(edges + width // 2, len(at) - 1)]
@@ -228,13 +232,14 @@ def _coded(at: Ints, values: Mapping[str, Floats]) -> tuple[Ints, dict[str, list
         n = np.add.reduceat(defined.astype(np.float64), edges, axis=1)
         total = np.add.reduceat(np.where(defined, v, 0.0), edges, axis=1)
         means = np.where(n > 0, total / np.maximum(n, 1), np.nan)
-        steps[name] = [_packed(line, v, 255) for line in means]
+        scale = _scale(v)
+        steps[name] = [_packed(line, scale, 255) for line in means]
     return middles, steps
 
 
-def _packed(line: Floats, everything: Floats, top: int) -> str:
+def _packed(line: Floats, scale: tuple[float, float], top: int) -> str:
     """Levels 1 to `top` between the ends of the scale, 0 for no value, little-endian."""
-    low, high = _scale(everything)
+    low, high = scale
     levels = np.where(np.isfinite(line), 1 + np.rint((line - low) / (high - low) * (top - 1)), 0)
     return b64encode(np.asarray(levels, "<u2" if top > 255 else "u1").tobytes()).decode("ascii")
 
@@ -325,17 +330,17 @@ def dots(fixations: str, shape: tuple[int, int]) -> str:
     return "".join(f"M{int(x) * shape[0] / 10000:.3g} {int(y) * shape[1] / 10000:.3g}z" for x, y in pairs)
 
 
-def _moments(number: int, run: FilmRun, column: Column, shape: tuple[int, int]) -> Moments | None:
+def _moments(run: FilmRun, column: Column, shape: tuple[int, int]) -> Moments | None:
     if run.preview is None:
         return None
     made = [
         tuple(m for f in frames[:MOMENTS] if (m := _moment(run, column, f, which, shape)) is not None)
         for which, frames in (("best", run.preview.best), ("worst", run.preview.worst))
     ]
-    if not any(made):  # an image has neither
+    if not made[1]:  # an image has neither; no frame is worse than others that are all alike
         first = _moment(run, column, run.preview.even.frames[0], "only", shape)
-        made[0] = () if first is None else (first,)
-    return Moments(visible(run.label), number, made[0], made[1])
+        made = [() if first is None else (first,), ()]
+    return Moments(visible(run.label), made[0], made[1])
 
 
 def _moment(run: FilmRun, column: Column, frame: int, which: str, shape: tuple[int, int]) -> Moment | None:
@@ -351,24 +356,18 @@ def _moment(run: FilmRun, column: Column, frame: int, which: str, shape: tuple[i
         frame,
         value,
         f"Frame {frame}, {value}",
-        picture_of(run, group.maps, index, f"Map of {who} at frame {frame}, one of its {which} frames, {value}"),
-        picture_of(run, group.truth, index, f"Where people looked at frame {frame}, {n} fixations"),
+        picture_of(run, group, group.maps, index, f"Map of {who} at frame {frame}, one of its {which} frames, {value}"),
+        picture_of(run, group, group.truth, index, f"Where people looked at frame {frame}, {n} fixations"),
         dots(group.fixations[index], shape),
-        picture_of(run, group.pictures, index, f"Frame {frame} of the video") if group.pictures else None,
+        picture_of(run, group, group.pictures, index, f"Frame {frame} of the video") if group.pictures else None,
     )
 
 
-def picture_of(run: FilmRun, sprite: Sprite, index: int, text: str) -> Picture:
+def picture_of(run: FilmRun, group: Group, sprite: Sprite, index: int, text: str) -> Picture:
     """Return a cell of a sprite of a run, under a text that says what it shows."""
-    columns, group = 8, -(-_cells(run, sprite) // 8)
-    x, y = index % columns * sprite.width, index // columns * sprite.height
-    view = f"{x} {y} {sprite.width} {sprite.height}"
-    return Picture(_address(run, sprite), view, columns * sprite.width, group * sprite.height, text)
-
-
-def _cells(run: FilmRun, sprite: Sprite) -> int:
-    groups: tuple[Group, ...] = run.preview.groups if run.preview else ()
-    return next(len(g.frames) for g in groups if sprite in g.sprites)
+    x, y = index % COLUMNS * sprite.width, index // COLUMNS * sprite.height
+    size = COLUMNS * sprite.width, rows_of(len(group.frames)) * sprite.height
+    return Picture(_address(run, sprite), f"{x} {y} {sprite.width} {sprite.height}", *size, text)
 
 
 def _number(value: float) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
 from pathlib import Path
@@ -13,7 +13,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from vidsal._version import __version__
-from vidsal.benchmark.evaluation.previews.record import PreviewsRecord
+from vidsal.benchmark.evaluation.previews.record import PreviewsRecord, StimulusPreview
+from vidsal.benchmark.evaluation.previews.sprites import COLUMNS, rows_of
 from vidsal.benchmark.evaluation.results.store import Run
 from vidsal.loaders.errors import MissingData
 
@@ -22,11 +23,21 @@ from ..sanitize import visible
 from .film import Film, FilmRun, film_of
 
 _HERE = Path(__file__).parents[1]
-_TYPES = {"png": "image/png", "jpg": "image/jpeg"}
+_TYPES = {"PNG": "image/png", "JPEG": "image/jpeg"}
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A sprite that stands in the page, once; every cell of it is a view of this `<image>`."""
+
+    id: str
+    href: str
+    width: int
+    height: int
 
 
 def run_films(run: Run) -> list[Film]:
-    """Make the film strips of a run that was just scored, one a stimulus, the pictures inside of them.
+    """Make the film strips of a run that was just scored, one a stimulus; their pictures are those of `sheets`.
 
     Raises:
         MissingData: no frame of it is scored.
@@ -34,9 +45,7 @@ def run_films(run: Run) -> list[Film]:
     scored = run.frames[run.frames["status"] == "scored"]
     if scored.empty:
         raise MissingData("no frame is scored, so there is nothing to show")
-    record, among = run.typed, columns(run.typed)
-    previews = {} if run.previews is None else PreviewsRecord.model_validate_json(run.previews.text).stimuli
-    files = {} if run.previews is None else run.previews.files
+    record, among, previews = run.typed, columns(run.typed), _previews(run)
     films = []
     for name, rows in scored.groupby("stimulus_id", sort=False):
         preview = previews.get(str(name))
@@ -49,21 +58,43 @@ def run_films(run: Run) -> list[Film]:
             {c.name: ordered[c.name].to_numpy(np.float64) for c in among},
             among,
             preview,
-            {file: _data_uri(file, files[file]) for file in named},
+            {file: f"#{_id(file)}" for file in named},
         )
         films.append(film_of(str(name), [shown], title=str(name)))
     return films
 
 
-def film_page(run: Run, films: Sequence[Film]) -> str:
-    """Return a page of film strips that needs nothing but itself."""
+def sheets(run: Run) -> list[Sheet]:
+    """Return the sprites of a run that was just scored."""
+    found = []
+    for preview in _previews(run).values():
+        for group in preview.groups:
+            for sprite in group.sprites:
+                content = b64encode(run.previews.files[sprite.file]).decode("ascii") if run.previews else ""
+                href = f"data:{_TYPES[sprite.form]};base64,{content}"
+                rows = rows_of(len(group.frames))
+                found.append(Sheet(_id(sprite.file), href, COLUMNS * sprite.width, rows * sprite.height))
+    return found
+
+
+def film_page(run: Run) -> str:
+    """Return a page of the film strips of a run that was just scored, which needs nothing but itself.
+
+    Raises:
+        MissingData: no frame of it is scored.
+    """
     record = run.typed
     means = {c.label: record.metrics[c.name].mean_stimuli for c in columns(record)}
-    return _environment().get_template("film_page.html").render(r=record, films=films, means=means)
+    template = _environment().get_template("film_page.html")
+    return template.render(r=record, films=run_films(run), sheets=sheets(run), means=means)
 
 
-def _data_uri(file: str, content: bytes) -> str:
-    return f"data:{_TYPES[file.rpartition('.')[2]]};base64,{b64encode(content).decode('ascii')}"
+def _previews(run: Run) -> dict[str, StimulusPreview]:
+    return {} if run.previews is None else PreviewsRecord.model_validate_json(run.previews.text).stimuli
+
+
+def _id(file: str) -> str:
+    return f"s{file.partition('.')[0]}"
 
 
 @cache

@@ -63,9 +63,13 @@ def gallery(stimulus_id: str, runs: Sequence[FilmRun], most: int = MOST) -> Gall
     shape = 160, max(16, round(160 * preview.height / preview.width))
     n = len(group.fixations[index].split())
     seen = f"Where people looked in {stimulus_id} at frame {frame}, {n} fixations"
-    truth = picture_of(first, group.pictures or group.truth, index, seen)
+    truth = picture_of(first, group, group.pictures or group.truth, index, seen)
     models = [
-        Still(run.label, run.page, picture_of(run, found.even.maps, found.even.frames.index(frame), _said(run, frame)))
+        Still(
+            run.label,
+            run.page,
+            picture_of(run, found.even, found.even.maps, found.even.frames.index(frame), _said(run, frame)),
+        )
         for run, found in kept
         if frame in found.even.frames and _alike(found, preview)
     ]

@@ -21,6 +21,10 @@ LEVELS = 32
 """Gray levels of a cell: enough for a smooth picture, and half the bytes of 256."""
 
 
+FLAT = 64
+"""Gray of a map of one value."""
+
+
 def cell_size(width: int, height: int) -> tuple[int, int]:
     """Return the width and height of the cells of a stimulus: of its aspect, whatever the size of a model's maps.
 
@@ -37,7 +41,7 @@ def shrink(values: Any, kind: Kind, size: tuple[int, int]) -> Cell:
 
     One scale a frame: the largest average is 255. A density, also one that was given by its logarithm, has its zero at
     0, so a flat one looks flat; a saliency map, whose zero means nothing, has its smallest average there. A map of one
-    value is 255 everywhere: it says that all places are alike.
+    value, which says that all places are alike, is 64 everywhere: it neither glares nor looks absent.
 
     Args:
         values: map (h, w), numpy or torch, over the whole frame; finite, or -inf in a log density.
@@ -48,10 +52,11 @@ def shrink(values: Any, kind: Kind, size: tuple[int, int]) -> Cell:
         uint8 (height, width), of at most `LEVELS` values.
     """
     means = _averages(_linear(as_map(values, "preview"), kind), size)
-    low = float(means.min()) if kind == "saliency" else 0.0
-    span = float(means.max()) - low
-    if not span > 0:
-        return np.full(means.shape, 255, np.uint8)
+    lowest, highest = float(means.min()), float(means.max())
+    low = lowest if kind == "saliency" else 0.0
+    span = highest - low
+    if highest - lowest <= 1e-6 * abs(highest):  # no more than the rounding of float32
+        return np.full(means.shape, FLAT, np.uint8)
     return in_levels((means - low) / span, LEVELS)
 
 

@@ -136,7 +136,7 @@ def preview(
     from vidsal.benchmark import protocols
     from vidsal.benchmark.submissions.archive import opened_folder
     from vidsal.benchmark.submissions.score import score
-    from vidsal.leaderboard.film.page import film_page, run_films
+    from vidsal.leaderboard.film.page import film_page
     from vidsal.loaders.io.files import atomic_write
     from vidsal.models import shipped
 
@@ -160,11 +160,11 @@ def preview(
             progress=step,
             note=note,
         )
-    films = run_films(run)
+    page, n = film_page(run), len(run.typed.coverage.scored)
     with atomic_write(out) as temporary:
-        temporary.write_text(film_page(run, films), encoding="utf-8")
+        temporary.write_text(page, encoding="utf-8")
     size = out.stat().st_size
     if as_json:
-        print_json({"file": str(out), "bytes": size, "stimuli": len(films)})
+        print_json({"file": str(out), "bytes": size, "stimuli": n})
     else:
-        echo(f"{len(films)} film strips of {run.typed.model.name} in {size / 1e6:.1f} MB; open {out}")
+        echo(f"{n} film strip{'s' if n > 1 else ''} of {run.typed.model.name} in {size / 1e6:.1f} MB; open {out}")
