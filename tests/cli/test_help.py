@@ -56,3 +56,13 @@ def test_the_overview_imports_no_command() -> None:
         ["vidsal._version", "vidsal.cli", "vidsal.cli.app", "vidsal.loaders", "vidsal.loaders.errors"]
     )
     assert all(any(line.startswith(f"  {name} ") for line in overview) for name in _COMMANDS)
+
+
+def test_run_predict_and_score_say_the_same_of_the_same_option() -> None:
+    texts: dict[str, dict[str, str | None]] = {}
+    for name in ("run", "predict", "score"):
+        for option in ALL[f"vidsal {name}"].params:
+            if isinstance(option, click.Option):
+                texts.setdefault(option.opts[-1], {})[name] = option.help
+    differing = {flag for flag, by_command in texts.items() if len(set(by_command.values())) > 1}
+    assert differing == {"--out", "--split", "--frames", "--fresh"}  # where a command does something else

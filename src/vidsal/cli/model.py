@@ -11,7 +11,8 @@ import click
 
 from vidsal.loaders.errors import BadData, WrongUse
 
-from .output import any_path, echo, fit_option, json_option, print_json, print_table, timeout_option
+from .output import any_path, echo, json_option, print_json, print_table
+from .shared_options import checkpoint_option, device_option, fit_option, model_option, timeout_option
 
 if TYPE_CHECKING:
     from vidsal.benchmark.predictor import Fit
@@ -71,10 +72,10 @@ def info(name: str, as_json: bool) -> None:
 
 @model.command()
 @click.argument("name")
-@click.option("--checkpoint", type=any_path, help="Weights of a network.")
-@click.option("--option", "options", multiple=True, metavar="K=V", help="A setting of the model; repeatable.")
+@checkpoint_option
+@model_option
 @fit_option
-@click.option("--device", default="auto", show_default=True, help="cpu, cuda, cuda:N; auto: a GPU where there is one.")
+@device_option
 @timeout_option
 @json_option
 def check(

@@ -1,4 +1,4 @@
-"""Results on stdout as text or JSON, and the options that commands share."""
+"""Results on stdout as text or JSON, and what all commands share."""
 
 from __future__ import annotations
 
@@ -16,28 +16,8 @@ if TYPE_CHECKING:
     from vidsal.benchmark.evaluation.previews.collector import Show
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-timeout_option = click.option(
-    "--timeout",
-    "timeout_s",
-    type=click.FloatRange(min=0, min_open=True),
-    default=600.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="How long a class of your own (FILE.py:Class) may take for a frame before its process is ended.",
-)
-fail_fast_option = click.option(
-    "--fail-fast",
-    is_flag=True,
-    help="Stop at the first stimulus that fails; else the others are finished first. Either way the exit code is 1.",
-)
 folder_out = click.Path(path_type=Path, file_okay=False)
 any_path = click.Path(path_type=Path)
-fit_option = click.option(
-    "--fit",
-    type=click.Choice(["stretch", "letterbox", "crop"]),
-    help="How maps of another aspect than the frame lie on it: over the whole frame, over the frame and bars beside "
-    "it, or over its middle.  [default: as the model declares, else such maps are refused]",
-)
 
 
 no_previews_option = click.option(

@@ -10,18 +10,23 @@ import click
 
 from vidsal.benchmark.submissions.encoding import FILES
 
-from .output import (
-    any_path,
-    echo,
+from .output import echo, folder_out, json_option, note, print_json
+from .progress import progress, quiet_option
+from .shared_options import (
+    checkpoint_option,
+    data_option,
+    device_option,
     fail_fast_option,
     fit_option,
-    folder_out,
-    json_option,
-    note,
-    print_json,
+    frames_option,
+    limit_option,
+    model_option,
+    split_option,
+    threads_option,
     timeout_option,
+    with_frames_only_option,
+    workers_option,
 )
-from .progress import progress, quiet_option
 
 if TYPE_CHECKING:
     from vidsal.benchmark.predictor import Fit
@@ -29,21 +34,14 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model")
-@click.option(
-    "--data", "folder", required=True, type=any_path, help="Folder of the converted release whose frames are predicted."
-)
-@click.option("--split", default="all", show_default=True, help="Official split to predict; all = every stimulus.")
+@data_option
+@split_option
 @click.option("-o", "--out", required=True, type=folder_out, help="Folder to write the predictions to.")
-@click.option("--checkpoint", type=any_path, help="File with the weights of a network.")
-@click.option("--option", "options", multiple=True, metavar="K=V", help="Set option K of the model to V; repeatable.")
+@checkpoint_option
+@model_option
 @fit_option
-@click.option("--frames", type=any_path, help="Folder to read the frames from, instead of the one that was converted.")
-@click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    help="Where a network runs: cpu, cuda, cuda:1; auto = a GPU if there is one.",
-)
+@frames_option
+@device_option
 @click.option(
     "--encoding",
     type=click.Choice(list(FILES)),
@@ -54,22 +52,10 @@ if TYPE_CHECKING:
 @click.option(
     "--as-published", is_flag=True, help="Store the 8-bit PNG maps that the model's authors would have written."
 )
-@click.option(
-    "--workers",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Number of processes that predict; the files do not depend on it.",
-)
-@click.option(
-    "--threads", type=click.IntRange(1), help="Number of torch threads in each process.  [default: half of the cores]"
-)
-@click.option("--limit", type=click.IntRange(1), help="Predict only the first N stimuli.", metavar="N")
-@click.option(
-    "--with-frames-only",
-    is_flag=True,
-    help="Predict only stimuli whose frames are present, even if the model does not need frames.",
-)
+@workers_option
+@threads_option
+@limit_option
+@with_frames_only_option
 @timeout_option
 @fail_fast_option
 @click.option(

@@ -9,15 +9,16 @@ import click
 
 from .output import any_path, echo, folder_out, json_option, print_json, print_table
 from .progress import progress, quiet_option
+from .shared_options import data_option, workers_option
 
 
 @click.command()
 @click.argument("runs", type=any_path)
 @click.option("--submissions", required=True, type=any_path, help="The submission, or the folder that keeps them.")
-@click.option("--data", "folder", required=True, type=any_path, help="Folder of the converted release with the gaze.")
+@data_option
 @click.option("--protocol", "protocol_name", required=True, help="The other protocol; see `vidsal protocol list`.")
 @click.option("-o", "--out", required=True, type=folder_out, help="Folder to write the results to.")
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Number of processes that score.")
+@workers_option
 @quiet_option
 @json_option
 def rescore(

@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from .output import (
-    any_path,
     echo,
-    fail_fast_option,
-    fit_option,
     folder_out,
     json_option,
     no_previews_option,
@@ -20,10 +16,29 @@ from .output import (
     print_json,
     print_table,
     shown,
-    timeout_option,
     with_frames_option,
 )
 from .progress import progress, quiet_option
+from .shared_options import (
+    checkpoint_option,
+    data_option,
+    device_option,
+    fail_fast_option,
+    fit_option,
+    frames_of_option,
+    frames_option,
+    fresh_option,
+    limit_option,
+    model_option,
+    protocol_option,
+    recipe_option,
+    repeating_command,
+    split_option,
+    threads_option,
+    timeout_option,
+    with_frames_only_option,
+    workers_option,
+)
 
 if TYPE_CHECKING:
     from vidsal.benchmark.evaluation.results.store import Run
@@ -33,30 +48,17 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("model")
-@click.option("--data", "folder", required=True, type=any_path, help="Converted release.")
-@click.option("--split", default="all", show_default=True, help="Official split to score; all = every stimulus.")
-@click.option(
-    "--protocol",
-    "protocol_name",
-    default="exact-1",
-    show_default=True,
-    help="Definitions of the scores; see `vidsal protocol list`.",
-)
+@data_option
+@split_option
+@protocol_option
 @click.option(
     "-o", "--out", required=True, type=folder_out, help="Results folder; the run gets a folder of its own in it."
 )
-@click.option(
-    "--checkpoint", type=any_path, help="Weight file of a network; default: looked for in VIDSAL_CHECKPOINTS."
-)
-@click.option("--option", "options", multiple=True, metavar="K=V", help="A setting of the model; repeatable.")
+@checkpoint_option
+@model_option
 @fit_option
-@click.option("--frames", type=any_path, help="Folder of the frames, where it is not the converted one.")
-@click.option(
-    "--device",
-    default="auto",
-    show_default=True,
-    help="Where a network runs: auto (a GPU where there is one), cpu, cuda, cuda:1.",
-)
+@frames_option
+@device_option
 @click.option(
     "--score-on",
     type=click.Choice(["host", "device"]),
@@ -64,21 +66,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="Where predictions are scored: device = in batches where the model leaves them, for GPUs; equal to 1e-6.",
 )
-@click.option(
-    "--recipe", help="How densities are made from gaze, a name in release.json; default: the release's first."
-)
-@click.option(
-    "--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes; scores do not change."
-)
-@click.option("--threads", type=click.IntRange(1), help="torch threads in each process; default: half of the cores.")
-@click.option("--limit", type=click.IntRange(1), help="Score at most so many stimuli.")
-@click.option(
-    "--frames-of",
-    type=any_path,
-    metavar="RUN|FILE",
-    help="Score only the frames that this run scored (its folder), or that a file lists: STIMULUS, tab, FRAME.",
-)
-@click.option("--with-frames-only", is_flag=True, help="Cover only stimuli whose frames are here.")
+@recipe_option
+@workers_option
+@threads_option
+@limit_option
+@frames_of_option
+@with_frames_only_option
 @no_previews_option
 @with_frames_option
 @click.option(
@@ -90,7 +83,7 @@ if TYPE_CHECKING:
 )
 @timeout_option
 @fail_fast_option
-@click.option("--fresh", is_flag=True, help="Forget the unfinished work of an earlier call instead of resuming it.")
+@fresh_option
 @quiet_option
 @json_option
 def run(
@@ -132,21 +125,25 @@ def run(
     settings = with_frames_of(with_threads(settings, threads), frames_of)
     release = load(folder, None if split == "all" else split, frames=frames)
     spec = parse_spec(model, checkpoint, device, options, fit)
-    command = _command(
+    own: list[tuple[str, object]] = [
+        ("checkpoint", checkpoint),
+        *(("option", option) for option in options),
+        ("fit", fit),
+    ]
+    own += [] if score_on == "host" else [("score-on", score_on)]
+    own += [("submit", submission)]
+    command = repeating_command(
+        "run",
         model,
         folder,
         split,
         protocol_name,
         out,
-        checkpoint,
-        options,
-        fit,
-        score_on,
-        recipe,
-        limit,
-        frames_of,
-        with_frames_only,
-        submission,
+        own,
+        recipe=recipe,
+        limit=limit,
+        frames_of=frames_of,
+        with_frames_only=with_frames_only,
     )
     with ready(spec, command, workers, timeout_s) as made, progress(f"{model} on {release.id}", "stimuli") as step:
         if submission is None:
@@ -185,38 +182,6 @@ def run(
     report(result, as_json)
     if submission is not None and not as_json:
         echo(f"its predictions -> {submission}; check them with `vidsal submit check`")
-
-
-def _command(
-    model: str,
-    folder: Path,
-    split: str,
-    protocol_name: str,
-    out: Path,
-    checkpoint: Path | None,
-    options: tuple[str, ...],
-    fit: Fit | None,
-    score_on: ScoreOn,
-    recipe: str | None,
-    limit: int | None,
-    frames_of: Path | None,
-    with_frames_only: bool,
-    submission: Path | None,
-) -> str:
-    """The command that repeats the run; file names without their folders, so results do not depend on the machine."""
-    words = ["vidsal", "run", model, "--data", folder.name, "--split", split, "--protocol", protocol_name]
-    words += ["-o", out.name]
-    words += ["--checkpoint", checkpoint.name] if checkpoint else []
-    for option in options:
-        words += ["--option", option]
-    words += ["--fit", fit] if fit else []
-    words += [] if score_on == "host" else ["--score-on", score_on]
-    words += ["--recipe", recipe] if recipe else []
-    words += ["--limit", str(limit)] if limit else []
-    words += ["--frames-of", frames_of.name] if frames_of else []
-    words += ["--with-frames-only"] if with_frames_only else []
-    words += ["--submit", submission.name] if submission else []
-    return shlex.join(words)
 
 
 def report(result: Run, as_json: bool) -> None:

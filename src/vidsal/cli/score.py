@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +10,6 @@ import click
 
 from .output import (
     any_path,
-    fit_option,
     folder_out,
     json_option,
     no_previews_option,
@@ -21,6 +19,18 @@ from .output import (
 )
 from .progress import progress, quiet_option
 from .run import report
+from .shared_options import (
+    data_option,
+    fit_option,
+    frames_of_option,
+    fresh_option,
+    limit_option,
+    protocol_option,
+    recipe_option,
+    repeating_command,
+    with_frames_only_option,
+    workers_option,
+)
 
 if TYPE_CHECKING:
     from vidsal.benchmark.predictor import Fit
@@ -39,15 +49,9 @@ class FirstFrame(click.ParamType[Any]):
 
 @click.command()
 @click.argument("submission", type=any_path)
-@click.option("--data", "folder", required=True, type=any_path, help="Folder of the converted release with the gaze.")
+@data_option
 @click.option("--split", help="Official split to score.  [default: that of the submission, else all]")
-@click.option(
-    "--protocol",
-    "protocol_name",
-    default="exact-1",
-    show_default=True,
-    help="Rules of scoring: which metrics, computed how; `vidsal protocol list` lists them.",
-)
+@protocol_option
 @click.option("-o", "--out", required=True, type=folder_out, help="Folder to write the results to.")
 @click.option(
     "--kind",
@@ -88,14 +92,8 @@ class FirstFrame(click.ParamType[Any]):
     type=any_path,
     help="Folder in which --with-frames-only looks for frames, instead of the one that was converted.",
 )
-@click.option("--recipe", help="Truth recipe: how densities are made from fixations.  [default: that of the release]")
-@click.option(
-    "--workers",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="Number of processes that score; scores do not depend on it.",
-)
+@recipe_option
+@workers_option
 @click.option(
     "--truth-cache",
     default="auto",
@@ -104,20 +102,15 @@ class FirstFrame(click.ParamType[Any]):
     help="Use of precomputed truth: auto = that of the release, if it was built; build = build it there first; "
     "off = none; DIR = build and use it in this folder. Scores do not depend on it.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Score only the first N stimuli.", metavar="N")
-@click.option(
-    "--frames-of",
-    type=any_path,
-    metavar="RUN|FILE",
-    help="Score only the frames that this run scored (its folder), or that a file lists: STIMULUS, tab, FRAME.",
-)
-@click.option("--with-frames-only", is_flag=True, help="Score only stimuli whose frames are present.")
+@limit_option
+@frames_of_option
+@with_frames_only_option
 @no_previews_option
 @with_frames_option
 @click.option(
     "--strict", is_flag=True, help="Refuse what is scored with a warning: lossy or unverified maps and the like."
 )
-@click.option("--fresh", is_flag=True, help="Start again instead of resuming unfinished work.")
+@fresh_option
 @quiet_option
 @json_option
 def score(
@@ -161,7 +154,27 @@ def score(
     with ExitStack() as stack:
         root = stack.enter_context(opened_folder(submission, out))
         release = release_for(root, folder, split, frames)
-        split = release.split or "all"
+        own = {
+            "kind": kind,
+            "first-frame": first_frame,
+            "missing": missing,
+            "fit": fit,
+            "name": name,
+            "model": model_file,
+        }
+        command = repeating_command(
+            "score",
+            submission.resolve().name,
+            folder,
+            release.split or "all",
+            protocol_name,
+            out,
+            [*own.items(), ("pattern", pattern)],
+            recipe=recipe,
+            limit=limit,
+            frames_of=frames_of,
+            with_frames_only=with_frames_only,
+        )
         building = stack.enter_context(progress("truth", "stimuli"))
         step = stack.enter_context(progress(f"{submission.name} on {release.id}", "stimuli"))
         result = score_submission(
@@ -186,26 +199,7 @@ def score(
             truth_cache=truth_cache,
             partial_folder=partial,
             fresh=fresh,
-            command=_command(
-                submission,
-                folder,
-                split,
-                protocol_name,
-                out,
-                {
-                    "kind": kind,
-                    "first-frame": first_frame,
-                    "missing": missing,
-                    "fit": fit,
-                    "name": name,
-                    "model": model_file and model_file.name,
-                    "pattern": pattern,
-                },
-                recipe,
-                limit,
-                frames_of,
-                with_frames_only,
-            ),
+            command=command,
             progress=step,
             building=building,
             note=note,
@@ -230,27 +224,3 @@ def release_for(submission: Path, folder: Path, split: str | None, frames: Path 
         check_data_set(manifest, load(folder, frames=frames), submission)
     chosen = split or (manifest and manifest.split) or "all"
     return load(folder, None if chosen == "all" else chosen, frames=frames)
-
-
-def _command(
-    submission: Path,
-    folder: Path,
-    split: str,
-    protocol_name: str,
-    out: Path,
-    said: dict[str, Any],
-    recipe: str | None,
-    limit: int | None,
-    frames_of: Path | None,
-    with_frames_only: bool,
-) -> str:
-    """The command that repeats the run; names without their folders, so results do not depend on the machine."""
-    words = ["vidsal", "score", submission.resolve().name, "--data", folder.name, "--split", split]
-    words += ["--protocol", protocol_name, "-o", out.name]
-    for option, value in said.items():
-        words += [f"--{option}", str(value)] if value is not None else []
-    words += ["--recipe", recipe] if recipe else []
-    words += ["--limit", str(limit)] if limit else []
-    words += ["--frames-of", frames_of.name] if frames_of else []
-    words += ["--with-frames-only"] if with_frames_only else []
-    return shlex.join(words)

@@ -11,7 +11,6 @@ import click
 from .output import (
     any_path,
     echo,
-    fit_option,
     folder_out,
     json_option,
     note,
@@ -21,6 +20,7 @@ from .output import (
 )
 from .progress import progress, quiet_option
 from .score import FirstFrame, release_for
+from .shared_options import fit_option
 
 if TYPE_CHECKING:
     from vidsal.benchmark.predictor import Fit

@@ -12,16 +12,16 @@ import click
 from vidsal.benchmark.submissions.encoding import FILES
 from vidsal.benchmark.submissions.manifest_file import PLACEHOLDER
 
-from .output import any_path, echo, fit_option, folder_out, json_option, note, print_json, print_table
+from .output import any_path, echo, folder_out, json_option, note, print_json, print_table
 from .progress import progress, quiet_option
 from .score import FirstFrame
+from .shared_options import data_option, fit_option
 
 if TYPE_CHECKING:
     from vidsal.benchmark.predictor import Fit
 
 _MOST_DECODERS = 4
 
-data_option = click.option("--data", "folder", required=True, type=any_path, help="Folder of the converted release.")
 kind_option = click.option(
     "--kind", type=click.Choice(["saliency", "density", "log_density", "point"]), help="What the maps are."
 )
