@@ -9,6 +9,7 @@ from vidsal.loaders.io.progress import Note, Progress
 from vidsal.loaders.release.release import Release
 
 from ..evaluation.children import Children
+from ..evaluation.coverage import cover
 from ..evaluation.pool import Maker, Model
 from ..evaluation.results.store import Run
 from ..evaluation.run import ModelRecord, Settings
@@ -55,6 +56,13 @@ def run_stored(
     """
     if settings.score_on != "host":
         raise WrongUse("stored predictions are scored on the host: leave out --score-on device, or --submit")
+    cover(  # says what is missing before anything is predicted
+        data,
+        needs_frames=record.info.needs_frames,
+        with_frames_only=settings.with_frames_only,
+        limit=settings.limit,
+        frames_of=settings.frames_of,
+    )
     predict(
         model,
         data,

@@ -204,8 +204,11 @@ def store_images(model: Predictor, stimulus: Stimulus, plan: Plan, path: Path) -
 def _images(model: Predictor, stimulus: Stimulus, plan: Plan, tally: _Tally) -> Any:
     from PIL import Image
 
+    before, data = None, b""
     for frame, numbers in _numbers(model, stimulus, plan, tally):
         assert not isinstance(numbers, tuple)
-        file = BytesIO()
-        Image.fromarray(numbers).save(file, "PNG", compress_level=_PNG_LEVEL)
-        yield frame, file.getvalue()
+        if before is None or not np.array_equal(numbers, before):  # a prior is the same for every frame
+            file = BytesIO()
+            Image.fromarray(numbers).save(file, "PNG", compress_level=_PNG_LEVEL)
+            before, data = numbers.copy(), file.getvalue()
+        yield frame, data
