@@ -16,15 +16,18 @@ const address = (page) => {
   return pathToFileURL(resolve(root, file)).href + (rest.length ? "#" + rest.join("#") : "");
 };
 
+// A page that is left while it loads has requests that fail; so every step that may lead on waits for what it led to.
+const arrived = (page) => page.waitForLoadState("load").then(() => null);
+
 const steps = {
   go: (page, to) => page.goto(address(to), { waitUntil: "load" }).then(() => null),
   reload: (page) => page.reload({ waitUntil: "load" }).then(() => null),
   back: (page) => page.goBack({ waitUntil: "load" }).then(() => null),
-  click: (page, selector) => page.click(selector, { timeout: 5000 }).then(() => null),
+  click: (page, selector) => page.click(selector, { timeout: 5000 }).then(() => arrived(page)),
   fill: (page, [selector, text]) => page.fill(selector, text, { timeout: 5000 }).then(() => null),
   focus: (page, selector) => page.focus(selector, { timeout: 5000 }).then(() => null),
   select: (page, [selector, value]) => page.selectOption(selector, value, { timeout: 5000 }).then(() => null),
-  press: (page, key) => page.keyboard.press(key).then(() => null),
+  press: (page, key) => page.keyboard.press(key).then(() => arrived(page)),
   wait: (page, expression) => page.waitForFunction(expression, null, { timeout: 5000 }).then(() => null),
   ask: (page, expression) => page.evaluate(expression),
   hash: (page) => new URL(page.url()).hash,
@@ -77,7 +80,7 @@ async function play(browser, scenario) {
   const messages = [], requests = [];
   page.on("console", (m) => messages.push(`${m.type()}: ${m.text()}`));
   page.on("pageerror", (e) => messages.push(`error: ${e.message}`));
-  page.on("requestfailed", (r) => messages.push(`failed: ${r.url()}`));
+  page.on("requestfailed", (r) => messages.push(`failed: ${r.url()}, ${r.failure()?.errorText}`));
   page.on("request", (r) => {
     if (!r.url().startsWith(pathToFileURL(root).href + "/") && !r.url().startsWith("data:")) { requests.push(r.url()); }
   });
