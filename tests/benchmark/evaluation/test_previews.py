@@ -118,7 +118,7 @@ def test_cells_are_made_only_for_what_is_kept() -> None:
     assert len(calls) < 400
 
 
-@pytest.mark.parametrize("shape", [(360, 640), (50, 90), (20, 31), (7, 5), (1, 1)])
+@pytest.mark.parametrize("shape", [(360, 640), (50, 90), (20, 31), (7, 5), (1, 2)])
 def test_a_cell_is_the_average_of_its_area(shape: tuple[int, int]) -> None:
     values = np.random.default_rng(3).random(shape)
     width, height = cell_size(shape[1], shape[0])
