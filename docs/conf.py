@@ -47,6 +47,7 @@ GUIDES = {
         "my_own_recordings",
         "train_a_model",
         "keep_a_score_in_ci",
+        "publish_a_board",
         "results",
     ],
     "Explanations": [

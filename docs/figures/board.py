@@ -1,4 +1,4 @@
-"""Make the picture of a leaderboard that the README shows: `vidsal demo` in headless Chromium, cropped.
+"""Make the pictures that the README shows: a board and a film strip of `vidsal demo` in headless Chromium, cropped.
 
 python docs/figures/board.py [--chromium PATH]
 """
@@ -16,12 +16,12 @@ from PIL import Image
 
 from vidsal.cli.app import app
 
-OUT = Path(__file__).resolve().parents[1] / "images" / "board.png"
+OUT = Path(__file__).resolve().parents[1] / "images"
 QUIET = (
     "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
     "--disable-background-networking", "--disable-component-update", "--disable-sync", "--hide-scrollbars",
 )  # fmt: skip
-WIDTH, HEIGHT = 1000, 2400
+WIDTH, HEIGHT = 1200, 2400
 MARGIN = 24
 
 
@@ -37,10 +37,8 @@ def cropped(picture: Image.Image, height: int) -> Image.Image:
 
 @click.command()
 @click.option("--chromium", default="chromium", show_default=True)
-@click.option("--page", help="Page of the site; default: its first board.")
-@click.option("--height", default=1000, show_default=True, help="Most pixels from the top.")
-def main(chromium: str, page: str | None, height: int) -> None:
-    """Write docs/images/board.png."""
+def main(chromium: str) -> None:
+    """Write docs/images/board.png and docs/images/film.png."""
     program = shutil.which(chromium)
     if program is None:
         raise click.ClickException(f"{chromium}: no such program; install Chromium or give --chromium PATH")
@@ -48,15 +46,16 @@ def main(chromium: str, page: str | None, height: int) -> None:
         folder = Path(name)
         app.main(["demo", "-o", str(folder / "demo")], standalone_mode=False)
         site = folder / "demo" / "site"
-        file = site / (page or "index.html")
-        shot = folder / "shot.png"
-        window = f"--window-size={WIDTH},{HEIGHT}"
-        command = [program, *QUIET, f"--user-data-dir={folder / 'profile'}", f"--screenshot={shot}", window]
-        subprocess.run([*command, file.as_uri()], check=True, capture_output=True, timeout=120)
-        with Image.open(shot) as picture:
-            board = cropped(picture, height).convert("P", palette=Image.Palette.ADAPTIVE, colors=128)
-        board.save(OUT, optimize=True)
-    click.echo(f"{OUT} ({OUT.stat().st_size / 1000:.0f} kB)")
+        for picture, pages, height in (("board.png", "boards/*.html", 1050), ("film.png", "stimuli/*/*.html", 900)):
+            page = sorted(site.glob(pages))[0]
+            shot = folder / "shot.png"
+            window = f"--window-size={WIDTH},{HEIGHT}"
+            command = [program, *QUIET, f"--user-data-dir={folder / 'profile'}", f"--screenshot={shot}", window]
+            subprocess.run([*command, page.as_uri()], check=True, capture_output=True, timeout=120)
+            with Image.open(shot) as taken:
+                kept = cropped(taken, height).convert("P", palette=Image.Palette.ADAPTIVE, colors=128)
+            kept.save(OUT / picture, optimize=True)
+            click.echo(f"{OUT / picture} ({(OUT / picture).stat().st_size / 1000:.0f} kB)")
 
 
 if __name__ == "__main__":

@@ -10,8 +10,8 @@ import click
 from .output import folder_out, json_option, print_json, print_table
 from .progress import progress, quiet_option
 
-MODELS = ("uniform", "center_prior", "motion_energy", "one_vs_rest")
-SPLIT = "val"
+MODELS = ("uniform", "center_prior", "shuffled_prior", "motion_energy", "itti_koch", "one_vs_rest")
+SPLIT = "all"
 
 
 @click.command()
@@ -49,7 +49,7 @@ def demo(out: Path, videos: int, frames: int, observers: int, seed: int, as_json
     _step(2, "its gaze becomes one Parquet schema")
     with progress("convert", "stimuli") as step:
         convert("synthetic", source, release, progress=step, workers=1)
-    data = load(release, SPLIT)
+    data = load(release)
     settings = Settings(protocols.protocol("exact-1"), show="frames")
     rows = []
     for number, model in enumerate(MODELS, 3):
