@@ -35,7 +35,7 @@ def index_page(content: Content) -> str:
         cards=[
             card(b, still(content, b, links.INDEX, CARD if len(content.boards) > 1 else MOST)) for b in content.boards
         ],
-        comparisons=content.comparisons,
+        comparisons=[card(b, "") for b in content.comparisons],
         models=len(content.models),
         runs=len(content.runs),
         stimuli=len({(b.release.digest, s) for b in content.boards for c in b.coverages for s in c.scored}),

@@ -166,7 +166,7 @@ def test_a_damaged_run_hides_no_other(gaps: Path, tmp_path: Path, capsys: pytest
         assert vidsal(*command) == 1
         out, err = capsys.readouterr()
         assert "cut: this run is damaged" in err
-        assert "mine" in out or "1 runs on 2 pages" in out
+        assert "mine" in out or "1 boards of 1 runs" in out
         assert vidsal(*command, "--strict") == 1
         out, err = capsys.readouterr()
         assert out == ""

@@ -132,7 +132,7 @@ def test_gate_says_what_moved(tmp_path: Path, release: Path, capsys: pytest.Capt
         (["predict", "motion_energy", "--data", "RELEASE", "-o", "o", "--frames", "/nowhere"], 3, "--frames DIR"),
         (["score", "/nowhere", "--data", "RELEASE", "-o", "o"], 3, "vidsal predict"),
         (["score", "EMPTY", "--data", "RELEASE", "-o", "o"], 1, "no predictions are here"),
-        (["score", "FILE", "--data", "RELEASE", "-o", "o"], 2, "unpack"),
+        (["score", "FILE", "--data", "RELEASE", "-o", "o"], 2, "not a submission; one is a folder"),
         (["score", "SUB", "--data", "RELEASE", "-o", "o", "--split", "train"], 2, "predictions of split val"),
         (["score", "SUB", "--data", "RELEASE", "-o", "o", "--protocol", "exact"], 2, "did you mean 'exact-1'"),
         (["score", "SUB", "--data", "RELEASE", "-o", "o", "--kind", "saliency"], 2, "submission.json says density"),

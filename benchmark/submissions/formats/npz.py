@@ -13,6 +13,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from tokenize import TokenError
 from typing import IO, Any
 
@@ -177,13 +178,19 @@ def _is_left_behind(path: str) -> bool:
     return ".." not in parts and any(is_left_behind(part) for part in parts if part)
 
 
+_ONE_HEADER = Lock()
+"""NumPy reads a header as a Python literal, and parsers in several threads at once can fail in Python 3.11
+("AST constructor recursion depth mismatch")."""
+
+
 def _read_header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Read the header of an npy stream: shape, Fortran order, type."""
     version = np.lib.format.read_magic(member)
-    if version == (1, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_1_0(member, max_header_size=_MOST_HEADER)
-    elif version == (2, 0):
-        shape, fortran, dtype = np.lib.format.read_array_header_2_0(member, max_header_size=_MOST_HEADER)
-    else:
-        raise ValueError(f"npy version {version}")
+    with _ONE_HEADER:
+        if version == (1, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_1_0(member, max_header_size=_MOST_HEADER)
+        elif version == (2, 0):
+            shape, fortran, dtype = np.lib.format.read_array_header_2_0(member, max_header_size=_MOST_HEADER)
+        else:
+            raise ValueError(f"npy version {version}")
     return tuple(int(n) for n in shape), bool(fortran), dtype

@@ -113,9 +113,8 @@ def _content(folder: Path) -> dict[str, str]:
         if path.is_file() and path.name in ("run.json", "LOG.txt"):
             found[path.name] = "dated"
         elif path.is_file():
-            parts = name.split("/")
-            dated = len(parts) > 2 and "Z-" in parts[-2]
-            found["/".join([*parts[:-2], parts[-1]]) if dated else name] = hashlib.sha256(path.read_bytes()).hexdigest()
+            undated = "/".join(part for part in name.split("/") if "Z-" not in part)
+            found[undated] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
 
 
