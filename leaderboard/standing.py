@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from vidsal.benchmark.statistics import holm, indistinguishable, paired_differences, rank_intervals, seed_of
+from vidsal.benchmark.statistics import holm, indistinguishable, paired_differences, rank_intervals, seed_of, smallest_p
 from vidsal.benchmark.statistics.intervals import FEWEST_GROUPS, RESAMPLES
 from vidsal.benchmark.statistics.paired import LEVEL
 
@@ -37,6 +37,7 @@ class Standing:
         pairs: True if every pair was tested, else only neighbors and the best.
         shares: how much of the way from the center prior to people each goes, by label; None where there is no gap.
         note: why there are no ranks and groups; None where there are.
+        weak: why there are no groups although there are ranks; None where there are.
         ends: which runs are the ends of the way, in words; None where one of them is missing.
     """
 
@@ -46,6 +47,7 @@ class Standing:
     pairs: bool
     shares: Mapping[str, Mapping[str, float]]
     note: str | None
+    weak: str | None
     ends: str | None
 
 
@@ -61,16 +63,19 @@ def standing(board: Board, stimuli: Mapping[str, Stimuli]) -> Standing:
     values, groups = _values(models, board.columns.index(by), stimuli)
     seed = seed_of(str(board.coverages[0].frames_digest)) if board.coverages[0].frames_digest else 0
     note = _note(models, values, groups)
-    ranks, alike = {}, []
+    ranks, alike, weak = {}, [], None
     pairs = len(models) <= EVERY_PAIR
     if note is None:
         up, resamples = by.metric.higher_is_better, RESAMPLES if pairs else FEWER
         found = rank_intervals(values, groups, higher_is_better=up, seed=seed, resamples=resamples)
         ranks = {e.page: (a, b) for e, (a, b) in zip(models, found, strict=True) if a and b}
+        tests = len(models) * (len(models) - 1) // 2 if pairs else len(neighbors(len(models)))
+        weak = _weak(len(set(groups)), tests)
+    if note is None and weak is None:
         made = indistinguishable(values, groups, seed=seed, draws=_DRAWS) if pairs else _neighbors(values, groups, seed)
         alike = [tuple(models[k].page for k in group) for group in made if len(group) > 1]
     shares, ends = _shares(board)
-    return Standing(_places(board), ranks, tuple(alike), pairs, shares, note, ends)
+    return Standing(_places(board), ranks, tuple(alike), pairs, shares, note, weak, ends)
 
 
 def _values(models: Sequence[Entry], column: int, stimuli: Mapping[str, Stimuli]) -> tuple[Floats, list[str]]:
@@ -91,6 +96,14 @@ def _note(models: Sequence[Entry], values: Floats, groups: Sequence[str]) -> str
         of = "stimulus" if size == 1 else "unrelated stimuli"
         return f"{size} {of} can tell no two models apart; {FEWEST_GROUPS} are the fewest for an interval or a test"
     return None
+
+
+def _weak(groups: int, tests: int) -> str | None:
+    """Say that no difference, however large, can survive the correction; None where one can."""
+    if tests * smallest_p(groups, _DRAWS) <= LEVEL:
+        return None
+    pairs = "one pair" if tests == 1 else f"{tests} pairs"
+    return f"with {groups} unrelated stimuli the paired test of {pairs} can tell no two models apart, however different"
 
 
 def neighbors(models: int) -> list[tuple[int, int]]:

@@ -46,7 +46,7 @@ def main(chromium: str) -> None:
         folder = Path(name)
         app.main(["demo", "-o", str(folder / "demo")], standalone_mode=False)
         site = folder / "demo" / "site"
-        for picture, pages, height in (("board.png", "boards/*.html", 1050), ("film.png", "stimuli/*/*.html", 900)):
+        for picture, pages, height in (("board.png", "boards/*.html", 1050), ("film.png", "stimuli/*/*.html", 1170)):
             page = sorted(site.glob(pages))[0]
             shot = folder / "shot.png"
             window = f"--window-size={WIDTH},{HEIGHT}"

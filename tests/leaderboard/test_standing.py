@@ -82,6 +82,20 @@ def test_few_stimuli_and_one_model_say_why_there_is_nothing(make_run: MakeRun) -
     assert (told.ranks, told.groups) == ({}, ())
 
 
+def test_a_test_that_can_find_nothing_joins_nobody(make_run: MakeRun) -> None:
+    """Six stimuli reach p = 1/32 at best; three pairs corrected by Holm's steps never reach 5 %."""
+    board, found = board_of(make_run, {"a": 3.0, "b": 2.0, "c": 1.0})
+    few = {
+        page: Stimuli(s.ids[:6], s.groups[:6], s.attributes[:6], s.frames[:6], s.scored[:6], s.means[:6])
+        for page, s in found.items()
+    }
+    told = standing(board, few)
+    assert told.groups == ()
+    assert told.weak is not None
+    assert told.weak.startswith("with 6 unrelated stimuli the paired test of 3 pairs")
+    assert standing(board, found).weak is None, "twelve reach 1/2048"
+
+
 def test_clips_of_one_film_are_one(make_run: MakeRun) -> None:
     board, found = board_of(make_run, {"a": 3.0, "b": 1.0})
     film = {p: Stimuli(s.ids, ("x",) * 12, s.attributes, s.frames, s.scored, s.means) for p, s in found.items()}
