@@ -4,41 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.io.files import canonical
 from vidsal.loaders.io.names import escaped, visible
-
-if TYPE_CHECKING:
-    from vidsal.benchmark.evaluation.previews.collector import Show
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 folder_out = click.Path(path_type=Path, file_okay=False)
 any_path = click.Path(path_type=Path)
-
-
-no_previews_option = click.option(
-    "--no-previews", is_flag=True, help="Keep nothing to look at: no small maps of some frames beside the scores."
-)
-with_frames_option = click.option(
-    "--with-frames",
-    is_flag=True,
-    help="Keep small copies of the video's own frames beside the maps, where the licence of the data allows it.",
-)
-
-
-def shown(*, no_previews: bool, with_frames: bool) -> Show:
-    """Return what the two options ask for.
-
-    Raises:
-        WrongUse: both are given.
-    """
-    if no_previews and with_frames:
-        raise WrongUse("--no-previews and --with-frames contradict each other; give one of them")
-    return "nothing" if no_previews else "frames" if with_frames else "maps"
 
 
 def echo(text: object = "", *, err: bool = False) -> None:

@@ -11,12 +11,9 @@ from .output import (
     echo,
     folder_out,
     json_option,
-    no_previews_option,
     note,
     print_json,
     print_table,
-    shown,
-    with_frames_option,
 )
 from .progress import progress, quiet_option
 from .shared_options import (
@@ -30,13 +27,16 @@ from .shared_options import (
     fresh_option,
     limit_option,
     model_option,
+    no_previews_option,
     protocol_option,
     recipe_option,
     repeating_command,
+    shown,
     split_option,
     threads_option,
     timeout_option,
     with_frames_only_option,
+    with_frames_option,
     workers_option,
 )
 

@@ -12,23 +12,25 @@ from .output import (
     any_path,
     folder_out,
     json_option,
-    no_previews_option,
     note,
-    shown,
-    with_frames_option,
 )
 from .progress import progress, quiet_option
 from .run import report
 from .shared_options import (
     data_option,
-    fit_option,
     frames_of_option,
     fresh_option,
     limit_option,
+    model_file_option,
+    no_previews_option,
     protocol_option,
     recipe_option,
     repeating_command,
+    said_options,
+    shown,
+    stored_split_option,
     with_frames_only_option,
+    with_frames_option,
     workers_option,
 )
 
@@ -37,56 +39,14 @@ if TYPE_CHECKING:
     from vidsal.loaders.release.release import Release
 
 
-class FirstFrame(click.ParamType[Any]):
-    """A number from 0, or `own`."""
-
-    name = "N|own"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the number or `own`."""
-        return value if value == "own" else click.IntRange(0).convert(value, param, ctx)
-
-
 @click.command()
 @click.argument("submission", type=any_path)
 @data_option
-@click.option("--split", help="Official split to score.  [default: that of the submission, else all]")
+@stored_split_option
 @protocol_option
 @click.option("-o", "--out", required=True, type=folder_out, help="Folder to write the results to.")
-@click.option(
-    "--kind",
-    type=click.Choice(["saliency", "density", "log_density", "point"]),
-    help="What the maps are; needed if there is no submission.json.",
-)
-@click.option(
-    "--pattern",
-    metavar="PATH",
-    help="Path of a file below SUBMISSION, as '{stimulus}/maps/{frame}.png' or '{stimulus}_{frame}.jpg'; * stands for "
-    "any part of a name.  [default: a known layout]",
-)
-@click.option(
-    "--first-frame",
-    type=FirstFrame(),
-    metavar="N|own",
-    help="Number of frame 0 in the names of images or arrays; own = that of each stimulus's first image in the "
-    "release.  [default: as the names and the release show; 1 where they show nothing]",
-)
-@click.option(
-    "--missing",
-    type=click.Choice(["error", "first-available", "center-bias", "exclude"]),
-    help="What a frame without prediction means: a fault, the first prediction, the center prior, or a row without "
-    "scores.  [default: that of submission.json, else error]",
-)
-@fit_option
-@click.option("--name", help="Name of the model, if there is no submission.json.  [default: name of the folder]")
-@click.option(
-    "--model",
-    "model_file",
-    type=any_path,
-    metavar="FILE",
-    help="What submission.json says of a model (name, version, trained_on, causal, checkpoint_sha256, ...), as TOML or "
-    "JSON, for what it leaves unsaid.",
-)
+@said_options
+@model_file_option
 @click.option(
     "--frames",
     type=any_path,

@@ -3,12 +3,31 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from vidsal.loaders.errors import WrongUse
+
 from .output import any_path
+
+if TYPE_CHECKING:
+    from vidsal.benchmark.evaluation.previews.collector import Show
+
+Decorated = TypeVar("Decorated", bound=Callable[..., Any])
+
+
+class FirstFrame(click.ParamType[Any]):
+    """A number from 0, or `own`."""
+
+    name = "N|own"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the number or `own`."""
+        return value if value == "own" else click.IntRange(0).convert(value, param, ctx)
+
 
 data_option = click.option("--data", "folder", required=True, type=any_path, help="Folder of the converted release.")
 split_option = click.option(
@@ -84,6 +103,76 @@ fit_option = click.option(
     help="How maps of another aspect than the frame lie on it: over the whole frame, over the frame and bars beside "
     "it, or over its middle.  [default: as the model declares, else such maps are refused]",
 )
+no_previews_option = click.option(
+    "--no-previews", is_flag=True, help="Keep nothing to look at: no small maps of some frames beside the scores."
+)
+with_frames_option = click.option(
+    "--with-frames",
+    is_flag=True,
+    help="Keep small copies of the video's own frames beside the maps, where the licence of the data allows it.",
+)
+stored_split_option = click.option(
+    "--split", help="Official split that was predicted.  [default: that of the submission, else all]"
+)
+kind_option = click.option(
+    "--kind",
+    type=click.Choice(["saliency", "density", "log_density", "point"]),
+    help="What the maps are; needed if there is no submission.json.",
+)
+_SAID = (
+    kind_option,
+    click.option(
+        "--pattern",
+        metavar="PATH",
+        help="Path of a file of the submission, as '{stimulus}/maps/{frame}.png' or '{stimulus}_{frame}.jpg'; * stands "
+        "for any part of a name.  [default: a known layout]",
+    ),
+    click.option(
+        "--first-frame",
+        type=FirstFrame(),
+        metavar="N|own",
+        help="Number of frame 0 in the names of images or arrays; own = that of each stimulus's first image in the "
+        "release.  [default: as the names and the release show; 1 where they show nothing]",
+    ),
+    click.option(
+        "--missing",
+        type=click.Choice(["error", "first-available", "center-bias", "exclude"]),
+        help="What a frame without prediction means: a fault, the first prediction, the center prior, or a row without "
+        "scores.  [default: that of submission.json, else error]",
+    ),
+    fit_option,
+    click.option("--name", help="Name of the model, if there is no submission.json.  [default: name of the folder]"),
+)
+
+
+def said_options(command: Decorated) -> Decorated:
+    """Add what a user may say of stored predictions that say nothing of themselves: `kind`, `pattern`, `first_frame`,
+    `missing`, `fit`, `name`.
+    """
+    for option in reversed(_SAID):
+        command = option(command)
+    return command
+
+
+model_file_option = click.option(
+    "--model",
+    "model_file",
+    type=any_path,
+    metavar="FILE",
+    help="What submission.json says of a model (name, version, trained_on, causal, checkpoint_sha256, ...), as TOML or "
+    "JSON, for what it leaves unsaid.",
+)
+
+
+def shown(*, no_previews: bool, with_frames: bool) -> Show:
+    """Return what the two options ask for.
+
+    Raises:
+        WrongUse: both are given.
+    """
+    if no_previews and with_frames:
+        raise WrongUse("--no-previews and --with-frames contradict each other; give one of them")
+    return "nothing" if no_previews else "frames" if with_frames else "maps"
 
 
 def repeating_command(

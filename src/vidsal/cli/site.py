@@ -15,12 +15,19 @@ from .output import (
     json_option,
     note,
     print_json,
-    shown,
-    with_frames_option,
 )
 from .progress import progress, quiet_option
-from .score import FirstFrame, release_for
-from .shared_options import fit_option
+from .score import release_for
+from .shared_options import (
+    data_option,
+    frames_option,
+    protocol_option,
+    said_options,
+    shown,
+    stored_split_option,
+    with_frames_option,
+    workers_option,
+)
 
 if TYPE_CHECKING:
     from vidsal.benchmark.predictor import Fit
@@ -87,31 +94,18 @@ def check(folder: Path, workers: int | None, as_json: bool) -> int:
 
 @site.command()
 @click.argument("submission", type=any_path)
-@click.option("--data", "folder", required=True, type=any_path, help="Folder of the converted release with the gaze.")
+@data_option
 @click.option(
     "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("preview.html"), show_default=True,
     help="File to write.",
 )  # fmt: skip
 @click.option("--stimuli", type=click.IntRange(1), default=10, show_default=True, help="Score at most so many stimuli.")
-@click.option("--split", help="Official split.  [default: that of the submission, else all]")
-@click.option("--protocol", "protocol_name", default="exact-1", show_default=True, help="Rules of scoring.")
-@click.option(
-    "--kind",
-    type=click.Choice(["saliency", "density", "log_density", "point"]),
-    help="What the maps are; needed if there is no submission.json.",
-)
-@click.option("--pattern", metavar="PATH", help="Path of a file below SUBMISSION, as for `vidsal score`.")
-@click.option("--first-frame", type=FirstFrame(), metavar="N|own", help="Number of frame 0, as for `vidsal score`.")
-@click.option(
-    "--missing",
-    type=click.Choice(["error", "first-available", "center-bias", "exclude"]),
-    help="What a frame without prediction means, as for `vidsal score`.",
-)
-@fit_option
-@click.option("--name", help="Name of the model, if there is no submission.json.  [default: name of the folder]")
-@click.option("--frames", type=any_path, help="Folder of the frames, where it is not the converted one.")
+@stored_split_option
+@protocol_option
+@said_options
+@frames_option
 @with_frames_option
-@click.option("--workers", type=click.IntRange(1), default=1, show_default=True, help="Processes that score.")
+@workers_option
 @quiet_option
 @json_option
 def preview(

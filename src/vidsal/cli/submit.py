@@ -14,17 +14,20 @@ from vidsal.benchmark.submissions.manifest_file import PLACEHOLDER
 
 from .output import any_path, echo, folder_out, json_option, note, print_json, print_table
 from .progress import progress, quiet_option
-from .score import FirstFrame
-from .shared_options import data_option, fit_option
+from .shared_options import (
+    data_option,
+    kind_option,
+    model_file_option,
+    protocol_option,
+    said_options,
+    split_option,
+    stored_split_option,
+)
 
 if TYPE_CHECKING:
     from vidsal.benchmark.predictor import Fit
 
 _MOST_DECODERS = 4
-
-kind_option = click.option(
-    "--kind", type=click.Choice(["saliency", "density", "log_density", "point"]), help="What the maps are."
-)
 
 
 @click.group()
@@ -35,14 +38,8 @@ def submit() -> None:
 @submit.command()
 @click.argument("submission", type=any_path)
 @data_option
-@click.option("--split", help="Official split that is to be scored.  [default: that of the submission, else all]")
-@click.option(
-    "--protocol",
-    "protocol_name",
-    default="exact-1",
-    show_default=True,
-    help="Rules of the scoring that is to come; see `vidsal protocol list`.",
-)
+@stored_split_option
+@protocol_option
 @click.option("--strict", is_flag=True, help="Take warnings for faults.")
 @click.option("--junit", type=any_path, metavar="FILE", help="Write JUnit XML for a build server here.")
 @quiet_option
@@ -86,7 +83,7 @@ def check(
 @submit.command()
 @click.argument("folder_of_maps", metavar="DIR", type=folder_out)
 @data_option
-@click.option("--split", default="all", show_default=True, help="Official split that is predicted.")
+@split_option
 @kind_option
 @click.option("--name", help="Name of the model.")
 def init(folder_of_maps: Path, folder: Path, split: str, kind: str | None, name: str | None) -> None:
@@ -113,19 +110,10 @@ def init(folder_of_maps: Path, folder: Path, split: str, kind: str | None, name:
 @submit.command(name="import")
 @click.argument("source", type=any_path)
 @data_option
-@click.option("--split", help="Official split that was predicted.  [default: that of the submission, else all]")
+@stored_split_option
 @click.option("-o", "--out", required=True, type=folder_out, help="Folder to write; it must not be there.")
-@kind_option
-@click.option("--pattern", metavar="PATH", help="Path of a file below SOURCE, as '{stimulus}/maps/{frame}.png'.")
-@click.option("--first-frame", type=FirstFrame(), metavar="N|own", help="Number of frame 0 in names, as for `score`.")
-@click.option(
-    "--missing",
-    type=click.Choice(["error", "first-available", "center-bias", "exclude"]),
-    help="What a frame without prediction means.",
-)
-@fit_option
-@click.option("--name", help="Name of the model, if there is no submission.json.  [default: name of the folder]")
-@click.option("--model", "model_file", type=any_path, metavar="FILE", help="What is known of the model: TOML or JSON.")
+@said_options
+@model_file_option
 @quiet_option
 @json_option
 def import_(
@@ -208,7 +196,7 @@ def show(submission: Path, as_json: bool) -> None:
 
 @submit.command()
 @data_option
-@click.option("--split", default="all", show_default=True, help="Official split to predict.")
+@split_option
 @click.option("-o", "--out", required=True, type=folder_out, help="Folder to write the submission to.")
 @click.option(
     "--encoding", type=click.Choice(list(FILES)), default="png8", show_default=True, help="Form of the stored maps."
