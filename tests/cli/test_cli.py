@@ -17,19 +17,15 @@ import pytest
 from vidsal.cli import app as cli
 from vidsal.loaders.datasets.synthetic.write import generate
 
+from .commands import small_release, vidsal
+
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def vidsal(*arguments: object) -> int:
-    return cli._run([str(a) for a in arguments])
 
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli")
-    generate(folder / "source", videos=2, frames=8, width=64, height=48, observers=3, val=0)
-    assert vidsal("data", "convert", "synthetic", "--src", folder / "source", "--out", folder / "out") == 0
-    return folder / "out"
+    return small_release(folder, videos=2, frames=8, observers=3, val=0)
 
 
 def test_help_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:

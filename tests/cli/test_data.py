@@ -10,17 +10,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from vidsal.cli import app as cli
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.datasets.synthetic.write import generate
 
 from ..loaders.releases import image, write_release
+from .commands import vidsal
 
 ROOT = Path(__file__).resolve().parents[2]
-
-
-def vidsal(*arguments: object) -> int:
-    return cli._run([str(a) for a in arguments])
 
 
 @pytest.fixture(scope="module")

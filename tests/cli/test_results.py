@@ -15,9 +15,9 @@ import pytest
 
 from vidsal.benchmark.evaluation.results.store import result_digest
 from vidsal.benchmark.scoring.kernels.available import kernels
-from vidsal.cli import app as cli
-from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.models import package_sha256
+
+from .commands import small_release, vidsal
 
 OWN = """
 import numpy as np
@@ -33,10 +33,6 @@ class Mine:
 """
 
 
-def vidsal(*arguments: object) -> int:
-    return cli._run([str(a) for a in arguments])
-
-
 def record(folder: Path) -> dict[str, Any]:
     (path,) = folder.rglob("run.json")
     found: dict[str, Any] = json.loads(path.read_text())
@@ -46,9 +42,7 @@ def record(folder: Path) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
-    generate(folder / "source", videos=2, frames=5, width=64, height=48, observers=3, val=0)
-    assert vidsal("data", "convert", "synthetic", "--src", folder / "source", "--out", folder / "out") == 0
-    return folder / "out"
+    return small_release(folder, videos=2, frames=5, observers=3, val=0)
 
 
 @pytest.fixture(scope="module")

@@ -7,20 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from vidsal.cli import app as cli
-from vidsal.loaders.datasets.synthetic.write import generate
-
-
-def vidsal(*arguments: object) -> int:
-    return cli._run([str(a) for a in arguments])
+from .commands import small_release, vidsal
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Results of two models under two protocols, and one submission."""
     folder = tmp_path_factory.mktemp("results")
-    generate(folder / "source", videos=6, frames=3, width=64, height=48, observers=4, val=0)
-    assert vidsal("data", "convert", "synthetic", "--src", folder / "source", "--out", folder / "out") == 0
+    small_release(folder, videos=6, frames=3, observers=4, val=0)
     assert vidsal("predict", "center_prior", "--data", folder / "out", "-o", folder / "kept") == 0
     assert vidsal("score", folder / "kept", "--data", folder / "out", "-o", folder / "results") == 0
     for model in ("uniform", "one_vs_rest"):

@@ -10,20 +10,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vidsal.cli import app as cli
-from vidsal.loaders.datasets.synthetic.write import generate
-
-
-def vidsal(*arguments: object) -> int:
-    return cli._run([str(a) for a in arguments])
+from .commands import small_release, vidsal
 
 
 @pytest.fixture(scope="module")
 def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("cli")
-    generate(folder / "source", videos=3, frames=6, width=64, height=48, observers=3, val=2)
-    assert vidsal("data", "convert", "synthetic", "--src", folder / "source", "--out", folder / "out") == 0
-    return folder / "out"
+    return small_release(folder, videos=3, frames=6, observers=3, val=2)
 
 
 @pytest.fixture(scope="module")
