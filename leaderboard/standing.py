@@ -7,14 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vidsal.benchmark.evaluation.results.ranking import CENTER, HUMAN
 from vidsal.benchmark.statistics import holm, indistinguishable, paired_differences, rank_intervals, seed_of, smallest_p
+from vidsal.benchmark.statistics.gap import gap_of, share_of
 from vidsal.benchmark.statistics.intervals import FEWEST_GROUPS, RESAMPLES
 from vidsal.benchmark.statistics.paired import LEVEL
 
 from .boards import OTHER_TRUTH, Board, Entry
 from .collect import Floats, Stimuli
-
-CENTER, HUMAN = "center_prior", "one_vs_rest"
 
 EVERY_PAIR = 24
 """Up to so many models every pair is tested; above, each is tested against its neighbors and the best."""
@@ -22,7 +22,7 @@ EVERY_PAIR = 24
 FEWER = 2_000
 """Resamples for a long table."""
 
-_DRAWS = 20_000
+DRAWS = 20_000
 """Sign flips of a test; a p-value of 0.05 is known to 0.002 by them."""
 
 
@@ -61,7 +61,7 @@ def standing(board: Board, stimuli: Mapping[str, Stimuli]) -> Standing:
     by = board.sort_column
     models = [e for e in board.models if e.record.metrics[by.name].mean is not None]
     values, groups = _values(models, board.columns.index(by), stimuli)
-    seed = seed_of(str(board.coverages[0].frames_digest)) if board.coverages[0].frames_digest else 0
+    seed = seed_for(board)
     note = _note(models, values, groups)
     ranks, alike, weak = {}, [], None
     pairs = len(models) <= EVERY_PAIR
@@ -72,10 +72,16 @@ def standing(board: Board, stimuli: Mapping[str, Stimuli]) -> Standing:
         tests = len(models) * (len(models) - 1) // 2 if pairs else len(neighbors(len(models)))
         weak = _weak(len(set(groups)), tests)
     if note is None and weak is None:
-        made = indistinguishable(values, groups, seed=seed, draws=_DRAWS) if pairs else _neighbors(values, groups, seed)
+        made = indistinguishable(values, groups, seed=seed, draws=DRAWS) if pairs else _neighbors(values, groups, seed)
         alike = [tuple(models[k].page for k in group) for group in made if len(group) > 1]
     shares, ends = _shares(board)
     return Standing(_places(board), ranks, tuple(alike), pairs, shares, note, weak, ends)
+
+
+def seed_for(board: Board) -> int:
+    """Return the seed of everything that is drawn for a board: that of its frames, so that its models share it."""
+    digest = board.coverages[0].frames_digest
+    return seed_of(digest) if digest else 0
 
 
 def _values(models: Sequence[Entry], column: int, stimuli: Mapping[str, Stimuli]) -> tuple[Floats, list[str]]:
@@ -100,7 +106,7 @@ def _note(models: Sequence[Entry], values: Floats, groups: Sequence[str]) -> str
 
 def _weak(groups: int, tests: int) -> str | None:
     """Say that no difference, however large, can survive the correction; None where one can."""
-    if tests * smallest_p(groups, _DRAWS) <= LEVEL:
+    if tests * smallest_p(groups, DRAWS) <= LEVEL:
         return None
     pairs = "one pair" if tests == 1 else f"{tests} pairs"
     return f"with {groups} unrelated stimuli the paired test of {pairs} can tell no two models apart, however different"
@@ -115,7 +121,7 @@ def _neighbors(values: Floats, groups: Sequence[str], seed: int) -> list[tuple[i
     """Return those of the tested pairs that are not told apart."""
     tested = neighbors(len(values))
     found = paired_differences(
-        np.column_stack([values[a] - values[b] for a, b in tested]), groups, draws=_DRAWS, resamples=FEWER, seed=seed
+        np.column_stack([values[a] - values[b] for a, b in tested]), groups, draws=DRAWS, resamples=FEWER, seed=seed
     )
     p = holm([np.nan if d.p is None else d.p for d in found])
     return sorted(pair for pair, value in zip(tested, p, strict=True) if not value <= LEVEL)
@@ -145,12 +151,11 @@ def _shares(board: Board) -> tuple[dict[str, dict[str, float]], str | None]:
     single = human.record.truth.points == "single-observer"
     out: dict[str, dict[str, float]] = {}
     for column in board.columns:
-        low, high = (e.record.metrics[column.name].mean for e in (center, human))
-        sign = 1 if column.metric.higher_is_better else -1
-        if low is None or high is None or sign * (high - low) <= 0 or (single and column.name in OTHER_TRUTH):
+        ends = [e.record.metrics[column.name].mean for e in (center, human)]
+        if None in ends or (single and column.name in OTHER_TRUTH):
             continue
         for entry in board.models:
-            mean = entry.record.metrics[column.name].mean
-            if mean is not None:
-                out.setdefault(entry.page, {})[column.name] = (mean - low) / (high - low)
+            means = np.array([entry.record.metrics[column.name].mean, *ends], np.float64)
+            if np.isfinite(means).all() and gap_of(means, column.metric.higher_is_better) > 0:
+                out.setdefault(entry.page, {})[column.name] = float(share_of(means))
     return out, f"{CENTER} and {HUMAN}"

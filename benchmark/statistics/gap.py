@@ -64,27 +64,29 @@ def gap_share(
     if not len(found):
         return Share(None, None, None, "no stimulus has a value of all three", 0)
     means = found.mean(axis=0)
-    if not _gap(means, higher_is_better) > 0:
+    if not gap_of(means, higher_is_better) > 0:
         return Share(None, None, None, "people are not better than the center prior", len(found))
-    value = float(_share(means))
+    value = float(share_of(means))
     totals = [sums(column, numbers) for column in found.T]
     size = len(totals[0][0])
     if size < FEWEST_GROUPS:
         return Share(value, None, None, too_few(size), len(found))
     resampled = resampled_means(totals, resamples, seed)
     without = np.column_stack([left_one_out(*total) for total in totals])
-    gap = [_gap(v, higher_is_better) for v in (means, resampled, without)]
+    gap = [gap_of(v, higher_is_better) for v in (means, resampled, without)]
     if bca(float(gap[0]), gap[1], gap[2], level)[0] <= 0 or (gap[1] <= 0).any():
         return Share(value, None, None, "the gap itself may be 0: its share has no interval", len(found))
-    low, high = bca(value, _share(resampled), _share(without), level)
+    low, high = bca(value, share_of(resampled), share_of(without), level)
     return Share(value, low, high, None, len(found))
 
 
-def _gap(means: Floats, higher_is_better: bool) -> Floats:
+def gap_of(means: Floats, higher_is_better: bool) -> Floats:
+    """Return how much better people are than the center prior; means of model, center prior, people, shape (..., 3)."""
     gap: Floats = means[..., 2] - means[..., 1]
     return gap if higher_is_better else -gap
 
 
-def _share(means: Floats) -> Floats:
+def share_of(means: Floats) -> Floats:
+    """Return the share of the gap that a model closes; means of model, center prior, people, shape (..., 3)."""
     share: Floats = (means[..., 0] - means[..., 1]) / (means[..., 2] - means[..., 1])
     return share

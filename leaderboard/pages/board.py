@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vidsal.benchmark.evaluation.results.ranking import CENTER, HUMAN
 from vidsal.benchmark.reported import Reported, reported
 
 from .. import format as words, links
@@ -14,7 +15,7 @@ from ..boards import OTHER_TRUTH, Board, Column, Entry
 from ..charts.forest import Forest, Value, forest
 from ..content import Content
 from ..downloads.write import Download
-from ..standing import CENTER, HUMAN, Standing
+from ..standing import Standing
 from .environment import page
 from .pictures import still
 

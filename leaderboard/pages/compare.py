@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import json
 from base64 import b64encode
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from vidsal.benchmark.evaluation.results.differences import MetricDifference
-from vidsal.benchmark.statistics import holm, paired_differences, seed_of
+from vidsal.benchmark.statistics import Difference, holm, paired_differences
 from vidsal.benchmark.statistics.intervals import RESAMPLES
+from vidsal.benchmark.statistics.paired import LEVEL
 
 from .. import links
-from ..boards import OTHER_TRUTH, Board, Column, Entry
+from ..boards import Board, Column, Entry
 from ..charts.paired import Paired, paired
 from ..collect import Floats
 from ..content import Content
-from ..sanitize import visible
-from ..standing import EVERY_PAIR, FEWER, neighbors
+from ..sanitize import script_safe, visible
+from ..standing import DRAWS, EVERY_PAIR, FEWER, neighbors, seed_for
 from .environment import page
 
 LISTED = 15
@@ -28,12 +27,21 @@ LISTED = 15
 
 @dataclass(frozen=True)
 class Tested:
-    """The difference of two models in one metric, first minus second."""
+    """The difference of two models in one metric, first minus second.
+
+    Attributes:
+        a, b: both means over the stimuli for which both have a value; None where there is none.
+        found: their difference.
+        p_holm: its p, corrected for the number of metrics; None without one.
+        better: the page of the run that is better, None where the test does not tell them apart.
+    """
 
     column: Column
-    found: MetricDifference
-    favors: int
-    """0 or 1: which model is better where the test tells them apart; -1 where it does not."""
+    a: float | None
+    b: float | None
+    found: Difference
+    p_holm: float | None
+    better: str | None
 
 
 def pairs_of(board: Board) -> list[tuple[Entry, Entry]]:
@@ -49,10 +57,9 @@ def tested(content: Content, board: Board, pairs: Sequence[tuple[Entry, Entry]])
     tables = {e.page: _table(content, board, e) for pair in pairs for e in pair}
     groups = content.runs[board.shown[0].page].stimuli.groups
     differences = np.column_stack([tables[a.page] - tables[b.page] for a, b in pairs])
-    digest = board.coverages[0].frames_digest
     found = paired_differences(
-        np.where(np.isfinite(differences), differences, np.nan), groups, seed=seed_of(digest) if digest else 0,
-        draws=20_000, resamples=RESAMPLES if len(board.models) <= EVERY_PAIR else FEWER,
+        np.where(np.isfinite(differences), differences, np.nan), groups, seed=seed_for(board),
+        draws=DRAWS, resamples=RESAMPLES if len(board.models) <= EVERY_PAIR else FEWER,
     )  # fmt: skip
     width = len(board.columns)
     out = []
@@ -64,22 +71,11 @@ def tested(content: Content, board: Board, pairs: Sequence[tuple[Entry, Entry]])
             one, other = tables[a.page][:, c], tables[b.page][:, c]
             both = np.isfinite(one) & np.isfinite(other)
             mean_a, mean_b = (float(v[both].mean()) if both.any() else None for v in (one, other))
-            note = d.note if both.any() else "no stimulus has a value of both"
-            result = MetricDifference(
-                mean_a,
-                mean_b,
-                d.mean,
-                d.low,
-                d.high,
-                d.p,
-                None if np.isnan(p) else float(p),
-                d.stimuli,
-                d.groups,
-                0,
-                note,
-            )
-            better = d.mean is not None and (d.mean > 0) == column.metric.higher_is_better
-            lines.append(Tested(column, result, -1 if np.isnan(p) or p > 0.05 else 0 if better else 1))
+            higher = d.mean is not None and (d.mean > 0) == column.metric.higher_is_better
+            p_holm = None if np.isnan(p) else float(p)
+            apart = p_holm is not None and p_holm <= LEVEL
+            better = (a.page if higher else b.page) if apart else None
+            lines.append(Tested(column, mean_a, mean_b, d, p_holm, better))
         out.append(lines)
     return out
 
@@ -123,7 +119,7 @@ def board_compare_page(content: Content, board: Board) -> str:
         content.config,
         board=board,
         pairs=pairs_of(board),
-        data=json.dumps(_data(content, board), ensure_ascii=True, separators=(",", ":"), sort_keys=True),
+        data=script_safe(_data(content, board)),
     )
 
 
@@ -149,7 +145,6 @@ def _data(content: Content, board: Board) -> dict[str, object]:
         "groups": list(content.runs[board.shown[0].page].stimuli.groups),
         "first": board.sort_column.name,
         "metrics": metrics,
-        "other_truth": sorted(OTHER_TRUTH),
     }
 
 

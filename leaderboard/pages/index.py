@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from vidsal.benchmark.evaluation.results.ranking import CENTER, HUMAN
+
 from .. import links
 from ..boards import Board, Entry
 from ..charts.forest import SMALL, Forest, Value, forest
@@ -49,8 +51,8 @@ def card(board: Board, picture: str) -> Card:
     by = board.sort_column
     rivals = [e for e in board.models if e.record.model.kind != "reference"] or list(board.models)
     top = tuple(rivals[:TOP])
-    human = next((e for e in board.humans if e.record.model.name == "one_vs_rest"), None)
-    shown = [*top, *(e for e in board.models if e.record.model.name == "center_prior" and e not in top)]
+    human = next((e for e in board.humans if e.record.model.name == HUMAN), None)
+    shown = [*top, *(e for e in board.models if e.record.model.name == CENTER and e not in top)]
     values = [
         Value(e.record.model.name, m.mean_stimuli, m.low, m.high, e.record.model.kind == "reference")
         for e in [*shown, *([human] if human else [])]
