@@ -21,7 +21,7 @@ from vidsal.loaders.io.progress import Note, Progress, Tally
 from vidsal.loaders.release.release import Release, Stimulus, load
 
 from ..human import HumanReference
-from ..predictor import Predictor
+from ..predictor import ModelInfo, Predictor
 from .children import ChildFault, Children
 
 Model = Predictor | HumanReference
@@ -221,11 +221,20 @@ def _made(job: Job, data: Release) -> Model:
         data.check("fixations")
         with threadpool_limits(1, user_api="blas"):
             fit(data, data.split)
+    check_model(model)
     if isinstance(model, HumanReference):
         model.check(data)
-    elif not isinstance(model, Predictor):
-        raise WrongUse(f"{type(model).__name__} is no predictor: it needs `info` and `predict(frames, stimulus)`")
     return model
+
+
+def check_model(model: object) -> None:
+    """Refuse what cannot be scored.
+
+    Raises:
+        WrongUse: it is neither a predictor nor a human reference.
+    """
+    if not isinstance(model, (Predictor, HumanReference)) or not isinstance(model.info, ModelInfo):
+        raise WrongUse(f"{type(model).__name__} is no predictor: it needs `info` and `predict(frames, stimulus)`")
 
 
 def limit_torch(threads: int) -> None:
