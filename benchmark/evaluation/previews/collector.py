@@ -10,7 +10,6 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 from pydantic import ValidationError
 
 from vidsal.loaders.errors import BadData
@@ -134,6 +133,8 @@ class PreviewCollector:
         Raises:
             MissingData, BadData: they are not there, or cannot be decoded.
         """
+        from PIL import Image
+
         left, found = set(wanted), {}
         for frame in self._stimulus.frames():
             if frame.index in left:

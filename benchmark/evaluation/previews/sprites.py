@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image
 
 from vidsal.loaders.errors import BadData
 
@@ -57,6 +56,8 @@ def _joined(cells: Sequence[npt.NDArray[np.uint8]]) -> npt.NDArray[np.uint8]:
 
 
 def _encoded(pixels: npt.NDArray[np.uint8], form: str, **options: Any) -> bytes:
+    from PIL import Image
+
     file = BytesIO()
     Image.fromarray(pixels).save(file, form, **options)
     return file.getvalue()
@@ -75,6 +76,8 @@ def check_sprite(content: bytes, form: str, n: int, size: tuple[int, int], *, th
     Raises:
         BadData: what is wrong, without the name of the file.
     """
+    from PIL import Image
+
     expected = COLUMNS * size[0], rows_of(n) * size[1]
     try:
         with Image.open(BytesIO(content), formats=[form]) as image:
