@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+from typing import Any
 from urllib.parse import urlsplit
+
+from markupsafe import Markup
 
 from vidsal.loaders.io.names import visible as visible
 
@@ -19,6 +23,19 @@ def slug(text: str, longest: int = 40) -> str:
     ('tinyhd-s-b', 'x')
     """
     return re.sub(r"[^a-z0-9]+", "-", text.lower())[: longest + 1].strip("-")[:longest].strip("-") or "x"
+
+
+def script_safe(value: Any) -> Markup:
+    """Return JSON that may stand in an element of a page: it can neither end it nor begin another, whatever strangers
+    wrote.
+
+    >>> script_safe({"name": "</script>"})
+    Markup('{"name":"\\u003c/script\\u003e"}')
+    """
+    text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"), sort_keys=True)
+    for sign in "<>&":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return Markup(text)  # noqa: S704 - nothing in it is markup any more
 
 
 def https_url(text: str) -> str | None:

@@ -7,7 +7,7 @@ from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from math import ceil, floor, log10
+from math import ceil
 from typing import Any
 
 import numpy as np
@@ -18,13 +18,17 @@ from vidsal.benchmark.evaluation.previews.record import Group, Sprite, StimulusP
 from vidsal.benchmark.evaluation.previews.sprites import COLUMNS, rows_of
 
 from ..boards import Column, sort_column
-from ..sanitize import visible
+from ..charts.timeline import Axis, axis
+from ..sanitize import script_safe, visible
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 
 MOST_CHOSEN, MOST_LINES = 4, 8
 """Runs that are chosen at first; the most that are drawn without a band of all."""
+
+UNITS = 160
+"""Width of a frame in the units of the dots."""
 
 MOMENTS = 3
 """Best and worst frames that are shown of each chosen run."""
@@ -123,7 +127,7 @@ class Film:
     Attributes:
         id: begins every id of its elements.
         title: the stimulus, as a heading names it.
-        shape: width and height of dots' units: the frame's aspect, 100 wide.
+        shape: width and height of dots' units: the frame's aspect, `UNITS` wide.
         first, last: first and last scored frame.
         metric: label of the metric that is shown at first.
         summary: what the plot shows, in words.
@@ -166,8 +170,9 @@ def film_of(stimulus_id: str, runs: Sequence[FilmRun], *, title: str) -> Film:
         columns = {name: c for name, c in columns.items() if np.isfinite(values[name]).any()}
         values = {name: values[name] for name in columns}
     shown = sort_column(tuple(columns.values()))
-    where, coded = _coded(at, values)
-    shape = _shape(runs)
+    scales = {name: axis(values[name], c.metric.range, 4) for name, c in columns.items()}
+    where, coded = _coded(at, values, scales)
+    shape = next((shape_of(run.preview) for run in runs if run.preview), (UNITS, 90))
     chosen = list(range(min(MOST_CHOSEN, len(runs))))
     named = f"f{sha256(_identity(stimulus_id, runs).encode()).hexdigest()[:8]}"
     first, last = int(at[0]), int(at[-1])
@@ -177,7 +182,7 @@ def film_of(stimulus_id: str, runs: Sequence[FilmRun], *, title: str) -> Film:
         "at": _arithmetic(where),
         "exact": len(where) == len(at),
         "metric": list(columns).index(shown.name),
-        "metrics": [_metric(c, values[c.name]) for c in columns.values()],
+        "metrics": [_metric(c, scales[name]) for name, c in columns.items()],
         "runs": [
             {"label": visible(run.label), "page": run.page, "values": [coded[name][k] for name in columns]}
             | _preview(run)
@@ -198,7 +203,7 @@ def film_of(stimulus_id: str, runs: Sequence[FilmRun], *, title: str) -> Film:
         summary=_summary(runs, shown, at, values[shown.name]),
         moments=tuple(m for k in chosen if (m := _moments(runs[k], shown, shape)) is not None),
         table=_table(runs, shown, at, values[shown.name]),
-        data=_script_safe(data),
+        data=script_safe(data),
         pictures=any(run.preview for run in runs),
     )
 
@@ -217,11 +222,10 @@ def _on(run: FilmRun, name: str, at: Ints) -> Floats:
     return found
 
 
-def _coded(at: Ints, values: Mapping[str, Floats]) -> tuple[Ints, dict[str, list[str]]]:
+def _coded(at: Ints, values: Mapping[str, Floats], scales: Mapping[str, Axis]) -> tuple[Ints, dict[str, list[str]]]:
     """Give all values in base64: frame by frame in two bytes each, or in steps in one byte each."""
     n_runs = max(len(v) for v in values.values())
     if 8 * len(at) * n_runs * len(values) // 3 <= MOST_BYTES:
-        scales = {name: _scale(v) for name, v in values.items()}
         return at, {name: [_packed(line, scales[name], 65535) for line in v] for name, v in values.items()}
     width = ceil(len(at) / MOST_STEPS)
     edges = np.arange(0, len(at), width)
@@ -232,43 +236,23 @@ def _coded(at: Ints, values: Mapping[str, Floats]) -> tuple[Ints, dict[str, list
         n = np.add.reduceat(defined.astype(np.float64), edges, axis=1)
         total = np.add.reduceat(np.where(defined, v, 0.0), edges, axis=1)
         means = np.where(n > 0, total / np.maximum(n, 1), np.nan)
-        scale = _scale(v)
-        steps[name] = [_packed(line, scale, 255) for line in means]
+        steps[name] = [_packed(line, scales[name], 255) for line in means]
     return middles, steps
 
 
-def _packed(line: Floats, scale: tuple[float, float], top: int) -> str:
+def _packed(line: Floats, scale: Axis, top: int) -> str:
     """Levels 1 to `top` between the ends of the scale, 0 for no value, little-endian."""
-    low, high = scale
-    levels = np.where(np.isfinite(line), 1 + np.rint((line - low) / (high - low) * (top - 1)), 0)
+    levels = np.where(np.isfinite(line), 1 + np.rint((line - scale.low) / (scale.high - scale.low) * (top - 1)), 0)
     return b64encode(np.asarray(levels, "<u2" if top > 255 else "u1").tobytes()).decode("ascii")
 
 
-def _scale(values: Floats) -> tuple[float, float]:
-    """Round ends of a scale that holds all finite values."""
-    return _ticks(values)[0], _ticks(values)[-1]
-
-
-def _ticks(values: Floats) -> list[float]:
-    """Round values from below the lowest to above the highest, 3 to 6 of them."""
-    finite = values[np.isfinite(values)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
-    if high - low < 1e-6 * max(1.0, abs(high)):
-        low, high = low - 0.05, high + 0.05
-    about = (high - low) / 4
-    power = 10.0 ** floor(log10(about))
-    step = next(k * power for k in (1, 2, 5, 10) if k * power >= about * (1 - 1e-9))
-    return [round(k * step, 12) for k in range(floor(low / step + 1e-9), ceil(high / step - 1e-9) + 1)]
-
-
-def _metric(column: Column, values: Floats) -> dict[str, Any]:
-    ticks = _ticks(values)
+def _metric(column: Column, scale: Axis) -> dict[str, Any]:
     chance = column.metric.chance
-    inside = isinstance(chance, float | int) and ticks[0] <= chance <= ticks[-1]
+    inside = isinstance(chance, float | int) and scale.low <= chance <= scale.high
     return {
         "label": column.label,
         "higher": column.metric.higher_is_better,
-        "ticks": ticks,
+        "ticks": list(scale.ticks),
         "chance": float(chance) if inside and isinstance(chance, float | int) else None,
     }
 
@@ -303,9 +287,9 @@ def _address(run: FilmRun, sprite: Sprite) -> str:
     return (run.addresses or {})[sprite.file]
 
 
-def _shape(runs: Sequence[FilmRun]) -> tuple[int, int]:
-    preview = next((run.preview for run in runs if run.preview), None)
-    return (160, 90) if preview is None else (160, max(16, round(160 * preview.height / preview.width)))
+def shape_of(preview: StimulusPreview) -> tuple[int, int]:
+    """Return the units of dots: the frame's aspect, `UNITS` wide."""
+    return UNITS, max(16, round(UNITS * preview.height / preview.width))
 
 
 def _dots(runs: Sequence[FilmRun], shape: tuple[int, int]) -> dict[str, str]:
@@ -409,11 +393,3 @@ def _table(runs: Sequence[FilmRun], column: Column, at: Ints, values: Floats) ->
 def _quantiles(values: Floats) -> list[float]:
     finite = values[np.isfinite(values)]
     return [float(q) for q in np.quantile(finite, (0.1, 0.5, 0.9))] if len(finite) else [float("nan")] * 3
-
-
-def _script_safe(data: Mapping[str, Any]) -> Markup:
-    """JSON that can neither end its element nor begin another, whatever strangers wrote in it."""
-    text = json.dumps(data, ensure_ascii=True, allow_nan=False, separators=(",", ":"), sort_keys=True)
-    for sign in "<>&":
-        text = text.replace(sign, f"\\u{ord(sign):04x}")
-    return Markup(text)  # noqa: S704

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from vidsal.benchmark.evaluation.previews.record import StimulusPreview
 
-from .film import FilmRun, Moments, Picture, dots, film_of, picture_of
+from .film import FilmRun, Moments, Picture, dots, film_of, picture_of, shape_of
 
 MOST = 5
 """Models beside the truth in a gallery."""
@@ -60,7 +60,7 @@ def gallery(stimulus_id: str, runs: Sequence[FilmRun], most: int = MOST) -> Gall
     group = preview.even
     index = len(group.frames) // 2
     frame = group.frames[index]
-    shape = 160, max(16, round(160 * preview.height / preview.width))
+    shape = shape_of(preview)
     n = len(group.fixations[index].split())
     seen = f"Where people looked in {stimulus_id} at frame {frame}, {n} fixations"
     truth = picture_of(first, group, group.pictures or group.truth, index, seen)

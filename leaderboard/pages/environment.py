@@ -37,22 +37,22 @@ def page(template: str, address: str, config: Config, *, root: str | None = None
         shown: the template's own names.
     """
     way = links.root_of(address) if root is None else root
-    return _environment().get_template(template).render(root=way, address=address, site=config, **shown)
+    return filled(template, root=way, address=address, site=config, **shown)
 
 
 def part(template: str, address: str, **shown: Any) -> Markup:
     """Fill a template that is a part of a page at an address."""
-    return Markup(_environment().get_template(template).render(root=links.root_of(address), **shown).strip())
+    return Markup(filled(template, root=links.root_of(address), **shown).strip())
+
+
+def filled(template: str, **shown: Any) -> str:
+    """Fill a template with nothing but its own names."""
+    return _environment().get_template(template).render(**shown)
 
 
 def _finalize(value: Any) -> Any:
     """Make text visible before it is escaped; templates themselves and numbers pass."""
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def safe_json(text: str) -> Markup:
-    """Return JSON that may stand in a page: what would end its element or begin another is written as a number."""
-    return Markup(text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e"))
 
 
 def cells(means: Iterable[float]) -> Markup:
@@ -80,7 +80,6 @@ def _environment() -> Environment:
         newline_sequence="\n",
         keep_trailing_newline=True,
     )
-    environment.filters["safe_json"] = safe_json
     environment.globals.update(
         words=words,
         links=links,
@@ -97,9 +96,11 @@ def _environment() -> Environment:
 def assets() -> dict[str, str]:
     """Return the style and the script of a site by file name."""
     return {
-        name: "\n".join((HERE / "assets" / part).read_text(encoding="utf-8") for part in parts)
-        for name, parts in (
-            ("site.css", ("site.css", "steps.css", "film.css")),
-            ("site.js", ("site.js", "compare.js", "film.js")),
-        )
+        "site.css": "\n".join(map(asset, ("site.css", "steps.css", "film.css"))),
+        "site.js": "\n".join(map(asset, ("site.js", "compare.js", "film.js"))),
     }
+
+
+def asset(name: str) -> str:
+    """Return one of our own styles and scripts."""
+    return (HERE / "assets" / name).read_text(encoding="utf-8")

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 from markupsafe import Markup
 
-from .. import links
+from .. import format as words, links
 from ..boards import Board, Entry
-from ..collect import Loaded
 from ..content import Content
 from ..film.film import FilmRun, film_of
 from ..film.stills import gallery, moments
@@ -62,13 +61,12 @@ def best_and_worst(content: Content, board: Board, entry: Entry, address: str) -
         kept, key=lambda k: (run.stimuli.means[k, column], k), reverse=board.sort_column.metric.higher_is_better
     )
     shown = []
-    for title, k, which in (("Best", order[:1], "best"), ("Worst", order[-1:], "worst")):
-        for place in k:
-            name = run.stimuli.ids[place]
+    for title, place in zip(("Best", "Worst"), (order[:1], order[-1:]), strict=True):
+        for name in (run.stimuli.ids[k] for k in place):
             made = film_run(content, entry, name, address)
             found = None if made is None else moments(name, made)
             if found is not None:
-                few = found[0].best if which == "best" else found[0].worst
+                few = found[0].best if title == "Best" else found[0].worst
                 shown.append((title, name, links.stimulus_page(board, name), few, found[1]))
     if not any(few for _, _, _, few, _ in shown):
         return Markup("")
@@ -85,7 +83,7 @@ def film_run(content: Content, entry: Entry, name: str, address: str) -> FilmRun
     root = links.root_of(address)
     preview = run.previews.get(name)
     return FilmRun(
-        label_of(run, content),
+        _label(content, entry),
         root + links.model_page(entry),
         frame,
         {c.name: values[:, k] for k, c in enumerate(run.columns)},
@@ -95,13 +93,9 @@ def film_run(content: Content, entry: Entry, name: str, address: str) -> FilmRun
     )
 
 
-def label_of(run: Loaded, content: Content) -> str:
-    """Return a model's name, with what distinguishes it from others of its board."""
-    entry = run.entry
+def _label(content: Content, entry: Entry) -> str:
+    """Return a model's name, with what distinguishes it from others of its name on its board."""
     rivals = content.board_of[entry.page].shown
-    alike = [e for e in rivals if e.record.model.name == entry.record.model.name]
-    if len(alike) < 2:
-        return entry.record.model.name
-    return (
-        f"{entry.record.model.name} {[e.page for e in alike].index(entry.page) + 1 if entry in alike else ''}".strip()
-    )
+    name = entry.record.model.name
+    alike = [e for e in rivals if e.record.model.name == name]
+    return name if len(alike) < 2 else ", ".join([name, *words.qualifiers(entry, rivals)])

@@ -4,25 +4,20 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
-from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from vidsal._version import __version__
 from vidsal.benchmark.evaluation.previews.record import PreviewsRecord, StimulusPreview
 from vidsal.benchmark.evaluation.previews.sprites import COLUMNS, rows_of
 from vidsal.benchmark.evaluation.results.store import Run
 from vidsal.loaders.errors import MissingData
 
 from ..boards import columns
-from ..sanitize import visible
-from .film import Film, FilmRun, film_of
+from ..film.film import Film, FilmRun, film_of
+from .environment import asset, filled
 
-_HERE = Path(__file__).parents[1]
 _TYPES = {"PNG": "image/png", "JPEG": "image/jpeg"}
 
 
@@ -85,8 +80,9 @@ def film_page(run: Run) -> str:
     """
     record = run.typed
     means = {c.label: record.metrics[c.name].mean_stimuli for c in columns(record)}
-    template = _environment().get_template("film_page.html")
-    return template.render(r=record, films=run_films(run), sheets=sheets(run), means=means)
+    style, script = asset("film_page.css") + asset("film.css"), asset("film.js")
+    shown = {"style": Markup(style), "script": Markup(script), "policy": _policy(style, script)}  # noqa: S704 - our own
+    return filled("film_page.html", r=record, films=run_films(run), sheets=sheets(run), means=means, **shown)
 
 
 def _previews(run: Run) -> dict[str, StimulusPreview]:
@@ -95,28 +91,6 @@ def _previews(run: Run) -> dict[str, StimulusPreview]:
 
 def _id(file: str) -> str:
     return f"s{file.partition('.')[0]}"
-
-
-@cache
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_HERE / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        finalize=lambda value: visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        newline_sequence="\n",
-    )
-    style = _asset("film_page.css") + _asset("film.css")
-    script = _asset("film.js")
-    environment.globals.update(version=__version__, style=style, script=script, policy=_policy(style, script))
-    return environment
-
-
-def _asset(name: str) -> Markup:
-    """Return one of our own files, to stand inside its element."""
-    return Markup((_HERE / "assets" / name).read_text(encoding="utf-8"))  # noqa: S704 - our own text
 
 
 def _policy(style: str, script: str) -> str:

@@ -130,7 +130,7 @@ def preview(
     from vidsal.benchmark import protocols
     from vidsal.benchmark.submissions.archive import opened_folder
     from vidsal.benchmark.submissions.score import score
-    from vidsal.leaderboard.film.page import film_page
+    from vidsal.leaderboard.pages.preview import film_page
     from vidsal.loaders.io.files import atomic_write
     from vidsal.models import shipped
 
