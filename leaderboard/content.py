@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from vidsal.benchmark.evaluation.results.schema import ReleaseRecord
 
@@ -33,11 +32,6 @@ class Content:
     comparisons: tuple[Board, ...]
     standings: Mapping[str, Standing]
     runs: Mapping[str, Loaded]
-
-    @cached_property
-    def kept(self) -> dict[str, Any]:
-        """What pages have made and other pages need again, by a name of theirs."""
-        return {}
 
     @cached_property
     def board_of(self) -> dict[str, Board]:

@@ -49,8 +49,9 @@ def pages_of(content: Content, downloads: Mapping[str, Sequence[Download]]) -> I
 
 def _of_board(content: Content, one: Board) -> Iterator[tuple[str, Made]]:
     yield links.stimuli_page(one), partial(stimuli.stimuli_page, content, one)
+    names = stimuli.name_cells(one)
     for name in stimuli.stimuli_of(content, one):
-        yield links.stimulus_page(one, name), partial(stimuli.stimulus_page, content, one, name)
+        yield links.stimulus_page(one, name), partial(stimuli.stimulus_page, content, one, name, names)
     yield links.compare_board_page(one), partial(compare.board_compare_page, content, one)
     pairs = compare.pairs_of(one)
     if pairs:

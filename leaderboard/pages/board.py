@@ -213,12 +213,12 @@ def elsewhere(board: Board) -> list[tuple[str, list[tuple[str, Reported]]]]:
     return [(f"{model}, {split}", [(r.metric, r) for r in those]) for (model, split), those in found.items()]
 
 
-def speeds(entries: Iterable[Entry]) -> list[tuple[Entry, str, str]]:
-    """Return the models whose submission states a speed, with it and the hardware that it was measured on."""
+def speeds(entries: Iterable[Entry]) -> list[tuple[Entry, float, str]]:
+    """Return the models whose submission states a speed, with its frames a second and the hardware it is of."""
     out = []
     for entry in entries:
         run = (entry.record.model.submission or {}).get("run") or {}
-        speed, hardware = run.get("speed"), run.get("hardware")
-        if speed and hardware:
-            out.append((entry, str(speed), str(hardware)))
+        speed, hardware = run.get("frames_per_second"), run.get("hardware")
+        if isinstance(speed, int | float) and hardware:
+            out.append((entry, float(speed), str(hardware)))
     return out

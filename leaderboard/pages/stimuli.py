@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,22 +60,17 @@ def lines(content: Content, board: Board) -> list[Line]:
     return out
 
 
-def _names(content: Content, board: Board) -> dict[str, Markup]:
-    """Return the first cell of each model's line, by page of the run; it is the same on all pages of a board."""
-    key = f"names of {board.id}"
-    if key not in content.kept:
-        content.kept[key] = {
-            e.page: part("model_cell.html", links.stimuli_page(board) + "/x", entry=e, board=board) for e in board.shown
-        }
-    found: dict[str, Markup] = content.kept[key]
-    return found
+def name_cells(board: Board) -> dict[str, Markup]:
+    """Return the first cell of each model's line, by page of the run; it is the same on the pages of all stimuli."""
+    address = links.stimulus_page(board, "")
+    return {e.page: part("model_cell.html", address, entry=e, board=board) for e in board.shown}
 
 
-def stimulus_page(content: Content, board: Board, name: str) -> str:
-    """Return the page of a stimulus."""
+def stimulus_page(content: Content, board: Board, name: str, names: Mapping[str, Markup]) -> str:
+    """Return the page of a stimulus; `names` are the cells of `name_cells`."""
     ids = stimuli_of(content, board)
     place = ids.index(name)
-    names, rows = _names(content, board), []
+    rows = []
     for entry in board.shown:
         stimuli = content.runs[entry.page].stimuli
         found = stimuli.place(name)

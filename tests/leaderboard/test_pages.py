@@ -12,6 +12,7 @@ import pytest
 
 import vidsal.leaderboard
 from vidsal.benchmark.evaluation.results.store import Run, load_run
+from vidsal.benchmark.submissions.parts import RunPart
 from vidsal.leaderboard.collect import collect
 from vidsal.leaderboard.config import Config
 from vidsal.leaderboard.pages.board import board_page
@@ -274,6 +275,19 @@ def test_different_coverage_is_said_in_words(tmp_path: Path, make_run: MakeRun, 
     assert "covers all 3 annotated stimuli of the split: a, b, c." in first.text
     assert "covers 2 of the 3 annotated stimuli of the split: a, b." in second.text
     assert "Left out because their frames were missing: 1 stimulus (c)." in second.text
+
+
+def test_a_speed_that_a_submission_states_stands_below_the_board_with_its_hardware(
+    tmp_path: Path, make_run: MakeRun, read_page: ReadPage
+) -> None:
+    said = RunPart(frames_per_second=31.5, hardware="one small GPU").model_dump(mode="json", exclude_none=True)
+    make_run("fast", info={"submission": {"run": said}}).save(tmp_path / "results")
+    make_run("silent", info={"submission": {"run": {"hardware": "unknown speed"}}}).save(tmp_path / "results")
+    build(tmp_path / "results", tmp_path / "site")
+    (board,) = (tmp_path / "site" / "boards").iterdir()
+    (table,) = (t for t in read_page(board).all("table") if "Stated by the authors" in t.one("caption").text)
+    (row,) = table.one("tbody").all("tr")
+    assert row.text.startswith("fast31.5one small GPU")
 
 
 def test_fifty_models_fit_the_budget(tmp_path: Path, make_run: MakeRun) -> None:
