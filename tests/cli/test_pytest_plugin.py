@@ -181,7 +181,9 @@ def test_many_at_once_in_several_processes(tmp_path: Path) -> None:
     (toy / "tolerances.toml").write_text("[KLD]\nabsolute = 2.0\n")
     code, said = run(toy, "-p", "xdist.plugin", "-n", "2", "--junit-xml", "said.xml")
     assert code == 1, said
-    failed = dict(re.findall(r"^_+ (?:\S+\.)?(test_\w+) _+\n(?:\[gw\d\].*\n)?((?:(?!^___).*\n)*)", said, re.MULTILINE))
+    failed = dict(
+        re.findall(r"^_+ (?:\S+\.)?(test_\w+) _+\n(?:\[gw\d\].*\n)?((?:(?!^___|^===).*\n)*)", said, re.MULTILINE)
+    )
     wanted = {
         "test_setting": r"1 of \d+ values moved \(1 worse\)",
         "test_other_data": r"release: elsewhere in the snapshot, synthetic in this run",
