@@ -15,6 +15,7 @@ import numpy as np
 
 from ...errors import BadData, MissingData
 from ...formats import matlab
+from ...formats.completeness import extent_of, report_incomplete
 from ...io.folders import matching
 from ...io.names import natural_key
 from ...records import Column, DatasetInfo, Float64Array, Gaze, Int64Array, Mask, Report, StimulusRow, Truth
@@ -27,6 +28,7 @@ LARGEST_PX = 1e5
 # Mean number of mouse positions an image, by the totals of the two editions: 6,900 to 7,800 and 21,500 to 24,400.
 BETWEEN_EDITIONS = 13_000
 EDITION_SAMPLE = 20
+ENOUGH_TRACKS = 10
 TRUTHS = {
     "assumed": Truth(
         kernel="gaussian",
@@ -132,6 +134,7 @@ class Edition:
         seen = [w for w in workers if len(w.location) or len(w.fixations)]
         if not any(len(w.fixations) for w in seen):
             report.add("missing", stimulus.extra, "no worker has a fixation")
+        _report_cut(seen, stimulus, report)
         return Gaze(
             fixations=_fixations(seen),
             samples=_samples(seen),
@@ -215,6 +218,16 @@ def _samples(workers: list[Worker]) -> dict[str, Column]:
         "x_px": xy[:, 0] - 0.5,
         "y_px": xy[:, 1] - 0.5,
     }
+
+
+def _report_cut(workers: list[Worker], stimulus: StimulusRow, report: Report) -> None:
+    """Report a file none of whose tracks reaches the end. A mouse at rest leaves no sample: one track tells nothing."""
+    tracks = [w.time_ms for w in workers if len(w.time_ms)]
+    if len(tracks) < ENOUGH_TRACKS:
+        return
+    t_us = np.sort(np.rint(np.concatenate(tracks) * 1000).astype(np.int64))
+    together = extent_of("all", str(stimulus.extra), t_us)
+    report_incomplete([together], images.PRESENTATION_MS / 1000, stimulus.stimulus_id, report)
 
 
 def _report_edition(mats: list[Path], edition: str, report: Report) -> None:

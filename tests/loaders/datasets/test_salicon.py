@@ -447,6 +447,18 @@ def test_another_size_is_told_of(tmp_path):
     assert kinds(report) == [("wrong-size", 1)]
 
 
+@pytest.mark.parametrize(("tracks", "ends_ms", "named"), [(12, 4600, False), (12, 2000, True), (3, 2000, False)])
+def test_a_file_none_of_whose_tracks_reaches_the_end(tmp_path, tracks, ends_ms, named):
+    """A mouse at rest leaves no sample: what one track lacks, another one has, unless the file was cut."""
+    short, longest = worker([[1, 1]], [[700]], [[1, 1]]), worker([[1, 1], [2, 2]], [[0], [ends_ms]], [[1, 1]])
+    write_mat(tmp_path / "train" / f"{A}.mat", [*[short] * (tracks - 1), longest])
+    report = Report()
+    read(tmp_path, A, report)
+    assert kinds(report) == ([("incomplete", 1)] if named else [])
+    said = [a.message for a in report if a.kind == "incomplete"]
+    assert said == (["the recording ends at 2.00 s, the clip at 5.00 s"] if named else [])
+
+
 def test_nobody_looked(tmp_path):
     write_mat(tmp_path / "train" / f"{A}.mat", [worker(EMPTY, EMPTY, EMPTY)])
     report = Report()
