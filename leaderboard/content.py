@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,6 +12,7 @@ from vidsal.benchmark.evaluation.results.schema import ReleaseRecord
 from .boards import Board, Entry
 from .collect import Loaded
 from .config import Config
+from .format import qualifiers
 from .links import data_page, model_page, protocol_page
 from .standing import Standing
 
@@ -37,6 +39,19 @@ class Content:
     def board_of(self) -> dict[str, Board]:
         """The board of each run, by page."""
         return {e.page: board for board in self.boards for runs in board.history.values() for e in runs}
+
+    @cached_property
+    def labels(self) -> dict[str, str]:
+        """By page of each run that a board shows: its model's name, with what distinguishes it from others of its name
+        there."""
+        found = {}
+        for board in self.boards:
+            names = Counter(e.record.model.name for e in board.shown)
+            for entry in board.shown:
+                name = entry.record.model.name
+                more = qualifiers(entry, board.shown) if names[name] > 1 else ()
+                found[entry.page] = ", ".join([name, *more])
+        return found
 
     @cached_property
     def models(self) -> dict[str, list[tuple[Board, Entry]]]:

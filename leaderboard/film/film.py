@@ -48,8 +48,8 @@ class FilmRun:
         label: its model's name.
         page: address of its page, relative to the page that shows the film; empty for none.
         frames: numbers of its scored frames, ascending, int (n,).
-        scores: of each column its scores, float (n,); what is not finite is drawn as a gap.
-        columns: its metrics.
+        scores: float (n, columns); what is not finite is drawn as a gap.
+        columns: its metrics, in the order of `scores`.
         preview: what it kept of this stimulus to look at; None for nothing.
         addresses: of each file that the preview names, relative to the page; or `#` and the id of an `<image>` in it.
     """
@@ -57,7 +57,7 @@ class FilmRun:
     label: str
     page: str
     frames: npt.NDArray[Any]
-    scores: Mapping[str, npt.NDArray[Any]]
+    scores: npt.NDArray[Any]
     columns: tuple[Column, ...]
     preview: StimulusPreview | None = None
     addresses: Mapping[str, str] | None = None
@@ -161,11 +161,11 @@ def film_of(stimulus_id: str, runs: Sequence[FilmRun], *, title: str) -> Film:
     Raises:
         ValueError: there is no run, or no scored frame.
     """
-    at = np.unique(np.concatenate([np.asarray(run.frames, np.int64) for run in runs]))
+    at = _all_frames(runs)
     if not len(at):
         raise ValueError(f"{stimulus_id}: no frame is scored")
-    columns = {c.name: c for run in runs for c in run.columns}
-    values = {name: np.stack([_on(run, name, at) for run in runs]) for name in columns}
+    columns = {c.name: c for among in dict.fromkeys(run.columns for run in runs) for c in among}
+    values = dict(zip(columns, _values(runs, tuple(columns), at), strict=True))
     if any(np.isfinite(v).any() for v in values.values()):  # a metric that is undefined throughout has no plot
         columns = {name: c for name, c in columns.items() if np.isfinite(values[name]).any()}
         values = {name: values[name] for name in columns}
@@ -213,12 +213,24 @@ def _identity(stimulus_id: str, runs: Sequence[FilmRun]) -> str:
     return json.dumps([stimulus_id, [run.page for run in runs]])
 
 
-def _on(run: FilmRun, name: str, at: Ints) -> Floats:
-    """The scores of a run at some frames; NaN where there is no finite one."""
-    found = np.full(len(at), np.nan)
-    if name in run.scores:
-        scores = np.asarray(run.scores[name], np.float64)
-        found[np.searchsorted(at, run.frames)] = np.where(np.isfinite(scores), scores, np.nan)
+def _all_frames(runs: Sequence[FilmRun]) -> Ints:
+    """Return the frames that any run scored, ascending."""
+    different = {run.frames.tobytes(): run.frames for run in runs}  # mostly one: models are scored on the same frames
+    return np.unique(np.concatenate([np.asarray(frames, np.int64) for frames in different.values()]))
+
+
+def _values(runs: Sequence[FilmRun], names: tuple[str, ...], at: Ints) -> Floats:
+    """Return the scores of all runs at some frames, (metrics, runs, frames); NaN where there is no finite one."""
+    found = np.full((len(names), len(runs), len(at)), np.nan)
+    for k, run in enumerate(runs):
+        where = slice(None) if len(run.frames) == len(at) else np.searchsorted(at, run.frames)
+        ours = tuple(c.name for c in run.columns)
+        if ours == names:
+            found[:, k, where] = run.scores.T
+            continue
+        for place, name in enumerate(ours):
+            found[names.index(name), k, where] = run.scores[:, place]
+    found[~np.isfinite(found)] = np.nan
     return found
 
 
@@ -226,7 +238,7 @@ def _coded(at: Ints, values: Mapping[str, Floats], scales: Mapping[str, Axis]) -
     """Give all values in base64: frame by frame in two bytes each, or in steps in one byte each."""
     n_runs = max(len(v) for v in values.values())
     if 8 * len(at) * n_runs * len(values) // 3 <= MOST_BYTES:
-        return at, {name: [_packed(line, scales[name], 65535) for line in v] for name, v in values.items()}
+        return at, {name: _packed(v, scales[name], 65535) for name, v in values.items()}
     width = ceil(len(at) / MOST_STEPS)
     edges = np.arange(0, len(at), width)
     middles = at[np.minimum(edges + width // 2, len(at) - 1)]
@@ -236,14 +248,14 @@ def _coded(at: Ints, values: Mapping[str, Floats], scales: Mapping[str, Axis]) -
         n = np.add.reduceat(defined.astype(np.float64), edges, axis=1)
         total = np.add.reduceat(np.where(defined, v, 0.0), edges, axis=1)
         means = np.where(n > 0, total / np.maximum(n, 1), np.nan)
-        steps[name] = [_packed(line, scales[name], 255) for line in means]
+        steps[name] = _packed(means, scales[name], 255)
     return middles, steps
 
 
-def _packed(line: Floats, scale: Axis, top: int) -> str:
-    """Levels 1 to `top` between the ends of the scale, 0 for no value, little-endian."""
-    levels = np.where(np.isfinite(line), 1 + np.rint((line - scale.low) / (scale.high - scale.low) * (top - 1)), 0)
-    return b64encode(np.asarray(levels, "<u2" if top > 255 else "u1").tobytes()).decode("ascii")
+def _packed(lines: Floats, scale: Axis, top: int) -> list[str]:
+    """Levels 1 to `top` between the ends of the scale, 0 for no value, little-endian; a text a line."""
+    levels = np.where(np.isfinite(lines), 1 + np.rint((lines - scale.low) / (scale.high - scale.low) * (top - 1)), 0)
+    return [b64encode(line).decode("ascii") for line in np.asarray(levels, "<u2" if top > 255 else "u1")]
 
 
 def _metric(column: Column, scale: Axis) -> dict[str, Any]:
@@ -333,7 +345,7 @@ def _moment(run: FilmRun, column: Column, frame: int, which: str, shape: tuple[i
         return None  # the previews speak of a frame that is not scored
     group = next(g for g in run.preview.groups if frame in g.frames)
     index = group.frames.index(frame)
-    value = f"{column.label} {_number(float(run.scores[column.name][place[0]]))}"
+    value = f"{column.label} {_number(float(run.scores[place[0], run.columns.index(column)]))}"
     who = visible(run.label)
     n = len(group.fixations[index].split())
     return Moment(
@@ -384,12 +396,16 @@ def _table(runs: Sequence[FilmRun], column: Column, at: Ints, values: Floats) ->
         cells = values[:, chosen]
     else:
         header = ["lowest tenth", "median", "highest tenth"]
-        cells = np.array([_quantiles(values[:, k]) for k in chosen]).T
+        cells = _quantiles(values[:, chosen])
     texts = [tuple(_number(v) if v == v else "-" for v in row) for row in cells.T]
     lines = tuple((str(at[k]), *text) for k, text in zip(chosen, texts, strict=True))
     return Table((f"Frame, {column.label}", *header), lines)
 
 
-def _quantiles(values: Floats) -> list[float]:
-    finite = values[np.isfinite(values)]
-    return [float(q) for q in np.quantile(finite, (0.1, 0.5, 0.9))] if len(finite) else [float("nan")] * 3
+def _quantiles(values: Floats) -> Floats:
+    """Return the lowest tenth, the median and the highest tenth of each column, (3, columns); NaN without a value."""
+    shares = (0.1, 0.5, 0.9)
+    if np.isfinite(values).all():
+        return np.asarray(np.quantile(values, shares, axis=0))
+    some = [column[np.isfinite(column)] for column in values.T]
+    return np.array([np.quantile(v, shares) if len(v) else np.full(3, np.nan) for v in some]).T

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from markupsafe import Markup
 
-from .. import format as words, links
+from .. import links
 from ..boards import Board, Entry
 from ..content import Content
 from ..film.film import FilmRun, film_of
@@ -83,19 +83,11 @@ def film_run(content: Content, entry: Entry, name: str, address: str) -> FilmRun
     root = links.root_of(address)
     preview = run.previews.get(name)
     return FilmRun(
-        _label(content, entry),
+        content.labels[entry.page],
         root + links.model_page(entry),
         frame,
-        {c.name: values[:, k] for k, c in enumerate(run.columns)},
+        values,
         run.columns,
         preview,
         {s.file: root + links.sprite(s) for group in preview.groups for s in group.sprites} if preview else None,
     )
-
-
-def _label(content: Content, entry: Entry) -> str:
-    """Return a model's name, with what distinguishes it from others of its name on its board."""
-    rivals = content.board_of[entry.page].shown
-    name = entry.record.model.name
-    alike = [e for e in rivals if e.record.model.name == name]
-    return name if len(alike) < 2 else ", ".join([name, *words.qualifiers(entry, rivals)])

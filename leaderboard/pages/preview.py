@@ -50,7 +50,7 @@ def run_films(run: Run) -> list[Film]:
             record.model.name,
             "",
             ordered["frame"].to_numpy(np.int64),
-            {c.name: ordered[c.name].to_numpy(np.float64) for c in among},
+            ordered[[c.name for c in among]].to_numpy(np.float64),
             among,
             preview,
             {file: f"#{_id(file)}" for file in named},

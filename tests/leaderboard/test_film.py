@@ -43,7 +43,7 @@ def metrics(*labels: str) -> tuple[Column, ...]:
 
 def line(label: str, values: list[float], **more: Any) -> FilmRun:
     frames = np.arange(len(values)) * more.pop("step", 1)
-    return FilmRun(label, "runs/a.html", frames, {"NSS": np.array(values)}, metrics("NSS"), **more)
+    return FilmRun(label, "runs/a.html", frames, np.array(values, np.float64).reshape(-1, 1), metrics("NSS"), **more)
 
 
 def data_of(film: Film) -> dict[str, Any]:
@@ -92,7 +92,9 @@ def test_many_runs_are_given_in_steps() -> None:
 
 
 def test_a_metric_without_a_value_has_no_plot() -> None:
-    run = FilmRun("a", "", np.arange(3), {"NSS": np.ones(3), "sAUC": np.full(3, np.nan)}, metrics("NSS", "sAUC"))
+    among = metrics("NSS", "sAUC")
+    both = np.column_stack([np.ones(3) if c.name == "NSS" else np.full(3, np.nan) for c in among])
+    run = FilmRun("a", "", np.arange(3), both, among)
     film = film_of("002", [run], title="002")
     assert [m["label"] for m in data_of(film)["metrics"]] == ["NSS"]
     nothing = film_of("002", [line("a", [np.nan])], title="002")
@@ -128,7 +130,7 @@ def test_moments_are_cells_of_the_sprites(ds: Release, tmp_path: Path) -> None:
     addresses = {s.file: f"p/{s.file}" for g in preview.groups for s in g.sprites}
     film = film_of(
         name,
-        [FilmRun("b", "", np.array(rows.index), {c.name: rows[c.name].to_numpy() for c in among}, among, preview, addresses)],
+        [FilmRun("b", "", np.array(rows.index), rows[[c.name for c in among]].to_numpy(), among, preview, addresses)],
         title=name,
     )  # fmt: skip
     (moments,) = film.moments
