@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -23,8 +25,12 @@ from vidsal.loaders.io.progress import Progress, silent
 
 from .boards import Board, Column, Entry, columns, common_board, distinct, mixed
 from .film.previews import read_previews
+from .rows import Rows, SpooledRows
 
 Floats = npt.NDArray[np.float64]
+
+Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
+"""Does something with each of many, in order: `map`, or that of a pool of processes."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +63,17 @@ class Stimuli:
         places = np.array([self._places.get(name, -1) for name in ids], np.int64)
         return np.where((places >= 0)[:, None], self.means[places], np.nan)
 
+    def sharing(self, known: dict[Any, Any]) -> Stimuli:
+        """Return the same with what equal ones of other runs hold already: models of a board share all but means."""
+
+        def one(value: tuple[Any, ...]) -> tuple[Any, ...]:
+            found: tuple[Any, ...] = known.setdefault(value, value)
+            return found
+
+        return Stimuli(
+            one(self.ids), one(self.groups), one(self.attributes), one(self.frames), one(self.scored), self.means
+        )
+
     @cached_property
     def _places(self) -> dict[str, int]:
         return {name: i for i, name in enumerate(self.ids)}
@@ -82,26 +99,6 @@ def means_of(values: Floats) -> Floats:
 
 
 @dataclass(frozen=True)
-class Rows:
-    """The scored frames of a run, stimulus after stimulus.
-
-    Attributes:
-        offsets: where each stimulus begins, int (stimuli + 1,).
-        frame: 0-based, int32 (n,), ascending within a stimulus.
-        values: a column a metric, float32 (n, columns); NaN where it is undefined.
-    """
-
-    offsets: npt.NDArray[np.int64]
-    frame: npt.NDArray[np.int32]
-    values: npt.NDArray[np.float32]
-
-    def of(self, place: int) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.float32]]:
-        """Return the frames of a stimulus, and their values."""
-        part = slice(int(self.offsets[place]), int(self.offsets[place + 1]))
-        return self.frame[part], self.values[part]
-
-
-@dataclass(frozen=True)
 class Loaded:
     """What the pages show of a run; its tables are read once.
 
@@ -116,7 +113,7 @@ class Loaded:
     entry: Entry
     columns: tuple[Column, ...]
     stimuli: Stimuli
-    rows: Rows
+    rows: Rows | SpooledRows
     previews: Mapping[str, StimulusPreview]
 
     def table(self) -> pa.Table:
@@ -125,13 +122,22 @@ class Loaded:
         return pa.table([self.stimuli.ids, self.stimuli.frames, self.stimuli.scored, *self.stimuli.means.T], names)
 
 
-def collect(results: Path, faults: list[str] | None = None, progress: Progress = silent) -> list[Loaded]:
+def collect(
+    results: Path,
+    faults: list[str] | None = None,
+    progress: Progress = silent,
+    *,
+    spool: Path | None = None,
+    each: Each = map,
+) -> list[Loaded]:
     """Read all runs.
 
     Args:
         results: the results folder; unfinished work below `.partial` is not looked at.
         faults: takes a sentence for each damaged run, which is left out; None = damaged runs are an error.
         progress: called after each run.
+        spool: a folder for the rows of all runs, which then take no memory; None = they stay in memory.
+        each: who reads.
 
     Returns:
         Each distinct run once, by folder.
@@ -140,14 +146,14 @@ def collect(results: Path, faults: list[str] | None = None, progress: Progress =
         MissingData: no such folder, or no run in it.
         BadData: runs are damaged, and there is no list for them, or no other run; the message names each of them.
     """
-    found, damaged = [], _without_record(results)
+    found, damaged, known = [], _without_record(results), dict[Any, Any]()
     folders = find_runs(results)
-    for done, folder in enumerate(folders, 1):
-        try:
-            found.append(loaded(load_run(folder), results, None if faults is None else damaged))
-        except (BadData, MissingData) as error:
-            damaged.append(str(error))
-        progress(done, len(folders), folder.name)
+    read = partial(_read, results=results, lenient=faults is not None, spool=spool)
+    for done, (run, wrong) in enumerate(each(read, folders), 1):
+        damaged += wrong
+        if run is not None:
+            found.append(replace(run, stimuli=run.stimuli.sharing(known)))
+        progress(done, len(folders), folders[done - 1].name)
     if damaged and (faults is None or not found):
         raise BadData("\n".join([f"{results}: {len(damaged)} of its runs cannot be shown:", *damaged]))
     if not found:
@@ -159,6 +165,18 @@ def collect(results: Path, faults: list[str] | None = None, progress: Progress =
     if faults is not None:
         faults += damaged
     return [run for run in found if id(run.entry) in once]
+
+
+def _read(folder: Path, *, results: Path, lenient: bool, spool: Path | None) -> tuple[Loaded | None, list[str]]:
+    """Read one run; return it, or None, and what is damaged."""
+    wrong: list[str] = []
+    try:
+        run = loaded(load_run(folder), results, wrong if lenient else None)
+    except (BadData, MissingData) as error:
+        return None, [*wrong, str(error)]
+    if spool is not None and isinstance(run.rows, Rows):
+        run = replace(run, rows=run.rows.spooled(spool / f"{os.getpid()}.rows"))
+    return run, wrong
 
 
 def loaded(run: Run, results: Path, faults: list[str] | None = None) -> Loaded:

@@ -4,32 +4,40 @@ from __future__ import annotations
 
 import fcntl
 import os
+import pickle
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache, partial
 from pathlib import Path
 
 from vidsal.benchmark.evaluation.previews.record import FOLDER as PREVIEWS
 from vidsal.loaders.errors import MissingData, WrongUse
 from vidsal.loaders.io.files import canonical, parse_json
 from vidsal.loaders.io.progress import Progress, silent
+from vidsal.loaders.io.workers import pool
 
-from .boards import make_boards
-from .collect import Loaded, collect, compared
+from .boards import Board, make_boards
+from .collect import Each, Loaded, Stimuli, collect, compared
 from .config import Config, read_config
 from .content import Content
 from .downloads.write import Download, write_archive, write_downloads
 from .links import sprite
-from .pages.all import pages_of
+from .pages.all import Made, pages_of
 from .pages.environment import assets
-from .standing import standing
+from .rows import spool
+from .standing import Standing, standing
 
 MARKER = ".vidsal-site.json"
 """Lists the files of a built site. Only a folder that holds it, and nothing else than they, is ever replaced."""
 
 _FORMAT = 1
+_MANY = 200_000_000
+"""Bytes of rows from which the start of processes is worth its time."""
+_TOGETHER = 40
+"""Pages that a process makes before it says so."""
 
 
 @dataclass(frozen=True)
@@ -50,7 +58,13 @@ class SiteSummary:
 
 
 def build(
-    results: Path, out: Path, *, config: Path | None = None, strict: bool = False, progress: Progress | None = None
+    results: Path,
+    out: Path,
+    *,
+    config: Path | None = None,
+    strict: bool = False,
+    workers: int = 1,
+    progress: Progress | None = None,
 ) -> SiteSummary:
     """Build the site of a results folder: its boards, and a page for each model, run, stimulus, metric and protocol.
 
@@ -61,6 +75,7 @@ def build(
         out: where the site goes; its entry page is `out/index.html`. It may be absent, empty, or an earlier site.
         config: a `site.toml`; None = the one in the results folder, if there is one.
         strict: a damaged run stops the build; else it is left out, and named in `SiteSummary.faults`.
+        workers: number of processes; the site does not depend on it. More than one needs a guarded main module.
         progress: called with (done, total, what) after each run that is read, and after each page.
 
     Raises:
@@ -78,24 +93,65 @@ def build(
     _check_replaceable(target)
     said = read_config(config, results)
     faults: list[str] = []
-    runs = collect(results, None if strict else faults, progress)
-    content = content_of(runs, results, said)
-    written = []
     with _replacing(target) as folder:
-        downloads = _downloads(folder, content)
-        written += [d.path for found in downloads.values() for d in found]
-        written += _copy_pictures(folder, content, results)
-        pages = list(pages_of(content, downloads))
-        for done, (name, made) in enumerate(pages, 1):
-            written.append(_write(folder, name, made()))
-            progress(done, len(pages), name)
-        written += [_write(folder, name, text) for name, text in {**assets(), ".nojekyll": ""}.items()]
+        with spool(folder / ".work") as work, _crew(workers) as each:
+            runs = collect(results, None if strict else faults, progress, spool=work, each=each)
+            content = content_of(runs, results, said, each)
+            downloads = _downloads(folder, content)
+            written = [d.path for found in downloads.values() for d in found]
+            written += _copy_pictures(folder, content, results)
+            kept = work / "content"
+            kept.write_bytes(pickle.dumps((content, downloads), pickle.HIGHEST_PROTOCOL))
+            pages = list(_write_pages(folder, kept, len(pages_of(content, downloads)), progress, each))
+        written += [*pages, *(_write(folder, name, text) for name, text in {**assets(), ".nojekyll": ""}.items())]
         _write(folder, MARKER, canonical({"format": _FORMAT, "made_by": "vidsal", "files": sorted(written)}))
     return SiteSummary(Path(out) / "index.html", len(pages), len(content.runs), len(content.boards), tuple(faults))
 
 
-def content_of(runs: Sequence[Loaded], results: Path, config: Config) -> Content:
-    """Return everything that pages are made from.
+def workers_for(results: Path) -> int:
+    """Return how many processes are worth their start: one for each core where there is much to read, else one."""
+    size = sum(path.stat().st_size for path in results.rglob("frames.parquet"))
+    return (os.cpu_count() or 1) if size > _MANY else 1
+
+
+@contextmanager
+def _crew(count: int) -> Iterator[Each]:
+    """Give what does something with each of many: this process, or several."""
+    if count < 2:
+        yield map
+        return
+    with pool(count) as executor:
+        yield executor.map
+
+
+def _write_pages(folder: Path, kept: Path, total: int, progress: Progress, each: Each) -> Iterator[str]:
+    """Write all pages of the content that is kept in a file, some at a time; yield the name of each."""
+    done = 0
+    try:
+        for names in each(partial(_make_pages, folder, kept), range(0, total, _TOGETHER)):
+            for name in names:
+                done += 1
+                progress(done, total, name)
+                yield name
+    finally:
+        _pages.cache_clear()
+
+
+def _make_pages(folder: Path, kept: Path, first: int) -> list[str]:
+    """Write some pages, from the first one on."""
+    some = _pages(kept)[first : first + _TOGETHER]
+    return [_write(folder, name, made()) for name, made in some]
+
+
+@lru_cache(maxsize=1)
+def _pages(kept: Path) -> Sequence[tuple[str, Made]]:
+    """Return all pages of a site whose content was kept in a file by this very build."""
+    content, downloads = pickle.loads(kept.read_bytes())  # noqa: S301 - our own, in a folder that nobody else writes
+    return pages_of(content, downloads)
+
+
+def content_of(runs: Sequence[Loaded], results: Path, config: Config, each: Each = map) -> Content:
+    """Return everything that pages are made from; `each` computes the standings.
 
     Raises:
         MissingData: no run stands on a board.
@@ -108,9 +164,14 @@ def content_of(runs: Sequence[Loaded], results: Path, config: Config) -> Content
     kept = {page: run for page, run in by_page.items() if page in known}
     common = compared(boards, kept, results)
     means = {page: run.stimuli for page, run in kept.items()}
-    standings = {board.id: standing(board, means) for board in boards}
-    standings |= {board.id: standing(board, shared) for board, shared in common}
+    tables = [*((board, {e.page: means[e.page] for e in board.shown}) for board in boards), *common]
+    found = each(_standing, tables)
+    standings = {board.id: one for (board, _), one in zip(tables, found, strict=True)}
     return Content(config, tuple(boards), tuple(board for board, _ in common), standings, kept)
+
+
+def _standing(table: tuple[Board, Mapping[str, Stimuli]]) -> Standing:
+    return standing(*table)
 
 
 def _copy_pictures(folder: Path, content: Content, results: Path) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import cache, partial
 
 from .. import links
 from ..boards import Board
@@ -14,13 +14,17 @@ from . import about, board, compare, index, models, reference, run, stimuli
 Made = Callable[[], str]
 
 
-def pages_of(content: Content, downloads: Mapping[str, Sequence[Download]]) -> Iterator[tuple[str, Made]]:
-    """Yield the address of each page, and what makes it.
+def pages_of(content: Content, downloads: Mapping[str, Sequence[Download]]) -> list[tuple[str, Made]]:
+    """Return the address of each page, and what makes it; nothing is computed before it is asked for.
 
     Args:
         content: the site.
         downloads: what can be taken along, by the id of a board; of all boards under an empty one.
     """
+    return list(_all(content, downloads))
+
+
+def _all(content: Content, downloads: Mapping[str, Sequence[Download]]) -> Iterator[tuple[str, Made]]:
     for one in (*content.boards, *content.comparisons):
         yield links.board_page(one), partial(board.board_page, content, one, downloads[one.id])
     for one in content.boards:
@@ -49,11 +53,11 @@ def pages_of(content: Content, downloads: Mapping[str, Sequence[Download]]) -> I
 
 def _of_board(content: Content, one: Board) -> Iterator[tuple[str, Made]]:
     yield links.stimuli_page(one), partial(stimuli.stimuli_page, content, one)
-    names = stimuli.name_cells(one)
+    names = cache(partial(stimuli.name_cells, one))
     for name in stimuli.stimuli_of(content, one):
         yield links.stimulus_page(one, name), partial(stimuli.stimulus_page, content, one, name, names)
     yield links.compare_board_page(one), partial(compare.board_compare_page, content, one)
     pairs = compare.pairs_of(one)
-    if pairs:
-        for pair, lines in zip(pairs, compare.tested(content, one, pairs), strict=True):
-            yield links.compare_page(one, pair), partial(compare.pair_page, content, one, pair, lines)
+    tested = cache(partial(compare.tested, content, one, pairs))
+    for place, pair in enumerate(pairs):
+        yield links.compare_page(one, pair), partial(compare.pair_page, content, one, pair, tested, place)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -85,8 +85,10 @@ def _table(content: Content, board: Board, entry: Entry) -> Floats:
     return content.runs[entry.page].stimuli.at(ids)
 
 
-def pair_page(content: Content, board: Board, pair: tuple[Entry, Entry], lines: list[Tested]) -> str:
-    """Return the page of two models."""
+def pair_page(
+    content: Content, board: Board, pair: tuple[Entry, Entry], tested: Callable[[], list[list[Tested]]], place: int
+) -> str:
+    """Return the page of two models; `tested` gives what `tested` of all pairs does, of which this is one."""
     a, b = pair
     by = board.sort_column
     column = board.columns.index(by)
@@ -102,7 +104,7 @@ def pair_page(content: Content, board: Board, pair: tuple[Entry, Entry], lines: 
         board=board,
         a=a,
         b=b,
-        lines=lines,
+        lines=tested()[place],
         drawing=drawing,
         listed=[(ids[k], float(differences[k])) for k in reversed(most)],
         wins=(int((differences[order] > 0).sum()), int((differences[order] < 0).sum())),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -66,16 +66,16 @@ def name_cells(board: Board) -> dict[str, Markup]:
     return {e.page: part("model_cell.html", address, entry=e, board=board) for e in board.shown}
 
 
-def stimulus_page(content: Content, board: Board, name: str, names: Mapping[str, Markup]) -> str:
-    """Return the page of a stimulus; `names` are the cells of `name_cells`."""
-    ids = stimuli_of(content, board)
+def stimulus_page(content: Content, board: Board, name: str, names: Callable[[], Mapping[str, Markup]]) -> str:
+    """Return the page of a stimulus; `names` gives the cells of `name_cells`."""
+    ids, first_cells = stimuli_of(content, board), names()
     place = ids.index(name)
     rows = []
     for entry in board.shown:
         stimuli = content.runs[entry.page].stimuli
         found = stimuli.place(name)
         if found is not None:
-            rows.append((names[entry.page], cells(stimuli.means[found].tolist()), stimuli.scored[found]))
+            rows.append((first_cells[entry.page], cells(stimuli.means[found].tolist()), stimuli.scored[found]))
     first = content.runs[board.shown[0].page].stimuli
     attributes = first.attributes[first.place(name) or 0]
     return page(

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from vidsal.benchmark.evaluation.results.store import Run, result_digest
+from vidsal.cli import main
 from vidsal.leaderboard import site
 from vidsal.leaderboard.site import MARKER, SiteSummary, build
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
@@ -52,6 +53,20 @@ def test_two_builds_are_byte_equal(results: Path, tmp_path: Path, monkeypatch: p
     monkeypatch.setenv("TZ", "Asia/Tokyo")
     build(Path("moved results"), Path("two"))
     assert content(tmp_path / "one") == content(tmp_path / "elsewhere" / "two")
+
+
+def test_two_processes_build_the_same_and_name_the_same_fault(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    victim = next(results.rglob("run.json"))
+    victim.write_text(victim.read_text().replace('"frames"', '"frames "', 1))
+    said = []
+    for workers in ("1", "2"):
+        with pytest.raises(SystemExit, match="1"):
+            main(["site", "build", str(results), "-o", str(tmp_path / workers), "--workers", workers, "-q"])
+        said.append(capsys.readouterr().err)
+    assert str(victim.parent) in said[0] == said[1]
+    assert content(tmp_path / "1") == content(tmp_path / "2")
 
 
 def test_no_page_of_an_earlier_build_is_left(results: Path, tmp_path: Path, make_run: MakeRun) -> None:

@@ -43,14 +43,20 @@ def site() -> None:
 @click.option("-o", "--out", required=True, type=folder_out, help="Folder of the site.")
 @click.option("--config", type=any_path, help="What the site says of itself; default: site.toml in the results folder.")
 @click.option("--strict", is_flag=True, help="Stop at a damaged run, instead of leaving it out.")
+@click.option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Use this many processes, which moves no byte of the site; default: one for each core if there is much to do.",
+)
 @quiet_option
 @json_option
-def build(results: Path, out: Path, config: Path | None, strict: bool, as_json: bool) -> int:
+def build(results: Path, out: Path, config: Path | None, strict: bool, workers: int | None, as_json: bool) -> int:
     """Build the site from a results folder; a damaged run is named and left out, and the exit code is 1."""
-    from vidsal.leaderboard.site import build as build_site
+    from vidsal.leaderboard.site import build as build_site, workers_for
 
+    workers = workers or workers_for(results)
     with progress("site", "pages") as step:
-        summary = build_site(results, out, config=config, strict=strict, progress=step)
+        summary = build_site(results, out, config=config, strict=strict, workers=workers, progress=step)
     for fault in summary.faults:
         echo(f"vidsal: left out: {fault}", err=True)
     if as_json:
