@@ -1,0 +1,96 @@
+"""The film strip by keys and by mouse, and any two models compared: what the scripts say is what the tables hold."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from .browser import Scenario, drive, page_types
+
+SLIDER = ".film-slide input"
+FRAME = f"+document.querySelector('{SLIDER}').value"
+SPOKEN = f"document.querySelector('{SLIDER}').getAttribute('aria-valuetext')"
+SETTLED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))"
+CURSOR = "document.querySelector('.film-cursor').style.left"
+
+
+def seen(site: Path, *steps: object) -> list[object]:
+    """Play one scenario; a step is a pair, or the name of one that takes nothing."""
+    (visit,) = drive(site, [Scenario([s if isinstance(s, tuple) else (str(s), None) for s in steps])])
+    assert (visit.error, visit.messages, visit.requests) == (None, [], [])
+    return visit.answers
+
+
+@pytest.fixture(scope="module")
+def stimulus(site: Path) -> str:
+    """A page with the film strip of a stimulus of several frames."""
+    pages = page_types(site)["stimuli"]
+    return next(p for p in pages if 'type="range"' in (site / p).read_text(encoding="utf-8"))
+
+
+def test_keys_move_the_strip_and_say_where_it_is(site: Path, stimulus: str) -> None:
+    keys = ("Home", "ArrowRight", "ArrowRight", "ArrowLeft", "End")
+    steps: list[object] = [("go", stimulus), ("focus", SLIDER)]
+    for key in keys:
+        steps += [("press", key), ("ask", SETTLED), ("ask", f"[{FRAME}, {SPOKEN}, {CURSOR}]")]
+    found = seen(site, *steps)[4::3]
+    first, one, two, back, last = (int(where[0]) for where in found)  # type: ignore[index]
+    assert (one - first, two - first, back - first) == (1, 2, 1)
+    assert last > two
+    for frame, (_, text, _) in zip((first, one, two, back, last), found, strict=True):  # type: ignore[misc]
+        assert text.startswith(f"frame {frame} of {last}"), "a screen reader is told"
+    assert (found[0][2], found[4][2]) == ("0%", "100%")  # type: ignore[index]
+
+
+def test_the_metric_and_the_models_are_chosen(site: Path, stimulus: str) -> None:
+    lines = "document.querySelectorAll('.film-line').length"
+    options = "Array.from(document.querySelectorAll('.film-metric option'), (o) => o.textContent)"
+    box = ".film-models li:first-child input"
+    _, before, names, _, _, spoken, _, _, after = seen(
+        site, ("go", stimulus), ("ask", lines), ("ask", options),
+        ("select", (".film-metric select", "1")), ("ask", SETTLED), ("ask", SPOKEN),
+        ("click", box), ("ask", SETTLED), ("ask", lines),
+    )  # fmt: skip
+    other = re.sub(r" [\u2191\u2193]$", "", str(names[1]))  # type: ignore[index]
+    assert f" {other} " in str(spoken)
+    assert after == int(str(before)) - 1, "its line is gone"
+
+
+def test_the_pointer_moves_it(site: Path, stimulus: str) -> None:
+    """A click in the middle of the plot shows the middle of the video."""
+    _, _, _, _, ends = seen(
+        site, ("go", stimulus), ("click", ".film-plot"), ("ask", SETTLED), ("ask", "1"),
+        ("ask", f"(() => {{ const s = document.querySelector('{SLIDER}'); return [+s.min, +s.max, +s.value]; }})()"),
+    )  # fmt: skip
+    low, high, at = (int(v) for v in ends)  # type: ignore[attr-defined]
+    assert abs(at - (low + high) / 2) <= 1
+
+
+def test_any_two_models_are_compared(site: Path) -> None:
+    """The mean that the script says is that of the table that can be taken along, and a link shows the same again."""
+    page = page_types(site)["compare"]
+    boards = [p for p in page if p.count("/") == 1 and not p.endswith("index.html")]
+    models = {p: len(re.findall(r"<option", (site / p).read_text(encoding="utf-8"))) for p in boards}
+    board = max(boards, key=lambda p: models[p])
+    told = "document.getElementById('told').textContent"
+    names = (
+        "['a', 'b'].map((n) => { const s = document.forms.pair.elements[n]; return s.options[s.selectedIndex].text; })"
+    )
+    _, _, _, said, chosen, fragment = seen(
+        site, ("go", board), ("select", ("select[name=a]", "3")), ("select", ("select[name=metric]", "CC")),
+        ("ask", told), ("ask", names), "hash",
+    )  # fmt: skip
+    again = seen(site, ("go", f"{board}{fragment}"), ("ask", told), ("ask", names))
+    assert again[1:] == [said, chosen]
+    table = pd.read_csv(site / "downloads" / f"{Path(board).stem}-stimuli.csv")
+    one, other = (table[table["model"] == name].set_index("stimulus_id")["CC"] for name in chosen)  # type: ignore[attr-defined]
+    difference = (one - other).dropna()
+    wanted = re.search(r"CC: mean difference (-?[\d.]+) over (\d+) stimuli \((\d+) above zero\)", str(said))
+    assert wanted is not None, said
+    assert float(wanted[1]) == pytest.approx(difference.mean(), abs=2e-3)
+    assert (int(wanted[2]), int(wanted[3])) == (len(difference), int((difference > 0).sum()))
+    assert not np.isnan(difference).any()
