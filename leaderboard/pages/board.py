@@ -13,6 +13,7 @@ from vidsal.benchmark.reported import Reported, reported
 from .. import format as words, links
 from ..boards import OTHER_TRUTH, Board, Column, Entry
 from ..charts.forest import Forest, Value, forest
+from ..charts.speed import Fast, Speed, speed_plot
 from ..content import Content
 from ..downloads.write import Download
 from ..standing import Standing
@@ -93,7 +94,8 @@ def board_page(content: Content, board: Board, downloads: Sequence[Download] = (
         picture="" if board.common else still(content, board, links.board_page(board)),
         parts=[content.board_of[e.page] for e in board.models] if board.common else [],
         downloads=downloads,
-        speeds=speeds(board.models),
+        speeds=(stated := speeds(board.models)),
+        speed_plots=speed_plots(board, stated),
     )  # fmt: skip
 
 
@@ -222,3 +224,14 @@ def speeds(entries: Iterable[Entry]) -> list[tuple[Entry, float, str]]:
         if isinstance(speed, int | float) and hardware:
             out.append((entry, float(speed), str(hardware)))
     return out
+
+
+def speed_plots(board: Board, stated: Sequence[tuple[Entry, float, str]]) -> list[Speed]:
+    """Return a drawing for each machine of which several models state a speed; those of two machines do not compare."""
+    by, found = board.sort_column, dict[str, list[Fast]]()
+    for entry, speed, hardware in stated:
+        mean = entry.record.metrics[by.name].mean
+        if speed > 0 and mean is not None:
+            found.setdefault(hardware, []).append(Fast(entry.record.model.name, speed, mean))
+    plots = [speed_plot(by, models, hardware) for hardware, models in found.items()]
+    return [plot for plot in plots if plot is not None]

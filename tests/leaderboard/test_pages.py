@@ -288,6 +288,21 @@ def test_a_speed_that_a_submission_states_stands_below_the_board_with_its_hardwa
     (table,) = (t for t in read_page(board).all("table") if "Stated by the authors" in t.one("caption").text)
     (row,) = table.one("tbody").all("tr")
     assert row.text.startswith("fast31.5one small GPU")
+    assert "no faster model is as good" not in read_page(board).text, "one point compares with nothing"
+
+
+def test_speeds_are_drawn_machine_by_machine(tmp_path: Path, make_run: MakeRun, read_page: ReadPage) -> None:
+    stated = [("a", 10.0, "one GPU"), ("b", 250.0, "one GPU"), ("c", 4.0, "<b>two</b> GPUs"), ("d", 0.5, "one GPU")]
+    for k, (name, speed, hardware) in enumerate(stated):
+        said = RunPart(frames_per_second=speed, hardware=hardware).model_dump(mode="json", exclude_none=True)
+        make_run(name, seed=k, info={"submission": {"run": said}}).save(tmp_path / "results")
+    build(tmp_path / "results", tmp_path / "site")
+    (board,) = (tmp_path / "site" / "boards").iterdir()
+    (figure,) = (f for f in read_page(board).all("figure") if "no faster model is as good" in f.text)
+    assert "on one GPU" in figure.one("figcaption").text
+    texts = [t.text for t in figure.all("text")]
+    assert {"a", "b", "d"} <= {t.replace("aa", "a").replace("bb", "b").replace("dd", "d") for t in texts}
+    assert [t for t in texts if t in ("0.1", "1", "10", "100", "1000")] == ["0.1", "1", "10", "100", "1000"]
 
 
 def test_fifty_models_fit_the_budget(tmp_path: Path, make_run: MakeRun) -> None:
