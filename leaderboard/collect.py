@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 from vidsal.benchmark.evaluation.previews.record import StimulusPreview
 from vidsal.benchmark.evaluation.results.aggregate import summarize
 from vidsal.benchmark.evaluation.results.scored_frames import by_frame, common_frames, rows_among
-from vidsal.benchmark.evaluation.results.store import PARTIAL, Run, find_runs, load_run
+from vidsal.benchmark.evaluation.results.store import PARTIAL, Run, find_runs, load_runs
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 from vidsal.loaders.io.progress import Progress, silent
 
@@ -28,6 +29,9 @@ from .film.previews import read_previews
 from .rows import Rows, SpooledRows
 
 Floats = npt.NDArray[np.float64]
+
+_TOGETHER = 8
+"""Runs that are read at once."""
 
 Each = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[Any]]
 """Does something with each of many, in order: `map`, or that of a pool of processes."""
@@ -148,8 +152,9 @@ def collect(
     """
     found, damaged, known = [], _without_record(results), dict[Any, Any]()
     folders = find_runs(results)
+    some = [folders[k : k + _TOGETHER] for k in range(0, len(folders), _TOGETHER)]
     read = partial(_read, results=results, lenient=faults is not None, spool=spool)
-    for done, (run, wrong) in enumerate(each(read, folders), 1):
+    for done, (run, wrong) in enumerate(chain.from_iterable(each(read, some)), 1):
         damaged += wrong
         if run is not None:
             found.append(replace(run, stimuli=run.stimuli.sharing(known)))
@@ -167,16 +172,24 @@ def collect(
     return [run for run in found if id(run.entry) in once]
 
 
-def _read(folder: Path, *, results: Path, lenient: bool, spool: Path | None) -> tuple[Loaded | None, list[str]]:
-    """Read one run; return it, or None, and what is damaged."""
-    wrong: list[str] = []
-    try:
-        run = loaded(load_run(folder), results, wrong if lenient else None)
-    except (BadData, MissingData) as error:
-        return None, [*wrong, str(error)]
-    if spool is not None and isinstance(run.rows, Rows):
-        run = replace(run, rows=run.rows.spooled(spool / f"{os.getpid()}.rows"))
-    return run, wrong
+def _read(
+    folders: Sequence[Path], *, results: Path, lenient: bool, spool: Path | None
+) -> list[tuple[Loaded | None, list[str]]]:
+    """Read some runs; return each, or None, and what is damaged of it."""
+    out: list[tuple[Loaded | None, list[str]]] = []
+    for run in load_runs(folders):
+        wrong: list[str] = []
+        made = None
+        try:
+            if not isinstance(run, Run):
+                raise run
+            made = loaded(run, results, wrong if lenient else None)
+            if spool is not None and isinstance(made.rows, Rows):
+                made = replace(made, rows=made.rows.spooled(spool / f"{os.getpid()}.rows"))
+        except (BadData, MissingData) as error:
+            wrong.append(str(error))
+        out.append((made, wrong))
+    return out
 
 
 def loaded(run: Run, results: Path, faults: list[str] | None = None) -> Loaded:

@@ -274,14 +274,13 @@ def test_a_build_reads_and_aggregates_each_run_once(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from vidsal.benchmark.evaluation.results import store
-    from vidsal.leaderboard import collect
 
     calls: list[str] = []
-    for module, name in ((collect, "load_run"), (store, "summarize")):
-        plain = getattr(module, name)
-        monkeypatch.setattr(module, name, lambda *a, plain=plain, name=name: calls.append(name) or plain(*a))
+    for name in ("_load", "summarize"):
+        plain = getattr(store, name)
+        monkeypatch.setattr(store, name, lambda *a, plain=plain, name=name: calls.append(name) or plain(*a))
     n = build(results, tmp_path / "site").runs
-    assert sorted(calls) == ["load_run"] * n + ["summarize"] * n
+    assert sorted(calls) == ["_load"] * n + ["summarize"] * n
 
 
 def test_an_unknown_metric_is_refused(results: Path, tmp_path: Path, make_run: MakeRun) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -18,8 +18,8 @@ from vidsal.loaders.io.files import canonical, sha256_text
 from ...metrics.base import REGISTRY
 from ...statistics import seed_of
 from .aggregate import Summary
-from .intervals import with_intervals
-from .schema import CountsRecord, RunRecord, read_record
+from .intervals import ForIntervals, several_with_intervals
+from .schema import CountsRecord, MetricRecord, RunRecord, read_record
 from .scored_frames import by_frame
 
 _SLACK = 1e-9
@@ -92,14 +92,14 @@ def check_rows(record: RunRecord, frames: pa.Table, stimuli: pa.Table) -> None:
 
 
 def check_summary(record: RunRecord, frames: pa.Table, stimuli: pa.Table, summary: Summary) -> None:
-    """Compare means, counts, coverage and stimuli with what follows from the rows.
+    """Compare means, counts, coverage and stimuli with what follows from the rows; intervals: see `interval_faults`.
 
     Raises:
         BadData: the first thing that does not fit.
     """
     for faults in (
         _mean_faults(record, summary), _coverage_faults(record, frames), _stimulus_faults(summary, stimuli),
-        _interval_faults(record, stimuli, summary), _gaze_faults(record),
+        _gaze_faults(record),
     ):  # fmt: skip
         for fault in faults:
             raise BadData(fault)
@@ -203,17 +203,39 @@ def _stimulus_faults(summary: Summary, stimuli: pa.Table) -> Iterator[str]:
             yield f"stimuli.parquet: {column} does not follow from the rows"
 
 
-def _interval_faults(record: RunRecord, stimuli: pa.Table, summary: Summary) -> Iterator[str]:
-    """Compare the intervals with those of the stimuli; a run of before they were kept has none."""
-    kept = [end for m in record.metrics.values() for end in (m.low, m.high, m.note) if end is not None]
+def of_intervals(record: RunRecord, stimuli: pa.Table, summary: Summary) -> ForIntervals | None:
+    """Return what the intervals of a run follow from; None for a run of before they were kept.
+
+    Raises:
+        BadData: a stimulus has no group. KeyError: there is no column of groups.
+    """
+    kept = any(end is not None for m in record.metrics.values() for end in (m.low, m.high, m.note))
     if not kept or not record.coverage.frames_digest:
-        return
-    found = with_intervals(summary.metrics, stimuli.to_pandas(), seed_of(record.coverage.frames_digest))
-    for label, metric in found.items():
-        said = record.metrics[label]
-        ends = ((said.low, metric.low), (said.high, metric.high))
-        if said.note != metric.note or not all(_near(stored, computed) for stored, computed in ends):
-            yield f"the interval of {label} does not follow from its stimuli"
+        return None
+    table = stimuli.to_pandas()
+    if not all(isinstance(group, str) for group in table["group_id"]):
+        raise BadData("stimuli.parquet: a stimulus has no group")
+    return summary.metrics, table, seed_of(record.coverage.frames_digest)
+
+
+def interval_faults(runs: Sequence[tuple[RunRecord, ForIntervals]]) -> list[str | None]:
+    """Compare the intervals of runs with those of their stimuli.
+
+    Args:
+        runs: the record of each, and `of_intervals`.
+
+    Returns:
+        For each the first interval that does not follow, None where all do.
+    """
+    faults: list[str | None] = []
+    for (record, _), metrics in zip(runs, several_with_intervals([given for _, given in runs]), strict=True):
+        wrong = [label for label, metric in metrics.items() if not _same_interval(record.metrics[label], metric)]
+        faults.append(f"the interval of {wrong[0]} does not follow from its stimuli" if wrong else None)
+    return faults
+
+
+def _same_interval(a: MetricRecord, b: MetricRecord) -> bool:
+    return a.note == b.note and _near(a.low, b.low) and _near(a.high, b.high)
 
 
 def _near(a: float | None, b: float | None) -> bool:

@@ -6,7 +6,7 @@ import errno
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -27,10 +27,13 @@ from .check import (
     check_rows,
     check_summary,
     check_words,
+    interval_faults,
+    of_intervals,
     of_today,
     rows_digest as rows_digest,
     stimuli_digest as stimuli_digest,
 )
+from .intervals import ForIntervals
 from .notices import Notice, read_notices
 from .schema import FORMAT, RunRecord, read_record
 
@@ -186,7 +189,35 @@ def load_run(folder: str | Path) -> Run:
         MissingData: there is no run.
         BadData: it is damaged, or contradicts itself.
     """
-    folder = Path(folder)
+    (found,) = load_runs([Path(folder)])
+    if isinstance(found, Run):
+        return found
+    raise found
+
+
+def load_runs(folders: Sequence[Path]) -> list[Run | VidsalError]:
+    """Read several runs as `load_run` does each; in place of a damaged one, what is wrong with it.
+
+    All stay in memory, and those on the same frames are checked together, which costs less.
+    """
+    found: list[Run | VidsalError] = []
+    given: dict[int, tuple[RunRecord, ForIntervals]] = {}
+    for place, folder in enumerate(folders):
+        try:
+            run, intervals = _load(folder)
+            found.append(run)
+            if intervals is not None:
+                given[place] = run.typed, intervals
+        except (BadData, MissingData) as error:
+            found.append(error)
+    for place, fault in zip(given, interval_faults(list(given.values())), strict=True):
+        if fault:
+            found[place] = _damaged(folders[place], fault)
+    return found
+
+
+def _load(folder: Path) -> tuple[Run, ForIntervals | None]:
+    """Read a run and check all but its intervals; return it with what they follow from."""
     path = folder / "run.json"
     if not path.is_file():
         raise MissingData(f"{folder}: no run is here (run.json is missing); make one with `vidsal run`")
@@ -202,12 +233,22 @@ def load_run(folder: str | Path) -> Run:
         check_words(content, run.typed)
         check_rows(run.typed, frames, stimuli)
         protocol = run.typed.protocol
-        check_summary(run.typed, frames, stimuli, summarize(frames, protocol.metric_ids, protocol.average))
+        summary = summarize(frames, protocol.metric_ids, protocol.average)
+        check_summary(run.typed, frames, stimuli, summary)
+        intervals = of_intervals(run.typed, stimuli, summary)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError, OSError, pa.ArrowException) as error:
         if isinstance(error, OSError) and error.errno not in _UNREADABLE:
             raise  # the machine's fault
-        raise BadData(f"{folder}: this run is damaged: {error}; score it again") from error
-    return run
+        raise _damaged(folder, error) from error
+    return run, intervals
+
+
+def _damaged(folder: Path, why: object) -> BadData:
+    return BadData(f"{folder}: this run is damaged: {why}; score it again")
+
+
+_TOGETHER = 8
+"""Runs that are read at once."""
 
 
 def read_runs(results: str | Path) -> Iterator[Run | VidsalError]:
@@ -216,11 +257,9 @@ def read_runs(results: str | Path) -> Iterator[Run | VidsalError]:
     Raises:
         MissingData: there is no such folder.
     """
-    for folder in find_runs(results):
-        try:
-            yield load_run(folder)
-        except (BadData, MissingData) as error:
-            yield error
+    folders = find_runs(results)
+    for first in range(0, len(folders), _TOGETHER):
+        yield from load_runs(folders[first : first + _TOGETHER])
 
 
 def find_runs(results: str | Path) -> list[Path]:

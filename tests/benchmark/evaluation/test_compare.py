@@ -22,7 +22,7 @@ from vidsal.benchmark.evaluation.results.intervals import with_intervals
 from vidsal.benchmark.evaluation.results.ranking import rank
 from vidsal.benchmark.evaluation.results.schema import MetricRecord
 from vidsal.benchmark.evaluation.results.scored_frames import by_frame, pairs_digest, scored_pairs
-from vidsal.benchmark.evaluation.results.store import Run, load_run, make_record, rows_digest, stimuli_digest
+from vidsal.benchmark.evaluation.results.store import Run, load_run, load_runs, make_record, rows_digest, stimuli_digest
 from vidsal.benchmark.protocols import PROTOCOLS
 from vidsal.benchmark.statistics import cluster_bootstrap, holm, seed_of, sign_flip_test
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
@@ -114,6 +114,10 @@ def test_a_changed_interval_is_damage(runs: dict[str, Run], tmp_path: Path) -> N
     run = Run(narrow, runs["center_prior"].frame_table, runs["center_prior"].stimulus_table).save(tmp_path)
     with pytest.raises(BadData, match="the interval of NSS does not follow from its stimuli"):
         load_run(str(run.folder))
+    several = [Path(str(one.folder)) for one in (runs["uniform"], run, runs["center_prior"], runs["dhf1k-1"])]
+    found = load_runs(several)
+    assert [isinstance(one, Run) for one in found] == [True, False, True, True], "read together, only it is damaged"
+    assert "the interval of NSS" in str(found[1])
     for metric in record["metrics"].values():
         metric |= dict.fromkeys(("low", "high", "note"))
     before = make_record({k: v for k, v in record.items() if k not in ("digest", "format")})
