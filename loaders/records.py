@@ -21,6 +21,8 @@ EVENTS = ("fixation", "pursuit", "saccade", "noise", "point", "mouse")
 POINT_EVENTS = ("fixation", "pursuit", "point", "mouse")
 FORCED_START = "forced_start"
 LOST = "lost"
+OTHER_SPLIT = "split:"
+"""Attributes of a stimulus that is in several splits begin so; its own split is then `all`."""
 
 UInt8Image = npt.NDArray[np.uint8]
 Float32Array = npt.NDArray[np.float32]

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -28,6 +29,7 @@ from ..errors import BadData, MissingData, UnknownName, VidsalError, WrongUse
 from ..formats import frames as frame_files
 from ..io.extras import optional_packages
 from ..records import (
+    OTHER_SPLIT,
     Float32Array,
     Frame,
     Int64Array,
@@ -249,12 +251,14 @@ class Release:
         self._frames_root = None if frames_root is None else Path(frames_root)
         with reading(self.root / "stimuli.parquet"):
             rows = pq.read_table(self.root / "stimuli.parquet", use_threads=False).to_pylist()
-            known = {r["split"] for r in rows} | {"all"}
+            known = {split for r in rows for split in splits_of(r)} | {"all"}
         if split is not None and split not in known:
             known |= set(official_splits(self.record["dataset"]))
             if split not in known:
                 raise UnknownName(f"split of {self.id}", split, known)
-        self._stimuli = {r["stimulus_id"]: Stimulus(self, r) for r in rows if split in (None, "all", r["split"])}
+        self._stimuli = {
+            r["stimulus_id"]: Stimulus(self, r) for r in rows if split in (None, "all") or split in splits_of(r)
+        }
 
     @property
     def id(self) -> str:
@@ -355,18 +359,30 @@ class Release:
         return list(cache[name])
 
     def truth(self, recipe: str | Truth | None = None) -> Truth:
-        """Return a truth recipe of the release; None = the default one.
+        """Return a truth recipe of the release, or a Gaussian that its name states; None = the default one.
+
+        Args:
+            recipe: a name, a recipe, or `sigma=PX`: one untruncated Gaussian of that sigma a point, repeated points
+                adding, for data whose own sigma is not stated.
 
         Raises:
             UnknownName: the release has no such recipe.
+            WrongUse: the sigma is no number of pixels above 0.
         """
         if isinstance(recipe, Truth):
             return recipe
         recipes = self.record["truth"]["recipes"]
         name = recipe or self.default_truth
+        if name not in recipes and name.startswith(truths.SIGMA):
+            return truths.of_sigma(name)
         if name not in recipes:
             raise UnknownName(f"truth recipe of {self.id}", name, recipes)
         return truths.from_json(recipes[name])
+
+    def truth_parameters(self, recipe: str) -> dict[str, Any]:
+        """Return the settings of a recipe as plain data: as release.json holds them, or of one that its name states."""
+        found: dict[str, Any] = self.record["truth"]["recipes"].get(recipe) or asdict(self.truth(recipe))
+        return found
 
     def frames_root(self) -> Path | None:
         """Folder of the frames: `frames_root` as given, else VIDSAL_FRAMES_<NAME>, else local.json."""
@@ -434,6 +450,16 @@ class Release:
         from .torch_data import Clips
 
         return Clips(self, clip=clip, stride=clip if stride is None else stride, recipe=recipe, tail=tail)
+
+
+def splits_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the splits of a stimulus, a line of stimuli.parquet: its own, and those of folds that its attributes name.
+
+    >>> splits_of({"split": "all", "attributes": ["split:train_1", "split:test_2", "indoors"]})
+    ('all', 'train_1', 'test_2')
+    """
+    others = (word.removeprefix(OTHER_SPLIT) for word in row["attributes"] or () if word.startswith(OTHER_SPLIT))
+    return (str(row["split"]), *others)
 
 
 def load(root: str | Path, split: str | None = None, *, frames: str | Path | None = None) -> Release:
