@@ -35,6 +35,9 @@ _OWN: dict[str, Variants] = {
     "avad": {None: "stavis.avad"},
     "etmd": {None: "stavis.etmd"},
     "summe": {None: "stavis.summe"},
+    "avimos": {None: "msu.avimos"},
+    "ntire26": {None: "msu.ntire26"},
+    "crowdsal": {None: "msu.crowdsal"},
     "synthetic": {None: "synthetic.form"},
 }
 

@@ -28,9 +28,12 @@ import pyarrow.parquet as pq
 from ..errors import BadData, MissingData, UnknownName, VidsalError, WrongUse
 from ..formats import frames as frame_files
 from ..io.extras import optional_packages
+from ..io.files import sha256
 from ..records import (
     OTHER_SPLIT,
+    RELEASED,
     Float32Array,
+    Float64Array,
     Frame,
     Int64Array,
     Screen,
@@ -41,6 +44,7 @@ from ..schema import GAZE, SCHEMA_VERSION
 from . import truth as truths
 from .digests import check_record, check_table
 from .points import Points, points_of
+from .released import ReleasedMaps
 
 if TYPE_CHECKING:
     from .torch_data import Clips
@@ -155,11 +159,40 @@ class Stimulus:
             WrongUse: no such frame or recipe.
         """
         self._check(frame)
-        return self.density_of(self.gaze_points.at(frame), recipe)
+        if self.truth(recipe).kernel != RELEASED:
+            return self.density_of(self.gaze_points.at(frame), recipe)
+        values = self.released(frame)
+        total = values.sum()
+        return (values / total if total > 0 else values).astype(np.float32)
+
+    def released(self, frame: int) -> Float64Array:
+        """Return the density of a frame that the data set releases: float64, shape (height, width), on its own scale.
+
+        Raises:
+            WrongUse: no such frame.
+            MissingData: there is none of this stimulus, or its video is not on this machine.
+            BadData: it is not the video that was converted, is of another size, or cannot be decoded.
+        """
+        self._check(frame)
+        return self._released_maps.at(frame)
+
+    @cached_property
+    def _released_maps(self) -> ReleasedMaps:
+        maps = ReleasedMaps(self._release.released_truth(self.id))
+        if maps.shape != (self.height, self.width):
+            height, width = maps.shape
+            raise BadData(f"{maps.path}: densities of {width}x{height}, {self.id} has {self.width}x{self.height}")
+        return maps
 
     def density_of(self, chosen: npt.NDArray[np.intp], recipe: str | Truth | None = None) -> Float32Array:
-        """Make a density from some of the points; `chosen` are indices into `gaze_points`."""
+        """Make a density from some of the points; `chosen` are indices into `gaze_points`.
+
+        Raises:
+            WrongUse: the recipe makes none: its densities are released.
+        """
         truth = self.truth(recipe)
+        if truth.kernel == RELEASED:
+            raise WrongUse(f"{self.id}: a released density follows from no points; name a recipe that makes one")
         every = self.gaze_points
         if truth.orders is not None:
             low, high = truth.orders
@@ -384,6 +417,31 @@ class Release:
         found: dict[str, Any] = self.record["truth"]["recipes"].get(recipe) or asdict(self.truth(recipe))
         return found
 
+    def released_truth(self, stimulus_id: str) -> Path:
+        """Return the video of the released densities of a stimulus, after its digest was compared.
+
+        Raises:
+            MissingData: there is none, or it is not on this machine. BadData: it is not what was converted.
+        """
+        known = self.record.get("truth_files", {}).get(stimulus_id)
+        others = [name for name in self.record["truth"]["recipes"] if name != RELEASED]
+        if known is None:
+            raise MissingData(
+                f"{stimulus_id}: the data set has no released density of it here; convert again with it, or make "
+                f"densities from points by --recipe {others[0] if others else 'sigma=PX'}"
+            )
+        roots = [root for root in (self._converted_root(), self.frames_root()) if root is not None]
+        file = Path(known["file"])
+        path = next((root / file for root in roots if (root / file).is_file()), None)
+        if path is None:
+            raise MissingData(
+                f"{file}: the released density of {stimulus_id} is not in {' or '.join(map(str, roots))}; "
+                f"name the folder with --frames DIR or {self.frames_variable}"
+            )
+        if sha256(path) != known["sha256"]:
+            raise BadData(f"{path}: not what was converted (its SHA-256 differs); fetch it again, or convert again")
+        return path
+
     def frames_root(self) -> Path | None:
         """Folder of the frames: `frames_root` as given, else VIDSAL_FRAMES_<NAME>, else local.json."""
         if self._frames_root is not None:
@@ -391,6 +449,10 @@ class Release:
         variable = self.frames_variable
         if os.environ.get(variable):
             return Path(os.environ[variable])
+        return self._converted_root()
+
+    def _converted_root(self) -> Path | None:
+        """The folder that was converted, as local.json says."""
         try:
             return Path(json.loads((self.root / "local.json").read_text(encoding="utf-8"))["frames_root"])
         except FileNotFoundError:

@@ -13,6 +13,7 @@ from scipy.io import savemat
 
 from vidsal.loaders.datasets.synthetic import generate
 
+from .msu_tree import write_crowdsal, write_set
 from .stavis_pack import write_video
 from .trees import dhf1k_raw, write_map
 
@@ -204,6 +205,9 @@ TREES: dict[tuple[str, str | None], Callable[[Path], object]] = {
     ("avad", None): _pack("AVAD"),
     ("etmd", None): _pack("ETMD_av"),
     ("summe", None): _pack("SumMe"),
+    ("avimos", None): lambda root: write_set(root, {"train": ["clip_1"], "public_test": ["clip_2"]}, frames=2),
+    ("ntire26", None): lambda root: write_set(root, {"train": ["clip_1"], "public_test": ["clip_2"]}, frames=2),
+    ("crowdsal", None): write_crowdsal,
     ("synthetic", None): lambda root: generate(root, videos=1, frames=3, observers=1, width=32, height=24),
 }
 """The builder of each form's tree, by data set and variant; a new form adds its own."""
