@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadData
+from ..io.compiled import compiled
 from ..io.progress import tick
 from ..records import Frame, UInt8Image
 from .avi_chunks import null_chunks_at_end
@@ -134,21 +135,33 @@ def header(path: Path) -> Header:
     return Header(width, height, known, len(times))
 
 
-def channel_mean(picture: Any) -> npt.NDArray[np.float64]:
-    """Return the mean of the channels of a decoded picture, as stored: float64, shape (height, width).
+def channel_mean(picture: Any) -> npt.NDArray[Any]:
+    """Return the mean of the channels of a decoded picture, as stored.
 
     Colors are those of a PNG that FFmpeg writes of it: 0 to 255 for 8 bits, 0 to 65535 for more; a gray stream has its
     own one channel. Threads: as `rgb_of`.
+
+    Returns:
+        float64, shape (height, width); uint8 where every pixel of an 8-bit picture is a whole level.
     """
     deep = picture.format.components[0].bits > 8
     if picture.format.name.startswith("gray"):
         gray = picture.to_ndarray(format="gray16le" if deep else "gray", threads=1)
-        return np.asarray(gray, np.float64)
+        return np.asarray(gray, np.float64 if deep else np.uint8)
     rgb = picture.to_ndarray(format="rgb48le" if deep else "rgb24", threads=1)
-    total: npt.NDArray[np.float64] = rgb[..., 0].astype(np.float64)
-    total += rgb[..., 1]
-    total += rgb[..., 2]
-    return total / 3
+    mean = np.empty(rgb.shape[:2], np.float64)
+    whole = compiled(_mean)(np.ascontiguousarray(rgb).ravel(), mean.ravel())
+    return mean if deep or not whole else mean.astype(np.uint8)
+
+
+def _mean(channels: npt.NDArray[Any], out: npt.NDArray[np.float64]) -> bool:
+    """Fill in the mean of every three values; return whether each is whole."""
+    whole = True
+    for at in range(len(out)):
+        total = np.int64(channels[3 * at]) + np.int64(channels[3 * at + 1]) + np.int64(channels[3 * at + 2])
+        whole = whole and total % 3 == 0
+        out[at] = total / 3
+    return whole
 
 
 def pictures(path: Path, start: int | None = None) -> Iterator[Any]:

@@ -33,7 +33,6 @@ from ..records import (
     OTHER_SPLIT,
     RELEASED,
     Float32Array,
-    Float64Array,
     Frame,
     Int64Array,
     Screen,
@@ -162,11 +161,14 @@ class Stimulus:
         if self.truth(recipe).kernel != RELEASED:
             return self.density_of(self.gaze_points.at(frame), recipe)
         values = self.released(frame)
-        total = values.sum()
+        total = values.sum(dtype=np.float64)
         return (values / total if total > 0 else values).astype(np.float32)
 
-    def released(self, frame: int) -> Float64Array:
-        """Return the density of a frame that the data set releases: float64, shape (height, width), on its own scale.
+    def released(self, frame: int) -> npt.NDArray[Any]:
+        """Return the density of a frame that the data set releases, as stored.
+
+        Returns:
+            float64 or uint8, shape (height, width), on its own scale.
 
         Raises:
             WrongUse: no such frame.

@@ -7,9 +7,10 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import numpy.typing as npt
+
 from ..errors import BadData
 from ..formats.video import channel_mean, header, pictures
-from ..records import Float64Array
 
 _FAR = 48
 """From here on a jump ahead seeks a key frame instead of decoding what lies between."""
@@ -32,7 +33,7 @@ class ReleasedMaps:
         self._times = found.times
         self._open: Iterator[Any] | None = None
         self._next = 0
-        self._kept: tuple[int, Float64Array] | None = None
+        self._kept: tuple[int, npt.NDArray[Any]] | None = None
         self._lock = Lock()
 
     def __getstate__(self) -> dict[str, Any]:
@@ -41,8 +42,8 @@ class ReleasedMaps:
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__init__(state["path"])  # type: ignore[misc]
 
-    def at(self, frame: int) -> Float64Array:
-        """Return the density of a frame as it is stored: float64, shape (height, width), any positive scale.
+    def at(self, frame: int) -> npt.NDArray[Any]:
+        """Return the density of a frame as it is stored, see `channel_mean`: shape (height, width), any positive scale.
 
         Raises:
             BadData: the video has no such picture, or it cannot be decoded.
