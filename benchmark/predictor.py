@@ -143,8 +143,8 @@ def check_trained_on(model: str, trained_on: Iterable[str]) -> None:
         near = get_close_matches(entry.casefold(), DATASETS, n=1, cutoff=0.4)
         raise WrongUse(
             f"model {model}: trained_on holds {entry!r}, which is no id of a registered data set"
-            f"{f'; did you mean {near[0]!r}?' if near else '.'} Known: {', '.join(sorted(DATASETS))}; "
-            f"write any other as {OTHER}<name>"
+            f"{f'; did you mean {near[0]!r}?' if near else ''}; write any other as {OTHER}<name>. "
+            f"Known: {', '.join(sorted(DATASETS))}"
         )
 
 

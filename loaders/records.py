@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, Protocol, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -21,6 +21,10 @@ EVENTS = ("fixation", "pursuit", "saccade", "noise", "point", "mouse")
 POINT_EVENTS = ("fixation", "pursuit", "point", "mouse")
 FORCED_START = "forced_start"
 LOST = "lost"
+RELEASED: Final = "released"
+"""Kernel, and name, of the recipe whose densities are read from the videos that a data set releases."""
+OTHER_SPLIT = "split:"
+"""Attributes of a stimulus that is in several splits begin so; its own split is then `all`."""
 
 UInt8Image = npt.NDArray[np.uint8]
 Float32Array = npt.NDArray[np.float32]
@@ -75,7 +79,8 @@ class Truth:
     Attributes:
         kernel: `gaussian` (untruncated, or cut at `radius_px`), `window` (a square kernel of `size_px` with
             replicated border and its anchor at `anchor_px`, as MATLAB's imfilter does), or `fourier` (a Gaussian
-            with a cut-off in cycles per image on a square power-of-two canvas, zero padding).
+            with a cut-off in cycles per image on a square power-of-two canvas, zero padding); `released`: nothing is
+            made, the density is read from the video that the data set releases.
         sigma_px: standard deviation in pixels of the stimulus (of an image 1024 wide for `fourier`).
         per: `pixel` sets each fixated pixel once, at its centre; `row` sums one kernel a row at its position.
         shift_px: added to x and y of every kernel.
@@ -86,7 +91,7 @@ class Truth:
         note: where the recipe comes from.
     """
 
-    kernel: Literal["gaussian", "window", "fourier"] = "gaussian"
+    kernel: Literal["gaussian", "window", "fourier", "released"] = "gaussian"
     sigma_px: float = 0.0
     per: Literal["pixel", "row"] = "row"
     shift_px: float = 0.0
@@ -120,6 +125,7 @@ class DatasetInfo:
         verified: facts checked on real files.
         unverified: facts taken from documentation or other people's readers only.
         release: id where it is not `name-variant`.
+        released_truth: note of the recipe `released`, which is the default of a release whose rows name a `truth_file`.
         processing: how recordings became events, where that was chosen and is no fact of the data set.
     """
 
@@ -141,6 +147,7 @@ class DatasetInfo:
     verified: tuple[str, ...] = ()
     unverified: tuple[str, ...] = ()
     release: str | None = None
+    released_truth: str = ""
     processing: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -168,6 +175,7 @@ class StimulusRow:
         attributes: tags of the stimulus.
         parent_id, parent_start_frame: the longer clip that this one was cut from.
         first_frame_number: number of the first image file in a folder of frames.
+        truth_file: video of the released densities, relative to the source.
         extra: whatever the loader wants to hand to its own `gaze`.
     """
 
@@ -185,6 +193,7 @@ class StimulusRow:
     parent_id: str | None = None
     parent_start_frame: int | None = None
     first_frame_number: int | None = None
+    truth_file: str | None = None
     extra: Any = None
 
 

@@ -28,6 +28,16 @@ _OWN: dict[str, Variants] = {
     "mit300": {None: "mit300"},
     "salicon": {"2015-json": "salicon.json2015", "2015": "salicon.mat2015", "2017": "salicon.mat2017"},
     "xu-hevc": {None: "xu_hevc"},
+    "diem": {"stavis": "diem.stavis", "raw": "diem.raw"},
+    "andersson2017": {None: "andersson2017"},
+    "coutrot1": {None: "stavis.coutrot1"},
+    "coutrot2": {None: "stavis.coutrot2"},
+    "avad": {None: "stavis.avad"},
+    "etmd": {None: "stavis.etmd"},
+    "summe": {None: "stavis.summe"},
+    "avimos": {None: "msu.avimos"},
+    "ntire26": {None: "msu.ntire26"},
+    "crowdsal": {None: "msu.crowdsal"},
     "synthetic": {None: "synthetic.form"},
 }
 

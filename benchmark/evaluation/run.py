@@ -384,7 +384,7 @@ def _finish(
             "split": data.split or "all",
             "protocol": {**protocol.to_dict(), "digest": protocol.digest},
             "model": model.card().model_dump(),
-            "truth": {"recipe": recipe, **data.record["truth"]["recipes"][recipe], "points": model.points},
+            "truth": {"recipe": recipe, **data.truth_parameters(recipe), "points": model.points},
             "coverage": covered.model_dump(),
             "counts": summary.counts.model_dump(),
             "metrics": {label: metric.model_dump() for label, metric in metrics.items()},

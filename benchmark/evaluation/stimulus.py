@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol as Protocol_, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,8 @@ from ..scoring.center_prior import center_prior_density
 from ..scoring.frame import FrameScores, FrameTruth, prepare_truth, score
 from ..scoring.inputs import as_map, value_range
 from ..scoring.negatives import Negatives
+from ..scoring.stimulus_truth import truth_of_frame
+from ..scoring.truth import NO_NEGATIVES
 from ..scoring.truth_cache import StimulusTruth
 from .previews.collector import PreviewCollector
 from .split_negatives import SplitNegatives
@@ -96,6 +98,15 @@ class FrameRows:
         return pa.Table.from_arrays(columns, schema=frames_schema(self.labels))
 
 
+@runtime_checkable
+class HoldsPictures(Protocol_):
+    """A predictor whose maps may be pictures as the script of a protocol reads them, so that none is rounded again."""
+
+    def holds_pictures(self, stimulus_id: str) -> bool:
+        """Return whether those of a stimulus are."""
+        ...
+
+
 @dataclass(frozen=True)
 class FrameScorer:
     """Everything that scoring a stimulus needs beside the predictions.
@@ -107,6 +118,7 @@ class FrameScorer:
         stored: precomputed truths of the stimulus; None where there are none.
         only: the frames to score; None = all.
         previews: takes every frame that is scored; None = nothing is kept to look at.
+        encode: whether predictions pass the protocol's 8-bit stage.
     """
 
     protocol: Protocol
@@ -115,6 +127,7 @@ class FrameScorer:
     stored: StimulusTruth | None = None
     only: frozenset[int] | None = None
     previews: PreviewCollector | None = None
+    encode: bool = True
 
     def asked_for(self, frame: int) -> bool:
         """Whether a frame is to be scored."""
@@ -133,10 +146,11 @@ class FrameScorer:
     def truth(self, stimulus: Stimulus, frame: int, negatives: Negatives | None) -> FrameTruth:
         """Prepare the truth of a frame from all of its points, or take the stored one."""
         if self.stored is not None:
-            stored = self.stored.at(frame, negatives, self.negatives.reason or "no negatives")
+            stored = self.stored.at(frame, negatives, self.negatives.reason or NO_NEGATIVES)
             if stored is not None:
                 return stored
-        return self.truth_of(stimulus, stimulus.gaze_points.at(frame), negatives, f"{stimulus.id}, frame {frame}")
+        reason = self.negatives.reason or NO_NEGATIVES
+        return truth_of_frame(stimulus, frame, self.protocol, self.recipe, negatives, reason)
 
     def truth_of(
         self, stimulus: Stimulus, chosen: npt.NDArray[np.intp], negatives: Negatives | None, where: str
@@ -150,7 +164,7 @@ class FrameScorer:
             negatives,
             self.protocol,
             encode=True,
-            no_negatives_reason=self.negatives.reason or "no negatives",
+            no_negatives_reason=self.negatives.reason or NO_NEGATIVES,
             where=where,
         )
 
@@ -313,6 +327,8 @@ def score_stimulus(
     Raises:
         BadData: see `complete`; NonFinite: a map that is not finite, naming stimulus and frame.
     """
+    if isinstance(predictor, HoldsPictures) and predictor.holds_pictures(stimulus.id):
+        scorer = replace(scorer, encode=False)
     rows = FrameRows(stimulus.id, scorer.protocol.labels)
     path = np.full((stimulus.n_frames, 2), np.nan)
     looks = Looks()
@@ -411,7 +427,7 @@ def _one_by_one(items: Iterator[Item], stimulus: Stimulus, scorer: FrameScorer) 
     negatives = scorer.negatives.of(stimulus)
 
     def score_case(case: Case) -> FrameScores:
-        return score(case.values, case.kind, case.truth, scorer.protocol, encode=True, where=case.where)
+        return score(case.values, case.kind, case.truth, scorer.protocol, encode=scorer.encode, where=case.where)
 
     def row(item: Item) -> Row:
         return row_of(case_of(item, stimulus, scorer, negatives), score_case, scorer.previews)

@@ -13,11 +13,11 @@ from vidsal.loaders.io.joined import Joined, refuse_taken
 
 from .base import SIX, Fault, Protocol
 from .definitions import DENSITY_1, DHF1K_1, EXACT_1
-from .published import MSU_1, SALEMA_1, TINYHD_1, TUEBINGEN_1, UNISAL_1
+from .published import MSU_1, MSU_2, SALEMA_1, TINYHD_1, TUEBINGEN_1, UNISAL_1
 
 __all__ = ["PROTOCOLS", "SIX", "Fault", "Protocol", "protocol"]
 
-_OWN = (EXACT_1, DENSITY_1, DHF1K_1, UNISAL_1, SALEMA_1, TINYHD_1, MSU_1, TUEBINGEN_1)
+_OWN = (EXACT_1, DENSITY_1, DHF1K_1, UNISAL_1, SALEMA_1, TINYHD_1, MSU_1, MSU_2, TUEBINGEN_1)
 
 
 def _join(entries: dict[str, Protocol], point: str, found: Any) -> None:

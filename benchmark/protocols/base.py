@@ -18,6 +18,7 @@ Resize = Literal["bilinear-halfpixel", "bicubic-antialias", "bilinear-uint8", "l
 Stretch = Literal["none", "minmax-eps32"]
 Encoding = Literal["none", "uint8"]
 Baseline = Literal["none", "center-prior"]
+FrameOrder = Literal["number", "text"]
 
 SIX = ("AUC-J", "sAUC", "NSS", "CC", "SIM", "KLD")
 """The scores that the field reports, in the order of most tables. A protocol with exactly these, in this order, is
@@ -99,6 +100,8 @@ class Protocol:
         baseline: the density that information gain is measured against: the reference predictors' `center-prior`.
         average: `stimulus`: the mean of the stimuli's means over frames; `frame`: the mean over all frames.
         frames: which frames count, in words.
+        frame_order: which frame's points a map is held against: `number`, its own; `text`, those of its place among
+            picture files with three-digit numbers, sorted as text.
         approximations: where the protocol departs from its origin, in words.
         faults: known faults of the origin, with their effect.
     """
@@ -120,6 +123,7 @@ class Protocol:
     approximations: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
     baseline: Baseline = "none"
+    frame_order: FrameOrder = "number"
 
     def __post_init__(self) -> None:
         if not isinstance(self.metrics, Mapping) or not all(isinstance(i, str) for i in self.metrics.values()):
@@ -148,7 +152,7 @@ class Protocol:
         """Return the declaration as plain data: strings, lists and dicts.
 
         `metrics` is a list of ids where the labels are those of `SIX`; else a dict by label, with the order of the
-        columns in `labels`. `baseline` is left out where there is none.
+        columns in `labels`. `baseline` is left out where there is none, `frame_order` where it is that of the numbers.
         """
         data: dict[str, Any] = json.loads(json.dumps(asdict(self) | {"metrics": dict(self.metrics)}))
         if self.labels == SIX:
@@ -157,6 +161,8 @@ class Protocol:
             data["labels"] = list(self.labels)
         if self.baseline == "none":
             del data["baseline"]
+        if self.frame_order == "number":
+            del data["frame_order"]
         return data
 
     @property

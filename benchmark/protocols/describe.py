@@ -25,6 +25,10 @@ _TRUTHS = {
 }
 _STRETCHES = {"none": "none", "minmax-eps32": "prediction and truth to 0..1 first, (v - min) / (max - min + 1.19e-7)"}
 _BASELINES = {"center-prior": "the density of the reference predictor center_prior"}
+_TEXT_ORDER = (
+    "the points of the k-th frame go with the k-th picture by name, 001.png, 002.png ... sorted as text: from 1000 "
+    "frames on 100.png is followed by 1000.png"
+)
 _AVERAGES = {
     "stimulus": "mean over stimuli of their means over frames",
     "frame": "mean over all frames, so long stimuli weigh more",
@@ -63,6 +67,8 @@ def choices(name: Protocol | str) -> dict[str, str]:
     words["negatives"] = rules.negatives_note
     words["average"] = _AVERAGES[rules.average]
     words["frames"] = rules.frames
+    if rules.frame_order == "text":
+        words["frame order"] = _TEXT_ORDER
     return words
 
 

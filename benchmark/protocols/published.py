@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from .base import Fault, Protocol, labeled
 
 EVERY_FRAME = "every annotated frame with at least one fixation"
@@ -218,6 +220,27 @@ MSU_1 = Protocol(
             "KLD 0.998 for 1.440 and SIM 0.416 for 0.289 with a floor of ten times the range",
         ),
         Fault("constants of 1e-7 are added to deviations and sums", "below 1e-6 on stretched maps"),
+    ),
+)
+
+MSU_2 = replace(
+    MSU_1,
+    name="msu-2",
+    summary="`msu-1` with the challenges' own order of frames, which mixes up the points of videos over 999 frames.",
+    frame_order="text",
+    approximations=(
+        "predictions and truth in videos are read as the original's pictures; other maps pass through 8 bits",
+        "KLD is defined in its code but not reported",
+        "a frame without fixations stops the original; here its areas and NSS are NaN",
+        "where points end before the video, the original scores as many pictures in the order of their names",
+    ),
+    faults=(
+        *MSU_1.faults,
+        Fault(
+            "pictures are sorted by names of three digits as text, points by number: with 1,005 frames 905 maps are "
+            "held against the points of another frame",
+            "NSS and AUC-J of videos over 999 frames fall, CC and SIM do not move; none up to 999 frames",
+        ),
     ),
 )
 

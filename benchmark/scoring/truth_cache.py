@@ -43,6 +43,7 @@ from ..prefetch import prefetch_calls
 from ..protocols import Protocol
 from .kernels.available import kernels
 from .negatives import Negatives
+from .stimulus_truth import truth_of_frame
 from .truth import FrameTruth, TruthMap, prepare_truth
 
 _MAGIC = b"VidsalT2"
@@ -253,6 +254,7 @@ def _made_of(data: Release, protocol: Protocol, recipe: str | None) -> dict[str,
         "truth_encoding": protocol.truth_encoding,
         "stretch": protocol.stretch,
         "halved": protocol.halved,
+        "frame_order": protocol.frame_order,
         "code": _code(),
     }
 
@@ -377,21 +379,8 @@ def _make(stimulus: Stimulus, cache: TruthCache) -> str:
 
 
 def _truths(stimulus: Stimulus, cache: TruthCache) -> Iterator[tuple[int, FrameTruth]]:
-    points = stimulus.gaze_points
     for frame in stimulus.annotated_indices().tolist():
-        chosen = points.at(frame)
-        yield (
-            frame,
-            prepare_truth(
-                np.stack([points.x[chosen], points.y[chosen]], axis=1),
-                (stimulus.height, stimulus.width),
-                stimulus.density_of(chosen, cache.recipe) if len(chosen) else None,
-                None,
-                cache.protocol,
-                encode=True,
-                where=f"{stimulus.id}, frame {frame}",
-            ),
-        )
+        yield frame, truth_of_frame(stimulus, frame, cache.protocol, cache.recipe)
 
 
 def _write(file: Any, truths: Iterator[tuple[int, FrameTruth]]) -> None:

@@ -214,13 +214,13 @@ def _empty(root: Path) -> str:
     )
 
 
-def stored(root: Path, entry: Entry, limits: Limits) -> Stored:
-    """Return the reader of an entry."""
+def stored(root: Path, entry: Entry, limits: Limits, *, as_pictures: bool = False) -> Stored:
+    """Return the reader of an entry; `as_pictures` as `VideoFile` has it."""
     path = root / entry.name
     if entry.form == "arrays":
         return ARRAYS[path.suffix.lower()](path, limits)
     if entry.form == "video":
-        return VideoFile(path, limits)
+        return VideoFile(path, limits, as_pictures=as_pictures)
     files = None if entry.files is None else {n: os.path.join(path, name) for n, name in entry.files}
     return MapFiles(path, limits, files, single=entry.form == "image")
 

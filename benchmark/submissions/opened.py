@@ -79,6 +79,7 @@ def open_submission(
     declared: Declared | None = None,
     with_frames_only: bool = False,
     threads: int = 1,
+    as_pictures: bool = False,
 ) -> Opened:
     """Check a submission against a release and prepare to read it.
 
@@ -90,6 +91,7 @@ def open_submission(
         declared: what shipped models declare, so that a submission that names one need not say its `fit`.
         with_frames_only: expect only stimuli whose frames are present.
         threads: number of decoding threads.
+        as_pictures: read videos picture by picture, see `scoring.stimulus_truth.reads_pictures`.
 
     Raises:
         Refused: with every fault; WrongUse: it is of another data set or split, or an option contradicts it.
@@ -104,7 +106,7 @@ def open_submission(
         raise WrongUse(
             f"{root}: predictions of split {manifest.split}, the data was opened with split {data.split or 'all'}"
         )
-    reader = reader_of(root, data, layout, manifest, said, threads)
+    reader = reader_of(root, data, layout, manifest, said, threads, as_pictures=as_pictures)
     checked = check(root, layout, data, expectation(data, manifest, reader, with_frames_only=with_frames_only))
     refused = [fault for fault in checked.faults if fault.severity == "fault"]
     if refused:
@@ -122,7 +124,7 @@ class Reopen:
         data_root, split: the release.
         said: as for `open_submission`; with the `fit` that was settled there.
         threads: number of decoding threads.
-        model: as for `open_submission`.
+        model, as_pictures: as for `open_submission`.
     """
 
     root: Path
@@ -131,13 +133,14 @@ class Reopen:
     said: Said
     threads: int
     model: ModelPart | None = None
+    as_pictures: bool = False
 
     def __call__(self) -> StoredPredictions:
         """List the folder again, without looking into its files."""
         data = Release(self.data_root, self.split)
         layout = layout_of(self.root, Release(self.data_root).ids, self.said)
         manifest = manifest_file.with_model(manifest_of(self.root, self.said), self.model, self.root)
-        return reader_of(self.root, data, layout, manifest, self.said, self.threads)
+        return reader_of(self.root, data, layout, manifest, self.said, self.threads, as_pictures=self.as_pictures)
 
 
 def expectation(

@@ -37,6 +37,7 @@ class StoredPredictions:
         wanted: first, last, first, last ... of the frames to read, by stimulus.
         digests: SHA-256 of the files of each stimulus; empty if the manifest does not list them.
         threads: number of decoding threads.
+        as_pictures: whether videos are read picture by picture, as `reads_pictures` says.
     """
 
     fresh_maps: ClassVar[bool] = True
@@ -51,6 +52,11 @@ class StoredPredictions:
     wanted: Mapping[str, tuple[int, ...]]
     digests: Mapping[str, str]
     threads: int = 1
+    as_pictures: bool = False
+
+    def holds_pictures(self, stimulus_id: str) -> bool:
+        """Return whether the maps of a stimulus are pictures of a video, with all their levels."""
+        return self.as_pictures and self.entries[stimulus_id].form == "video"
 
     def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
         """Yield the stored predictions of the wanted frames, prefetched in threads.
@@ -59,7 +65,8 @@ class StoredPredictions:
             BadData: a file is damaged, or not the one that the manifest lists.
         """
         entry = self.entries[stimulus.id]
-        source = stored(self.root, entry, Limits(stimulus.width, stimulus.height))
+        limits = Limits(stimulus.width, stimulus.height)
+        source = stored(self.root, entry, limits, as_pictures=self.as_pictures)
         numbers, numbered = source.numbers()
         first = settle(numbers, self.facts[stimulus.id], self.asked, numbered).first
         expected = self.digests.get(stimulus.id)
@@ -85,7 +92,14 @@ class StoredPredictions:
 
 
 def reader_of(
-    root: Path, data: Release, layout: Layout, manifest: Manifest, said: Said, threads: int
+    root: Path,
+    data: Release,
+    layout: Layout,
+    manifest: Manifest,
+    said: Said,
+    threads: int,
+    *,
+    as_pictures: bool = False,
 ) -> StoredPredictions:
     """Return the reader of a submission that was checked, or is about to be."""
     prediction = manifest.prediction
@@ -101,6 +115,7 @@ def reader_of(
         wanted={i: _wanted(data[i], manifest) for i in entries},
         digests={f.stimulus: f.sha256 for f in manifest.files or ()},
         threads=threads,
+        as_pictures=as_pictures,
     )
 
 

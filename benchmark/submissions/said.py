@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from vidsal.loaders.errors import BadData, WrongUse
 from vidsal.loaders.release.release import Release
 
 from ..predictor import ModelInfo, name_like
+from ..protocols import Protocol
 from . import manifest_file
 from .layout import Layout, scan
 from .manifest import NAME, Manifest
@@ -42,6 +43,19 @@ class Said:
         """What is said of the predictions."""
         every = (("kind", self.kind), ("first_frame", self.first_frame), ("missing", self.missing), ("fit", self.fit))
         return {name: value for name, value in every if value is not None}
+
+
+def as_script_takes(said: Said, root: Path, protocol: Protocol) -> Said:
+    """Add what needs no saying of a submission to a challenge: its script asks neither kind nor aspect of a map.
+
+    Args:
+        said: what the command says; it stands.
+        root: folder of the submission; where it says something of itself, nothing is added.
+        protocol: one that stretches every map takes all for saliency, and lays them over the whole frame.
+    """
+    if protocol.stretch != "minmax-eps32" or manifest_file.read(root) is not None:
+        return said
+    return replace(said, kind=said.kind or "saliency", fit=said.fit or "stretch")
 
 
 NOTHING = Said()

@@ -20,13 +20,14 @@ from ..evaluation.previews.collector import Show
 from ..evaluation.results.store import Run
 from ..evaluation.run import ModelRecord, Settings, run, with_frames_of
 from ..scoring import truth_cache as truths
+from ..scoring.stimulus_truth import reads_pictures
 from .archive import opened_folder
 from .faults import findings
 from .manifest_file import read_model
 from .opened import Opened, Reopen, open_submission
 from .parts import FirstFrame, ModelPart
 from .rules import RULES
-from .said import Declared, Said
+from .said import Declared, Said, as_script_takes
 
 _MOST_DECODERS = 4
 
@@ -99,9 +100,11 @@ def score(
     rules = protocols.protocol(protocol)
     threads = max(1, min(_MOST_DECODERS, (os.cpu_count() or 1) // workers - 1))  # one core is the scorer's
     described = model if model is None or isinstance(model, ModelPart) else read_model(model)
+    as_pictures = reads_pictures(rules, data.truth(recipe))
     said = Said(kind, first_frame, missing, fit, name, pattern)
     with ExitStack() as stack:
         root = stack.enter_context(opened_folder(Path(submission), partial_folder and partial_folder.parent))
+        said = as_script_takes(said, root, rules)
         opened = open_submission(
             root,
             data,
@@ -110,6 +113,7 @@ def score(
             declared=declared,
             with_frames_only=with_frames_only,
             threads=threads,
+            as_pictures=as_pictures,
         )
         _say(opened, submission, note, strict=strict)
         cache = _truths(truth_cache, opened, data, rules, recipe, workers, building)
@@ -125,7 +129,7 @@ def score(
         )
         settings = with_frames_of(settings, frames_of)
         settled = replace(said, fit=opened.manifest.prediction.fit)
-        reopen = Reopen(root, data.root, data.split, settled, threads, described)
+        reopen = Reopen(root, data.root, data.split, settled, threads, described, as_pictures)
         if partial_folder is None:
             partial_folder = Path(stack.enter_context(TemporaryDirectory(prefix="vidsal-")))
         elif fresh and partial_folder.is_dir():

@@ -137,17 +137,26 @@ def _record(
     outside: dict[str, int],
 ) -> dict[str, Any]:
     texts = [f"{f} {_digest_of(job.source / f, *_state(job.source / f))}\n" for f in gaze.source_files]
-    read = {*gaze.source_files, *gaze.folders}
+    read = {*gaze.source_files, *gaze.folders, *([job.row.truth_file] if job.row.truth_file else [])}
     return {
         "row": repr(job.row),
         "frames": _stamp(job.frames_root / job.row.source_file),
         "stamps": {path: _stamp(job.source / path) for path in read},
         "stimulus": stimulus,
         "first_frame_number": job.row.first_frame_number,
+        "truth_file": _truth_file(job),
         "gaze_digest": sha256_text("".join(texts)) if texts else None,
         "outside": outside,
         "anomalies": [asdict(a) for a in report],
     }
+
+
+def _truth_file(job: Job) -> dict[str, str] | None:
+    """Where the released densities lie, and their digest."""
+    file = job.row.truth_file
+    if file is None or not (job.source / file).is_file():
+        return None
+    return {"file": file, "sha256": _digest_of(job.source / file, *_state(job.source / file))}
 
 
 @lru_cache(maxsize=64)

@@ -18,7 +18,7 @@ from ..errors import MissingData
 from ..io import parquet
 from ..io.files import sha256
 from ..io.names import shortlist
-from ..records import POINT_EVENTS, Anomaly, DatasetInfo, Report
+from ..records import POINT_EVENTS, RELEASED, Anomaly, DatasetInfo, Report, Truth
 from ..release.digests import release_digest
 from ..schema import FIXATIONS, GAZE, SCHEMA_VERSION, STIMULI, with_metadata
 from . import parts
@@ -152,10 +152,7 @@ class Joiner:
             "licence": info.licence,
             "citation": info.citation,
             "screen": asdict(info.screen),
-            "truth": {
-                "default": next(iter(info.truths)),
-                "recipes": {k: asdict(v) for k, v in info.truths.items()},
-            },
+            "truth": _truths(info, records),
             "counts": {
                 "stimuli": len(stimuli),
                 "annotated": sum(s["annotated"] for s in stimuli),
@@ -167,6 +164,7 @@ class Joiner:
             },
             "sources": {s["stimulus_id"]: r["gaze_digest"] for s, r in zip(stimuli, records, strict=True)},
             **_first_frame_numbers(records),
+            **_truth_files(records),
             **({"processing": dict(info.processing)} if info.processing else {}),
             "files": digests,
             "anomalies": [asdict(a) for a in anomalies],
@@ -183,6 +181,20 @@ def _first_frame_numbers(records: list[dict[str, Any]]) -> dict[str, dict[str, i
     numbers = {r["stimulus"]["stimulus_id"]: r["first_frame_number"] for r in records}
     known = {name: number for name, number in numbers.items() if number is not None}
     return {"first_frame_numbers": known} if known else {}
+
+
+def _truth_files(records: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
+    """Videos of released densities and their digests, by stimulus."""
+    known = {r["stimulus"]["stimulus_id"]: r["truth_file"] for r in records if r["truth_file"] is not None}
+    return {"truth_files": known} if known else {}
+
+
+def _truths(info: DatasetInfo, records: list[dict[str, Any]]) -> dict[str, Any]:
+    """The truth recipes; released densities come first, where there are any."""
+    truths = dict(info.truths)
+    if _truth_files(records):
+        truths = {RELEASED: Truth(kernel=RELEASED, note=info.released_truth), **truths}
+    return {"default": next(iter(truths)), "recipes": {k: asdict(v) for k, v in truths.items()}}
 
 
 def _frames_missing(stimuli: list[dict[str, Any]]) -> list[Anomaly]:

@@ -168,14 +168,49 @@ def read_maps(
     if not png and not mat:
         raise BadData(f"{where}: no fixation map is there; expected {prefix}<number>.png or maps/{prefix}<number>.mat")
     _report_lacking(png, mat, where, report)
+    candidates = {n: [files[n] for files in (png, mat) if n in files] for n in sorted(png.keys() | mat.keys())}
+    found = _read(candidates, where, source, report, first_number, size)
+    return replace(found, folders=(where, f"{where}/maps"))
+
+
+def read_mat_maps(
+    folder: Path, source: Path, report: Report, *, first_number: int, prefix: str, size: Size | None = None
+) -> PooledMaps:
+    """Read all maps of one stimulus that lie as MATLAB files `<prefix><number>.mat` in its folder, among other files.
+
+    Args and anomalies are those of `read_maps`, but for foreign names.
+
+    Raises:
+        BadData: there is no readable map at all.
+    """
+    where = _relative(folder, source)
+    mat = numbered_files(folder, ".mat", prefix=prefix, where=where)
+    if not mat:
+        raise BadData(f"{where}: no fixation map is there; expected {prefix}<number>.mat")
+    found = _read({n: [path] for n, path in mat.items()}, where, source, report, first_number, size)
+    return replace(found, folders=(where,))
+
+
+def _read(
+    candidates: Mapping[int, list[Path]],
+    where: str,
+    source: Path,
+    report: Report,
+    first_number: int,
+    size: Size | None,
+) -> PooledMaps:
+    """Read for each number the first of its files that can be read.
+
+    Raises:
+        BadData: none of them can.
+    """
     read: dict[int, tuple[Path, Float32Array, Float32Array, Size]] = {}
     early: list[int] = []
-    for number in sorted(png.keys() | mat.keys()):
+    for number, paths in candidates.items():
         if number < first_number:
             early.append(number)
             continue
-        candidates = [files[number] for files in (png, mat) if number in files]
-        for path in candidates:
+        for path in paths:
             try:
                 read[number] = (path, *points_of_map(path))
             except BadData as error:
@@ -189,11 +224,11 @@ def read_maps(
         size = Counter(map_size for *_, map_size in read.values()).most_common(1)[0][0]
     _drop_other_sizes(read, size, source, report)
     if not read:
-        raise BadData(f"{where}: none of the {len(png.keys() | mat.keys())} fixation maps can be used")
+        raise BadData(f"{where}: none of the {len(candidates)} fixation maps can be used")
     gaps = sorted(set(range(first_number, max(read) + 1)) - read.keys())
     if gaps:
         report.add("missing", where, f"no readable map of {shortlist(gaps)}", count=len(gaps))
-    return replace(_joined(read, first_number, size, source), folders=(where, f"{where}/maps"))
+    return _joined(read, first_number, size, source)
 
 
 def ranges(frames: Iterable[int]) -> tuple[int, ...]:

@@ -12,6 +12,7 @@ import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import asdict
 from fractions import Fraction
 from functools import cached_property
 from pathlib import Path
@@ -27,7 +28,10 @@ import pyarrow.parquet as pq
 from ..errors import BadData, MissingData, UnknownName, VidsalError, WrongUse
 from ..formats import frames as frame_files
 from ..io.extras import optional_packages
+from ..io.files import sha256
 from ..records import (
+    OTHER_SPLIT,
+    RELEASED,
     Float32Array,
     Frame,
     Int64Array,
@@ -39,6 +43,7 @@ from ..schema import GAZE, SCHEMA_VERSION
 from . import truth as truths
 from .digests import check_record, check_table
 from .points import Points, points_of
+from .released import ReleasedMaps
 
 if TYPE_CHECKING:
     from .torch_data import Clips
@@ -153,11 +158,43 @@ class Stimulus:
             WrongUse: no such frame or recipe.
         """
         self._check(frame)
-        return self.density_of(self.gaze_points.at(frame), recipe)
+        if self.truth(recipe).kernel != RELEASED:
+            return self.density_of(self.gaze_points.at(frame), recipe)
+        values = self.released(frame)
+        total = values.sum(dtype=np.float64)
+        return (values / total if total > 0 else values).astype(np.float32)
+
+    def released(self, frame: int) -> npt.NDArray[Any]:
+        """Return the density of a frame that the data set releases, as stored.
+
+        Returns:
+            float64 or uint8, shape (height, width), on its own scale.
+
+        Raises:
+            WrongUse: no such frame.
+            MissingData: there is none of this stimulus, or its video is not on this machine.
+            BadData: it is not the video that was converted, is of another size, or cannot be decoded.
+        """
+        self._check(frame)
+        return self._released_maps.at(frame)
+
+    @cached_property
+    def _released_maps(self) -> ReleasedMaps:
+        maps = ReleasedMaps(self._release.released_truth(self.id))
+        if maps.shape != (self.height, self.width):
+            height, width = maps.shape
+            raise BadData(f"{maps.path}: densities of {width}x{height}, {self.id} has {self.width}x{self.height}")
+        return maps
 
     def density_of(self, chosen: npt.NDArray[np.intp], recipe: str | Truth | None = None) -> Float32Array:
-        """Make a density from some of the points; `chosen` are indices into `gaze_points`."""
+        """Make a density from some of the points; `chosen` are indices into `gaze_points`.
+
+        Raises:
+            WrongUse: the recipe makes none: its densities are released.
+        """
         truth = self.truth(recipe)
+        if truth.kernel == RELEASED:
+            raise WrongUse(f"{self.id}: a released density follows from no points; name a recipe that makes one")
         every = self.gaze_points
         if truth.orders is not None:
             low, high = truth.orders
@@ -249,12 +286,14 @@ class Release:
         self._frames_root = None if frames_root is None else Path(frames_root)
         with reading(self.root / "stimuli.parquet"):
             rows = pq.read_table(self.root / "stimuli.parquet", use_threads=False).to_pylist()
-            known = {r["split"] for r in rows} | {"all"}
+            known = {split for r in rows for split in splits_of(r)} | {"all"}
         if split is not None and split not in known:
             known |= set(official_splits(self.record["dataset"]))
             if split not in known:
                 raise UnknownName(f"split of {self.id}", split, known)
-        self._stimuli = {r["stimulus_id"]: Stimulus(self, r) for r in rows if split in (None, "all", r["split"])}
+        self._stimuli = {
+            r["stimulus_id"]: Stimulus(self, r) for r in rows if split in (None, "all") or split in splits_of(r)
+        }
 
     @property
     def id(self) -> str:
@@ -355,18 +394,55 @@ class Release:
         return list(cache[name])
 
     def truth(self, recipe: str | Truth | None = None) -> Truth:
-        """Return a truth recipe of the release; None = the default one.
+        """Return a truth recipe of the release, or a Gaussian that its name states; None = the default one.
+
+        Args:
+            recipe: a name, a recipe, or `sigma=PX`: one untruncated Gaussian of that sigma a point, repeated points
+                adding, for data whose own sigma is not stated.
 
         Raises:
             UnknownName: the release has no such recipe.
+            WrongUse: the sigma is no number of pixels above 0.
         """
         if isinstance(recipe, Truth):
             return recipe
         recipes = self.record["truth"]["recipes"]
         name = recipe or self.default_truth
+        if name not in recipes and name.startswith(truths.SIGMA):
+            return truths.of_sigma(name)
         if name not in recipes:
             raise UnknownName(f"truth recipe of {self.id}", name, recipes)
         return truths.from_json(recipes[name])
+
+    def truth_parameters(self, recipe: str) -> dict[str, Any]:
+        """Return the settings of a recipe as plain data: as release.json holds them, or of one that its name states."""
+        found: dict[str, Any] = self.record["truth"]["recipes"].get(recipe) or asdict(self.truth(recipe))
+        return found
+
+    def released_truth(self, stimulus_id: str) -> Path:
+        """Return the video of the released densities of a stimulus, after its digest was compared.
+
+        Raises:
+            MissingData: there is none, or it is not on this machine. BadData: it is not what was converted.
+        """
+        known = self.record.get("truth_files", {}).get(stimulus_id)
+        others = [name for name in self.record["truth"]["recipes"] if name != RELEASED]
+        if known is None:
+            raise MissingData(
+                f"{stimulus_id}: the data set has no released density of it here; convert again with it, or make "
+                f"densities from points by --recipe {others[0] if others else 'sigma=PX'}"
+            )
+        roots = [root for root in (self._converted_root(), self.frames_root()) if root is not None]
+        file = Path(known["file"])
+        path = next((root / file for root in roots if (root / file).is_file()), None)
+        if path is None:
+            raise MissingData(
+                f"{file}: the released density of {stimulus_id} is not in {' or '.join(map(str, roots))}; "
+                f"name the folder with --frames DIR or {self.frames_variable}"
+            )
+        if sha256(path) != known["sha256"]:
+            raise BadData(f"{path}: not what was converted (its SHA-256 differs); fetch it again, or convert again")
+        return path
 
     def frames_root(self) -> Path | None:
         """Folder of the frames: `frames_root` as given, else VIDSAL_FRAMES_<NAME>, else local.json."""
@@ -375,6 +451,10 @@ class Release:
         variable = self.frames_variable
         if os.environ.get(variable):
             return Path(os.environ[variable])
+        return self._converted_root()
+
+    def _converted_root(self) -> Path | None:
+        """The folder that was converted, as local.json says."""
         try:
             return Path(json.loads((self.root / "local.json").read_text(encoding="utf-8"))["frames_root"])
         except FileNotFoundError:
@@ -434,6 +514,16 @@ class Release:
         from .torch_data import Clips
 
         return Clips(self, clip=clip, stride=clip if stride is None else stride, recipe=recipe, tail=tail)
+
+
+def splits_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return the splits of a stimulus, a line of stimuli.parquet: its own, and those of folds that its attributes name.
+
+    >>> splits_of({"split": "all", "attributes": ["split:train_1", "split:test_2", "indoors"]})
+    ('all', 'train_1', 'test_2')
+    """
+    others = (word.removeprefix(OTHER_SPLIT) for word in row["attributes"] or () if word.startswith(OTHER_SPLIT))
+    return (str(row["split"]), *others)
 
 
 def load(root: str | Path, split: str | None = None, *, frames: str | Path | None = None) -> Release:

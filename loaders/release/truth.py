@@ -5,6 +5,7 @@ Every recipe is separable, so a density is one matrix product: (rows x points) @
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -12,6 +13,9 @@ import numpy as np
 
 from ..errors import BadData, WrongUse
 from ..records import Float32Array, Float64Array, Truth
+
+SIGMA = "sigma="
+"""A recipe of this name and a number of pixels is a Gaussian of that width."""
 
 
 def density(
@@ -93,6 +97,24 @@ def _fourier(index: np.ndarray[tuple[int], np.dtype[np.int64]], size: int, longe
     gain = np.exp(-(frequency**2) * np.log(2) / (truth.cycles or 8.0) ** 2)
     kernel = np.fft.ifft(gain).real
     return np.asarray(kernel[(np.arange(size)[:, None] - index[None, :]) % canvas])
+
+
+def of_sigma(name: str) -> Truth:
+    """Return the recipe that a name states, `sigma=PX`.
+
+    Raises:
+        WrongUse: it is no number above 0.
+
+    >>> of_sigma("sigma=57.6").sigma_px
+    57.6
+    """
+    try:
+        sigma = float(name.removeprefix(SIGMA))
+    except ValueError:
+        sigma = math.nan
+    if not 0 < sigma < math.inf:
+        raise WrongUse(f"truth recipe {name!r}: expected {SIGMA} and a number of pixels above 0, as {SIGMA}57.6")
+    return Truth(sigma_px=sigma, note="stated by the user")
 
 
 def from_json(value: Mapping[str, Any]) -> Truth:

@@ -13,6 +13,8 @@ from scipy.io import savemat
 
 from vidsal.loaders.datasets.synthetic import generate
 
+from .msu_tree import write_crowdsal, write_set
+from .stavis_pack import write_video
 from .trees import dhf1k_raw, write_map
 
 
@@ -161,6 +163,22 @@ def _xu_hevc(root: Path) -> None:
         info["size"], info["framerate_fps"], info["frames"] = [[1920.0], [1080.0]], [[25.0]], [[150.0]]
 
 
+def _diem_raw(root: Path) -> None:
+    rows = "".join(f"{n}\t640\t480\t900\t1\t642\t481\t900\t1\r\n" for n in range(1, 5))
+    for observer in ("diem1s01", "diem1s02"):
+        _text(root / "bears_64x48" / "event_data" / f"{observer}.asc_2_bears_64x48.txt", rows)
+
+
+def _andersson2017(root: Path) -> None:
+    pos = np.array([(t, 1, 1, 500 + t // 20_000, 400, 1 + (t > 40_000)) for t in range(2000, 90_000, 2000)], float)
+    file = root / "annotated_data" / "data used in the article" / "video" / "TL30_video_jump_labelled_RA.mat"
+    _mat(file, ETdata={"pos": pos, "screenRes": np.array([[1024.0, 768.0]])})
+
+
+def _pack(name: str) -> Callable[[Path], object]:
+    return lambda root: write_video(root, name, "clip1", {1: [(3, 5)], 2: [(4, 6)]}, frames=2)
+
+
 TREES: dict[tuple[str, str | None], Callable[[Path], object]] = {
     ("dhf1k", "released"): _dhf1k_released,
     ("dhf1k", "raw"): dhf1k_raw,
@@ -179,6 +197,17 @@ TREES: dict[tuple[str, str | None], Callable[[Path], object]] = {
     ("salicon", "2015"): _salicon_mat,
     ("salicon", "2017"): _salicon_mat,
     ("xu-hevc", None): _xu_hevc,
+    ("diem", "stavis"): _pack("DIEM"),
+    ("diem", "raw"): _diem_raw,
+    ("andersson2017", None): _andersson2017,
+    ("coutrot1", None): _pack("Coutrot_db1"),
+    ("coutrot2", None): _pack("Coutrot_db2"),
+    ("avad", None): _pack("AVAD"),
+    ("etmd", None): _pack("ETMD_av"),
+    ("summe", None): _pack("SumMe"),
+    ("avimos", None): lambda root: write_set(root, {"train": ["clip_1"], "public_test": ["clip_2"]}, frames=2),
+    ("ntire26", None): lambda root: write_set(root, {"train": ["clip_1"], "public_test": ["clip_2"]}, frames=2),
+    ("crowdsal", None): write_crowdsal,
     ("synthetic", None): lambda root: generate(root, videos=1, frames=3, observers=1, width=32, height=24),
 }
 """The builder of each form's tree, by data set and variant; a new form adds its own."""

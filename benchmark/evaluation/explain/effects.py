@@ -77,6 +77,7 @@ _MOVES = {
     "truth": {"CC", "SIM", "KLD"},
     "stretch": {"SIM", "KLD"},
     "baseline": {"IG"},
+    "frame order": {"AUC-J", "NSS"},
 }
 """Which metrics a choice moves; of a metric's definition itself, of others all."""
 
@@ -128,5 +129,6 @@ def _parts(protocol: Protocol, choice: str) -> frozenset[str]:
         "log densities": "ranked" if protocol.log_ranks else "exponentiated",
         "negatives": protocol.negatives,
         "average": protocol.average,
+        "frame order": protocol.frame_order,
     }
     return frozenset([field.get(choice, "")])

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.formats.avi_chunks import null_chunks_at_end
-from vidsal.loaders.formats.video import Clock, Grid, rgb_of
+from vidsal.loaders.formats.video import Clock, Grid, channel_mean, rgb_of
 
 from ...metrics.maps import Map
 from ...prefetch import prefetch_items
@@ -37,10 +37,11 @@ _STRICT = {"err_detect": "crccheck+bitstream+buffer+explode", "export_side_data"
 
 
 class VideoFile:
-    """A video of maps."""
+    """A video of maps; with `as_pictures` each is the mean of its picture's channels, colors or not, as shown."""
 
-    def __init__(self, path: Path, limits: Limits) -> None:
+    def __init__(self, path: Path, limits: Limits, *, as_pictures: bool = False) -> None:
         self.path = path
+        self._as_pictures = as_pictures
         self._limits = limits
 
     def inspect(self) -> Inspection:
@@ -134,6 +135,8 @@ class VideoFile:
             lossy = False
 
             def map_at(index: int, picture: Any) -> Map | None:
+                if self._as_pictures:
+                    return channel_mean(picture) if index in wanted else None
                 where = f"{self.path}, frame {index}"
                 return _map_of(picture, where, gray=gray, lossy=lossy) if index in wanted else None
 

@@ -58,7 +58,8 @@ frames_option = click.option(
     "--frames", type=any_path, help="Folder to read the frames from, instead of the one that was converted."
 )
 recipe_option = click.option(
-    "--recipe", help="Truth recipe: how densities are made from fixations.  [default: that of the release]"
+    "--recipe",
+    help="Truth recipe: how densities are made from fixations; sigma=PX is a Gaussian.  [default: that of the release]",
 )
 workers_option = click.option(
     "--workers",

@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from vidsal.loaders.errors import WrongUse
+import vidsal
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic import generate
+from vidsal.loaders.errors import UnknownName, WrongUse
 from vidsal.loaders.records import Truth
 from vidsal.loaders.release.truth import density
 
@@ -112,3 +115,17 @@ def test_the_released_maps_of_dhf1k(samples: Path, recipe: str, most: float) -> 
         worst = max(worst, float(np.abs(255 * values / values.max() - released).max()))
     assert worst <= most
     assert recipe == "released" or worst > 20
+
+
+def test_a_recipe_can_be_a_sigma_that_its_name_states(tmp_path: Path) -> None:
+    generate(tmp_path / "source", videos=1, frames=2, observers=2, width=32, height=24)
+    convert("synthetic", tmp_path / "source", tmp_path / "out", workers=1)
+    release = vidsal.load(tmp_path / "out")
+    assert release.truth("sigma=7.5") == Truth(sigma_px=7.5, note="stated by the user")
+    assert release.truth_parameters("sigma=7.5")["sigma_px"] == 7.5
+    assert release.truth_parameters(release.default_truth) is release.record["truth"]["recipes"][release.default_truth]
+    for name in ("sigma=", "sigma=0", "sigma=-1", "sigma=nan", "sigma=inf", "sigma=wide"):
+        with pytest.raises(WrongUse, match="above 0"):
+            release.truth(name)
+    with pytest.raises(UnknownName):
+        release.truth("sigma")

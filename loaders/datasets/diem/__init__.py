@@ -1,0 +1,1 @@
+"""DIEM: the original gaze of each observer (`raw`), and the pooled maps of the STAViS pack (`stavis`)."""
