@@ -6,7 +6,6 @@ run resumes there and ends equal to an unbroken one. The same code runs in this 
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
 import time
@@ -26,7 +25,7 @@ import pyarrow.parquet as pq
 
 from vidsal._version import __version__
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
-from vidsal.loaders.io.files import canonical, lock_folder, read_sealed, sealed_write, sha256_text
+from vidsal.loaders.io.files import canonical, lock_folder, parse_json, read_sealed, sealed_write, sha256_text
 from vidsal.loaders.io.progress import Note, Progress
 from vidsal.loaders.release.release import Release, Stimulus
 
@@ -219,14 +218,14 @@ def _previews(jobs: Iterable[_Job], settings: Settings) -> Previews | None:
 def _gaze_of(notes: Mapping[bytes, bytes]) -> dict[str, float | None]:
     """Scores of predicted positions as positions, where a model predicts them."""
     text = notes.get(GAZE_KEY)
-    return {} if text is None else dict(json.loads(text))
+    return {} if text is None else dict(parse_json(text))
 
 
 def _suspicious(
     rows: pa.Table, notes: Iterable[Mapping[bytes, bytes]], summary: Summary, model: ModelRecord
 ) -> list[str]:
     """What looks wrong about the maps."""
-    looks = [json.loads(n[LOOKS_KEY]) for n in notes if LOOKS_KEY in n]
+    looks = [parse_json(n[LOOKS_KEY]) for n in notes if LOOKS_KEY in n]
     scored = rows.filter(pc.equal(rows["status"], SCORED))
     means = {label: metric.mean for label, metric in summary.metrics.items()}
     return suspicious(looks, means, scored["reason"].to_pylist(), model.kind)

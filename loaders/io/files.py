@@ -5,7 +5,9 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import math
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -76,8 +78,13 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str | bytes) -> Any:
     """Read JSON strictly: a key that stands twice, NaN and Infinity are refused, not chosen between.
+
+    Every JSON file is read by this one function; what it returns can be written and hashed again.
+
+    Args:
+        text: the text, or its bytes in UTF-8.
 
     Raises:
         ValueError: it is no such JSON; the message says where.
@@ -86,7 +93,21 @@ def parse_json(text: str) -> Any:
     Traceback (most recent call last):
     ValueError: the key 'a' stands twice in one object
     """
-    return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+    text = text if isinstance(text, str) else text.decode("utf-8")
+    try:
+        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite, parse_int=_whole)
+        if _HALF.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise ValueError(f"a text holds half a character (\\u{ord(half):04x} without its other half)") from None
+    return value
+
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""An escape that may be half a character: nothing else brings one into a text that was UTF-8."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -99,6 +120,18 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(text: str) -> Any:
     raise ValueError(f"{text} is no JSON number")
+
+
+def _whole(text: str) -> int:
+    _finite(text)
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:20]}{'...' if len(text) > 20 else ''} is too large for a number")
+    return number
 
 
 def write_json(path: Path, value: Any) -> None:

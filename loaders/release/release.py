@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -27,6 +26,7 @@ import pyarrow.parquet as pq
 from ..errors import BadData, MissingData, UnknownName, VidsalError, WrongUse
 from ..formats import frames as frame_files
 from ..io.extras import optional_packages
+from ..io.files import parse_json
 from ..records import (
     Float32Array,
     Frame,
@@ -35,10 +35,11 @@ from ..records import (
     Truth,
 )
 from ..registry import official_splits
-from ..schema import GAZE, SCHEMA_VERSION
+from ..schema import GAZE
 from . import truth as truths
 from .digests import check_record, check_table
 from .points import Points, points_of
+from .record import read_record
 
 if TYPE_CHECKING:
     from .torch_data import Clips
@@ -242,7 +243,7 @@ class Release:
         checked: bool = True,
     ) -> None:
         self.root = Path(root)
-        self.record = _record(self.root)
+        self.record = read_record(self.root)
         if checked:
             check_table(self.root, self.record, "stimuli.parquet")
         self.split = split
@@ -376,7 +377,7 @@ class Release:
         if os.environ.get(variable):
             return Path(os.environ[variable])
         try:
-            return Path(json.loads((self.root / "local.json").read_text(encoding="utf-8"))["frames_root"])
+            return Path(parse_json((self.root / "local.json").read_bytes())["frames_root"])
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
@@ -468,9 +469,6 @@ def _read_groups(file: pq.ParquetFile, groups: Iterable[int], columns: Sequence[
     return schema.empty_table() if wanted is None else schema.empty_table().select(wanted)
 
 
-_NEEDED = ("release", "dataset", "digest", "files", "counts", "truth", "screen")
-
-
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
     """Name the file of a release where it is missing, or Parquet cannot be read.
@@ -486,26 +484,3 @@ def reading(path: Path) -> Iterator[None]:
         if isinstance(error, VidsalError) or (isinstance(error, OSError) and error.errno is not None):
             raise
         raise BadData(f"{path}: damaged ({str(error)[:200]}); convert the data set again") from error
-
-
-def _record(root: Path) -> dict[str, Any]:
-    path = root / "release.json"
-    if not path.is_file():
-        raise MissingData(
-            f"{root}: no release is here (release.json is missing); make one with `vidsal data convert NAME --src DIR "
-            f"--out {root}`"
-        )
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = int(record["schema_version"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadData(f"{path}: damaged ({error}); convert the data set again") from error
-    lacking = [key for key in _NEEDED if key not in record]
-    truth = record.get("truth")
-    if lacking or not isinstance(truth, dict) or truth.get("default") not in truth.get("recipes", {}):
-        raise BadData(
-            f"{path}: damaged (it lacks {', '.join(lacking) or 'a truth recipe'}); convert the data set again"
-        )
-    if version != SCHEMA_VERSION:
-        raise WrongUse(f"{path}: schema {version}, this program reads {SCHEMA_VERSION}; convert again or update vidsal")
-    return record
