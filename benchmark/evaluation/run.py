@@ -9,7 +9,8 @@ from __future__ import annotations
 import platform
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from io import BytesIO
@@ -45,7 +46,7 @@ from .results.aggregate import Summary, summarize
 from .results.intervals import with_intervals
 from .results.schema import CoverageRecord
 from .results.scored_frames import by_frame
-from .results.store import Run, make_record, now, rows_digest, stimuli_digest
+from .results.store import Run, make_record, now, rows_digest, stimuli_digest, try_place
 from .settings import (
     ModelRecord as ModelRecord,
     ScoreOn as ScoreOn,
@@ -117,6 +118,8 @@ def run(
     note: Note | None = None,
     children: Children | None = None,
     fail_fast: bool = True,
+    results: Path | None = None,
+    approve: Callable[[Run], None] | None = None,
 ) -> Run:
     """Score a model on a release.
 
@@ -132,11 +135,16 @@ def run(
         note: called with what is unusual but not a fault.
         children: the processes that do the work, be it one; None = `workers` of them, or this process.
         fail_fast: stop at the first stimulus that fails; else the others go on. Either way nothing is returned.
+        results: folder in which the run is saved, before the unfinished work is forgotten; that it can be is tried
+            before the work. None = it is not saved.
+        approve: called with the run before it is saved; what it raises leaves the work to be gone on from.
 
     Raises:
-        MissingData, BadData, WrongUse: see `evaluate`.
+        MissingData, BadData, WrongUse: see `evaluate`; WrongUse if no run can be saved in `results`.
     """
     begun = time.monotonic()
+    if results is not None:
+        try_place(results, data.id, data.split or "all", settings.protocol.name, model.info.name)
     data.check("fixations")
     if settings.score_on == "device":
         _check_device(model, settings.protocol)
@@ -172,8 +180,16 @@ def run(
         rows = pa.concat_tables([table.cast(schema) for table in tables])
         notes = {job.stimulus_id: table.schema.metadata or {} for job, table in zip(jobs, tables, strict=True)}
         previews = _previews(jobs, settings)
+        made = _finish(rows, notes, model, data, settings, coverage, key, previews, time.monotonic() - begun)
+        if approve:
+            approve(made)
+        if results is not None:
+            made = made.save(results)
         shutil.rmtree(folder)
-    return _finish(rows, notes, model, data, settings, coverage, key, previews, time.monotonic() - begun)
+    if results is not None:
+        with suppress(OSError):
+            partial.rmdir()  # unless other unfinished work lies there
+    return made
 
 
 def _check_device(model: ModelRecord, protocol: protocols.Protocol) -> None:

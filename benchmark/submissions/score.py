@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -56,6 +57,7 @@ def score(
     fresh: bool = False,
     command: str | None = None,
     record: ModelRecord | None = None,
+    results: Path | None = None,
     progress: Progress | None = None,
     building: Progress | None = None,
     note: Callable[[str], None] | None = None,
@@ -85,6 +87,7 @@ def score(
         fresh: start again instead of resuming.
         command: the command that repeats this run, for run.json.
         record: what the result says of the model; None = what the submission says.
+        results: folder in which the run is saved, which is tried before the work; None = it is not saved.
         progress: called with (done, total, stimulus id) after each stimulus.
         building: the same for the truth cache, while it is computed.
         note: called with what is unusual but not a fault; None = a warning.
@@ -130,7 +133,7 @@ def score(
             partial_folder = Path(stack.enter_context(TemporaryDirectory(prefix="vidsal-")))
         elif fresh and partial_folder.is_dir():
             shutil.rmtree(partial_folder)
-        scored = run(
+        return run(
             reopen if workers > 1 else (lambda: opened.reader),
             _record(opened, command) if record is None else replace(record, submission=opened.record()),
             data,
@@ -139,11 +142,15 @@ def score(
             workers=workers,
             progress=progress,
             note=note,
+            results=results,
+            approve=partial(_refuse_suspicious, submission) if strict else None,
         )
+
+
+def _refuse_suspicious(submission: str | Path, scored: Run) -> None:
     found = scored.record.get("suspicious", ())
-    if strict and found:
+    if found:
         raise BadData(f"{submission}: refused, because of --strict: suspicious: {'; '.join(found)}")
-    return scored
 
 
 def _say(opened: Opened, submission: str | Path, note: Callable[[str], None] | None, *, strict: bool) -> None:

@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import WrongUse
+from ..errors import MACHINE, WrongUse
 
 
 @contextmanager
@@ -29,6 +29,42 @@ def atomic_write(path: Path) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def try_folder(folder: Path) -> None:
+    """Make sure that files can be written into a folder, which may not be there yet; nothing is left there.
+
+    Raises:
+        WrongUse: something else is in the way, or there is no permission; a machine that fails says so itself.
+    """
+    made = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        mark = folder / f".{os.getpid()}.tmp"
+        mark.touch()
+        mark.unlink()
+    except OSError as error:
+        if error.errno in MACHINE:
+            raise
+        where = next((p for p in (folder, *folder.parents) if p.exists() and not p.is_dir()), error.filename)
+        raise WrongUse(
+            f"{folder}: nothing can be written there ({where}: {error.strerror}); name another place"
+        ) from error
+    finally:
+        for path in made:
+            with suppress(OSError):
+                path.rmdir()
+
+
+def try_file(path: Path) -> None:
+    """Make sure that a file can be written or replaced, before somebody works for its content.
+
+    Raises:
+        WrongUse: it is a folder, or see `try_folder`.
+    """
+    if path.is_dir():
+        raise WrongUse(f"{path}: is a folder; name a file")
+    try_folder(path.parent)
 
 
 @contextmanager
@@ -95,7 +131,9 @@ def parse_json(text: str | bytes) -> Any:
     """
     text = text if isinstance(text, str) else text.decode("utf-8")
     try:
-        value = json.loads(text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite, parse_int=_whole)
+        value = json.loads(
+            text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite, parse_int=_whole
+        )
         if _HALF.search(text):
             json.dumps(value, ensure_ascii=False).encode()
     except RecursionError:

@@ -61,6 +61,8 @@ def read_record(root: Path) -> dict[str, Any]:
             found = _Content.model_validate_json(content)
             if found.truth.default not in found.truth.recipes:
                 raise ValueError("it lacks a truth recipe")
+            if unknown := set(record["screen"]) - set(Screen.__dataclass_fields__):
+                raise ValueError(f"screen: {sorted(unknown)[0]!r} is unknown")
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])

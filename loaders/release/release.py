@@ -464,7 +464,9 @@ def _read_groups(file: pq.ParquetFile, groups: Iterable[int], columns: Sequence[
     wanted = None if columns is None else list(columns)
     tables = [file.read_row_group(group, wanted, use_threads=False) for group in groups]
     if tables:
-        return pa.concat_tables(tables)
+        joined = pa.concat_tables(tables)
+        joined.validate(full=True)  # texts that are no UTF-8, indices beyond a dictionary
+        return joined
     schema = file.schema_arrow
     return schema.empty_table() if wanted is None else schema.empty_table().select(wanted)
 

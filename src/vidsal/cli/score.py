@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidsal.loaders.errors import WrongUse
+from vidsal.loaders.io.names import address_scheme
+
 from .output import (
     any_path,
     folder_out,
@@ -110,6 +113,8 @@ def score(
     from vidsal.models import shipped
 
     rules = protocols.protocol(protocol_name)
+    if address_scheme(truth_cache):
+        raise WrongUse(f"--truth-cache {truth_cache}: an address, not a folder on this machine")
     partial = out / ".partial"
     with ExitStack() as stack:
         root = stack.enter_context(opened_folder(submission, out))
@@ -163,9 +168,8 @@ def score(
             progress=step,
             building=building,
             note=note,
-        ).save(out)
-    if partial.is_dir() and not any(partial.iterdir()):
-        partial.rmdir()
+            results=out,
+        )
     report(result, as_json)
 
 

@@ -60,10 +60,12 @@ def check(
     from vidsal.benchmark.protocols import protocol
     from vidsal.benchmark.submissions import check_report
     from vidsal.benchmark.submissions.examine import examine
-    from vidsal.loaders.io.files import atomic_write
+    from vidsal.loaders.io.files import atomic_write, try_file
     from vidsal.models import shipped
 
     rules = protocol(protocol_name)
+    if junit is not None:
+        try_file(junit)
     threads = max(1, min(_MOST_DECODERS, os.cpu_count() or 1))
     with progress(f"check {submission.name}", "stimuli") as step:
         found = examine(
