@@ -337,6 +337,11 @@ def _stored(stimulus: Stimulus, data: Release, settings: Settings) -> truth_cach
     return truth_cache.find(data, settings.protocol, settings.recipe, root).open(stimulus)
 
 
+def _numba() -> str:
+    """The version of the compiler that made the kernels; `none` where the definitions score."""
+    return versions("numba").get("numba", "none") if kernels() else "none"
+
+
 def _input_digest(model: ModelRecord, data: Release, settings: Settings, coverage: CoverageRecord) -> str:
     content = {
         "engine": [ENGINE, __version__],
@@ -348,7 +353,7 @@ def _input_digest(model: ModelRecord, data: Release, settings: Settings, coverag
         "scored": list(coverage.scored),
         "threads": settings.threads,
         **({} if settings.score_on == "host" else {"score_on": settings.score_on}),
-        **({} if kernels() else {"kernels": "none"}),  # their last bits are others
+        "kernels": _numba(),  # other ones may give other last bits
         **({} if settings.frames_of is None else {"frames_of": settings.frames_of.digest}),
     }
     return sha256_text(canonical(content))
@@ -414,7 +419,7 @@ def _finish(
                 "threads": settings.threads,
                 **_place(settings, notes.values()),
                 "python": platform.python_version(),
-                "numba": versions("numba").get("numba", "none") if kernels() else "none",
+                "numba": _numba(),
                 **versions(*_PACKAGES),
             },
             "command": model.command,
