@@ -56,8 +56,8 @@ def test_work_of_another_question_is_never_gone_on_with(monkeypatch: pytest.Monk
 
 
 def test_negatives_of_another_size_are_floored() -> None:
-    """Of 8 x 6 pixels on a grid of 4 x 3: x = 7 lies in column 3 (7 x 4 / 8 = 3.5), y = 5 in row 2 (2.5)."""
-    points = SimpleNamespace(x=np.float32([7, 1, 6.9]), y=np.float32([5, 1, 4.9]))
+    """Of 8 x 6 pixels on a grid of 4 x 3: x = 7 lies in column 3 (7 x 4 / 8 = 3.5), y = 5.5 in row 2 (2.75)."""
+    points = SimpleNamespace(x=np.float32([7, 1, 6.9]), y=np.float32([5.5, 1, 4.9]))
     points.weight = np.ones(3)
     points.frame = points.frame_end = np.int32([0, 0, 1])
     stimulus = SimpleNamespace(
