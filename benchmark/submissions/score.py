@@ -28,6 +28,7 @@ from .opened import Opened, Reopen, open_submission
 from .parts import FirstFrame, ModelPart
 from .rules import RULES
 from .said import Declared, Said
+from .sandbox import Sandbox
 
 _MOST_DECODERS = 4
 
@@ -58,6 +59,7 @@ def score(
     command: str | None = None,
     record: ModelRecord | None = None,
     results: Path | None = None,
+    sandbox: Sandbox | None = None,
     progress: Progress | None = None,
     building: Progress | None = None,
     note: Callable[[str], None] | None = None,
@@ -87,6 +89,7 @@ def score(
         fresh: start again instead of resuming.
         command: the command that repeats this run, for run.json.
         record: what the result says of the model; None = what the submission says.
+        sandbox: where files are decoded and scored; None = here, or in `workers` processes. Scores do not depend on it.
         results: folder in which the run is saved, which is tried before the work; None = it is not saved.
         progress: called with (done, total, stimulus id) after each stimulus.
         building: the same for the truth cache, while it is computed.
@@ -113,6 +116,7 @@ def score(
             declared=declared,
             with_frames_only=with_frames_only,
             threads=threads,
+            sandbox=sandbox,
         )
         _say(opened, submission, note, strict=strict)
         cache = _truths(truth_cache, opened, data, rules, recipe, workers, building)
@@ -134,7 +138,7 @@ def score(
         elif fresh and partial_folder.is_dir():
             shutil.rmtree(partial_folder)
         return run(
-            reopen if workers > 1 else (lambda: opened.reader),
+            reopen if workers > 1 or sandbox else (lambda: opened.reader),
             _record(opened, command) if record is None else replace(record, submission=opened.record()),
             data,
             settings,
@@ -142,6 +146,8 @@ def score(
             workers=workers,
             progress=progress,
             note=note,
+            children=None if sandbox is None else sandbox.children,
+            fail_fast=sandbox is None,
             results=results,
             approve=partial(_refuse_suspicious, submission) if strict else None,
         )

@@ -30,6 +30,8 @@ from .shared_options import (
     recipe_option,
     repeating_command,
     said_options,
+    sandbox_option,
+    sandboxed,
     shown,
     stored_split_option,
     with_frames_only_option,
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
 @click.option(
     "--strict", is_flag=True, help="Refuse what is scored with a warning: lossy or unverified maps and the like."
 )
+@sandbox_option
 @fresh_option
 @quiet_option
 @json_option
@@ -99,6 +102,7 @@ def score(
     no_previews: bool,
     with_frames: bool,
     strict: bool,
+    sandbox: bool,
     fresh: bool,
     as_json: bool,
 ) -> None:
@@ -169,6 +173,7 @@ def score(
             building=building,
             note=note,
             results=out,
+            sandbox=stack.enter_context(sandboxed(sandbox, workers)),
         )
     report(result, as_json)
 
