@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 from vidsal.benchmark.predictor import check_trained_on
 from vidsal.loaders.errors import BadData
-from vidsal.loaders.io.files import sha256
+from vidsal.loaders.io.files import parse_json, sha256
 
 RECORD = "training.json"
 
@@ -40,7 +39,7 @@ def read_trained(weights: Path) -> Trained | None:
     if not path.is_file():
         return None
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = parse_json(path.read_bytes())
         if record["weights"].get(weights.name) != sha256(weights):
             return None
         options = {k: tuple(v) if isinstance(v, list) else v for k, v in record["model"]["options"].items()}

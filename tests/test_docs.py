@@ -452,3 +452,24 @@ def test_the_page_on_submissions_runs(
     ran, again = (next(Path(name).rglob("frames.parquet")) for name in ("results", "again"))
     assert ran.read_bytes() == again.read_bytes()
     assert 'failures="0"' in Path("check.xml").read_text(encoding="utf-8")
+
+
+# Guards
+
+
+def test_every_guard_and_every_test_of_it_is_there() -> None:
+    """docs/security.md names them as `file::function`; each row of its table has a guard and a test."""
+    text = (DOCS / "security.md").read_text(encoding="utf-8")
+    named = re.findall(r"`([\w/.]+\.py)::(\w+)`", text)
+    assert len(named) > 40
+    for file, name in named:
+        tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+        here = {node.name for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        assert name in here, f"{file} has no {name}"
+    rows = [line for line in text.splitlines() if line.startswith("| ") and not line.startswith("| what |")]
+    assert len(rows) > 15
+    for row in rows:
+        *_, guard, test, _ = row.split(" |")
+        assert ".py::" in guard, row
+        assert "tests/" not in guard, row
+        assert "`tests/" in test, row

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
-from vidsal.loaders.io.files import atomic_write
+from vidsal.loaders.io.files import atomic_write, parse_json
 
 STEPS, EPOCHS = "history.jsonl", "epochs.jsonl"
 
@@ -47,7 +47,7 @@ class History:
 
 def read_history(path: Path) -> list[dict[str, Any]]:
     """Return the lines of a file; one that was cut off is left out, and there are none without the file."""
-    return [json.loads(line) for line in _whole_lines(path)] if path.is_file() else []
+    return [parse_json(line) for line in _whole_lines(path)] if path.is_file() else []
 
 
 def _whole_lines(path: Path) -> list[bytes]:

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from vidsal.benchmark.predictor import StimulusInfo
+from vidsal.benchmark.submissions import manifest_file
 from vidsal.benchmark.submissions.opened import open_submission
 from vidsal.loaders.clips.geometry import density, place
 from vidsal.loaders.clips.plan import Clip
@@ -147,8 +148,6 @@ class NetworkTeacher:
 
 def _with_split(folder: Path, release: Release) -> Release:
     """The release with the split that a submission says it is of."""
-    import json
-
-    path = folder / "submission.json"
-    split = json.loads(path.read_text(encoding="utf-8")).get("split") if path.is_file() else None
+    manifest = manifest_file.read(folder)
+    split = None if manifest is None else manifest.split
     return release if split in (None, "all") else load(release.root, split)

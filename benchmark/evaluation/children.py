@@ -16,6 +16,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from multiprocessing import connection, get_context
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -40,11 +41,13 @@ class Children:
     Attributes:
         count: how many at once.
         timeout_s: how long a child may show no sign of life while it is `busy`; None = for ever.
+        memory_bytes: how much memory a child may take beyond what it has when it starts (Linux); None = as it likes.
     """
 
-    def __init__(self, count: int = 1, timeout_s: float | None = None) -> None:
+    def __init__(self, count: int = 1, timeout_s: float | None = None, memory_bytes: int | None = None) -> None:
         self.count = count
         self.timeout_s = timeout_s
+        self.memory_bytes = memory_bytes
         self._free: list[_Child] = []
         self._working: dict[_Child, int] = {}
 
@@ -86,7 +89,7 @@ class Children:
         while waiting or self._working:
             while waiting and len(self._working) < self.count:
                 number = waiting.popleft()
-                child = self._free.pop() if self._free else _Child()
+                child = self._free.pop() if self._free else _Child(self.memory_bytes)
                 self._working[child] = number
                 tries[number] += 1
                 child.give(tasks[number])
@@ -124,12 +127,13 @@ class _Killed(ChildFault):
 class _Child:
     """One process, which does one task at a time."""
 
-    def __init__(self) -> None:
+    def __init__(self, memory_bytes: int | None) -> None:
         context = get_context("spawn")
         self.pipe, other = context.Pipe()
         self._since = context.RawValue("d", 0.0)
         self._frames = context.RawValue("q", 0)
-        self.process = context.Process(target=_serve, args=(other, self._since, self._frames), name="vidsal-child")
+        arguments = (other, self._since, self._frames, memory_bytes)
+        self.process = context.Process(target=_serve, args=arguments, name="vidsal-child")
         self.process.start()
         other.close()
 
@@ -208,7 +212,17 @@ def idle() -> None:
         _clock.value = 0.0
 
 
-def _serve(pipe: connection.Connection, clock: Any, frames: Any) -> None:
+def _limit_memory(more_bytes: int) -> None:
+    """Let this process have so much more address space than it has now (Linux)."""
+    import resource
+
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    most = pages * resource.getpagesize() + more_bytes
+    resource.setrlimit(resource.RLIMIT_AS, (most, most))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def _serve(pipe: connection.Connection, clock: Any, frames: Any, memory_bytes: int | None) -> None:
     global _clock
     _clock = clock
 
@@ -216,6 +230,8 @@ def _serve(pipe: connection.Connection, clock: Any, frames: Any) -> None:
         frames.value += more
 
     attend()
+    if memory_bytes is not None:
+        _limit_memory(memory_bytes)
     sys.stdout = sys.stderr
     os.dup2(2, 1)
     while True:
@@ -226,6 +242,8 @@ def _serve(pipe: connection.Connection, clock: Any, frames: Any) -> None:
         try:
             with heard(count):
                 answer = function(*arguments)
+        except MemoryError as error:
+            answer = error if memory_bytes is None else ChildFault(_full(memory_bytes))
         except BaseException as error:  # also what ends a program: the other process decides
             answer = _portable(error)
         idle()
@@ -233,6 +251,10 @@ def _serve(pipe: connection.Connection, clock: Any, frames: Any) -> None:
             pipe.send(answer)
         except Exception as error:
             pipe.send(BadData(f"its answer cannot be sent between processes ({type(error).__name__}: {error})"))
+
+
+def _full(memory_bytes: int) -> str:
+    return f"it takes more than the {memory_bytes / 2**30:g} GiB of memory that it may have"
 
 
 def _portable(error: BaseException) -> BaseException:

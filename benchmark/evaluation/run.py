@@ -6,11 +6,11 @@ run resumes there and ends equal to an unbroken one. The same code runs in this 
 
 from __future__ import annotations
 
-import json
 import platform
 import shutil
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from io import BytesIO
@@ -26,7 +26,7 @@ import pyarrow.parquet as pq
 
 from vidsal._version import __version__
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
-from vidsal.loaders.io.files import canonical, lock_folder, read_sealed, sealed_write, sha256_text
+from vidsal.loaders.io.files import canonical, lock_folder, parse_json, read_sealed, sealed_write, sha256_text
 from vidsal.loaders.io.progress import Note, Progress
 from vidsal.loaders.release.release import Release, Stimulus
 
@@ -46,7 +46,7 @@ from .results.aggregate import Summary, summarize
 from .results.intervals import with_intervals
 from .results.schema import CoverageRecord
 from .results.scored_frames import by_frame
-from .results.store import Run, make_record, now, rows_digest, stimuli_digest
+from .results.store import Run, make_record, now, rows_digest, stimuli_digest, try_place
 from .settings import (
     ModelRecord as ModelRecord,
     ScoreOn as ScoreOn,
@@ -118,6 +118,8 @@ def run(
     note: Note | None = None,
     children: Children | None = None,
     fail_fast: bool = True,
+    results: Path | None = None,
+    approve: Callable[[Run], None] | None = None,
 ) -> Run:
     """Score a model on a release.
 
@@ -133,11 +135,16 @@ def run(
         note: called with what is unusual but not a fault.
         children: the processes that do the work, be it one; None = `workers` of them, or this process.
         fail_fast: stop at the first stimulus that fails; else the others go on. Either way nothing is returned.
+        results: folder in which the run is saved, before the unfinished work is forgotten; that it can be is tried
+            before the work. None = it is not saved.
+        approve: called with the run before it is saved; what it raises leaves the work to be gone on from.
 
     Raises:
-        MissingData, BadData, WrongUse: see `evaluate`.
+        MissingData, BadData, WrongUse: see `evaluate`; WrongUse if no run can be saved in `results`.
     """
     begun = time.monotonic()
+    if results is not None:
+        try_place(results, data.id, data.split or "all", settings.protocol.name, model.info.name)
     data.check("fixations")
     if settings.score_on == "device":
         _check_device(model, settings.protocol)
@@ -173,8 +180,16 @@ def run(
         rows = pa.concat_tables([table.cast(schema) for table in tables])
         notes = {job.stimulus_id: table.schema.metadata or {} for job, table in zip(jobs, tables, strict=True)}
         previews = _previews(jobs, settings)
+        made = _finish(rows, notes, model, data, settings, coverage, key, previews, time.monotonic() - begun)
+        if approve:
+            approve(made)
+        if results is not None:
+            made = made.save(results)
         shutil.rmtree(folder)
-    return _finish(rows, notes, model, data, settings, coverage, key, previews, time.monotonic() - begun)
+    if results is not None:
+        with suppress(OSError):
+            partial.rmdir()  # unless other unfinished work lies there
+    return made
 
 
 def _check_device(model: ModelRecord, protocol: protocols.Protocol) -> None:
@@ -219,14 +234,14 @@ def _previews(jobs: Iterable[_Job], settings: Settings) -> Previews | None:
 def _gaze_of(notes: Mapping[bytes, bytes]) -> dict[str, float | None]:
     """Scores of predicted positions as positions, where a model predicts them."""
     text = notes.get(GAZE_KEY)
-    return {} if text is None else dict(json.loads(text))
+    return {} if text is None else dict(parse_json(text))
 
 
 def _suspicious(
     rows: pa.Table, notes: Iterable[Mapping[bytes, bytes]], summary: Summary, model: ModelRecord
 ) -> list[str]:
     """What looks wrong about the maps."""
-    looks = [json.loads(n[LOOKS_KEY]) for n in notes if LOOKS_KEY in n]
+    looks = [parse_json(n[LOOKS_KEY]) for n in notes if LOOKS_KEY in n]
     scored = rows.filter(pc.equal(rows["status"], SCORED))
     means = {label: metric.mean for label, metric in summary.metrics.items()}
     return suspicious(looks, means, scored["reason"].to_pylist(), model.kind)
@@ -322,6 +337,11 @@ def _stored(stimulus: Stimulus, data: Release, settings: Settings) -> truth_cach
     return truth_cache.find(data, settings.protocol, settings.recipe, root).open(stimulus)
 
 
+def _numba() -> str:
+    """The version of the compiler that made the kernels; `none` where the definitions score."""
+    return versions("numba").get("numba", "none") if kernels() else "none"
+
+
 def _input_digest(model: ModelRecord, data: Release, settings: Settings, coverage: CoverageRecord) -> str:
     content = {
         "engine": [ENGINE, __version__],
@@ -333,7 +353,7 @@ def _input_digest(model: ModelRecord, data: Release, settings: Settings, coverag
         "scored": list(coverage.scored),
         "threads": settings.threads,
         **({} if settings.score_on == "host" else {"score_on": settings.score_on}),
-        **({} if kernels() else {"kernels": "none"}),  # their last bits are others
+        "kernels": _numba(),  # other ones may give other last bits
         **({} if settings.frames_of is None else {"frames_of": settings.frames_of.digest}),
     }
     return sha256_text(canonical(content))
@@ -399,7 +419,7 @@ def _finish(
                 "threads": settings.threads,
                 **_place(settings, notes.values()),
                 "python": platform.python_version(),
-                "numba": versions("numba").get("numba", "none") if kernels() else "none",
+                "numba": _numba(),
                 **versions(*_PACKAGES),
             },
             "command": model.command,

@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from vidsal.loaders.errors import WrongUse
+from vidsal.loaders.io.files import parse_json
 
 from ..metrics import find
 
@@ -154,7 +155,7 @@ class Protocol:
         `metrics` is a list of ids where the labels are those of `SIX`; else a dict by label, with the order of the
         columns in `labels`. `baseline` is left out where there is none, `frame_order` where it is that of the numbers.
         """
-        data: dict[str, Any] = json.loads(json.dumps(asdict(self) | {"metrics": dict(self.metrics)}))
+        data: dict[str, Any] = parse_json(json.dumps(asdict(self) | {"metrics": dict(self.metrics)}))
         if self.labels == SIX:
             data["metrics"] = list(self.metrics.values())
         else:

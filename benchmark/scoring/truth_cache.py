@@ -13,7 +13,6 @@ without.
 from __future__ import annotations
 
 import io
-import json
 import mmap
 import os
 import platform
@@ -35,7 +34,7 @@ import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
 from vidsal.loaders.errors import BadData, MachineFault
-from vidsal.loaders.io.files import atomic_write, canonical, sha256_text, write_json
+from vidsal.loaders.io.files import atomic_write, canonical, parse_json, sha256_text, write_json
 from vidsal.loaders.io.progress import Progress, Tally
 from vidsal.loaders.release.release import Release, Stimulus
 
@@ -362,7 +361,7 @@ def _remove_stale(folder: Path, now: dict[str, Any]) -> None:
     """Remove what was made with another code or from another content of this release: nothing finds it any more."""
     for path in folder.iterdir():
         try:
-            then = json.loads((path / "truth.json").read_text(encoding="utf-8"))
+            then = parse_json((path / "truth.json").read_bytes())
             stale = (then["release"], then["code"]) != (now["release"], now["code"])
         except (OSError, ValueError, KeyError, TypeError):
             continue  # not ours

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -11,6 +11,7 @@ from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.io.names import shortlist
 from vidsal.loaders.release.release import Release, Stimulus
 
+from ..evaluation.children import ChildFault
 from ..evaluation.withheld import withheld
 from ..prefetch import prefetch_calls
 from .check_stimulus import flaws, linear_8_bit
@@ -19,6 +20,7 @@ from .formats.stored import Inspection, Limits
 from .frame_numbers import Asked
 from .layout import Entry, Layout, stored
 from .manifest import Manifest
+from .sandbox import Sandbox
 
 _THREADS = 4
 
@@ -55,20 +57,20 @@ class Checked:
     sound: frozenset[str]
 
 
-def check(root: Path, layout: Layout, data: Release, expected: Expectation) -> Checked:
-    """Compare the files with what must be there; look at every name and header."""
+def check(root: Path, layout: Layout, data: Release, expected: Expectation, sandbox: Sandbox | None = None) -> Checked:
+    """Compare the files with what must be there; look at every name and header, in a sandbox if there is one."""
     manifest = expected.manifest
     listed = None if manifest.files is None else {f.stimulus: f for f in manifest.files}
     of_split = set(data.ids)
     present = [data[i] for i in layout.entries if i in of_split]
     faults = [*layout.faults, *_about_the_whole(layout, manifest, data)]
     faults += _stimulus_faults(layout, data, expected, present)
-    calls = (partial(_inspect, root, layout.entries[s.id], s) for s in present)
+    calls = [partial(_inspect, root, layout.entries[s.id], Limits(s.width, s.height)) for s in present]
     needed = {s.id for s in expected.stimuli}
     lossy: dict[str, None] = {}
     linear: list[str] = []
     sound = set()
-    for stimulus, found in zip(present, prefetch_calls(calls, _THREADS, 4 * _THREADS), strict=True):
+    for stimulus, found in zip(present, _inspections(calls, sandbox), strict=True):
         of_list = None if listed is None else listed.get(stimulus.id)
         wrong = flaws(stimulus, found, manifest, expected.asked, of_list, needed=stimulus.id in needed)
         own = [Fault.of(stimulus.id, text, rule) for rule, text in wrong]
@@ -148,8 +150,16 @@ def _without_gaze(data: Release, present: Sequence[Stimulus]) -> list[Fault]:
     ]
 
 
-def _inspect(root: Path, entry: Entry, stimulus: Stimulus) -> Inspection:
+def _inspections(calls: Sequence[Callable[[], Inspection]], sandbox: Sandbox | None) -> Iterator[Inspection]:
+    if sandbox is None:
+        yield from prefetch_calls(calls, _THREADS, 4 * _THREADS)
+        return
+    for found in sandbox.calls(calls):
+        yield Inspection(faults=[str(found)], readable=False) if isinstance(found, ChildFault) else found
+
+
+def _inspect(root: Path, entry: Entry, limits: Limits) -> Inspection:
     try:
-        return stored(root, entry, Limits(stimulus.width, stimulus.height)).inspect()
+        return stored(root, entry, limits).inspect()
     except (BadData, MissingData) as fault:
         return Inspection(faults=[str(fault)], readable=False)

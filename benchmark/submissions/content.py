@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from vidsal.loaders.errors import BadData, MissingData, NonFinite
-from vidsal.loaders.release.release import Stimulus
 
+from ..evaluation.children import busy
 from ..metrics.maps import Map
-from ..predictor import Kind
+from ..predictor import Kind, StimulusInfo
 from ..scoring.inputs import check_is_density, value_range
 from .encoding import decoder
 from .faults import Fault
@@ -25,7 +25,7 @@ from .reader import StoredPredictions
 Decode = Callable[[Map], tuple[Map, Kind]]
 
 
-def content_faults(reader: StoredPredictions, manifest: Manifest, stimulus: Stimulus) -> Iterator[Fault]:
+def content_faults(reader: StoredPredictions, manifest: Manifest, stimulus: StimulusInfo) -> Iterator[Fault]:
     """Read every map of a stimulus in whose names and headers no fault was seen.
 
     Args:
@@ -50,6 +50,7 @@ def content_faults(reader: StoredPredictions, manifest: Manifest, stimulus: Stim
     constant_is_meant = manifest.declarations is not None and manifest.declarations.constant_maps is True
     damaged = False
     for found in _each(source, numbers, reader.threads, reader.root):
+        busy()
         if isinstance(found, str):
             damaged = True
             yield Fault.of(stimulus.id, found)
@@ -71,7 +72,7 @@ def content_faults(reader: StoredPredictions, manifest: Manifest, stimulus: Stim
         yield Fault(stimulus.id, what, rule="digest")
 
 
-def _of_frame(stimulus: Stimulus, frame: int, text: str, rule: str) -> Fault:
+def _of_frame(stimulus: StimulusInfo, frame: int, text: str, rule: str) -> Fault:
     return Fault(f"frame {frame}", text.removeprefix("the map: "), stimulus=stimulus.id, rule=rule)
 
 

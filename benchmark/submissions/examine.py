@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from vidsal.loaders.errors import BadData, UnknownName, VidsalError, WrongUse
 from vidsal.loaders.io.progress import Progress
 from vidsal.loaders.release.release import Release
 
+from ..evaluation.children import ChildFault
+from ..evaluation.stimulus import info_of
+from ..predictor import StimulusInfo
 from . import manifest_file
 from .archive import opened_folder
 from .check import Expectation, check
@@ -22,6 +26,9 @@ from .opened import expectation
 from .parts import PredictionPart
 from .reader import StoredPredictions, reader_of
 from .said import NOTHING, Declared, check_data_set, inherited, layout_of
+from .sandbox import Sandbox
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -69,6 +76,7 @@ def examine(
     declared: Declared | None = None,
     strict: bool = False,
     threads: int = 1,
+    sandbox: Sandbox | None = None,
     progress: Progress | None = None,
 ) -> Examination:
     """Find every fault of a submission.
@@ -80,6 +88,7 @@ def examine(
         declared: what shipped models declare, see `open_submission`.
         strict: take warnings for faults.
         threads: number of decoding threads.
+        sandbox: where files are decoded; None = here.
         progress: called with (done, total, stimulus id) after each stimulus that was read.
 
     Raises:
@@ -91,7 +100,7 @@ def examine(
     try:
         with opened_folder(root) as folder:
             check_folder(folder)
-            work = _Work(folder, whole, split, declared, threads, progress)
+            work = _Work(folder, whole, split, declared, threads, sandbox, progress)
             faults = [_below(folder, fault) for fault in work.faults()]
     except Refused as refused:  # the archive itself
         faults = [_below(root, fault) for fault in refused.faults]
@@ -115,10 +124,12 @@ class _Work:
         split: str | None,
         declared: Declared | None,
         threads: int,
+        sandbox: Sandbox | None,
         progress: Progress | None,
     ) -> None:
         self._root, self._whole, self._asked = root, whole, split
         self._declared, self._threads, self._progress = declared, threads, progress
+        self._sandbox = sandbox
         self.split = split or "all"
         self.stimuli = 0
         if split is not None:
@@ -143,7 +154,7 @@ class _Work:
         except Refused as refused:
             found += refused.faults
             expected = Expectation(tuple(s for s in data if s.annotated), manifest, reader.asked)
-        checked = check(self._root, layout, data, expected)
+        checked = check(self._root, layout, data, expected, self._sandbox)
         found += checked.faults
         self.stimuli = len(reader.entries)
         found += self._inside(reader, manifest, data, checked.sound)
@@ -182,10 +193,31 @@ class _Work:
     ) -> Iterator[Fault]:
         """Read the maps of every stimulus that looks sound from outside."""
         chosen = [i for i in reader.entries if i in sound]
-        for n, stimulus_id in enumerate(chosen, 1):
-            yield from content_faults(reader, manifest, data[stimulus_id])
+        calls = [partial(_inside, _of_one(reader, i), manifest, info_of(data[i])) for i in chosen]
+        answers = (call() for call in calls) if self._sandbox is None else self._sandbox.calls(calls)
+        for n, (stimulus_id, found) in enumerate(zip(chosen, answers, strict=True), 1):
+            yield from [Fault.of(stimulus_id, str(found))] if isinstance(found, ChildFault) else found
             if self._progress:
                 self._progress(n, len(chosen), stimulus_id)
+
+
+def _of_one(reader: StoredPredictions, stimulus_id: str) -> StoredPredictions:
+    """What a reader holds of one stimulus: small enough for another process."""
+
+    def only(parts: Mapping[str, T]) -> dict[str, T]:
+        return {stimulus_id: parts[stimulus_id]} if stimulus_id in parts else {}
+
+    return replace(
+        reader,
+        entries=only(reader.entries),
+        facts=only(reader.facts),
+        wanted=only(reader.wanted),
+        digests=only(reader.digests),
+    )
+
+
+def _inside(reader: StoredPredictions, manifest: Manifest, stimulus: StimulusInfo) -> list[Fault]:
+    return list(content_faults(reader, manifest, stimulus))
 
 
 def _without(error: VidsalError, where: Path) -> str:

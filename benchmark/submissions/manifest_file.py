@@ -80,8 +80,6 @@ def examine(folder: Path) -> Reading | None:
         found = parse_json(text)
     except UnicodeDecodeError as error:
         return Reading(None, (Fault("", f"it is not UTF-8 ({error.reason} at byte {error.start})", rule="manifest"),))
-    except RecursionError:
-        return Reading(None, (Fault("", "it is nested too deeply", rule="manifest"),))
     except ValueError as error:
         return Reading(None, (Fault("", f"it is no JSON: {short(str(error))}", rule="manifest"),))
     odd = list(_texts(found))
@@ -157,7 +155,7 @@ def read_model(path: str | Path) -> ModelPart:
         return ModelPart.model_validate_json(canonical(part))
     except ValidationError as error:
         raise BadData(f"{path}: not what a manifest says of a model: {'; '.join(faults(error)[:10])}") from error
-    except (ValueError, RecursionError, TypeError) as error:
+    except (ValueError, TypeError) as error:
         raise BadData(
             f"{path}: not readable as {'JSON' if path.suffix.lower() == '.json' else 'TOML'}: {error}"
         ) from error

@@ -22,6 +22,7 @@ from .manifest_file import short
 from .parts import ModelPart
 from .reader import StoredPredictions, reader_of
 from .said import NOTHING, Declared, Said, check_data_set, inherited, layout_of, manifest_of
+from .sandbox import Sandbox
 
 _HASHING = 4
 
@@ -80,6 +81,7 @@ def open_submission(
     with_frames_only: bool = False,
     threads: int = 1,
     as_pictures: bool = False,
+    sandbox: Sandbox | None = None,
 ) -> Opened:
     """Check a submission against a release and prepare to read it.
 
@@ -92,6 +94,7 @@ def open_submission(
         with_frames_only: expect only stimuli whose frames are present.
         threads: number of decoding threads.
         as_pictures: read videos picture by picture, see `scoring.stimulus_truth.reads_pictures`.
+        sandbox: where files are looked into; None = here.
 
     Raises:
         Refused: with every fault; WrongUse: it is of another data set or split, or an option contradicts it.
@@ -107,7 +110,8 @@ def open_submission(
             f"{root}: predictions of split {manifest.split}, the data was opened with split {data.split or 'all'}"
         )
     reader = reader_of(root, data, layout, manifest, said, threads, as_pictures=as_pictures)
-    checked = check(root, layout, data, expectation(data, manifest, reader, with_frames_only=with_frames_only))
+    expected = expectation(data, manifest, reader, with_frames_only=with_frames_only)
+    checked = check(root, layout, data, expected, sandbox)
     refused = [fault for fault in checked.faults if fault.severity == "fault"]
     if refused:
         raise Refused(report(root, refused), refused)

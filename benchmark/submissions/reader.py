@@ -11,6 +11,7 @@ from vidsal.loaders.errors import BadData
 from vidsal.loaders.records import Frame
 from vidsal.loaders.release.release import Release, Stimulus
 
+from ..evaluation.children import busy
 from ..predictor import ModelInfo, Prediction, StimulusInfo, name_like
 from . import manifest as manifests
 from .encoding import decoder
@@ -76,14 +77,17 @@ class StoredPredictions:
         wanted = {first + f for a, b in zip(ends[::2], ends[1::2], strict=True) for f in range(a, b + 1)}
         point = self.prediction.kind == "point"
         decode = None if point else decoder(self.prediction)
+        busy()
         for number, values in source.read(wanted, self.threads):
             if values is None:
                 continue
             frame = number - first
             if decode is None:
-                yield Prediction.point(frame, *check_gaze(frame, values, entry.name))
+                made = Prediction.point(frame, *check_gaze(frame, values, entry.name))
             else:
-                yield Prediction(frame, *decode(values))
+                made = Prediction(frame, *decode(values))
+            yield made
+            busy()
         if expected is not None and source.digest() != expected:
             raise BadData(
                 f"{self.root / entry.name}: not the files that submission.json lists (their SHA-256 differs); fetch "

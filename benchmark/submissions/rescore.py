@@ -99,7 +99,8 @@ def rescore(
                 command=command,
                 progress=progress,
                 note=note,
-            ).save(out)
+                results=out,
+            )
             yield Outcome(run, "rescored", done[key])
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 from vidsal.loaders.errors import WrongUse
+from vidsal.loaders.io.files import try_folder
 from vidsal.loaders.io.progress import Note, Progress
 from vidsal.loaders.release.release import Release
 
 from ..evaluation.children import Children
 from ..evaluation.coverage import cover
 from ..evaluation.pool import Maker, Model
-from ..evaluation.results.store import Run
+from ..evaluation.results.store import Run, try_place
 from ..evaluation.run import ModelRecord, Settings
 from .predict import predict
 from .score import score
@@ -34,6 +35,7 @@ def run_stored(
     note: Note | None = None,
     children: Children | None = None,
     fail_fast: bool = True,
+    results: Path | None = None,
 ) -> Run:
     """Store what a model predicts, to the last bit, and score what was stored.
 
@@ -45,7 +47,7 @@ def run_stored(
         data: the release and split.
         settings: of the run.
         submission: folder of the submission.
-        partial, workers, fresh: see `evaluation.run.run`.
+        partial, workers, fresh, results: see `evaluation.run.run`.
         frames_of: see `score`.
         predicting, progress: called with (done, total, stimulus id) after each stimulus that was predicted, scored.
         note: called with what is unusual but not a fault.
@@ -56,6 +58,9 @@ def run_stored(
     """
     if settings.score_on != "host":
         raise WrongUse("stored predictions are scored on the host: leave out --score-on device, or --submit")
+    if results is not None:
+        try_folder(partial)
+        try_place(results, data.id, data.split or "all", settings.protocol.name, record.info.name)
     cover(  # says what is missing before anything is predicted
         data,
         needs_frames=record.info.needs_frames,
@@ -92,6 +97,7 @@ def run_stored(
         partial_folder=partial,
         fresh=fresh,
         record=record,
+        results=results,
         progress=progress,
         note=note,
     )

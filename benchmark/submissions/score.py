@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -28,6 +29,7 @@ from .opened import Opened, Reopen, open_submission
 from .parts import FirstFrame, ModelPart
 from .rules import RULES
 from .said import Declared, Said, as_script_takes
+from .sandbox import Sandbox
 
 _MOST_DECODERS = 4
 
@@ -57,6 +59,8 @@ def score(
     fresh: bool = False,
     command: str | None = None,
     record: ModelRecord | None = None,
+    results: Path | None = None,
+    sandbox: Sandbox | None = None,
     progress: Progress | None = None,
     building: Progress | None = None,
     note: Callable[[str], None] | None = None,
@@ -86,6 +90,8 @@ def score(
         fresh: start again instead of resuming.
         command: the command that repeats this run, for run.json.
         record: what the result says of the model; None = what the submission says.
+        sandbox: where files are decoded and scored; None = here, or in `workers` processes. Scores do not depend on it.
+        results: folder in which the run is saved, which is tried before the work; None = it is not saved.
         progress: called with (done, total, stimulus id) after each stimulus.
         building: the same for the truth cache, while it is computed.
         note: called with what is unusual but not a fault; None = a warning.
@@ -114,6 +120,7 @@ def score(
             with_frames_only=with_frames_only,
             threads=threads,
             as_pictures=as_pictures,
+            sandbox=sandbox,
         )
         _say(opened, submission, note, strict=strict)
         cache = _truths(truth_cache, opened, data, rules, recipe, workers, building)
@@ -134,8 +141,8 @@ def score(
             partial_folder = Path(stack.enter_context(TemporaryDirectory(prefix="vidsal-")))
         elif fresh and partial_folder.is_dir():
             shutil.rmtree(partial_folder)
-        scored = run(
-            reopen if workers > 1 else (lambda: opened.reader),
+        return run(
+            reopen if workers > 1 or sandbox else (lambda: opened.reader),
             _record(opened, command) if record is None else replace(record, submission=opened.record()),
             data,
             settings,
@@ -143,11 +150,17 @@ def score(
             workers=workers,
             progress=progress,
             note=note,
+            children=None if sandbox is None else sandbox.children,
+            fail_fast=sandbox is None,
+            results=results,
+            approve=partial(_refuse_suspicious, submission) if strict else None,
         )
+
+
+def _refuse_suspicious(submission: str | Path, scored: Run) -> None:
     found = scored.record.get("suspicious", ())
-    if strict and found:
+    if found:
         raise BadData(f"{submission}: refused, because of --strict: suspicious: {'; '.join(found)}")
-    return scored
 
 
 def _say(opened: Opened, submission: str | Path, note: Callable[[str], None] | None, *, strict: bool) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -15,7 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from vidsal.loaders.errors import BadData, WrongUse
-from vidsal.loaders.io.files import atomic_write, canonical, sealed_write
+from vidsal.loaders.io.files import atomic_write, canonical, parse_json, sealed_write
 from vidsal.loaders.release.release import Stimulus
 
 from ..evaluation.pool import Model
@@ -96,7 +95,7 @@ class StoredPart:
     @classmethod
     def parse(cls, content: bytes) -> StoredPart:
         """Read the note."""
-        found = json.loads(content)
+        found = parse_json(content)
         shapes = tuple((h, w) for h, w in found["shapes"])
         return cls(**found | {"frames": tuple(found["frames"]), "shapes": shapes})
 

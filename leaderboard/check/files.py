@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 import xml.etree.ElementTree as ET
 import zipfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path, PurePosixPath
+
+from vidsal.loaders.io.files import parse_json
 
 from .faults import Fault
 from .scripts import is_data, script_faults
@@ -67,8 +68,8 @@ def content_faults(folder: Path, file: str) -> Iterator[Fault]:
             yield Fault("script", "neither site.js nor data of the form NAME = JSON", file)
     elif kind == ".json":
         try:
-            json.loads(path.read_bytes())
-        except (ValueError, RecursionError):
+            parse_json(path.read_bytes())
+        except ValueError:
             yield Fault("file.kind", "no JSON", file)
     elif kind in (".xml", ".svg"):
         yield from _xml_faults(path.read_bytes(), file, kind)

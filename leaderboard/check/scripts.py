@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import re
+
+from vidsal.loaders.io.files import parse_json
 
 _FORBIDDEN = {
     "it asks a network": r"\bfetch\s*\(|\b(XMLHttpRequest|WebSocket|EventSource|sendBeacon|RTCPeerConnection)\b",
@@ -45,7 +46,7 @@ def is_data(text: str) -> bool:
 def is_json(text: str) -> bool:
     """Return whether a text is JSON."""
     try:
-        json.loads(text)
-    except (ValueError, RecursionError):
+        parse_json(text)
+    except ValueError:
         return False
     return True

@@ -7,7 +7,6 @@ has one is complete.
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 from collections.abc import Generator, Sequence
@@ -20,7 +19,7 @@ from typing import Any
 
 from .. import registry
 from ..errors import MachineFault, MissingData, WrongUse
-from ..io.files import atomic_write, canonical, lock_folder, sha256_text, write_json
+from ..io.files import atomic_write, canonical, lock_folder, parse_json, sha256_text, write_json
 from ..io.progress import PULSE_S, Progress, Tally, silent
 from ..io.workers import pool
 from ..records import Anomaly, DatasetInfo, Form, Report, StimulusRow
@@ -243,7 +242,7 @@ def _check_out(out: Path, release_id: str) -> None:
     record = out / "release.json"
     if record.is_file():
         try:
-            found = json.loads(record.read_text(encoding="utf-8")).get("release")
+            found = parse_json(record.read_bytes()).get("release")
         except (ValueError, AttributeError):
             found = "a damaged release"
         if found != release_id:

@@ -7,7 +7,6 @@ changed since.
 from __future__ import annotations
 
 import hashlib
-import json
 from dataclasses import asdict, dataclass, replace
 from functools import lru_cache
 from pathlib import Path
@@ -20,7 +19,7 @@ import pyarrow.compute as pc
 from .. import registry
 from ..errors import BadData
 from ..formats import frames
-from ..io.files import sha256, sha256_text, write_json
+from ..io.files import parse_json, sha256, sha256_text, write_json
 from ..io.folders import files
 from ..records import LOST, DatasetInfo, Form, Gaze, Report, StimulusRow
 from ..schema import GAZE, fixations_table, flagged, gaze_table
@@ -90,7 +89,7 @@ def still_valid(job: Job) -> bool:
     if not job.done.is_file():
         return False
     try:
-        record = json.loads(job.done.read_text(encoding="utf-8"))
+        record = parse_json(job.done.read_bytes())
         stamps = record["stamps"]
         return (
             record["row"] == repr(job.row)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -16,7 +15,7 @@ import pyarrow.compute as pc
 
 from ..errors import MissingData
 from ..io import parquet
-from ..io.files import sha256
+from ..io.files import parse_json, sha256
 from ..io.names import shortlist
 from ..records import POINT_EVENTS, RELEASED, Anomaly, DatasetInfo, Report, Truth
 from ..release.digests import release_digest
@@ -110,7 +109,7 @@ class Joiner:
         Raises:
             MissingData: not one stimulus can be used, or none has gaze that is not withheld from everybody.
         """
-        read = [json.loads(job.done.read_text(encoding="utf-8")) for job in self._jobs]
+        read = [parse_json(job.done.read_bytes()) for job in self._jobs]
         found = [*report, *(Anomaly(**a) for record in read for a in record["anomalies"])]
         # Where the source lies on this machine is no part of a release.
         anomalies = [replace(a, message=_placeless(a.message, self._jobs[0])) for a in found]

@@ -44,6 +44,8 @@ def read_rgb(path: Path) -> tuple[UInt8Image, tuple[str, ...]]:
             image.load()
             orientation = image.getexif().get(_ORIENTATION, 1) if orientation == 1 else orientation
             rgb, phrases = _deep_grey(image, path) if image.mode.startswith(_DEEP_GREY) else (_eight_bit(image), ())
+    except Image.DecompressionBombError as error:  # Pillow's own limit, which it draws at the header
+        raise BadData(f"{path}: more pixels than are read ({MAX_IMAGE_PIXELS}); {error}") from error
     except (UnidentifiedImageError, SyntaxError, ValueError, EOFError, OSError) as error:
         if isinstance(error, BadData) or (isinstance(error, OSError) and error.errno is not None):
             raise

@@ -301,7 +301,7 @@ def _open(path: Path) -> Any:
     import av
 
     try:
-        container = av.open(str(path))
+        container = av.open(str(path), options={"protocol_whitelist": "file"})  # nothing in it leads elsewhere
     except av.error.FFmpegError as error:
         raise BadData(f"{path}: not a readable video ({error.strerror}); fetch the file again") from error
     if not container.streams.video:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import json
+import math
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ..errors import WrongUse
+from ..errors import MACHINE, WrongUse
 
 
 @contextmanager
@@ -27,6 +29,42 @@ def atomic_write(path: Path) -> Iterator[Path]:
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+def try_folder(folder: Path) -> None:
+    """Make sure that files can be written into a folder, which may not be there yet; nothing is left there.
+
+    Raises:
+        WrongUse: something else is in the way, or there is no permission; a machine that fails says so itself.
+    """
+    made = [path for path in (folder, *folder.parents) if not os.path.lexists(path)]
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        mark = folder / f".{os.getpid()}.tmp"
+        mark.touch()
+        mark.unlink()
+    except OSError as error:
+        if error.errno in MACHINE:
+            raise
+        where = next((p for p in (folder, *folder.parents) if p.exists() and not p.is_dir()), error.filename)
+        raise WrongUse(
+            f"{folder}: nothing can be written there ({where}: {error.strerror}); name another place"
+        ) from error
+    finally:
+        for path in made:
+            with suppress(OSError):
+                path.rmdir()
+
+
+def try_file(path: Path) -> None:
+    """Make sure that a file can be written or replaced, before somebody works for its content.
+
+    Raises:
+        WrongUse: it is a folder, or see `try_folder`.
+    """
+    if path.is_dir():
+        raise WrongUse(f"{path}: is a folder; name a file")
+    try_folder(path.parent)
 
 
 @contextmanager
@@ -76,8 +114,13 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def parse_json(text: str) -> Any:
+def parse_json(text: str | bytes) -> Any:
     """Read JSON strictly: a key that stands twice, NaN and Infinity are refused, not chosen between.
+
+    Every JSON file is read by this one function; what it returns can be written and hashed again.
+
+    Args:
+        text: the text, or its bytes in UTF-8.
 
     Raises:
         ValueError: it is no such JSON; the message says where.
@@ -86,7 +129,23 @@ def parse_json(text: str) -> Any:
     Traceback (most recent call last):
     ValueError: the key 'a' stands twice in one object
     """
-    return json.loads(text, object_pairs_hook=_once, parse_constant=_no_number)
+    text = text if isinstance(text, str) else text.decode("utf-8")
+    try:
+        value = json.loads(
+            text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite, parse_int=_whole
+        )
+        if _HALF.search(text):
+            json.dumps(value, ensure_ascii=False).encode()
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    except UnicodeEncodeError as error:
+        half = error.object[error.start]
+        raise ValueError(f"a text holds half a character (\\u{ord(half):04x} without its other half)") from None
+    return value
+
+
+_HALF = re.compile(r"\\u[dD][89a-fA-F]")
+"""An escape that may be half a character: nothing else brings one into a text that was UTF-8."""
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -99,6 +158,18 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 def _no_number(text: str) -> Any:
     raise ValueError(f"{text} is no JSON number")
+
+
+def _whole(text: str) -> int:
+    _finite(text)
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if math.isinf(number):
+        raise ValueError(f"{text[:20]}{'...' if len(text) > 20 else ''} is too large for a number")
+    return number
 
 
 def write_json(path: Path, value: Any) -> None:

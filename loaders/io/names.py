@@ -44,6 +44,21 @@ def shortlist(items: Iterable[object], most: int = 5, *, between: str = ", ", co
     return between.join(listed[:most]) + end
 
 
+_ADDRESS = re.compile("([A-Za-z][A-Za-z0-9+.-]+):/")
+
+
+def address_scheme(path: str) -> str | None:
+    """Return the scheme of what looks like the address of a remote place, `s3` of `s3://bucket/x`; None of a path.
+
+    One slash is enough: file libraries read `s3:/bucket`, what a path object makes of it, as an address too.
+
+    >>> address_scheme("s3://bucket/x"), address_scheme("file:/x"), address_scheme("C:/x"), address_scheme("a/b:/c")
+    ('s3', 'file', None, None)
+    """
+    found = _ADDRESS.match(path)
+    return found[1].lower() if found else None
+
+
 _UNSEEN = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f"  # control characters but tab and newline; escape sequences begin with one
     "\xad\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180e\u3164\uffa0"  # soft hyphen, joiners and fillers

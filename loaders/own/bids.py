@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import json
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadData, MissingData
+from ..io.files import parse_json
 from ..io.folders import matching
 from ..records import DatasetInfo, Float64Array, Gaze, Int64Array, Report, Screen, StimulusRow, Truth
 from .recording import frame_of
@@ -240,7 +240,7 @@ def _rows(file: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
 def _physio(file: Path) -> dict[str, Any]:
     sidecar = Path(f"{str(file).removesuffix('.tsv.gz')}.json")
     try:
-        names = tuple(json.loads(sidecar.read_text(encoding="utf-8"))["Columns"])
+        names = tuple(parse_json(sidecar.read_bytes())["Columns"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadData(f"{sidecar}: does not tell the columns ({error})") from error
     table = _table(file, names)
@@ -295,7 +295,7 @@ def _json(file: Path) -> dict[str, Any]:
     if not file.is_file():
         return {}
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = parse_json(file.read_bytes())
     except ValueError as error:
         raise BadData(f"{file}: not JSON ({error})") from error
     return content if isinstance(content, dict) else {}

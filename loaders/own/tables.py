@@ -125,7 +125,9 @@ def _table(path: Path, file: FileTable) -> pa.Table:
         if suffix == ".asc":
             return read_asc(path, file.messages)
         if suffix == ".parquet":
-            return pq.read_table(path)
+            table = pq.read_table(path)
+            table.validate(full=True)
+            return table
         if suffix in (".jsonl", ".ndjson", ".json"):
             return pa_json.read_json(path)
         return _text(path, file)

@@ -8,7 +8,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -28,7 +27,7 @@ import pyarrow.parquet as pq
 from ..errors import BadData, MissingData, UnknownName, VidsalError, WrongUse
 from ..formats import frames as frame_files
 from ..io.extras import optional_packages
-from ..io.files import sha256
+from ..io.files import parse_json, sha256
 from ..records import (
     OTHER_SPLIT,
     RELEASED,
@@ -39,10 +38,11 @@ from ..records import (
     Truth,
 )
 from ..registry import official_splits
-from ..schema import GAZE, SCHEMA_VERSION
+from ..schema import GAZE
 from . import truth as truths
 from .digests import check_record, check_table
 from .points import Points, points_of
+from .record import read_record
 from .released import ReleasedMaps
 
 if TYPE_CHECKING:
@@ -279,7 +279,7 @@ class Release:
         checked: bool = True,
     ) -> None:
         self.root = Path(root)
-        self.record = _record(self.root)
+        self.record = read_record(self.root)
         if checked:
             check_table(self.root, self.record, "stimuli.parquet")
         self.split = split
@@ -456,7 +456,7 @@ class Release:
     def _converted_root(self) -> Path | None:
         """The folder that was converted, as local.json says."""
         try:
-            return Path(json.loads((self.root / "local.json").read_text(encoding="utf-8"))["frames_root"])
+            return Path(parse_json((self.root / "local.json").read_bytes())["frames_root"])
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:
@@ -553,12 +553,11 @@ def _read_groups(file: pq.ParquetFile, groups: Iterable[int], columns: Sequence[
     wanted = None if columns is None else list(columns)
     tables = [file.read_row_group(group, wanted, use_threads=False) for group in groups]
     if tables:
-        return pa.concat_tables(tables)
+        joined = pa.concat_tables(tables)
+        joined.validate(full=True)  # texts that are no UTF-8, indices beyond a dictionary
+        return joined
     schema = file.schema_arrow
     return schema.empty_table() if wanted is None else schema.empty_table().select(wanted)
-
-
-_NEEDED = ("release", "dataset", "digest", "files", "counts", "truth", "screen")
 
 
 @contextmanager
@@ -576,26 +575,3 @@ def reading(path: Path) -> Iterator[None]:
         if isinstance(error, VidsalError) or (isinstance(error, OSError) and error.errno is not None):
             raise
         raise BadData(f"{path}: damaged ({str(error)[:200]}); convert the data set again") from error
-
-
-def _record(root: Path) -> dict[str, Any]:
-    path = root / "release.json"
-    if not path.is_file():
-        raise MissingData(
-            f"{root}: no release is here (release.json is missing); make one with `vidsal data convert NAME --src DIR "
-            f"--out {root}`"
-        )
-    try:
-        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        version = int(record["schema_version"])
-    except (ValueError, KeyError, TypeError) as error:
-        raise BadData(f"{path}: damaged ({error}); convert the data set again") from error
-    lacking = [key for key in _NEEDED if key not in record]
-    truth = record.get("truth")
-    if lacking or not isinstance(truth, dict) or truth.get("default") not in truth.get("recipes", {}):
-        raise BadData(
-            f"{path}: damaged (it lacks {', '.join(lacking) or 'a truth recipe'}); convert the data set again"
-        )
-    if version != SCHEMA_VERSION:
-        raise WrongUse(f"{path}: schema {version}, this program reads {SCHEMA_VERSION}; convert again or update vidsal")
-    return record

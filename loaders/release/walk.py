@@ -55,7 +55,9 @@ def _runs(release: Release, name: str) -> Iterator[tuple[str, pa.Table]]:
     parts: list[pa.Table] = []
     with reading(path), pq.ParquetFile(path) as file:
         for group in range(file.num_row_groups):
-            table = file.read_row_group(group, use_threads=False).unify_dictionaries().combine_chunks()
+            table = file.read_row_group(group, use_threads=False)
+            table.validate(full=True)
+            table = table.unify_dictionaries().combine_chunks()
             ids = table["stimulus_id"].combine_chunks().dictionary_encode()
             words = ids.dictionary.to_pylist()
             codes = ids.indices.to_numpy()

@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from vidsal.loaders.errors import BadData, MissingData, VidsalError
-from vidsal.loaders.io.files import atomic_write, canonical, parse_json, sha256_text, write_json
+from vidsal.loaders.io.files import atomic_write, canonical, parse_json, sha256_text, try_folder, write_json
 
 from ..previews.record import FOLDER as PREVIEWS, Previews, read_previews
 from .aggregate import summarize
@@ -116,7 +116,7 @@ class Run:
         folder = Path(results) / place(r)
         with suppress(MissingData, BadData):
             return load_run(folder)
-        made = Path(results) / PARTIAL / f"{folder.name}.saved"
+        made = Path(results) / PARTIAL / f"{r['digest'][:24]}.saved"  # what a killed command left there is replaced
         for table, file in ((self.frame_table, "frames.parquet"), (self.stimulus_table, "stimuli.parquet")):
             with atomic_write(made / file) as temporary:
                 pq.write_table(table, temporary, compression="zstd")
@@ -155,6 +155,15 @@ def place(record: Mapping[str, Any]) -> Path:
 def _folder_name(text: str) -> str:
     """A name as one plain folder: letters, digits, `. _ + -`, no dot first; anything else becomes `_`."""
     return re.sub(r"[^A-Za-z0-9._+-]", "_", re.sub(r"^[.]", "_", text)) or "_"
+
+
+def try_place(results: str | Path, release: str, split: str, protocol: str, model: str) -> None:
+    """Make sure that a run can be saved in a results folder, before somebody works for it. Nothing is left there.
+
+    Raises:
+        WrongUse: something is in the way, or has no permission; the message names it.
+    """
+    try_folder(Path(results).joinpath(*(_folder_name(part) for part in (release, split, protocol, model))))
 
 
 _SUMMARY = ("mean", "mean_stimuli", "low", "high", "mean_frames", "n", "reason")

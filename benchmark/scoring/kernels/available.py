@@ -16,7 +16,8 @@ def kernels() -> ModuleType | None:
         module.probe()
     except Exception as fault:  # whatever numba or LLVM raises
         logging.getLogger(__name__).warning(
-            "numba does not work here (%s: %s); scores are computed by their definitions, about twenty times slower",
+            "numba does not work here (%s: %s); scores are computed by their definitions, about twenty times "
+            "slower, and their last bits are others (2e-14); run.json says so",
             type(fault).__name__,
             fault,
         )

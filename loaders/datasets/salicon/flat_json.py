@@ -6,7 +6,6 @@ A record is then read by its place; memory is bounded by one record, the file ma
 
 from __future__ import annotations
 
-import json
 import mmap
 import re
 from collections.abc import Iterator
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ...errors import BadData
+from ...io.files import parse_json
 
 Place = tuple[int, int]
 """First byte of a record and its length."""
@@ -39,9 +39,12 @@ def places(path: Path, lists: tuple[str, ...]) -> dict[str, list[Place]]:
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
         found: dict[str, list[Place]] = {}
         for name, place in _Walker(path, data).walk(lists):
-            found.setdefault(name, [])
             if place is not None:
                 found[name].append(place)
+            elif name in found:
+                raise BadData(f"{path}: the list {name!r} stands twice")
+            else:
+                found[name] = []
     missing = [name for name in lists if name not in found]
     if missing:
         raise BadData(f"{path}: no list {missing[0]!r}; expected a COCO-style file with {', '.join(lists)}")
@@ -55,8 +58,8 @@ def record(path: Path, place: Place, data: bytes) -> dict[str, Any]:
         BadData: it is no JSON object, or holds NaN or an infinity.
     """
     try:
-        value = json.loads(data.decode("utf-8"), parse_constant=_no_constant)
-    except (ValueError, RecursionError) as error:
+        value = parse_json(data)
+    except ValueError as error:
         raise BadData(f"{path}, byte {place[0]}: no JSON record ({error})") from error
     if not isinstance(value, dict):
         raise BadData(f"{path}, byte {place[0]}: expected a record, found {type(value).__name__}")
@@ -69,10 +72,6 @@ def read(path: Path, wanted: tuple[Place, ...]) -> Iterator[tuple[Place, bytes]]
         for place in wanted:
             file.seek(place[0])
             yield place, file.read(place[1])
-
-
-def _no_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no number")
 
 
 class _Walker:

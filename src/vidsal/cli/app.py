@@ -117,6 +117,8 @@ def _os_error(error: OSError) -> int:
         return _say(f"no permission{where}; choose another folder or change its rights", 2)
     if isinstance(error, FileNotFoundError):
         return _say(f"no such file or folder{where}", 3)
+    if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+        return _say(f"{error.strerror}{where}; name another path", 2)
     if isinstance(error, (NotADirectoryError, IsADirectoryError, FileExistsError)):
         return _say(f"{error.strerror}{where}; name another path", 2)
     return _unexpected(error)

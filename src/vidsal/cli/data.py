@@ -13,7 +13,7 @@ from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.records import Anomaly, DatasetInfo
 
 from .inspect import export, stats, view
-from .output import any_path, echo, folder_out, json_option, print_json, print_table
+from .output import any_path, echo, file_out, folder_out, json_option, print_json, print_table
 from .progress import progress, quiet_option
 
 if TYPE_CHECKING:
@@ -213,9 +213,7 @@ def _folder(videos: Path | None) -> Path | None:
 
 @data.command()
 @click.argument("name", default="template")
-@click.option(
-    "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), help="Write into this file, not to stdout."
-)
+@click.option("-o", "--out", type=file_out, help="Write into this file, not to stdout.")
 def template(name: str, out: Path | None) -> None:
     """Write a commented column map for `data convert table`, or a ready one: `tobii`, `pupil`, `eyelink`."""
     from vidsal.loaders.own.column_map import ready_map

@@ -67,7 +67,8 @@ def demo(out: Path, videos: int, frames: int, observers: int, seed: int, as_json
                 settings,
                 partial=results / ".partial",
                 progress=step,
-            ).save(results)
+                results=results,
+            )
         rows.append((model, *run.scores.values()))
     _step(3 + len(MODELS), "the site")
     summary = build(results, out / "site")

@@ -9,11 +9,33 @@ from typing import Any
 import click
 
 from vidsal.loaders.io.files import canonical
-from vidsal.loaders.io.names import escaped, visible
+from vidsal.loaders.io.names import address_scheme, escaped, visible
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
-folder_out = click.Path(path_type=Path, file_okay=False)
-any_path = click.Path(path_type=Path)
+
+
+class LocalPath(click.Path):
+    """A path on this machine in UTF-8; the address of somewhere else is refused, not taken for the name of a folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the path."""
+        scheme = address_scheme(str(value))
+        if scheme:
+            self.fail(
+                f"{value!r} is an address ({scheme}), not a path on this machine; copy or mount it first", param, ctx
+            )
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            self.fail(
+                f"{str(value)!a} is no UTF-8, which table files need; rename the folder or link to it", param, ctx
+            )
+        return super().convert(value, param, ctx)
+
+
+folder_out = LocalPath(path_type=Path, file_okay=False)
+any_path = LocalPath(path_type=Path)
+file_out = LocalPath(path_type=Path, dir_okay=False)
 
 
 def echo(text: object = "", *, err: bool = False) -> None:

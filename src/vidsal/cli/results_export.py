@@ -8,7 +8,7 @@ import click
 
 from vidsal.loaders.errors import WrongUse
 
-from .output import any_path, echo, note
+from .output import any_path, echo, file_out, note
 
 FORMS = ("model-index",)
 
@@ -24,7 +24,7 @@ FORMS = ("model-index",)
 @click.option(
     "-o",
     "--out",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=file_out,
     help="New file to write.  [default: standard output]",
 )
 def export(where: tuple[Path, ...], form: str, out: Path | None) -> None:

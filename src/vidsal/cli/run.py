@@ -159,7 +159,8 @@ def run(
                 note=note,
                 children=made.children,
                 fail_fast=fail_fast,
-            ).save(out)
+                results=out,
+            )
         else:
             with progress(f"score {submission.name}", "stimuli") as scoring:
                 result = run_stored(
@@ -178,7 +179,8 @@ def run(
                     note=note,
                     children=made.children,
                     fail_fast=fail_fast,
-                ).save(out)
+                    results=out,
+                )
     report(result, as_json)
     if submission is not None and not as_json:
         echo(f"its predictions -> {submission}; check them with `vidsal submit check`")

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidsal.loaders.errors import WrongUse
+from vidsal.loaders.io.names import address_scheme
+
 from .output import (
     any_path,
     folder_out,
@@ -27,6 +30,8 @@ from .shared_options import (
     recipe_option,
     repeating_command,
     said_options,
+    sandbox_option,
+    sandboxed,
     shown,
     stored_split_option,
     with_frames_only_option,
@@ -70,6 +75,7 @@ if TYPE_CHECKING:
 @click.option(
     "--strict", is_flag=True, help="Refuse what is scored with a warning: lossy or unverified maps and the like."
 )
+@sandbox_option
 @fresh_option
 @quiet_option
 @json_option
@@ -96,6 +102,7 @@ def score(
     no_previews: bool,
     with_frames: bool,
     strict: bool,
+    sandbox: bool,
     fresh: bool,
     as_json: bool,
 ) -> None:
@@ -110,6 +117,8 @@ def score(
     from vidsal.models import shipped
 
     rules = protocols.protocol(protocol_name)
+    if address_scheme(truth_cache):
+        raise WrongUse(f"--truth-cache {truth_cache}: an address, not a folder on this machine")
     partial = out / ".partial"
     with ExitStack() as stack:
         root = stack.enter_context(opened_folder(submission, out))
@@ -163,9 +172,9 @@ def score(
             progress=step,
             building=building,
             note=note,
-        ).save(out)
-    if partial.is_dir() and not any(partial.iterdir()):
-        partial.rmdir()
+            results=out,
+            sandbox=stack.enter_context(sandboxed(sandbox, workers)),
+        )
     report(result, as_json)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,6 +16,7 @@ from .output import any_path
 
 if TYPE_CHECKING:
     from vidsal.benchmark.evaluation.previews.collector import Show
+    from vidsal.benchmark.submissions.sandbox import Sandbox
 
 Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
@@ -163,6 +165,20 @@ model_file_option = click.option(
     help="What submission.json says of a model (name, version, trained_on, causal, checkpoint_sha256, ...), as TOML or "
     "JSON, for what it leaves unsaid.",
 )
+
+
+sandbox_option = click.option(
+    "--sandbox",
+    is_flag=True,
+    help="For files of strangers: decode them in processes whose memory (4 GiB) and time (60 s a frame) have an end.",
+)
+
+
+def sandboxed(asked: bool, workers: int) -> AbstractContextManager[Sandbox | None]:
+    """Return the sandbox that is asked for."""
+    from vidsal.benchmark.submissions.sandbox import sandbox
+
+    return sandbox(workers) if asked else nullcontext()
 
 
 def shown(*, no_previews: bool, with_frames: bool) -> Show:

@@ -11,6 +11,7 @@ import click
 from .output import (
     any_path,
     echo,
+    file_out,
     folder_out,
     json_option,
     note,
@@ -102,7 +103,7 @@ def check(folder: Path, workers: int | None, as_json: bool) -> int:
 @click.argument("submission", type=any_path)
 @data_option
 @click.option(
-    "-o", "--out", type=click.Path(path_type=Path, dir_okay=False), default=Path("preview.html"), show_default=True,
+    "-o", "--out", type=file_out, default=Path("preview.html"), show_default=True,
     help="File to write.",
 )  # fmt: skip
 @click.option("--stimuli", type=click.IntRange(1), default=10, show_default=True, help="Score at most so many stimuli.")
@@ -137,10 +138,11 @@ def preview(
     from vidsal.benchmark.submissions.archive import opened_folder
     from vidsal.benchmark.submissions.score import score
     from vidsal.leaderboard.pages.preview import film_page
-    from vidsal.loaders.io.files import atomic_write
+    from vidsal.loaders.io.files import atomic_write, try_file
     from vidsal.models import shipped
 
     rules = protocols.protocol(protocol_name)
+    try_file(out)
     with opened_folder(submission) as root, progress(submission.name, "stimuli") as step:
         release = release_for(root, folder, split, frames)
         run = score(

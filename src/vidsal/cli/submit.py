@@ -20,6 +20,8 @@ from .shared_options import (
     model_file_option,
     protocol_option,
     said_options,
+    sandbox_option,
+    sandboxed,
     split_option,
     stored_split_option,
 )
@@ -42,6 +44,7 @@ def submit() -> None:
 @protocol_option
 @click.option("--strict", is_flag=True, help="Take warnings for faults.")
 @click.option("--junit", type=any_path, metavar="FILE", help="Write JUnit XML for a build server here.")
+@sandbox_option
 @quiet_option
 @json_option
 def check(
@@ -51,6 +54,7 @@ def check(
     protocol_name: str,
     strict: bool,
     junit: Path | None,
+    sandbox: bool,
     as_json: bool,
 ) -> int:
     """List all faults of SUBMISSION, a folder, zip or tar file; exit code 1 if there are any.
@@ -60,14 +64,23 @@ def check(
     from vidsal.benchmark.protocols import protocol
     from vidsal.benchmark.submissions import check_report
     from vidsal.benchmark.submissions.examine import examine
-    from vidsal.loaders.io.files import atomic_write
+    from vidsal.loaders.io.files import atomic_write, try_file
     from vidsal.models import shipped
 
     rules = protocol(protocol_name)
+    if junit is not None:
+        try_file(junit)
     threads = max(1, min(_MOST_DECODERS, os.cpu_count() or 1))
-    with progress(f"check {submission.name}", "stimuli") as step:
+    with progress(f"check {submission.name}", "stimuli") as step, sandboxed(sandbox, 1) as box:
         found = examine(
-            submission, folder, split=split, declared=shipped, strict=strict, threads=threads, progress=step
+            submission,
+            folder,
+            split=split,
+            declared=shipped,
+            strict=strict,
+            threads=threads,
+            sandbox=box,
+            progress=step,
         )
     if junit is not None:
         with atomic_write(junit) as temporary:

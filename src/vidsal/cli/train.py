@@ -72,7 +72,7 @@ def train(
     from vidsal.training import find_recipe, parse_options
 
     plain = find_recipe(name, smoke=smoke)
-    data = [Path(part) for text in folders for part in text.split(",") if part]
+    data: list[Path] = [any_path.convert(part, None, None) for text in folders for part in text.split(",") if part]
     words = ["vidsal", "train", name, "--data", ",".join(folder.name for folder in data), "-o", out.name]
     words += ["--smoke"] if smoke else []
     for option in options:

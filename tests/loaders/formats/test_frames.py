@@ -283,3 +283,30 @@ def test_a_forked_process_never_collects_the_decoders_that_it_inherits() -> None
     )
     root = Path(__file__).resolve().parents[3]
     assert subprocess.run([sys.executable, "-c", code], cwd=root).returncode == 3
+
+
+def test_a_picture_of_ten_billion_pixels_is_refused_by_its_header(tmp_path: Path) -> None:
+    import struct
+    import zlib
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+    size = struct.pack(">IIBBBBB", 100_000, 100_000, 8, 0, 0, 0, 0)
+    path = tmp_path / "0001.png"
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", size) + chunk(b"IDAT", b"") + chunk(b"IEND", b""))
+    for read in (frames.probe, lambda place: list(frames.read(place))):
+        for place in (path, tmp_path):
+            with pytest.raises(BadData, match=r"0001\.png: more pixels than are read"):
+                read(place)
+
+
+def test_a_play_list_is_no_video(tmp_path: Path) -> None:
+    """It would lead to other files, or to other machines."""
+    for name, text in (
+        ("list.mp4", "#EXTM3U\n#EXTINF:10,\nhttp://127.0.0.1:9/x.mp4\n#EXT-X-ENDLIST\n"),
+        ("list.avi", "ffconcat version 1.0\nfile 'http://127.0.0.1:9/x.avi'\n"),
+    ):
+        (tmp_path / name).write_text(text)
+        with pytest.raises(BadData, match="not a readable video"):
+            frames.probe(tmp_path / name)
