@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from fractions import Fraction
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
@@ -176,6 +177,48 @@ class StimulusInfo:
     def frame_rate(self) -> float | None:
         """Frames a second; None for an image."""
         return self.fps
+
+
+class Shown(Protocol):
+    """What a model can be shown: a stimulus of a release, or a video, an image or arrays that belong to none."""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        ...
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        ...
+
+    @property
+    def fps(self) -> Fraction | None:
+        """Frames a second; None for an image or where it is unknown."""
+        ...
+
+    @property
+    def kind(self) -> Literal["video", "image"]:
+        """`video` or `image`."""
+        ...
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the frames in presentation order, in bounded memory."""
+        ...
+
+    def check_frames(self) -> None:
+        """Refuse frames that are not those that were described."""
+        ...
 
 
 @dataclass(frozen=True)

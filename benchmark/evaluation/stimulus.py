@@ -23,7 +23,7 @@ from vidsal.loaders.release.truth import density as make_density
 from ..geometry import ShapeRule, on_frame
 from ..human import HumanReference
 from ..metrics.gaze_path import METRICS as GAZE_METRICS, Viewing, observer_paths, score_gaze
-from ..predictor import Kind, ModelInfo, Prediction, Predictor, StimulusInfo
+from ..predictor import Kind, ModelInfo, Prediction, Predictor, Shown, StimulusInfo
 from ..prefetch import prefetch_calls
 from ..protocols import Protocol
 from ..scoring.center_prior import center_prior_density
@@ -155,7 +155,7 @@ class FrameScorer:
         )
 
 
-def info_of(stimulus: Stimulus) -> StimulusInfo:
+def info_of(stimulus: Shown) -> StimulusInfo:
     """Return what a predictor may know of a stimulus."""
     fps = stimulus.fps
     return StimulusInfo(
@@ -168,7 +168,7 @@ def info_of(stimulus: Stimulus) -> StimulusInfo:
     )
 
 
-def frames_for(info: ModelInfo, stimulus: Stimulus) -> Iterator[Frame]:
+def frames_for(info: ModelInfo, stimulus: Shown) -> Iterator[Frame]:
     """Yield the frames, or cheap black placeholders for a predictor that never looks at them."""
     if info.needs_frames:
         return stimulus.frames()
@@ -215,7 +215,7 @@ def complete(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction | 
             yield _absent(info, stimulus, index)
 
 
-def predictions(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction]:
+def predictions(predictor: Predictor, stimulus: Shown) -> Iterator[Prediction]:
     """Run the predictor and yield what it says, each with a map of its own.
 
     Raises:
@@ -273,7 +273,7 @@ class _Frames:
             raise
 
 
-def _absent(info: ModelInfo, stimulus: Stimulus, index: int) -> Prediction | int:
+def _absent(info: ModelInfo, stimulus: Shown, index: int) -> Prediction | int:
     """Apply the model's declared rule to a frame without prediction."""
     if info.missing == "exclude":
         return index
@@ -282,7 +282,7 @@ def _absent(info: ModelInfo, stimulus: Stimulus, index: int) -> Prediction | int
     raise gap(info, stimulus, index)
 
 
-def gap(info: ModelInfo, stimulus: Stimulus, index: int) -> BadData:
+def gap(info: ModelInfo, stimulus: Shown, index: int) -> BadData:
     """Say that a frame has no prediction although the model's declared rule asks for one."""
     where = f"{info.name}, {stimulus.id}: no prediction of frame {index} of {stimulus.n_frames}, and the model declares"
     if info.missing == "first-available":

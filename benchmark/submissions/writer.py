@@ -117,7 +117,7 @@ def _choose(data: Release, plan: Plan, *, needs_frames: bool) -> tuple[list[Stim
 
 def _input_digest(model: ModelRecord, data: Release, plan: Plan, ids: list[str]) -> str:
     content = {
-        "tool": _tool(plan),
+        "tool": tool_versions(plan),
         "release": data.digest,
         "split": data.split or "all",
         "model": model.card().model_dump(mode="json", exclude={"submission"}),
@@ -128,7 +128,7 @@ def _input_digest(model: ModelRecord, data: Release, plan: Plan, ids: list[str])
     return sha256_text(canonical(content))
 
 
-def _tool(plan: Plan) -> dict[str, str | int]:
+def tool_versions(plan: Plan) -> dict[str, str | int]:
     """Return the versions of what moves the bits of a prediction, where it is installed."""
     return {
         "vidsal": __version__,
@@ -255,7 +255,7 @@ def _manifest(
             )
             for part in parts
         ),
-        tool=_tool(plan),
+        tool=tool_versions(plan),
         input_digest=key,
         run=None if record.command is None else RunPart(command=record.command),
         declarations=Declarations(constant_maps=True) if any(part.constant for part in parts) else None,
