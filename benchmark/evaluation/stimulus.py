@@ -31,6 +31,7 @@ from ..scoring.frame import FrameScores, FrameTruth, prepare_truth, score
 from ..scoring.inputs import as_map, value_range
 from ..scoring.negatives import Negatives
 from ..scoring.truth_cache import StimulusTruth
+from .hearing import with_sound
 from .previews.collector import PreviewCollector
 from .split_negatives import SplitNegatives
 from .suspicious import Looks
@@ -224,7 +225,7 @@ def predictions(predictor: Predictor, stimulus: Shown) -> Iterator[Prediction]:
     """
     name, seen, fresh = predictor.info.name, -1, getattr(predictor, "fresh_maps", False)
     rule = ShapeRule((stimulus.height, stimulus.width), predictor.info.fit)
-    frames = _Frames(frames_for(predictor.info, stimulus))
+    frames = _Frames(with_sound(frames_for(predictor.info, stimulus), stimulus, predictor.info))
     try:
         for prediction in predictor.predict(frames, info_of(stimulus)):
             if not isinstance(prediction, Prediction):

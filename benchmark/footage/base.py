@@ -39,6 +39,10 @@ class Footage:
     path: Path | None = None
     arrays: Callable[[], Iterator[Frame]] | None = None
 
+    def frames_path(self) -> Path | None:
+        """The file or folder; None for arrays."""
+        return self.path
+
     def frames(self) -> Iterator[Frame]:
         """Yield the frames in presentation order, in bounded memory.
 

@@ -133,8 +133,8 @@ def predict_footage(
         _claim(jobs, fresh=fresh)
         work(jobs, {f.id: f for f in footage}, workers, progress, note, children=children, fail_fast=fail_fast)
         records = [job.record() for job in jobs]
-        for left in plan.out.glob(".*.json.*.tmp"):  # of a call that was killed
-            left.unlink()
+        for begun in plan.out.glob(".*.json.*.tmp"):  # of a call that was killed
+            begun.unlink()
         shutil.rmtree(unfinished)
     kinds = {r.prediction.kind for r in records}
     if overlay is not None:
