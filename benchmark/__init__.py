@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from vidsal.loaders.errors import NonFinite
     from vidsal.loaders.records import Frame
 
-    from .predictor import ModelInfo, Prediction, Predictor, StimulusInfo
+    from .predictor import Audio, ModelInfo, Prediction, Predictor, StimulusInfo
     from .protocols import PROTOCOLS, Protocol, protocol
     from .scoring.frame import FrameScores, FrameTruth, prepare_truth, score_frame
     from .scoring.negatives import Negatives
 
 _LAZY = {
+    "Audio": "vidsal.benchmark.predictor",
     "Frame": "vidsal.loaders.records",
     "FrameScores": "vidsal.benchmark.scoring.frame",
     "FrameTruth": "vidsal.benchmark.scoring.frame",
@@ -42,6 +43,7 @@ _LAZY = {
 
 __all__ = [
     "PROTOCOLS",
+    "Audio",
     "Frame",
     "FrameScores",
     "FrameTruth",

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from vidsal.loaders.records import Frame
 
 from .geometry import ShapeRule
-from .predictor import ModelInfo, Prediction, Predictor, StimulusInfo
+from .predictor import Audio, ModelInfo, Prediction, Predictor, StimulusInfo
 
 FPS = 12
 N_FRAMES = 2 * FPS
@@ -100,13 +100,19 @@ def _info(video: Video) -> StimulusInfo:
     return StimulusInfo("clip", width, height, float(FPS), "video", n)
 
 
-def _frames(video: Video) -> Iterator[Frame]:
+def _frames(video: Video, info: ModelInfo) -> Iterator[Frame]:
+    """Yield the frames; noise is heard by a model that listens."""
+    asked = info.audio
     for index, rgb in enumerate(video):
-        yield Frame(index, index * 1000 / FPS, rgb)
+        sound = None
+        if isinstance(asked, Audio):
+            noise = np.random.default_rng(index).uniform(-0.5, 0.5, (asked.samples, asked.channels))
+            sound = noise.astype(np.float32)
+        yield Frame(index, index * 1000 / FPS, rgb, sound)
 
 
 def _predict(model: Predictor, video: Video) -> list[Prediction]:
-    answers = model.predict(_frames(video), _info(video))
+    answers = model.predict(_frames(video, model.info), _info(video))
     return [a.kept() if isinstance(a, Prediction) else a for a in answers]
 
 
@@ -217,7 +223,7 @@ def _streaming(model: Predictor) -> Finding:
 
     def counted() -> Iterator[Frame]:
         nonlocal taken
-        for frame in _frames(video):
+        for frame in _frames(video, model.info):
             taken += 1
             yield frame
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -17,7 +17,7 @@ from pydantic import (
     model_validator,
 )
 
-from .predictor import MODEL_NAME, Fit, Missing, ModelInfo
+from .predictor import MODEL_NAME, Audio, Fit, Missing, ModelInfo
 
 Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 MOST_TEXT = 4000
@@ -66,6 +66,9 @@ class ModelClaims(BaseModel):
     def of(cls, info: ModelInfo, options: Mapping[str, Any] | None = None, **further: Any) -> Self:
         """Describe a model by its own declaration, its options (a tuple becomes a list) and further fields."""
         declared = {name: getattr(info, name) for name in _DECLARED if name in cls.model_fields}
+        if isinstance(info.audio, Audio):
+            declared["audio"] = True
+            declared |= {"sound": asdict(info.audio)} if "sound" in cls.model_fields else {}
         plain = {k: list(v) if isinstance(v, tuple) else v for k, v in (options or {}).items()}
         return cls(**declared, options=plain, **further)
 
@@ -81,6 +84,7 @@ class ModelCard(ModelClaims):
     Attributes:
         missing, output, needs_frames, fit, moves_between_machines: see `ModelInfo`; a `fit` that is not declared, and a
             model that does not move, are left out.
+        sound: the fields of the `Audio` that it asked for; left out where it asked for none.
     """
 
     missing: Missing
@@ -88,11 +92,12 @@ class ModelCard(ModelClaims):
     needs_frames: bool
     fit: Fit | None = None
     moves_between_machines: Text | None = None
+    sound: dict[str, JsonValue] | None = None
 
     @model_serializer(mode="wrap")
     def _as_declared(self, plain: SerializerFunctionWrapHandler) -> dict[str, Any]:
         data: dict[str, Any] = plain(self)
-        for name in ("fit", "moves_between_machines"):
+        for name in ("fit", "moves_between_machines", "sound"):
             if data.get(name) is None:
                 data.pop(name, None)
         return data

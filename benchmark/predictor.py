@@ -10,6 +10,8 @@ import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
+from fractions import Fraction
+from pathlib import Path
 from typing import Any, Literal, Protocol, get_args, runtime_checkable
 
 import numpy as np
@@ -31,6 +33,46 @@ OTHER = "other:"
 
 
 @dataclass(frozen=True)
+class Audio:
+    """The sound that a model asks for: each frame comes with what is heard around the time at which it is seen.
+
+    `Frame.sound` is float32, shape (round((before_ms + after_ms) rate / 1000), channels), -1 to 1; its sample k is
+    heard at pts_ms - before_ms + 1000 k / rate. Before the track begins and after it ends there is silence.
+
+    Attributes:
+        rate: samples a second; the track is resampled.
+        channels: 1 or 2; the track is mixed.
+        before_ms, after_ms: the window, from the time of the frame. What is heard until the next frame is seen belongs
+            to the frame; later sound counts as later frames, see `ModelInfo.lookahead`.
+        missing: what it means that a video has no sound, or less than pictures: an `error`, or `silence`.
+
+    Raises:
+        WrongUse: a field is out of range.
+    """
+
+    rate: int = 16000
+    channels: int = 1
+    before_ms: float = 1000.0
+    after_ms: float = 0.0
+    missing: Literal["error", "silence"] = "error"
+
+    def __post_init__(self) -> None:
+        if not 1000 <= self.rate <= 192_000 or self.channels not in (1, 2):
+            raise WrongUse(f"Audio: rate {self.rate}, channels {self.channels}; 1000 to 192000, and 1 or 2")
+        if not (0 <= self.before_ms <= 60_000 and 0 <= self.after_ms <= 60_000 and self.samples):
+            raise WrongUse(
+                f"Audio: a window of {self.before_ms} and {self.after_ms} ms; each is 0 to 60000, one above 0"
+            )
+        if self.missing not in ("error", "silence"):
+            raise WrongUse(f"Audio.missing is {self.missing!r}; it is error or silence")
+
+    @property
+    def samples(self) -> int:
+        """Number of samples in a window."""
+        return round((self.before_ms + self.after_ms) * self.rate / 1000)
+
+
+@dataclass(frozen=True)
 class ModelInfo:
     """What a table must know about a model.
 
@@ -48,7 +90,8 @@ class ModelInfo:
         licence: licence of the weights.
         paper: citation of the paper.
         needs_frames: False for a predictor that never looks at the pixels.
-        audio: True if it listens to the sound; the predictor protocol hands over none.
+        audio: the sound that it is to be given with its frames, see `Audio`; False for none. True says of stored
+            predictions that their model listened.
         fit: how its maps lie on the frame where they have another aspect: `stretch`, `letterbox`, `crop`; None = they
             always have the frame's.
         moves_between_machines: why scores move from one processor, library or number of threads to another by more than
@@ -68,7 +111,7 @@ class ModelInfo:
     licence: str = ""
     paper: str = ""
     needs_frames: bool = True
-    audio: bool | None = False
+    audio: Audio | bool | None = False
     fit: Fit | None = None
     moves_between_machines: str | None = None
 
@@ -176,6 +219,52 @@ class StimulusInfo:
     def frame_rate(self) -> float | None:
         """Frames a second; None for an image."""
         return self.fps
+
+
+class Shown(Protocol):
+    """What a model can be shown: a stimulus of a release, or a video, an image or arrays that belong to none."""
+
+    @property
+    def id(self) -> str:
+        """Its name."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Width in pixels."""
+        ...
+
+    @property
+    def height(self) -> int:
+        """Height in pixels."""
+        ...
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames."""
+        ...
+
+    @property
+    def fps(self) -> Fraction | None:
+        """Frames a second; None for an image or where it is unknown."""
+        ...
+
+    @property
+    def kind(self) -> Literal["video", "image"]:
+        """`video` or `image`."""
+        ...
+
+    def frames_path(self) -> Path | None:
+        """The file or folder that the frames are read from; None where there is none."""
+        ...
+
+    def frames(self) -> Iterator[Frame]:
+        """Yield the frames in presentation order, in bounded memory."""
+        ...
+
+    def check_frames(self) -> None:
+        """Refuse frames that are not those that were described."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -42,6 +42,7 @@ suppress_warnings = ["misc.highlighting_failure"]
 REFERENCE = HERE / "reference"
 GUIDES = {
     "Tutorials": [
+        "any_video",
         "score_my_model",
         "using_the_data",
         "my_own_recordings",

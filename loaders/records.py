@@ -44,11 +44,13 @@ class Frame:
         index: 0-based number in presentation order.
         pts_ms: presentation time in milliseconds from the first frame; 0 for images of unknown rate.
         rgb: uint8, shape (height, width, 3).
+        sound: what is heard around it, for a model that asks for it: float32, shape (samples, channels), -1 to 1.
     """
 
     index: int
     pts_ms: float
     rgb: UInt8Image
+    sound: Float32Array | None = None
 
 
 @dataclass(frozen=True)

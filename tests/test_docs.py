@@ -6,6 +6,7 @@ import ast
 import inspect
 import re
 import shlex
+import shutil
 import sys
 from collections.abc import Iterator
 from importlib import import_module
@@ -18,6 +19,7 @@ from typing import Any
 import click
 import numpy as np
 import pytest
+from PIL import Image
 
 import vidsal
 from vidsal.benchmark import metrics
@@ -438,6 +440,32 @@ def test_tutorials_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     )
     run_block(changed)
     assert cli._run(["gate", "--baseline", "gate/baseline", "--candidate", "gate/other"]) == 1
+
+
+def test_the_page_on_any_video_runs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    rng = np.random.default_rng(0)
+    pictures = [Image.fromarray(rng.integers(0, 256, (36, 64, 3), np.uint8)) for _ in range(3)]
+    pictures[0].save("photo.jpg")
+    Path("frames").mkdir()
+    for number, picture in enumerate(pictures):
+        picture.save(f"frames/{number:03d}.png")
+    assert cli._run(["predict", "uniform", "frames", "-o", "first", "--overlay", "clip.mp4"]) == 0
+    page = DOCS / "any_video.md"
+    (readme,) = [block for block in fenced(ROOT / "README.md", "sh") if "clip.mp4" in block]
+    for block in fenced(page, "sh"):
+        run_block(block)
+    for code in fenced(page, "python"):
+        exec(compile(code, page.name, "exec"), {"__name__": "page"})
+    assert "from_python/clip 3" in capsys.readouterr().out
+    for made in ("maps/clip/000002.png", "maps/photo/000000.png", "mine/clip/000000.png", "each/001/000000.png"):
+        assert Path(made).is_file(), made
+    assert len(list(Path("from_python/made_up").iterdir())) == 10
+    shutil.rmtree("maps")
+    run_block(readme)
+    assert Path("maps/clip/000000.png").is_file()
 
 
 def test_the_page_on_submissions_runs(

@@ -21,9 +21,11 @@ from vidsal.loaders.io.progress import Note, Progress, Tally
 from vidsal.loaders.release.release import Release, Stimulus, load
 
 from ..human import HumanReference
-from ..predictor import ModelInfo, Predictor
+from ..predictor import ModelInfo, Predictor, Shown
 from .children import ChildFault, Children
 
+Stimuli = Release | Mapping[str, Shown]
+"""Stimuli by their ids: a release, or what belongs to none."""
 Model = Predictor | HumanReference
 Maker = Callable[[], Model]
 
@@ -78,6 +80,10 @@ class Job(ABC):
         """Return a file of the folder that no other stimulus has."""
         return self.folder / f"{sha256(self.stimulus_id.encode()).hexdigest()[:24]}{suffix}"
 
+    def open(self) -> Stimuli:
+        """Open what the job takes its stimulus from, in a process of its own."""
+        return load(self.root, self.split, frames=self.frames_root)
+
     @abstractmethod
     def done(self) -> bool:
         """Whether the result of this job is there already, whole and as it was written."""
@@ -87,13 +93,13 @@ class Job(ABC):
         """Whether an earlier call left a result, whole or not."""
 
     @abstractmethod
-    def do(self, model: Model, data: Release) -> None:
+    def do(self, model: Model, data: Any) -> None:
         """Do the work and leave the result whole."""
 
 
 def work(
     jobs: Sequence[Job],
-    data: Release,
+    data: Stimuli,
     workers: int,
     progress: Progress | None = None,
     note: Note | None = None,
@@ -107,7 +113,7 @@ def work(
 
     Args:
         jobs: one for each stimulus.
-        data: the release, for the jobs of this process.
+        data: where the stimuli come from, for the jobs of this process.
         workers: number of processes; 1 works in this one.
         progress: called after each job.
         note: called with what is unusual: damaged results of an earlier call, which are made again;
@@ -150,7 +156,7 @@ _Outcome = tuple[str, Exception | None]
 
 
 def _finished(
-    jobs: Sequence[Job], data: Release, workers: int, note: Note | None, children: Children | None, tally: Tally
+    jobs: Sequence[Job], data: Stimuli, workers: int, note: Note | None, children: Children | None, tally: Tally
 ) -> Generator[_Outcome]:
     """Do the jobs that are not done; yield what became of each."""
     todo = []
@@ -182,7 +188,7 @@ def _finished(
             yield stimulus_id, answer if isinstance(answer, Exception) else None
 
 
-def _done_here(todo: Sequence[Job], data: Release, tally: Tally) -> Iterator[_Outcome]:
+def _done_here(todo: Sequence[Job], data: Stimuli, tally: Tally) -> Iterator[_Outcome]:
     model: Model | None = None
     for job in todo:
         model = model or _made(job, data)
@@ -195,34 +201,42 @@ def _done_here(todo: Sequence[Job], data: Release, tally: Tally) -> Iterator[_Ou
             yield job.stimulus_id, None
 
 
-_models: dict[str, tuple[Model, Release]] = {}
+_models: dict[str, tuple[Model, Stimuli]] = {}
 """The model of this worker process, made once."""
 
 
 def _do_in_worker(job: Job) -> None:
     key = str(job.folder)
     if key not in _models:
-        data = load(job.root, job.split, frames=job.frames_root)
+        data = job.open()
         _models[key] = (_made(job, data), data)
     _do(job, *_models[key])
 
 
-def _do(job: Job, model: Model, data: Release) -> None:
+def _do(job: Job, model: Model, data: Stimuli) -> None:
     limit_torch(job.threads)
     with threadpool_limits(1, user_api="blas"):  # sums must not depend on how many threads there are
         job.do(model, data)
 
 
-def _made(job: Job, data: Release) -> Model:
+def _made(job: Job, data: Stimuli) -> Model:
     limit_torch(job.threads)
     model = job.make()
     fit = getattr(model, "fit", None)
     if callable(fit):
+        if not isinstance(data, Release):
+            raise WrongUse(
+                f"{job.model_name} learns from the gaze of a data set before it predicts; give it a release, --data DIR"
+            )
         data.check("fixations")
         with threadpool_limits(1, user_api="blas"):
             fit(data, data.split)
     check_model(model)
     if isinstance(model, HumanReference):
+        if not isinstance(data, Release):
+            raise WrongUse(
+                f"{job.model_name} is handed the gaze of a data set and predicts nothing; `vidsal run` scores it"
+            )
         model.check(data)
     return model
 

@@ -23,7 +23,7 @@ from vidsal.loaders.release.truth import density as make_density
 from ..geometry import ShapeRule, on_frame
 from ..human import HumanReference
 from ..metrics.gaze_path import METRICS as GAZE_METRICS, Viewing, observer_paths, score_gaze
-from ..predictor import Kind, ModelInfo, Prediction, Predictor, StimulusInfo
+from ..predictor import Kind, ModelInfo, Prediction, Predictor, Shown, StimulusInfo
 from ..prefetch import prefetch_calls
 from ..protocols import Protocol
 from ..scoring.center_prior import center_prior_density
@@ -33,6 +33,7 @@ from ..scoring.negatives import Negatives
 from ..scoring.stimulus_truth import truth_of_frame
 from ..scoring.truth import NO_NEGATIVES
 from ..scoring.truth_cache import StimulusTruth
+from .hearing import with_sound
 from .previews.collector import PreviewCollector
 from .split_negatives import SplitNegatives
 from .suspicious import Looks
@@ -169,7 +170,7 @@ class FrameScorer:
         )
 
 
-def info_of(stimulus: Stimulus) -> StimulusInfo:
+def info_of(stimulus: Shown) -> StimulusInfo:
     """Return what a predictor may know of a stimulus."""
     fps = stimulus.fps
     return StimulusInfo(
@@ -182,7 +183,7 @@ def info_of(stimulus: Stimulus) -> StimulusInfo:
     )
 
 
-def frames_for(info: ModelInfo, stimulus: Stimulus) -> Iterator[Frame]:
+def frames_for(info: ModelInfo, stimulus: Shown) -> Iterator[Frame]:
     """Yield the frames, or cheap black placeholders for a predictor that never looks at them."""
     if info.needs_frames:
         return stimulus.frames()
@@ -229,7 +230,7 @@ def complete(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction | 
             yield _absent(info, stimulus, index)
 
 
-def predictions(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction]:
+def predictions(predictor: Predictor, stimulus: Shown) -> Iterator[Prediction]:
     """Run the predictor and yield what it says, each with a map of its own.
 
     Raises:
@@ -238,7 +239,7 @@ def predictions(predictor: Predictor, stimulus: Stimulus) -> Iterator[Prediction
     """
     name, seen, fresh = predictor.info.name, -1, getattr(predictor, "fresh_maps", False)
     rule = ShapeRule((stimulus.height, stimulus.width), predictor.info.fit)
-    frames = _Frames(frames_for(predictor.info, stimulus))
+    frames = _Frames(with_sound(frames_for(predictor.info, stimulus), stimulus, predictor.info))
     try:
         for prediction in predictor.predict(frames, info_of(stimulus)):
             if not isinstance(prediction, Prediction):
@@ -287,7 +288,7 @@ class _Frames:
             raise
 
 
-def _absent(info: ModelInfo, stimulus: Stimulus, index: int) -> Prediction | int:
+def _absent(info: ModelInfo, stimulus: Shown, index: int) -> Prediction | int:
     """Apply the model's declared rule to a frame without prediction."""
     if info.missing == "exclude":
         return index
@@ -296,7 +297,7 @@ def _absent(info: ModelInfo, stimulus: Stimulus, index: int) -> Prediction | int
     raise gap(info, stimulus, index)
 
 
-def gap(info: ModelInfo, stimulus: Stimulus, index: int) -> BadData:
+def gap(info: ModelInfo, stimulus: Shown, index: int) -> BadData:
     """Say that a frame has no prediction although the model's declared rule asks for one."""
     where = f"{info.name}, {stimulus.id}: no prediction of frame {index} of {stimulus.n_frames}, and the model declares"
     if info.missing == "first-available":

@@ -4,28 +4,27 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import numpy as np
 
 from vidsal.loaders.errors import BadData, WrongUse
 from vidsal.loaders.io.files import atomic_write, canonical, parse_json, sealed_write
-from vidsal.loaders.release.release import Stimulus
 
 from ..evaluation.pool import Model
 from ..evaluation.stimulus import gap, info_of, predictions
 from ..human import HumanReference
 from ..metrics.maps import Map
-from ..predictor import Kind, Prediction, Predictor, StimulusInfo
+from ..predictor import Kind, Prediction, Predictor, Shown, StimulusInfo
 from ..prefetch import prefetch_items
 from .encoding import Files, encode, stored_kind
 from .formats.npz import NpzWriter
-from .manifest import FOLDER, ranges
+from .manifest import ranges
 from .safe_files import file_digest, folder_digest
 
 _PNG_LEVEL = 3  # of deflate: 4 % larger than the usual 6, twice as fast
@@ -124,7 +123,7 @@ class _Tally:
         )
 
 
-def _in_order(model: Predictor, stimulus: Stimulus) -> Iterator[Prediction]:
+def in_order(model: Predictor, stimulus: Shown) -> Iterator[Prediction]:
     """Yield the model's predictions, checked for their order."""
     expected, missing = 0, model.info.missing
     for prediction in predictions(model, stimulus):
@@ -143,11 +142,11 @@ def _in_order(model: Predictor, stimulus: Stimulus) -> Iterator[Prediction]:
 
 
 def _numbers(
-    model: Predictor, stimulus: Stimulus, plan: Plan, tally: _Tally
+    model: Predictor, stimulus: Shown, plan: Plan, tally: _Tally
 ) -> Iterator[tuple[int, Map | tuple[float, float]]]:
     """Yield what is to be stored of each prediction."""
     published = published_map(model) if plan.as_published else None
-    for prediction in _in_order(model, stimulus):
+    for prediction in in_order(model, stimulus):
         where = f"{model.info.name}, {stimulus.id}, frame {prediction.frame}"
         if prediction.xy is not None:
             if plan.files != "npz" or plan.as_published:
@@ -162,8 +161,14 @@ def _numbers(
         yield prediction.frame, numbers
 
 
-def store_npz(model: Predictor, stimulus: Stimulus, plan: Plan, path: Path) -> StoredPart:
-    """Store what a model predicts for a stimulus as arrays."""
+def store_npz(model: Predictor, stimulus: Shown, plan: Plan, path: Path, place: str | None = None) -> StoredPart:
+    """Store what a model predicts for a stimulus as arrays.
+
+    Args:
+        model, stimulus, plan: who predicts what, and how it is stored.
+        path: the file to write.
+        place: name that it will have in `plan.out`, for the note; None = as `path` has it.
+    """
     tally = _Tally(None, [], set())
     points: list[tuple[float, float]] = []
     with atomic_write(path) as temporary:
@@ -177,37 +182,57 @@ def store_npz(model: Predictor, stimulus: Stimulus, plan: Plan, path: Path) -> S
                 file.add("frames", np.array(tally.frames, np.int32))
                 file.add("xy", np.array(points, np.float64))
         digest = file_digest(temporary)
-    return tally.part(stimulus.id, digest, {f"{FOLDER}/{path.name}": digest})
+    return tally.part(stimulus.id, digest, {place or path.relative_to(plan.out).as_posix(): digest})
 
 
-def store_images(model: Predictor, stimulus: Stimulus, plan: Plan, path: Path) -> StoredPart:
-    """Store what a model predicts for a stimulus as PNG files, one a frame."""
+def store_images(model: Predictor, stimulus: Shown, plan: Plan, path: Path, place: str | None = None) -> StoredPart:
+    """Store what a model predicts for a stimulus as PNG files, one a frame; see `store_npz`."""
     tally = _Tally(None, [], set())
+    digests = write_images(path, _images(model, stimulus, plan, tally))
+    place = place or path.relative_to(plan.out).as_posix()
+    sums = {f"{place}/{name}": digest for name, digest in digests.items()}
+    return tally.part(stimulus.id, folder_digest(digests), sums)
+
+
+def write_images(path: Path, images: Generator[tuple[str, bytes]]) -> dict[str, str]:
+    """Write files into a folder, whole or not at all, while the next ones are made.
+
+    Args:
+        path: the folder; what it held is replaced.
+        images: name and content of each file.
+
+    Returns:
+        The SHA-256 of each file by its name.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     digests: dict[str, str] = {}
     try:
-        for frame, data in prefetch_items(_images(model, stimulus, plan, tally)):
-            name = f"{frame:06d}.png"
+        for name, data in prefetch_items(images):
             (temporary / name).write_bytes(data)
             digests[name] = sha256(data).hexdigest()
         shutil.rmtree(path, ignore_errors=True)
         os.replace(temporary, path)
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
-    sums = {f"{FOLDER}/{path.name}/{name}": digest for name, digest in digests.items()}
-    return tally.part(stimulus.id, folder_digest(digests), sums)
+    return digests
 
 
-def _images(model: Predictor, stimulus: Stimulus, plan: Plan, tally: _Tally) -> Any:
-    from PIL import Image
-
+def _images(model: Predictor, stimulus: Shown, plan: Plan, tally: _Tally) -> Generator[tuple[str, bytes]]:
     before, data = None, b""
     for frame, numbers in _numbers(model, stimulus, plan, tally):
         assert not isinstance(numbers, tuple)
         if before is None or not np.array_equal(numbers, before):  # a prior is the same for every frame
-            file = BytesIO()
-            Image.fromarray(numbers).save(file, "PNG", compress_level=_PNG_LEVEL)
-            before, data = numbers.copy(), file.getvalue()
-        yield frame, data
+            before, data = numbers.copy(), image_bytes(numbers)
+        yield f"{frame:06d}.png", data
+
+
+def image_bytes(numbers: Map, form: Literal["PNG", "JPEG"] = "PNG") -> bytes:
+    """Return a gray image file of uint8 or uint16 numbers, shape (h, w)."""
+    from PIL import Image
+
+    file = BytesIO()
+    settings = {"compress_level": _PNG_LEVEL} if form == "PNG" else {"quality": 100}
+    Image.fromarray(numbers).save(file, form, **settings)
+    return file.getvalue()

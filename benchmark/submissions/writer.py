@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,7 @@ from ..evaluation.pool import Job, Maker, Model, versions, work
 from ..evaluation.run import ModelRecord
 from . import manifest_file
 from .encoding import encoding
+from .held import PARTIAL, held, unfinished
 from .manifest import FOLDER, NAME, SUMS, Manifest
 from .parts import CoveragePart, Declarations, Encoding, FilePart, ModelPart, PredictionPart, ReleaseRef, RunPart
 from .safe_files import file_digest
@@ -68,16 +70,37 @@ def write(
     declared = _model_part(model)
     chosen, left_out = _choose(data, plan, needs_frames=model.info.needs_frames or plan.with_frames_only)
     key = _input_digest(model, data, plan, [s.id for s in chosen])
-    finished = _claim(plan.out, key, fresh=fresh)
-    if finished is not None:
-        shutil.rmtree(plan.out / ".partial", ignore_errors=True)  # of a call that was killed at its very end
-        if progress:
-            progress(len(chosen), len(chosen), chosen[-1].id)
-        return finished
-    folder = plan.out / ".partial" / key[:24]
+    _refuse_others(plan.out)
+
+    def do(jobs: list[_Job]) -> None:
+        work(jobs, data, workers, progress, note, children=children, fail_fast=fail_fast)
+
+    with held(plan.out) as partial:
+        finished = _claim(plan.out, key, fresh=fresh)
+        if finished is None:
+            return _write(make, model, declared, data, plan, key, chosen, left_out, do)
+        shutil.rmtree(partial, ignore_errors=True)  # of a call that was killed at its very end
+    if progress:
+        progress(len(chosen), len(chosen), chosen[-1].id)
+    return finished
+
+
+def _write(
+    make: Maker,
+    model: ModelRecord,
+    declared: ModelPart,
+    data: Release,
+    plan: Plan,
+    key: str,
+    chosen: list[Stimulus],
+    left_out: tuple[str, ...],
+    do: Callable[[list[_Job]], None],
+) -> Manifest:
+    """Do the work in a folder that is held, and write the manifest last."""
+    folder = plan.out / PARTIAL / key[:24]
     folder.mkdir(parents=True, exist_ok=True)
     jobs = _Job.each(chosen, data, make, folder, plan.threads, model.info.name, plan=plan)
-    work(jobs, data, workers, progress, note, children=children, fail_fast=fail_fast)
+    do(jobs)
     parts = [job.part() for job in jobs]
     manifest = _manifest(parts, model, declared, data, plan, key, left_out)
     sums = "".join(f"{digest}  {name}\n" for part in parts for name, digest in part.sums.items())
@@ -86,7 +109,7 @@ def write(
     for left in [*plan.out.glob(".*.tmp"), *(plan.out / FOLDER).glob(".*.tmp")]:  # of a call that was killed
         shutil.rmtree(left) if left.is_dir() else left.unlink()
     manifest_file.write(plan.out, manifest)
-    shutil.rmtree(plan.out / ".partial")
+    shutil.rmtree(plan.out / PARTIAL)
     return manifest
 
 
@@ -117,7 +140,7 @@ def _choose(data: Release, plan: Plan, *, needs_frames: bool) -> tuple[list[Stim
 
 def _input_digest(model: ModelRecord, data: Release, plan: Plan, ids: list[str]) -> str:
     content = {
-        "tool": _tool(plan),
+        "tool": tool_versions(plan),
         "release": data.digest,
         "split": data.split or "all",
         "model": model.card().model_dump(mode="json", exclude={"submission"}),
@@ -128,7 +151,7 @@ def _input_digest(model: ModelRecord, data: Release, plan: Plan, ids: list[str])
     return sha256_text(canonical(content))
 
 
-def _tool(plan: Plan) -> dict[str, str | int]:
+def tool_versions(plan: Plan) -> dict[str, str | int]:
     """Return the versions of what moves the bits of a prediction, where it is installed."""
     return {
         "vidsal": __version__,
@@ -138,17 +161,28 @@ def _tool(plan: Plan) -> dict[str, str | int]:
     }
 
 
-def _claim(out: Path, key: str, *, fresh: bool) -> Manifest | None:
-    """Check that the folder is free or ours; return the manifest if the work is finished."""
+_OURS = {NAME, SUMS, FOLDER, PARTIAL}
+
+
+def _refuse_others(out: Path) -> None:
+    """Refuse a folder that holds something else, before anything is written there.
+
+    Raises:
+        WrongUse: it is a file, or not empty and no submission.
+    """
     if out.exists() and not out.is_dir():
         raise WrongUse(f"{out}: a file has this name; name another folder")
     names = {p.name for p in out.iterdir()} if out.is_dir() else set()
-    ours = {NAME, SUMS, FOLDER, ".partial"}
-    if names and not names & {NAME, ".partial"}:
+    if names and not names & {NAME, PARTIAL}:
         raise WrongUse(f"{out}: the folder is not empty and holds no submission; name an empty folder or a new one")
+
+
+def _claim(out: Path, key: str, *, fresh: bool) -> Manifest | None:
+    """Check that a held folder is free or ours; return the manifest if the work is finished."""
+    names = {p.name for p in out.iterdir()}
+    begun = unfinished(out / PARTIAL)
     if fresh:
-        for name in names & ours:
-            path = out / name
+        for path in [out / name for name in names & _OURS - {PARTIAL}] + [out / PARTIAL / name for name in begun]:
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path)
             else:
@@ -159,7 +193,6 @@ def _claim(out: Path, key: str, *, fresh: bool) -> Manifest | None:
         if manifest is not None and manifest.input_digest == key:
             return manifest
         raise WrongUse(f"{out}: holds another submission; name another folder, or replace it with --fresh")
-    begun = sorted(p.name for p in (out / ".partial").iterdir()) if ".partial" in names else []
     if any(name != key[:24] for name in begun):
         raise WrongUse(
             f"{out}: holds unfinished predictions of another command; name another folder, or replace them with --fresh"
@@ -255,7 +288,7 @@ def _manifest(
             )
             for part in parts
         ),
-        tool=_tool(plan),
+        tool=tool_versions(plan),
         input_digest=key,
         run=None if record.command is None else RunPart(command=record.command),
         declarations=Declarations(constant_maps=True) if any(part.constant for part in parts) else None,

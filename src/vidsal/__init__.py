@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from vidsal.baselines.training.api import train
     from vidsal.benchmark.evaluation.results.store import Run
     from vidsal.benchmark.evaluation.run import evaluate
-    from vidsal.benchmark.submissions.predict import predict
     from vidsal.benchmark.submissions.score import score
     from vidsal.loaders.release.release import load
+    from vidsal.prediction import predict
 
 _LAZY = {
     "load": "vidsal.loaders.release.release",
     "evaluate": "vidsal.benchmark.evaluation.run",
-    "predict": "vidsal.benchmark.submissions.predict",
+    "predict": "vidsal.prediction",
     "score": "vidsal.models",
     "train": "vidsal.baselines.training.api",
     "Run": "vidsal.benchmark.evaluation.results.store",

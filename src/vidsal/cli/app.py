@@ -25,7 +25,7 @@ _COMMANDS = {
     "data": "Data sets: what is known of them, conversion to Parquet, inspection, export.",
     "model": "Models: published networks, references, and your own.",
     "run": "Run MODEL (a registered name, or path/to/file.py:Class) over a release and score it.",
-    "predict": "Store what MODEL predicts (a registered name, or path/to/file.py:Class) for every stimulus of a split.",
+    "predict": "Write what MODEL (a registered name, or path/to/file.py:Class) predicts for any video or image.",
     "score": "Score the predictions in SUBMISSION, a folder, zip or tar file of pictures, arrays or gray videos.",
     "submit": "Submissions: stored predictions with a manifest, made, checked, packed, shown.",
     "train": "Train a network by RECIPE (a name of `vidsal recipe list`, or a TOML file).",

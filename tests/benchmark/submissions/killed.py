@@ -15,6 +15,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from PIL import Image
+
 from vidsal.cli import app as cli
 
 _READ_ONCE = (
@@ -26,6 +28,7 @@ _READ_ONCE = (
     "benchmark.scoring.frame",
 )
 _READ_ONCE += ("benchmark.submissions.importing", "benchmark.submissions.pack", "benchmark.submissions.predict")
+_READ_ONCE += ("benchmark.footage.predict",)
 _READ_ONCE += ("benchmark.submissions.schema", "baselines.registry", "guarded")
 """Modules of all commands, so that no fork imports them again."""
 
@@ -44,6 +47,11 @@ def main(folder: Path, release: str, submission: str, sample: int) -> dict[str, 
         "init": ["submit", "init", "out", *data],
         "score": ["score", f"{submission}.zip", *data, "-o", "out"],
     }
+    frames = folder / "clip"
+    frames.mkdir()
+    for number in range(2):
+        Image.new("RGB", (16, 12), (number, 90, 9)).save(frames / f"{number}.png")
+    commands["maps"] = ["predict", "center_prior", str(frames), "-o", "out"]
     return {name: _try(folder / name, words, sample) for name, words in commands.items()}
 
 

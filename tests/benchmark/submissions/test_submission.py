@@ -216,6 +216,26 @@ def test_the_map_that_was_published(tmp_path: Path, ds: Release) -> None:
         predict(model, ds, tmp_path / "other", as_published=True, encoding="png16")
 
 
+def test_the_second_of_two_at_once_is_told_and_the_first_goes_on(tmp_path: Path, ds: Release) -> None:
+    seen: list[str] = []
+
+    class Rival(Maps):
+        """Asks for the same folder while it predicts."""
+
+        def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
+            for fresh in (False, True):
+                with pytest.raises(WrongUse, match="another process is writing") as caught:
+                    predict(Maps("saliency", "uint8", (48, 64)), ds, tmp_path / "sub", fresh=fresh)
+                seen.append(str(caught.value))
+            yield from super().predict(frames, stimulus)
+
+    alone = predict(Maps("saliency", "uint8", (48, 64)), ds, tmp_path / "alone")
+    found = predict(Rival("saliency", "uint8", (48, 64)), ds, tmp_path / "sub")
+    assert len(seen) == 2 * len(ds)
+    assert found.manifest.files == alone.manifest.files
+    assert {p.name for p in (tmp_path / "sub").iterdir()} == {p.name for p in (tmp_path / "alone").iterdir()}
+
+
 # ---------------------------------------------------------------------------------------------------------------------
 # Writing
 
