@@ -43,6 +43,7 @@ REFERENCE = HERE / "reference"
 GUIDES = {
     "Tutorials": [
         "score_my_model",
+        "look_at_predictions",
         "using_the_data",
         "my_own_recordings",
         "train_a_model",
