@@ -21,6 +21,8 @@ class FpnRimSystem:
     """Batches: `frames` (B, 3, T, H, W) normalized, `labels` (B, T, 2) in -1..1, `phase` (B, T): 0 noise, 1 fixation,
     2 saccade, 3 pursuit."""
 
+    has_idle_parts = True
+
     def prepare(self, module: nn.Module, settings: Mapping[str, Any]) -> None:
         """Set the dropouts of both attentions."""
         for part in module.modules():

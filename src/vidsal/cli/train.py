@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
+
+from vidsal.loaders.io.progress import silent
 
 from .output import any_path, folder_out, json_option, print_json, print_table
 from .progress import progress, quiet_option
@@ -67,7 +70,7 @@ def train(
 
     RUN/weights.pt is what `vidsal run MODEL --checkpoint` takes.
     """
-    from vidsal.baselines.training.api import train as run_recipe
+    from vidsal.baselines.training.api import speaks, train as run_recipe
     from vidsal.models import choose_device
     from vidsal.training import find_recipe, parse_options
 
@@ -81,7 +84,7 @@ def train(
         words += [flag, value.name] if value else []
     for flag, number in (("--epochs", epochs), ("--limit", limit), ("--seed", seed or None)):
         words += [flag, str(number)] if number else []
-    with progress(name, "steps") as step:
+    with progress(name, "steps") if speaks() else nullcontext(silent) as step:
         outcomes = run_recipe(
             name,
             data,
@@ -102,6 +105,8 @@ def train(
             progress=step,
             **parse_options(plain, options),
         )
+    if not speaks():
+        return
     if as_json:
         print_json([{"folder": str(one.out), "epochs": list(one.epochs)} for one in outcomes])
         return
