@@ -31,6 +31,8 @@ def train(
     device: str = "cpu",
     epochs: int | None = None,
     limit: int | None = None,
+    ids: Iterable[str] = (),
+    held_out: Iterable[str] = (),
     workers: int = 0,
     threads: int | None = None,
     cache: str | Path | None = None,
@@ -55,6 +57,8 @@ def train(
         device: `cpu`, `cuda`, `cuda:1`.
         epochs: instead of the recipe's.
         limit: most stimuli that train, and that are held out, of each release.
+        ids: stimuli that train; none = all but those held out, or as the recipe divides.
+        held_out: stimuli that are held out; none = as the recipe divides, none where `ids` are named.
         workers: processes that read; the weights do not depend on them.
         threads: of torch on the CPU; None = as the run began, else half of the cores.
         cache: folder for resized frames; in smoke size `out/frames`.
@@ -89,6 +93,8 @@ def train(
             backbone=_path(backbone),
             device=own,
             limit=limit,
+            ids=tuple(ids),
+            held_out=tuple(held_out),
             workers=workers,
             threads=threads,
             cache=_path(cache) or (folder / CACHE if made.settings["data"].get("cache") else None),

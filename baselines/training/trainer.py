@@ -55,6 +55,7 @@ class Order:
         backbone: weights of an image network to start from.
         device: `cpu`, `cuda`, `cuda:1`.
         limit: most stimuli that train, and that are held out, of each release.
+        ids, held_out: stimuli that train and that are held out; none = as the recipe divides.
         workers: processes that read; the result does not depend on them.
         threads: of torch on the CPU; None = as the run began, else half of the cores.
         cache: folder for resized frames.
@@ -73,6 +74,8 @@ class Order:
     backbone: Path | None = None
     device: str = "cpu"
     limit: int | None = None
+    ids: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
     workers: int = 0
     threads: int | None = None
     cache: Path | None = None
@@ -137,7 +140,9 @@ class _Training:
         here = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if self.together.size > 1 else 1
         self.threads = order.threads or (state["threads"] if state else max(1, default_threads() // here))
         torch.set_num_threads(self.threads)
-        request = Request(order.recipe, order.folders, order.seed, order.limit, order.cache, order.frames)
+        request = Request(
+            order.recipe, order.folders, order.seed, order.limit, order.cache, order.frames, order.ids, order.held_out
+        )
         system = order.recipe.settings["system"]
         self.feed: Feed = import_module(f"vidsal.baselines.training.feeds.{system}").make_feed(request)
         seed_everything(order.seed)

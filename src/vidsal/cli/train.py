@@ -33,6 +33,8 @@ from .progress import progress, quiet_option
 )
 @click.option("--epochs", type=click.IntRange(1), help="Number of epochs, instead of the recipe's.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Use only the first N stimuli of each part.")
+@click.option("--ids", multiple=True, help="Stimuli to train on; repeat, or part by commas.  [default: by the recipe]")
+@click.option("--held-out", multiple=True, help="Stimuli to hold out; repeat, or part by commas; the others train.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all random choices.")
 @click.option("--protocol", default="exact-1", show_default=True, help="Protocol by which held-out frames are scored.")
 @click.option(
@@ -58,6 +60,8 @@ def train(
     device: str,
     epochs: int | None,
     limit: int | None,
+    ids: tuple[str, ...],
+    held_out: tuple[str, ...],
     seed: int,
     protocol: str,
     workers: int,
@@ -75,7 +79,7 @@ def train(
     from vidsal.training import find_recipe, parse_options
 
     plain = find_recipe(name, smoke=smoke)
-    data = [Path(part) for text in folders for part in text.split(",") if part]
+    data, trains, held = [Path(part) for part in _parts(folders)], _parts(ids), _parts(held_out)
     words = ["vidsal", "train", name, "--data", ",".join(folder.name for folder in data), "-o", out.name]
     words += ["--smoke"] if smoke else []
     for option in options:
@@ -84,6 +88,8 @@ def train(
         words += [flag, value.name] if value else []
     for flag, number in (("--epochs", epochs), ("--limit", limit), ("--seed", seed or None)):
         words += [flag, str(number)] if number else []
+    for flag, names in (("--ids", trains), ("--held-out", held)):
+        words += [flag, ",".join(names)] if names else []
     with progress(name, "steps") if speaks() else nullcontext(silent) as step:
         outcomes = run_recipe(
             name,
@@ -96,6 +102,8 @@ def train(
             device=choose_device(device),
             epochs=epochs,
             limit=limit,
+            ids=trains,
+            held_out=held,
             workers=workers,
             threads=threads,
             cache=cache,
@@ -113,6 +121,10 @@ def train(
     for one in outcomes:
         _report(one.epochs)
         click.echo(f"-> {one.out}")
+
+
+def _parts(texts: tuple[str, ...]) -> list[str]:
+    return [part.strip() for text in texts for part in text.split(",") if part.strip()]
 
 
 def _report(epochs: Any) -> None:
