@@ -44,6 +44,7 @@ GUIDES = {
     "Tutorials": [
         "any_video",
         "score_my_model",
+        "look_at_predictions",
         "using_the_data",
         "my_own_recordings",
         "train_a_model",

@@ -31,7 +31,7 @@ ROOT = Path(__file__).resolve().parents[1]
 DOCS = ROOT / "docs"
 FIGURES = DOCS / "figures"
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted(DOCS.glob("*.md"))]
-SCRIPTS = ("why_scores_differ", "measure_statistics", "reference_tables", "reference_pages", "gallery")
+SCRIPTS = ("why_scores_differ", "measure_statistics", "reference_tables", "reference_pages", "gallery", "looking")
 
 
 def page_id(page: Path) -> str:
@@ -386,7 +386,7 @@ def test_scores_of_the_synthetic_release_are_measured_again(
 
 def test_pictures_are_drawn(figures: dict[str, ModuleType], measured: Any, tmp_path: Path) -> None:
     files = figures["draw_scores"].draw_all(measured.rows, tmp_path)
-    by_hand = {*figures["gallery"].PAGES, *figures["gallery"].DRAWN}
+    by_hand = {*figures["gallery"].PAGES, *figures["gallery"].DRAWN, "looking.png", "gaze_changes.png"}
     there = {f.name for f in (DOCS / "images").glob("*.png")}
     assert {f.name for f in files} | by_hand == there
     shown = {Path(link).name for page in PAGES for link in re.findall(r"!\[[^\]]+\]\(([^)]+)\)", page.read_text())}

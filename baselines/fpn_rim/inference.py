@@ -27,7 +27,7 @@ from .network import Carry, FpnRim, Trace
 class FastFpnRim:
     """Works with the weights that `module` has when it is made; later changes are not seen.
 
-    Mode LSTM, several layers and channel-wise attention run the network's own recurrent part.
+    Mode LSTM, several layers, channel-wise attention and changes of position run the network's own recurrent part.
     """
 
     def __init__(self, module: FpnRim) -> None:
@@ -35,6 +35,7 @@ class FastFpnRim:
         self._body = folded(module.backbone.body)
         self._pyramid = folded(module.fpn.fpn)
         plain = module.mode == "RIM" and len(module.rim.rimcell) == 1 and not module.channel_wise
+        plain = plain and not module.predict_change
         self._steps = FoldedSteps(module) if plain else None
 
     def tokens(self, frames: Tensor) -> Tensor:

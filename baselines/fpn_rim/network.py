@@ -22,6 +22,7 @@ from vidsal.loaders.errors import WrongUse
 from ..nn.feature_pyramid import FeaturePyramid
 from ..nn.lstm import lstm_step
 from ..nn.pyramid_backbones import pyramid_backbone
+from .branches import changes_of, position_of, seed_of, seeded_state
 from .cell import Rim, RimCell, RimState
 
 Mode = Literal["RIM", "LSTM"]
@@ -35,10 +36,12 @@ class Carry:
     Attributes:
         state: hidden and cell state; in mode LSTM (1, B, hidden size).
         output: the prediction (B, outputs); None before the first frame.
+        total: the sum of all changes (B, 2) where the network predicts changes.
     """
 
     state: RimState
     output: Tensor | None = None
+    total: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -67,9 +70,11 @@ class Backbone(nn.Module):
 class Pyramid(nn.Module):
     """The feature pyramid under the name of the published weights."""
 
-    def __init__(self, channels: Sequence[int], outside: int) -> None:
+    def __init__(self, channels: Sequence[int], outside: int, encoded: Sequence[tuple[int, int]] | None = None) -> None:
         super().__init__()
         self.fpn = FeaturePyramid(channels, outside)
+        if encoded is not None:
+            self.pos_encoding = nn.ParameterList(torch.randn(outside, *size) for size in encoded)
 
 
 class Attention(nn.Module):
@@ -172,6 +177,8 @@ class FpnRim(nn.Module):
         input_attn_heads: int = 2,
         input_dropout: float = 0.0,
         comm_dropout: float = 0.0,
+        predict_change: bool = False,
+        positional_encoding: bool = False,
     ) -> None:
         super().__init__()
         image_network = pyramid_backbone(backbone_model)
@@ -195,7 +202,8 @@ class FpnRim(nn.Module):
         self.hidden = rim_hidden_size
         self.backbone = Backbone(image_network.build())
         self.backbone.requires_grad_(False)
-        self.fpn = Pyramid(image_network.channels, out_channels)
+        self.predict_change = predict_change
+        self.fpn = Pyramid(image_network.channels, out_channels, sizes if positional_encoding else None)
         token = cells if channel_wise_attention else cells * out_channels
         feedback = n_teacher_vals * self.outputs
         if mode == "LSTM":
@@ -258,6 +266,8 @@ class FpnRim(nn.Module):
 
     def flatten(self, maps: Sequence[Tensor]) -> Tensor:
         """Return the features (n, tokens, values) from the maps (n, channels, h, w) of the pyramid."""
+        if hasattr(self.fpn, "pos_encoding"):
+            maps = [level + place for level, place in zip(maps, self.fpn.pos_encoding, strict=False)]
         start = 2 if self.channel_wise else 1
         features = torch.cat([level.flatten(start) for level in maps], dim=start)
         return features if self.channel_wise else features.unsqueeze(1)
@@ -269,6 +279,19 @@ class FpnRim(nn.Module):
             return Carry(RimState(zero, zero))
         return Carry(self.rim.start(batch, like))
 
+    def seeded(self, clips: Sequence[tuple[str, int]], like: Tensor) -> Carry:
+        """Return what lies before the first frame where states come from a seed: those of the first layer.
+
+        Args:
+            clips: the observer's name and the first frame of each.
+            like: tensor of the type and device.
+        """
+        carry = self.start(len(clips), like)
+        drawn = [seeded_state(seed_of(*clip), carry.state.hidden.shape[-1]) for clip in clips]
+        hidden, cell = carry.state.hidden.clone(), carry.state.cell.clone()
+        hidden[0], cell[0] = (torch.stack([pair[part] for pair in drawn]).to(like) for part in (0, 1))
+        return Carry(RimState(hidden, cell))
+
     def follow(
         self, tokens: Tensor, y: Tensor | None = None, carry: Carry | None = None, steps: int | None = None
     ) -> Trace:
@@ -279,14 +302,21 @@ class FpnRim(nn.Module):
         batch, frames = tokens.shape[0], tokens.shape[1] if steps is None else steps
         carry = carry or self.start(batch, tokens)
         prepared = self._prepare(tokens)
+        if y is not None and self.predict_change:
+            y = changes_of(y, self.input_dims)
         gaze, masks = [], []
         for number in range(frames):
             label = y[:, number - 1] if y is not None and number else None
             now = tuple(part[:, number] for part in prepared)
             rows, state, mask = self._step(now, carry, label)
-            output = self.multihead_attn(rows).tanh()
-            carry = Carry(state, output)
-            gaze.append(output)
+            output = self.multihead_attn(rows)
+            if self.predict_change:
+                total = output[:, :2] if carry.total is None else carry.total + output[:, :2]
+                carry = Carry(state, output, total)
+                gaze.append(torch.cat((position_of(total, self.input_dims), output[:, 2:]), dim=-1))
+            else:
+                carry = Carry(state, output.tanh())
+                gaze.append(output.tanh())
             masks += [] if mask is None else [mask]
         unit_mask = torch.stack(masks, dim=1) if masks else None
         return Trace(torch.stack(gaze, dim=1), unit_mask, carry)

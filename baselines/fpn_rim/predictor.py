@@ -83,6 +83,8 @@ OPTIONS = {
     "input_attn_heads": Option("int", 2, "heads of the attention to the input"),
     "input_dropout": Option("float", 0.0, "while training"),
     "comm_dropout": Option("float", 0.0, "while training"),
+    "predict_change": Option("flag", False, "outputs are changes of position (branch change_prediction of the thesis)"),
+    "positional_encoding": Option("flag", False, "a learned place is added to the maps (branch of that name)"),
     "rnn_cell": Option("text", "LSTM", "the authors' GRU cannot run", choices=("LSTM",)),
     "out_attn_heads": Option("int", 2, _INERT),
     "batch_size": Option("int", 1, _INERT),
@@ -91,6 +93,13 @@ OPTIONS = {
         "float",
         CLIP_SECONDS,
         "after so many seconds the state starts afresh, as published; none = never within a stimulus",
+        optional=True,
+        scope="predictor",
+    ),
+    "observer": Option(
+        "text",
+        None,
+        "whose gaze: the state of each clip is drawn from this name, for weights that were trained so",
         optional=True,
         scope="predictor",
     ),
@@ -114,6 +123,7 @@ class FpnRimPredictor:
         device: `cpu`, `cuda`, `cuda:1`.
         clip_seconds: length of a clip; None = the whole stimulus.
         batch: frames that pass the image network at once.
+        observer: by whose name, and its first frame, the state of each clip is drawn; None = zero.
         info: what tables show.
 
     Raises:
@@ -131,6 +141,7 @@ class FpnRimPredictor:
         *,
         clip_seconds: float | None = CLIP_SECONDS,
         batch: int | None = None,
+        observer: str | None = None,
         info: ModelInfo = INFO,
     ) -> None:
         from .inference import FastFpnRim
@@ -139,7 +150,7 @@ class FpnRimPredictor:
             raise WrongUse(f"clip_seconds={clip_seconds}; more than 0 was expected, or none")
         if batch is not None and batch < 1:
             raise WrongUse(f"batch={batch}; at least 1 was expected")
-        self.info = info
+        self.info, self.observer = info, observer
         self.device = resolve(device)
         self.module = module.to(self.device).eval()
         self.clip_seconds = clip_seconds
@@ -158,6 +169,9 @@ class FpnRimPredictor:
         carry: Carry | None = None
         while group := list(islice(frames, self.batch if left is None else min(self.batch, left))):
             with inference():
+                if carry is None and self.observer is not None:
+                    like = next(self.module.fpn.parameters())
+                    carry = self.module.seeded([(self.observer, group[0].index)], like)
                 trace = self._fast.follow(self._tokens(group)[None], carry, len(group))
                 gaze = trace.gaze[0, :, :2].double().cpu().numpy()
             carry = trace.carry

@@ -48,6 +48,7 @@ def shown_settings(
         return {}, ()
     outputs, channels = len(head), len(pyramid)
     shown: dict[str, Any] = {
+        "positional_encoding": "fpn.pos_encoding.0" in state,
         "backbone_model": name,
         "predict_em": outputs == 6,
         "out_channels": channels,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,8 @@ def train(
     device: str = "cpu",
     epochs: int | None = None,
     limit: int | None = None,
+    ids: Iterable[str] = (),
+    held_out: Iterable[str] = (),
     workers: int = 0,
     threads: int | None = None,
     cache: str | Path | None = None,
@@ -54,6 +57,8 @@ def train(
         device: `cpu`, `cuda`, `cuda:1`.
         epochs: instead of the recipe's.
         limit: most stimuli that train, and that are held out, of each release.
+        ids: stimuli that train; none = all but those held out, or as the recipe divides.
+        held_out: stimuli that are held out; none = as the recipe divides, none where `ids` are named.
         workers: processes that read; the weights do not depend on them.
         threads: of torch on the CPU; None = as the run began, else half of the cores.
         cache: folder for resized frames; in smoke size `out/frames`.
@@ -73,6 +78,7 @@ def train(
         NonFinite: the loss is not finite; the state before it is kept.
     """
     with optional_packages():
+        from .processes import processes
         from .trainer import Order, run_order, with_epochs
     made = recipe if isinstance(recipe, Recipe) else find_recipe(recipe, smoke=smoke, **options)
     folders = [data] if isinstance(data, (str, Path)) else list(data)
@@ -85,24 +91,34 @@ def train(
             seed=seed,
             init=_path(init),
             backbone=_path(backbone),
-            device=device,
+            device=own,
             limit=limit,
+            ids=tuple(ids),
+            held_out=tuple(held_out),
             workers=workers,
             threads=threads,
             cache=_path(cache) or (folder / CACHE if made.settings["data"].get("cache") else None),
             frames=_path(frames),
             protocol=protocol,
             command=command,
+            together=together,
         )
         return run_order(order, progress)
 
-    if made.options.get("fold") != "all":
-        return (one(made, Path(out)),)
-    count = made.settings["data"]["folds"]["n"]
-    outcomes = tuple(one(made.with_options(fold=str(n)), Path(out) / f"fold{n}") for n in range(count))
-    table = [{"fold": n, **dict(outcome.epochs[-1])} for n, outcome in enumerate(outcomes)]
-    write_json(Path(out) / FOLDS, table)
-    return outcomes
+    with processes(device) as (together, own):
+        if made.options.get("fold") != "all":
+            return (one(made, Path(out)),)
+        count = made.settings["data"]["folds"]["n"]
+        outcomes = tuple(one(made.with_options(fold=str(n)), Path(out) / f"fold{n}") for n in range(count))
+        if together.first:
+            table = [{"fold": n, **dict(outcome.epochs[-1])} for n, outcome in enumerate(outcomes)]
+            write_json(Path(out) / FOLDS, table)
+        return outcomes
+
+
+def speaks() -> bool:
+    """Whether this process tells what happens: of those that torchrun started the first, else every one."""
+    return "TORCHELASTIC_RUN_ID" not in os.environ or os.environ.get("RANK", "0") == "0"
 
 
 def _path(value: str | Path | None) -> Path | None:

@@ -35,36 +35,47 @@ class Division:
         return self if limit is None else replace(self, train=self.train[:limit], held_out=self.held_out[:limit])
 
 
-def divide(release: Release, data: Mapping[str, Any], options: Mapping[str, Any]) -> Division:
+def divide(
+    release: Release,
+    data: Mapping[str, Any],
+    options: Mapping[str, Any],
+    *,
+    ids: Sequence[str] = (),
+    held_out: Sequence[str] = (),
+) -> Division:
     """Divide the stimuli that have gaze and frames here.
 
-    The first that applies: the splits that the options name, the recipe's folds, the published rule of UNISAL's videos,
-    the splits `train` and `val` of the release, every fifth group held out.
+    The first that applies: the ids that are named, the splits that the options name, the recipe's folds, the published
+    rule of UNISAL's videos, the splits `train` and `val` of the release, every fifth group held out.
 
     Args:
         release: opened without a split.
         data: of the recipe; `folds` (n, seed) and `validation` (seed, n, of) are read.
         options: of the recipe; `fold`, `train_split`, `validation_split`.
+        ids: that train; none = all but what is held out.
+        held_out: ids that are held out; none = none where `ids` are named.
 
     Raises:
-        MissingData: nothing can be trained on.
-        UnknownName: no such split.
+        MissingData: nothing can be trained on, or an id has no gaze or no frames here.
+        UnknownName: no such split or id.
         WrongUse: a held-out stimulus, or one of its group, would be trained on.
     """
     here = [s for s in release if s.annotated and s.frames_path() is not None]
     if not here:
         raise MissingData(release.frames_hint([s.id for s in release if s.annotated]))
     names = {s.split for s in here}
-    if options.get("train_split") or options.get("validation_split"):
+    if ids or held_out:
+        found = _by_ids(here, release, ids, held_out)
+    elif options.get("train_split") or options.get("validation_split"):
         found = _named(here, names, options, release)
     elif "folds" in data:
         found = _fold(here, data["folds"], options.get("fold"))
     elif "validation" in data and release.record["dataset"] in ("hollywood2", "ucf-sports"):
         found = _unisal(here, data["validation"], release.record["dataset"])
     elif "train" in names:
-        held_out = next((name for name in _HELD_OUT if name in names), None)
+        other = next((name for name in _HELD_OUT if name in names), None)
         train = tuple(s.id for s in here if s.split == "train")
-        found = Division(train, tuple(s.id for s in here if s.split == held_out), f"splits train and {held_out}")
+        found = Division(train, tuple(s.id for s in here if s.split == other), f"splits train and {other}")
     else:
         groups = sorted({s.row["group_id"] for s in here})
         chosen = set(groups[_EVERY - 1 :: _EVERY])
@@ -99,6 +110,18 @@ def refuse_overlap(release: Release, division: Division) -> None:
             f"{release.id}: {_some(shared)} would be trained on and belong to groups that are held out ({first} and "
             f"{held[release[first].row['group_id']]} are parts of one recording); leave them out or hold out the group"
         )
+
+
+def _by_ids(here: Sequence[Stimulus], release: Release, ids: Sequence[str], held_out: Sequence[str]) -> Division:
+    usable = {s.id for s in here}
+    for name in (*ids, *held_out):
+        if name not in usable:
+            stimulus = release[name]  # UnknownName where there is none
+            why = "no frames here" if stimulus.annotated else "no gaze"
+            raise MissingData(f"{release.id}: {name} is named for training and has {why}")
+    groups = {release[i].row["group_id"] for i in held_out}
+    others = tuple(s.id for s in here if s.row["group_id"] not in groups)
+    return Division(tuple(ids) or others, tuple(held_out), "ids as asked for")
 
 
 def _named(here: Sequence[Stimulus], names: set[str], options: Mapping[str, Any], release: Release) -> Division:

@@ -18,31 +18,38 @@ class History:
     """One file of a run; lines after the state that is gone on from are dropped.
 
     Args:
-        path: of the file.
+        path: of the file; None = count the lines and write none, where another process writes them.
         lines: how many lines belong to the state.
     """
 
-    def __init__(self, path: Path, lines: int) -> None:
+    def __init__(self, path: Path | None, lines: int) -> None:
+        self._file: IO[bytes] | None = None
+        self.lines = lines
+        if path is None:
+            return
         kept = _whole_lines(path)[:lines] if path.is_file() else []
         with atomic_write(path) as temporary:
             temporary.write_bytes(b"".join(kept))
-        self._file: IO[bytes] = path.open("ab")
+        self._file = path.open("ab")
         self.lines = len(kept)
 
     def write(self, entry: Mapping[str, Any]) -> None:
         """Add a line; numbers that are not finite become null."""
         text = json.dumps({k: _finite(v) for k, v in entry.items()}, sort_keys=True)
-        self._file.write(text.encode("utf-8") + b"\n")
-        self._file.flush()  # whoever looks on sees every step
         self.lines += 1
+        if self._file is not None:
+            self._file.write(text.encode("utf-8") + b"\n")
+            self._file.flush()  # whoever looks on sees every step
 
     def sync(self) -> None:
         """Bring the lines onto the disk, before the state that counts them."""
-        os.fsync(self._file.fileno())
+        if self._file is not None:
+            os.fsync(self._file.fileno())
 
     def close(self) -> None:
         """Close the file."""
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 def read_history(path: Path) -> list[dict[str, Any]]:

@@ -30,6 +30,7 @@ def describe(
     device: torch.device,
     start: Mapping[str, Path],
     command: str | None,
+    processes: int = 1,
 ) -> dict[str, Any]:
     """Return the record of a training, without its weights.
 
@@ -41,6 +42,7 @@ def describe(
         device: where it runs.
         start: files that the weights start from, by `init` and `backbone`.
         command: that makes it again.
+        processes: that share each batch.
     """
     data = {s.release.digest + s.division.how: s for s in sources}.values()
     return {
@@ -61,6 +63,7 @@ def describe(
         "trained_on": trained_on(recipe, [s.release.record["dataset"] for s in data], start.get("init")),
         "seed": seed,
         "threads": threads,
+        **({"processes": processes} if processes > 1 else {}),
         "device": device.type,
         "versions": {"vidsal": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "command": command,
@@ -70,8 +73,8 @@ def describe(
 
 def input_digest(record: Mapping[str, Any]) -> str:
     """Return the digest of what decides the weights: a state of another one is not gone on from."""
-    parts = ("recipe", "data", "start", "seed", "threads", "device")
-    return sha256_text(canonical({name: record[name] for name in parts}))
+    parts = ("recipe", "data", "start", "seed", "threads", "processes", "device")
+    return sha256_text(canonical({name: record[name] for name in parts if name in record}))
 
 
 def trained_on(recipe: Recipe, datasets: Iterable[str], init: Path | None) -> list[str]:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import os
 import signal
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from vidsal.benchmark.evaluation.pool import default_threads
 from vidsal.loaders.errors import MachineFault, MissingData, NonFinite, WrongUse
@@ -27,6 +29,7 @@ from .curves import draw_curves
 from .feeds.base import Feed, Request, Work
 from .history import EPOCHS, STEPS, History, read_history
 from .optimization import scale_rates
+from .processes import Objective, Processes, careful
 from .reading import read_batches
 from .recipe import Recipe
 from .record import BEST, WEIGHTS, describe, input_digest, write_record
@@ -36,6 +39,7 @@ from .systems.base import Batch
 from .validation import Best, judge, selected
 
 CENTER_BIAS = "center-bias-ledov.pt"
+_STREAM = 1_000_003
 
 
 @dataclass(frozen=True)
@@ -51,6 +55,7 @@ class Order:
         backbone: weights of an image network to start from.
         device: `cpu`, `cuda`, `cuda:1`.
         limit: most stimuli that train, and that are held out, of each release.
+        ids, held_out: stimuli that train and that are held out; none = as the recipe divides.
         workers: processes that read; the result does not depend on them.
         threads: of torch on the CPU; None = as the run began, else half of the cores.
         cache: folder for resized frames.
@@ -58,6 +63,7 @@ class Order:
         protocol: by which the frames of held-out clips are scored after each epoch.
         save_s: seconds between two states on disk; the end of an epoch always makes one.
         command: that makes the run again, for its record.
+        together: the processes that train, and which one this is.
     """
 
     recipe: Recipe
@@ -68,6 +74,8 @@ class Order:
     backbone: Path | None = None
     device: str = "cpu"
     limit: int | None = None
+    ids: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
     workers: int = 0
     threads: int | None = None
     cache: Path | None = None
@@ -75,6 +83,7 @@ class Order:
     protocol: str = "exact-1"
     save_s: float = 30.0
     command: str | None = None
+    together: Processes = Processes()
 
 
 @dataclass
@@ -117,20 +126,23 @@ def run_order(order: Order, progress: Progress = silent) -> Outcome:
         MissingData, BadData: of the data.
         NonFinite: the loss is not finite; the state before it is kept.
     """
-    with lock_folder(order.out / FOLDER):
-        return _Training(order).run(progress)
+    with lock_folder(order.out / FOLDER) if order.together.first else nullcontext():
+        return _Training(order).run(progress if order.together.first else silent)
 
 
 class _Training:
     """The parts of one training, and the loop over them."""
 
     def __init__(self, order: Order) -> None:
-        self.order, self.recipe = order, order.recipe
+        self.order, self.recipe, self.together = order, order.recipe, order.together
         self.device = resolve(order.device)
         state = read_state(order.out)
-        self.threads = order.threads or (state["threads"] if state else default_threads())
+        here = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if self.together.size > 1 else 1
+        self.threads = order.threads or (state["threads"] if state else max(1, default_threads() // here))
         torch.set_num_threads(self.threads)
-        request = Request(order.recipe, order.folders, order.seed, order.limit, order.cache, order.frames)
+        request = Request(
+            order.recipe, order.folders, order.seed, order.limit, order.cache, order.frames, order.ids, order.held_out
+        )
         system = order.recipe.settings["system"]
         self.feed: Feed = import_module(f"vidsal.baselines.training.feeds.{system}").make_feed(request)
         seed_everything(order.seed)
@@ -155,11 +167,18 @@ class _Training:
             device=self.device,
             start=start,
             command=order.command,
+            processes=self.together.size,
         )
         self.digest = input_digest(self.record)
         self.place, self.best, self.carried = Place(), Best(), None
+        if self.together.size > 1:
+            torch.manual_seed(order.seed + _STREAM * self.together.rank)  # each drops other units
         lines = self._restore(state) if state else (0, 0)
-        self.steps, self.epochs = (History(order.out / name, n) for name, n in zip((STEPS, EPOCHS), lines, strict=True))
+        self.together.gathered(None)  # all have read the state before the first writes
+        self.steps, self.epochs = (
+            History(order.out / name if self.together.first else None, n)
+            for name, n in zip((STEPS, EPOCHS), lines, strict=True)
+        )
         self._saved = time.monotonic()
         self._told = (0, 0)
 
@@ -174,7 +193,9 @@ class _Training:
         finally:
             self.steps.close()
             self.epochs.close()
-        draw_curves(self.order.out)
+        if self.together.first:
+            draw_curves(self.order.out)
+        self.together.gathered(None)
         return Outcome(self.order.out, tuple(read_history(self.order.out / EPOCHS)))
 
     def _epoch(self, stop: threading.Event, progress: Progress) -> None:
@@ -189,36 +210,44 @@ class _Training:
         self._told = (place.epoch * len(works) + place.batch, total)
         resume(progress, *self._told)
         self.optimizer.zero_grad()
-        for work, read in read_batches(self.feed, works[place.batch :], self.order.workers):
+        objective = self.together.wrap(Objective(self.module, recipe, self.mixed, self.device))
+        whole = works[place.batch :]
+        own = [self.together.share(work, recipe) for work in whole]
+        for work, (_, read) in zip(whole, read_batches(self.feed, own, self.order.workers), strict=True):
             number = place.batch
             due = (number + 1) % accumulate == 0 or number + 1 == len(works)
             size = min(accumulate, len(works) - number // accumulate * accumulate)
-            terms = self._backward(work, read, number, size)
+            terms = self._backward(objective, work, read, number, size, due)
             place.batch += 1
             if due:
                 self._step(work, read, number, terms)
                 self._told = (place.epoch * len(works) + place.batch, total)
                 progress(*self._told, f"epoch {place.epoch}, loss {terms['total']:.4g}")
-                if stop.is_set():
+                if self.together.any(stop.is_set(), self.device):
                     self._save()
                     raise KeyboardInterrupt
-                if time.monotonic() - self._saved > self.order.save_s:
+                if self.together.any(time.monotonic() - self._saved > self.order.save_s, self.device):
                     self._save()
         self._judge(place.epoch, progress)
         self._turn()
         self._write_weights()
         self._save()
 
-    def _backward(self, work: Work, read: Batch, number: int, share: int) -> dict[str, float]:
+    def _backward(
+        self, objective: nn.Module, work: Work, read: Batch, number: int, accumulated: int, due: bool
+    ) -> dict[str, float]:
         batch = self.feed.finish(self.module, read, self.device)
         batch["state"] = self.carried if work.continues else None
+        weight = self.together.weight(work)
+        waits = objective.no_sync() if isinstance(objective, DistributedDataParallel) and not due else nullcontext()
         try:
-            with torch.autocast(self.device.type, enabled=self.mixed):
-                terms = self.recipe.loss(self.module, batch)
-            found = {name: float(value.detach()) for name, value in terms.items()}
-            if not math.isfinite(found["total"]):
-                self._not_finite("the loss", work, number, found)
-            torch.autograd.backward(self.scaler.scale(terms["total"] / share))
+            with waits, careful(self.mixed, self.device):
+                terms = objective(batch)
+                own = {name: float(value.detach()) for name, value in terms.items()}
+                found = self.together.mean(own, weight, self.device)
+                if not math.isfinite(found["total"]):
+                    self._not_finite("the loss", work, number, found)
+                torch.autograd.backward(self.scaler.scale(terms["total"] * (weight / accumulated)))
         except torch.cuda.OutOfMemoryError as error:
             raise self._too_large(len(work.clips)) from error
         self.carried = batch["state"]
@@ -248,7 +277,12 @@ class _Training:
         )
 
     def _judge(self, epoch: int, progress: Progress) -> None:
-        """Write the line of a validation, and keep the best weights."""
+        """Write the line of a validation, and keep the best weights; the first process does it for all."""
+        if self.together.first:
+            self._judge_here(epoch, progress)
+        self.best = self.together.of_first(self.best)
+
+    def _judge_here(self, epoch: int, progress: Progress) -> None:
         order, schedule = self.order, self.recipe.settings["schedule"]
 
         def show_life(_: int) -> None:
@@ -286,6 +320,8 @@ class _Training:
                 load_start(self.module, path, self.recipe.model)
 
     def _write_weights(self) -> None:
+        if not self.together.first:
+            return
         save_torch(self.order.out / WEIGHTS, _plain(self.module))
         bias = getattr(self.feed, "center_bias", None)
         if bias is not None:
@@ -293,6 +329,10 @@ class _Training:
         write_record(self.order.out, self.record)
 
     def _save(self) -> None:
+        random = self.together.gathered(random_states())
+        self._saved = time.monotonic()
+        if not self.together.first:
+            return
         self.steps.sync()
         self.epochs.sync()
         write_state(
@@ -307,10 +347,9 @@ class _Training:
                 "optimizer": self.optimizer.state_dict(),
                 "scaler": self.scaler.state_dict(),
                 "carried": self.carried,
-                "random": random_states(),
+                "random": random,
             },
         )
-        self._saved = time.monotonic()
 
     def _restore(self, state: Mapping[str, Any]) -> tuple[int, int]:
         """Put everything where it was; return how many lines of both histories belong to it."""
@@ -325,7 +364,7 @@ class _Training:
         self.place, self.best = Place(**state["place"]), Best(**state["best"])
         carried = state["carried"]
         self.carried = carried if carried is None else carried.to(self.device)
-        set_random_states(state["random"])
+        set_random_states(state["random"][self.together.rank])
         return state["lines"][0], state["lines"][1]
 
     def _not_finite(self, what: str, work: Work, number: int, terms: Mapping[str, float]) -> None:

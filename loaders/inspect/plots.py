@@ -19,7 +19,7 @@ from .stats import ONSET_BIN_MS, Histogram, Statistics
 SIZE_IN = (7.2, 4.2)
 COLORS = {"fixation": "#0072B2", "pursuit": "#E69F00", "saccade": "#D55E00"}
 _PLAIN = "#0072B2"
-_STYLE: dict[Any, Any] = {
+STYLE: dict[Any, Any] = {
     "svg.hashsalt": "vidsal",
     "svg.fonttype": "path",
     "font.family": "DejaVu Sans",
@@ -29,7 +29,7 @@ _STYLE: dict[Any, Any] = {
     "axes.titlesize": 11,
     "axes.titlelocation": "left",
 }
-_METADATA: dict[str, dict[str, Any]] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
+METADATA: dict[str, dict[str, Any]] = {"svg": {"Date": None, "Creator": None}, "png": {"Software": None}}
 
 Axes = Any
 
@@ -51,13 +51,13 @@ def save(statistics: Statistics, folder: Path) -> list[Path]:
     files = []
     with rc_context():
         rcdefaults()
-        with rc_context(_STYLE):
+        with rc_context(STYLE):
             for name, draw in _chosen(statistics):
                 for kind in ("png", "svg"):
                     figure = Figure(figsize=SIZE_IN, layout="constrained")
                     draw(figure.add_subplot(), statistics)
                     buffer = io.BytesIO()
-                    figure.savefig(buffer, format=kind, dpi=150, metadata=_METADATA[kind])
+                    figure.savefig(buffer, format=kind, dpi=150, metadata=METADATA[kind])
                     path = folder / f"{name}.{kind}"
                     with atomic_write(path) as temporary:
                         temporary.write_bytes(buffer.getvalue())

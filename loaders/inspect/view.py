@@ -11,9 +11,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,19 +22,16 @@ from ..errors import WrongUse
 from ..io.extras import optional_packages
 from ..io.files import atomic_write
 from ..io.progress import Progress, silent
-from ..records import LOST, Float32Array, Float64Array, Frame, Int64Array, Mask, UInt8Image
+from ..records import LOST, Float32Array, Float64Array, Int64Array, Mask, UInt8Image
 from ..release.release import Release, Stimulus
 from ..schema import flagged
+from .drawing import Picture, check_video_name, decoded, fitted, rate_of, several, wrapped, write_video
 from .marks import INK, LINE_HEIGHT, PAPER, draw_legend, draw_mark, event_of, font, legend_rows
 
-VIDEO_CODECS = {".mp4": ("libx264", "h264", "mpeg4"), ".avi": ("mpeg4",), ".mkv": ("libx264", "h264", "mpeg4")}
 SHEET_WIDTH, VIDEO_WIDTH = 1440, 960
 FRAMES_ON_SHEET = 12
 _GRAY = 128
 _MARGIN = 6
-
-Picture = Any
-"""A PIL image."""
 
 
 @dataclass(frozen=True)
@@ -121,7 +116,15 @@ class Painter:
     """
 
     def __init__(
-        self, release: Release, stimulus: Stimulus, width: int, density: bool, recipe: str | None, samples: bool
+        self,
+        release: Release,
+        stimulus: Stimulus,
+        width: int,
+        density: bool,
+        recipe: str | None,
+        samples: bool,
+        *,
+        mark_scale: float = 1.0,
     ) -> None:
         self.stimulus = stimulus
         self.gaze = gaze_of(release, stimulus, samples)
@@ -129,6 +132,7 @@ class Painter:
         self.notes: list[str] = []
         self._density = density
         self._recipe = recipe
+        self._radius = min(max(5.0, min(self.size) / 40), 9.0) * mark_scale
         self._title = f"{release.id}: {stimulus.id}"
         if density:
             stimulus.truth(recipe)
@@ -145,9 +149,9 @@ class Painter:
     def title(self) -> str:
         """What is shown, in one line."""
         s = self.stimulus
-        what = "an image" if s.kind == "image" else _several(s.n_frames, "frame")
+        what = "an image" if s.kind == "image" else several(s.n_frames, "frame")
         who = len({o for o in self.gaze.observer if o is not None})
-        watchers = _several(who, "observer") if who else "observers pooled" if len(self.gaze.first) else "no observer"
+        watchers = several(who, "observer") if who else "observers pooled" if len(self.gaze.first) else "no observer"
         return ", ".join([f"{self._title}, {s.width} x {s.height}, {what}, {watchers}", *self.notes])
 
     def caption(self, frame: int) -> str:
@@ -158,14 +162,23 @@ class Painter:
         rows = int((~self.gaze.sample[on]).sum())
         fps = self.stimulus.fps
         time = f", {float(frame / fps):.2f} s" if fps else ""
-        count = _several(rows, "event") + (f" + {_several(len(on) - rows, 'sample')}" if len(on) > rows else "")
+        count = several(rows, "event") + (f" + {several(len(on) - rows, 'sample')}" if len(on) > rows else "")
         if not len(on) and frame not in self._annotated:
             count = "not annotated"
         undrawn = "".join(f", {n} {word}" for n, word in ((outside, "outside"), (lost, "lost")) if n)
         return f"frame {frame}{time}: {count}{undrawn}"
 
-    def frame(self, index: int, rgb: UInt8Image | None) -> Picture:
-        """Return a frame with its gaze, as a PIL image of `size`."""
+    def frame(
+        self, index: int, rgb: UInt8Image | None, *, layer: Float32Array | None = None, high: float | None = None
+    ) -> Picture:
+        """Return a frame with its gaze, as a PIL image of `size`.
+
+        Args:
+            index: of the frame.
+            rgb: its pixels; None = grey ground.
+            layer: a map of the shape of `size` to lay over it instead of the density.
+            high: value of the layer that is drawn fully; None = its largest.
+        """
         from PIL import Image, ImageDraw
 
         if rgb is None:
@@ -175,14 +188,15 @@ class Painter:
         if self._density:
             ground = overlay(ground, self.stimulus.density(index, self._recipe))
         image = Image.fromarray(ground).resize(self.size, Image.Resampling.BILINEAR)
+        if layer is not None:
+            image = Image.fromarray(overlay(np.asarray(image), layer, high))
         draw = ImageDraw.Draw(image)
         scale = self.size[0] / self.stimulus.width, self.size[1] / self.stimulus.height
-        radius = min(max(5.0, min(self.size) / 40), 9.0)
         on = self.gaze.on(index)
         on = on[self._inside(self.gaze.xy[on]) & ~self.gaze.lost[on]]
         for i in sorted(on.tolist(), key=lambda i: not self.gaze.sample[i]):
             x, y = self.gaze.xy[i]
-            size = max(radius * 0.5, 3.0) if self.gaze.sample[i] else radius
+            size = max(self._radius * 0.5, 3.0) if self.gaze.sample[i] else self._radius
             draw_mark(draw, self.gaze.event[i], x * scale[0], y * scale[1], size)
         return image
 
@@ -197,19 +211,20 @@ class Painter:
 
 
 @optional_packages()
-def overlay(rgb: UInt8Image, density: Float32Array) -> UInt8Image:
+def overlay(rgb: UInt8Image, density: Float32Array, high: float | None = None) -> UInt8Image:
     """Lay a density over a frame: matplotlib's `inferno`, the more opaque the denser.
 
     Args:
         rgb: uint8, shape (height, width, 3).
         density: shape (height, width); all zero leaves the frame as it is.
+        high: density of the last color; None = the largest here.
     """
     from matplotlib import colormaps
 
-    high = float(density.max(initial=0.0))
+    high = float(density.max(initial=0.0)) if high is None else high
     if not high > 0:
         return rgb
-    share = (density / high)[..., None].astype(np.float64)
+    share = np.clip(density / high, 0, 1)[..., None].astype(np.float64)
     color = colormaps["inferno"](share[..., 0])[..., :3] * 255
     opacity = 0.75 * np.sqrt(share)
     return np.asarray(np.rint(rgb * (1 - opacity) + color * opacity), np.uint8)
@@ -252,7 +267,7 @@ def save_sheet(
     cell_width = min((SHEET_WIDTH - _MARGIN) // columns - _MARGIN, max(stimulus.width, 340))
     painter = Painter(release, stimulus, cell_width, density, recipe, samples)
     width = columns * (cell_width + _MARGIN) + _MARGIN
-    head = _wrapped(painter.title, width - 2 * _MARGIN, 15)
+    head = wrapped(painter.title, width - 2 * _MARGIN, 15)
     legend = legend_rows(painter.events_on(chosen), width - 2 * _MARGIN)
     cell_height = painter.size[1] + LINE_HEIGHT + _MARGIN
     rows = -(-len(chosen) // columns)
@@ -262,10 +277,10 @@ def save_sheet(
     for number, line in enumerate(head):
         draw.text((_MARGIN, _MARGIN + number * LINE_HEIGHT), line, fill=INK, font=font(15))
     draw_legend(draw, legend, _MARGIN, _MARGIN + LINE_HEIGHT * len(head))
-    for number, (index, rgb) in enumerate(_decoded(stimulus, chosen)):
+    for number, (index, rgb) in enumerate(decoded(stimulus, chosen)):
         x = _MARGIN + number % columns * (cell_width + _MARGIN)
         y = top + number // columns * cell_height
-        caption = _fitted(painter.caption(index), cell_width, 12)
+        caption = fitted(painter.caption(index), cell_width, 12)
         draw.text((x, y + LINE_HEIGHT / 2), caption, fill=INK, font=font(12), anchor="lm")
         sheet.paste(painter.frame(index, rgb), (x, y + LINE_HEIGHT))
     buffer = io.BytesIO()
@@ -299,87 +314,31 @@ def save_video(
     Raises:
         WrongUse: another suffix, or no such recipe.
     """
-    import av
     from PIL import Image, ImageDraw
 
-    suffix = path.suffix.lower()
-    if suffix not in VIDEO_CODECS:
-        raise WrongUse(f"{path}: a video is written as {', '.join(VIDEO_CODECS)}; name it so")
+    check_video_name(path)
     width = min(max(stimulus.width, 480), VIDEO_WIDTH) // 2 * 2
     painter = Painter(release, stimulus, width, density, recipe, samples)
-    head = _wrapped(painter.title, width - 2 * _MARGIN, 15)
+    head = wrapped(painter.title, width - 2 * _MARGIN, 15)
     legend = legend_rows(sorted(set(painter.gaze.event)), width - 2 * _MARGIN)
     top = _MARGIN + LINE_HEIGHT * (len(head) + len(legend) + 1)
     height = (top + painter.size[1] + 1) // 2 * 2
-    every = list(range(stimulus.n_frames))
-    rate = (stimulus.fps or Fraction(25)).limit_denominator(60_000)
-    shown = every if stimulus.kind == "video" else [0] * round(rate)
+    rate = rate_of(stimulus)
+    shown = list(range(stimulus.n_frames)) if stimulus.kind == "video" else [0] * round(rate)
     background = Image.new("RGB", (width, height), PAPER)
     draw = ImageDraw.Draw(background)
     for number, line in enumerate(head):
         draw.text((_MARGIN, _MARGIN + number * LINE_HEIGHT), line, fill=INK, font=font(15))
     draw_legend(draw, legend, _MARGIN, _MARGIN + LINE_HEIGHT * len(head))
-    codec = next((c for c in VIDEO_CODECS[suffix] if c in av.codecs_available), "mpeg4")
-    with atomic_write(path) as temporary, av.open(str(temporary), "w", format=_container(suffix)) as container:
-        stream: Any = container.add_stream(codec, rate=rate)
-        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        stream.bit_rate = 4_000_000
-        for done, (index, rgb) in enumerate(_decoded(stimulus, shown), 1):
+
+    def pictures() -> Iterator[Picture]:
+        for done, (index, rgb) in enumerate(decoded(stimulus, shown), 1):
             canvas = background.copy()
-            text = _fitted(painter.caption(index), width - 2 * _MARGIN, 13)
+            text = fitted(painter.caption(index), width - 2 * _MARGIN, 13)
             ImageDraw.Draw(canvas).text((_MARGIN, top - LINE_HEIGHT), text, fill=INK, font=font(13))
             canvas.paste(painter.frame(index, rgb), (0, top))
-            for packet in stream.encode(av.VideoFrame.from_ndarray(np.asarray(canvas), format="rgb24")):
-                container.mux(packet)
+            yield canvas
             progress(done, len(shown), f"frame {index}")
-        for packet in stream.encode():
-            container.mux(packet)
+
+    write_video(path, pictures(), (width, height), rate)
     return painter.title
-
-
-def _several(count: int, word: str) -> str:
-    """Return a number with its noun.
-
-    >>> _several(1, "frame"), _several(2, "frame")
-    ('1 frame', '2 frames')
-    """
-    return f"{count} {word}" + ("" if count == 1 else "s")
-
-
-def _container(suffix: str) -> str:
-    return {".mp4": "mp4", ".avi": "avi", ".mkv": "matroska"}[suffix]
-
-
-def _decoded(stimulus: Stimulus, chosen: list[int]) -> Iterator[tuple[int, UInt8Image | None]]:
-    """Yield the chosen frames, ascending, with their pixels or None; a number may come again."""
-    if stimulus.frames_path() is None:
-        yield from ((index, None) for index in chosen)
-        return
-    waiting = iter(chosen)
-    index = next(waiting, None)
-    source: Iterator[Frame] = stimulus.frames()
-    for frame in source:
-        while index is not None and frame.index == index:
-            yield index, frame.rgb
-            index = next(waiting, None)
-        if index is None:
-            return
-
-
-def _wrapped(text: str, width: int, size: int) -> list[str]:
-    """Break a text at its blanks into lines that fit."""
-    lines = [""]
-    for word in text.split():
-        longer = f"{lines[-1]} {word}".strip()
-        if lines[-1] and font(size).getlength(longer) > width:
-            lines.append(word)
-        else:
-            lines[-1] = longer
-    return lines
-
-
-def _fitted(text: str, width: int, size: int) -> str:
-    """Cut a text that is too wide."""
-    while text and font(size).getlength(text) > width:
-        text = text[:-2].rstrip() + "…" if len(text) > 2 else ""
-    return text

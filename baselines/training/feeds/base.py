@@ -86,6 +86,7 @@ class Request:
         limit: most stimuli that train, and that are held out, of each release.
         cache: folder for resized frames; None = decode every time.
         frames: folder of the frames, where it is not the converted one.
+        ids, held_out: stimuli that train and that are held out, of a single release; none = as the recipe divides.
     """
 
     recipe: Recipe
@@ -94,6 +95,8 @@ class Request:
     limit: int | None = None
     cache: Path | None = None
     frames: Path | None = None
+    ids: tuple[str, ...] = ()
+    held_out: tuple[str, ...] = ()
     _opened: dict[Path, Source] = field(default_factory=dict, repr=False, compare=False)
 
     @property
@@ -125,8 +128,11 @@ class Request:
         if len(found) > 1 and not self.data.get("any_release"):
             raise WrongUse(f"{len(found)} of the given releases are of {dataset}; give one of each data set")
         release = found[0][1]
-        division = divide(release, {**self.data, **(data or {})}, self.recipe.options).limited(self.limit)
-        return Source(release, division)
+        if (self.ids or self.held_out) and len(self.folders) > 1:
+            raise WrongUse("stimuli are named by their ids (--ids, --held-out) where one release is given")
+        rules = {**self.data, **(data or {})}
+        division = divide(release, rules, self.recipe.options, ids=self.ids, held_out=self.held_out)
+        return Source(release, division.limited(self.limit))
 
 
 def normalized(rgb: Tensor) -> Tensor:

@@ -67,6 +67,7 @@ class FpnRimFeed:
             "frames": normalized(arrays["rgb"]).transpose(1, 2).contiguous(),
             "labels": scaled_labels(arrays["xy"], torch.from_numpy(sizes), self._size).float(),
             "phase": arrays["phase"].long(),
+            "clips": [(str(clip.observer), clip.frames[0]) for clip in work.clips],
         }
 
     def finish(self, module: nn.Module, batch: Batch, device: torch.device) -> Batch:

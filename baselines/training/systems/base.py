@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, MutableMapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 from torch import Tensor, nn
 
@@ -30,7 +30,13 @@ class Maps:
 
 
 class System(Protocol):
-    """One network in training."""
+    """One network in training.
+
+    Attributes:
+        has_idle_parts: whether some of its parameters have no part in some batches' loss.
+    """
+
+    has_idle_parts: ClassVar[bool]
 
     def prepare(self, module: nn.Module, settings: Mapping[str, Any]) -> None:
         """Set what `train()` and the recipe's `network` table do not: dropouts."""

@@ -20,6 +20,8 @@ class DeepgazeMr:
     `fixated` (B, H, W), how often each pixel was looked at; `center_bias` (h, w), a density, where the module has none.
     """
 
+    has_idle_parts = False
+
     def prepare(self, module: nn.Module, settings: Mapping[str, Any]) -> None:
         """Nothing: the network has no dropout."""
 

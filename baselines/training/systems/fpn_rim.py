@@ -12,6 +12,7 @@ from torch.nn import functional as F
 from vidsal.benchmark import losses
 
 from ...fpn_rim.cell import RimCell
+from ...fpn_rim.network import FpnRim
 from .base import Batch, Terms, dropout_of
 
 _PHASES = 4
@@ -19,7 +20,9 @@ _PHASES = 4
 
 class FpnRimSystem:
     """Batches: `frames` (B, 3, T, H, W) normalized, `labels` (B, T, 2) in -1..1, `phase` (B, T): 0 noise, 1 fixation,
-    2 saccade, 3 pursuit."""
+    2 saccade, 3 pursuit; `clips`, the observer's name and the first frame of each, where states come from a seed."""
+
+    has_idle_parts = True
 
     def prepare(self, module: nn.Module, settings: Mapping[str, Any]) -> None:
         """Set the dropouts of both attentions."""
@@ -35,13 +38,20 @@ class FpnRimSystem:
         shown = batch["labels"]
         if module.outputs == _PHASES + 2:
             shown = torch.cat((shown, F.one_hot(batch["phase"].long(), _PHASES).to(shown)), dim=-1)
-        out: Tensor = module(batch["frames"], shown if module.training else None)
-        return out
+        assert isinstance(module, FpnRim)
+        seeded = settings["options"]["seeded_states"]
+        carry = module.seeded(batch["clips"], batch["labels"]) if seeded else None
+        return module.trace(batch["frames"], shown if module.training else None, carry).gaze
 
     def terms(self, output: Tensor, batch: Batch, settings: Mapping[str, Any]) -> Terms:
-        """Return `mse`, `reg_fix`, `reg_sacc`, `total`; with eye movements `em` too, which `total` then includes."""
+        """Return `mse`, `reg_fix`, `reg_sacc`, `total`; with eye movements `em` too, which `total` then includes.
+
+        Of changes of position, `total` is `mse` alone: that branch weighs its own regularisers by 0.
+        """
         labels, phase, out = batch["labels"], batch["phase"], output
         terms = losses.gaze_loss(out, labels, phase, settings["options"]["pairing"])
+        if settings["options"]["predict_change"]:
+            terms["total"] = terms["mse"]
         if out.shape[-1] == _PHASES + 2:
             known = phase != 0
             logits = out[known][:, 2:]

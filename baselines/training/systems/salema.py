@@ -17,6 +17,8 @@ from .base import Batch, Maps, Terms, dropout_of
 class Salema:
     """Batches: `frames` (T, 3, H, W) BGR minus the mean, `target` (T, h, w) in 0..1, `state` of the clip before."""
 
+    has_idle_parts = False
+
     def prepare(self, module: nn.Module, settings: Mapping[str, Any]) -> None:
         """Set the dropout before the averaged layer."""
         if isinstance(module, SalEMA):

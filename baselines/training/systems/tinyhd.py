@@ -26,6 +26,8 @@ class Tinyhd:
     be absent.
     """
 
+    has_idle_parts = False
+
     def prepare(self, module: nn.Module, settings: Mapping[str, Any]) -> None:
         """Nothing: the network has no dropout."""
 

@@ -16,6 +16,8 @@ from .base import Batch, Maps, Terms, dropout_of
 class Unisal:
     """Batches: `frames` (B, T, 3, H, W) normalized, `density` (B, T, h, w), `fixated` (B, T, h, w), `source`."""
 
+    has_idle_parts = True
+
     def prepare(self, module: nn.Module, settings: Mapping[str, Any]) -> None:
         """Set the dropout of the skip connections and of the recurrent state."""
         for part in module.modules():

@@ -27,6 +27,7 @@ _COMMANDS = {
     "run": "Run MODEL (a registered name, or path/to/file.py:Class) over a release and score it.",
     "predict": "Write what MODEL (a registered name, or path/to/file.py:Class) predicts for any video or image.",
     "score": "Score the predictions in SUBMISSION, a folder, zip or tar file of pictures, arrays or gray videos.",
+    "view": "Draw PREDICTIONS beside the frame and the gaze of all observers.",
     "submit": "Submissions: stored predictions with a manifest, made, checked, packed, shown.",
     "train": "Train a network by RECIPE (a name of `vidsal recipe list`, or a TOML file).",
     "recipe": "Recipes: everything that decides how a network is trained, under a name.",

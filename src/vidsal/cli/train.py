@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import shlex
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import click
+
+from vidsal.loaders.io.progress import silent
 
 from .output import any_path, folder_out, json_option, print_json, print_table
 from .progress import progress, quiet_option
@@ -30,6 +33,8 @@ from .progress import progress, quiet_option
 )
 @click.option("--epochs", type=click.IntRange(1), help="Number of epochs, instead of the recipe's.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Use only the first N stimuli of each part.")
+@click.option("--ids", multiple=True, help="Stimuli to train on; repeat, or part by commas.  [default: by the recipe]")
+@click.option("--held-out", multiple=True, help="Stimuli to hold out; repeat, or part by commas; the others train.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all random choices.")
 @click.option("--protocol", default="exact-1", show_default=True, help="Protocol by which held-out frames are scored.")
 @click.option(
@@ -55,6 +60,8 @@ def train(
     device: str,
     epochs: int | None,
     limit: int | None,
+    ids: tuple[str, ...],
+    held_out: tuple[str, ...],
     seed: int,
     protocol: str,
     workers: int,
@@ -67,12 +74,12 @@ def train(
 
     RUN/weights.pt is what `vidsal run MODEL --checkpoint` takes.
     """
-    from vidsal.baselines.training.api import train as run_recipe
+    from vidsal.baselines.training.api import speaks, train as run_recipe
     from vidsal.models import choose_device
     from vidsal.training import find_recipe, parse_options
 
     plain = find_recipe(name, smoke=smoke)
-    data: list[Path] = [any_path.convert(part, None, None) for text in folders for part in text.split(",") if part]
+    data, trains, held = [any_path.convert(part, None, None) for part in _parts(folders)], _parts(ids), _parts(held_out)
     words = ["vidsal", "train", name, "--data", ",".join(folder.name for folder in data), "-o", out.name]
     words += ["--smoke"] if smoke else []
     for option in options:
@@ -81,7 +88,9 @@ def train(
         words += [flag, value.name] if value else []
     for flag, number in (("--epochs", epochs), ("--limit", limit), ("--seed", seed or None)):
         words += [flag, str(number)] if number else []
-    with progress(name, "steps") as step:
+    for flag, names in (("--ids", trains), ("--held-out", held)):
+        words += [flag, ",".join(names)] if names else []
+    with progress(name, "steps") if speaks() else nullcontext(silent) as step:
         outcomes = run_recipe(
             name,
             data,
@@ -93,6 +102,8 @@ def train(
             device=choose_device(device),
             epochs=epochs,
             limit=limit,
+            ids=trains,
+            held_out=held,
             workers=workers,
             threads=threads,
             cache=cache,
@@ -102,12 +113,18 @@ def train(
             progress=step,
             **parse_options(plain, options),
         )
+    if not speaks():
+        return
     if as_json:
         print_json([{"folder": str(one.out), "epochs": list(one.epochs)} for one in outcomes])
         return
     for one in outcomes:
         _report(one.epochs)
         click.echo(f"-> {one.out}")
+
+
+def _parts(texts: tuple[str, ...]) -> list[str]:
+    return [part.strip() for text in texts for part in text.split(",") if part.strip()]
 
 
 def _report(epochs: Any) -> None:
