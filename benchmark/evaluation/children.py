@@ -21,10 +21,7 @@ from typing import Any, Self
 
 from vidsal.loaders.errors import BadData, VidsalError
 from vidsal.loaders.io.progress import PULSE_S, heard
-from vidsal.loaders.io.workers import attend
-
-Task = tuple[Callable[..., Any], tuple[Any, ...]]
-"""A function and its arguments; picklable, as its answer must be."""
+from vidsal.loaders.io.workers import Task, attend
 
 _RULE = "a predictor raises an error, it does not end the program"
 _LEAVE_S = 1.0  # how long a child may take to end when it is no longer needed
@@ -38,9 +35,12 @@ class Children:
     """Up to `count` processes, started when there is work and ended with this object.
 
     Attributes:
+        away: no; they are here.
         count: how many at once.
         timeout_s: how long a child may show no sign of life while it is `busy`; None = for ever.
     """
+
+    away = False
 
     def __init__(self, count: int = 1, timeout_s: float | None = None) -> None:
         self.count = count

@@ -13,6 +13,7 @@ from tempfile import TemporaryDirectory
 
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.io.progress import Progress
+from vidsal.loaders.io.workers import Processes
 from vidsal.loaders.release.release import Release
 
 from .. import protocols
@@ -59,6 +60,8 @@ def score(
     progress: Progress | None = None,
     building: Progress | None = None,
     note: Callable[[str], None] | None = None,
+    children: Processes | None = None,
+    fail_fast: bool = True,
 ) -> Run:
     """Score stored predictions.
 
@@ -88,6 +91,7 @@ def score(
         progress: called with (done, total, stimulus id) after each stimulus.
         building: the same for the truth cache, while it is computed.
         note: called with what is unusual but not a fault; None = a warning.
+        children, fail_fast: see `evaluation.run.run`.
 
     Returns:
         The run; `run.summary()`, `run.stimuli`, `run.frames`, `run.save("results/")`.
@@ -131,7 +135,7 @@ def score(
         elif fresh and partial_folder.is_dir():
             shutil.rmtree(partial_folder)
         scored = run(
-            reopen if workers > 1 else (lambda: opened.reader),
+            reopen if workers > 1 or children else (lambda: opened.reader),
             _record(opened, command) if record is None else replace(record, submission=opened.record()),
             data,
             settings,
@@ -139,6 +143,8 @@ def score(
             workers=workers,
             progress=progress,
             note=note,
+            children=children,
+            fail_fast=fail_fast,
         )
     found = scored.record.get("suspicious", ())
     if strict and found:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -184,7 +185,7 @@ def store_npz(model: Predictor, stimulus: Stimulus, plan: Plan, path: Path) -> S
 def store_images(model: Predictor, stimulus: Stimulus, plan: Plan, path: Path) -> StoredPart:
     """Store what a model predicts for a stimulus as PNG files, one a frame."""
     tally = _Tally(None, [], set())
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")
     shutil.rmtree(temporary, ignore_errors=True)
     temporary.mkdir(parents=True)
     digests: dict[str, str] = {}

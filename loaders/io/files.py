@@ -6,6 +6,7 @@ import fcntl
 import hashlib
 import json
 import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -18,7 +19,7 @@ from ..errors import WrongUse
 def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; it replaces `path` at the end, or is removed on failure."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")  # two machines may have equal process ids
     try:
         yield temporary
         with temporary.open("rb") as file:

@@ -13,6 +13,7 @@ from vidsal.benchmark.submissions.encoding import FILES
 from .output import echo, folder_out, json_option, note, print_json
 from .progress import progress, quiet_option
 from .shared_options import (
+    check_scheduler,
     checkpoint_option,
     data_option,
     device_option,
@@ -21,6 +22,7 @@ from .shared_options import (
     frames_option,
     limit_option,
     model_option,
+    scheduler_option,
     split_option,
     threads_option,
     timeout_option,
@@ -53,6 +55,7 @@ if TYPE_CHECKING:
     "--as-published", is_flag=True, help="Store the 8-bit PNG maps that the model's authors would have written."
 )
 @workers_option
+@scheduler_option
 @threads_option
 @limit_option
 @with_frames_only_option
@@ -76,6 +79,7 @@ def predict(
     encoding: str,
     as_published: bool,
     workers: int,
+    scheduler: str | None,
     threads: int | None,
     limit: int | None,
     with_frames_only: bool,
@@ -94,9 +98,13 @@ def predict(
     from vidsal.loaders.release.release import load
     from vidsal.models import parse_spec
 
+    check_scheduler(scheduler, workers)
     release = load(folder, None if split == "all" else split, frames=frames)
-    spec = parse_spec(model, checkpoint, device, options, fit)
-    with ready(spec, None, workers, timeout_s) as made, progress(f"{model} on {release.id}", "stimuli") as step:
+    spec = parse_spec(model, checkpoint, device, options, fit, away=scheduler is not None)
+    with (
+        ready(spec, None, workers, timeout_s, scheduler) as made,
+        progress(f"{model} on {release.id}", "stimuli") as step,
+    ):
         submission = store(
             made.model,
             release,

@@ -17,7 +17,9 @@ from .output import (
 from .progress import progress, quiet_option
 from .run import report
 from .shared_options import (
+    check_scheduler,
     data_option,
+    fail_fast_option,
     frames_of_option,
     fresh_option,
     limit_option,
@@ -27,6 +29,7 @@ from .shared_options import (
     recipe_option,
     repeating_command,
     said_options,
+    scheduler_option,
     shown,
     stored_split_option,
     with_frames_only_option,
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
 )
 @recipe_option
 @workers_option
+@scheduler_option
 @click.option(
     "--truth-cache",
     default="auto",
@@ -70,6 +74,7 @@ if TYPE_CHECKING:
 @click.option(
     "--strict", is_flag=True, help="Refuse what is scored with a warning: lossy or unverified maps and the like."
 )
+@fail_fast_option
 @fresh_option
 @quiet_option
 @json_option
@@ -89,6 +94,7 @@ def score(
     frames: Path | None,
     recipe: str | None,
     workers: int,
+    scheduler: str | None,
     truth_cache: str,
     limit: int | None,
     frames_of: Path | None,
@@ -96,6 +102,7 @@ def score(
     no_previews: bool,
     with_frames: bool,
     strict: bool,
+    fail_fast: bool,
     fresh: bool,
     as_json: bool,
 ) -> None:
@@ -105,10 +112,12 @@ def score(
     arrays, or one video. What was stored with loss is scored and marked.
     """
     from vidsal.benchmark import protocols
+    from vidsal.benchmark.evaluation.cluster import Cluster
     from vidsal.benchmark.submissions.archive import opened_folder
     from vidsal.benchmark.submissions.score import score as score_submission
     from vidsal.models import shipped
 
+    check_scheduler(scheduler, workers)
     rules = protocols.protocol(protocol_name)
     partial = out / ".partial"
     with ExitStack() as stack:
@@ -135,6 +144,7 @@ def score(
             frames_of=frames_of,
             with_frames_only=with_frames_only,
         )
+        cluster = None if scheduler is None else stack.enter_context(Cluster(scheduler))
         building = stack.enter_context(progress("truth", "stimuli"))
         step = stack.enter_context(progress(f"{submission.name} on {release.id}", "stimuli"))
         result = score_submission(
@@ -163,6 +173,8 @@ def score(
             progress=step,
             building=building,
             note=note,
+            children=cluster,
+            fail_fast=fail_fast,
         ).save(out)
     if partial.is_dir() and not any(partial.iterdir()):
         partial.rmdir()

@@ -67,6 +67,12 @@ workers_option = click.option(
     show_default=True,
     help="Number of processes; what comes out does not depend on it.",
 )
+scheduler_option = click.option(
+    "--scheduler",
+    metavar="ADDRESS|local:N",
+    help="Do the work on a Dask cluster: that of a scheduler that runs (tcp://HOST:8786), or N processes of this "
+    "machine. Instead of --workers; what comes out does not depend on it.",
+)
 threads_option = click.option(
     "--threads", type=click.IntRange(1), help="Number of torch threads in each process.  [default: half of the cores]"
 )
@@ -162,6 +168,16 @@ model_file_option = click.option(
     help="What submission.json says of a model (name, version, trained_on, causal, checkpoint_sha256, ...), as TOML or "
     "JSON, for what it leaves unsaid.",
 )
+
+
+def check_scheduler(scheduler: str | None, workers: int | None) -> None:
+    """Refuse two numbers of processes.
+
+    Raises:
+        WrongUse: both are given.
+    """
+    if scheduler is not None and (workers or 1) > 1:
+        raise WrongUse("--scheduler and --workers contradict each other; a cluster has its own number of workers")
 
 
 def shown(*, no_previews: bool, with_frames: bool) -> Show:
