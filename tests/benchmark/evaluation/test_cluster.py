@@ -13,8 +13,8 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
-
 from tests.cli.commands import small_release, vidsal
+
 from vidsal.benchmark.evaluation import cluster as clusters, pool
 from vidsal.benchmark.evaluation.cluster import Cluster
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
@@ -133,7 +133,9 @@ def test_a_worker_with_other_versions_is_refused(running: str, monkeypatch: pyte
     with Cluster(running) as cluster, monkeypatch.context() as patch:
         patch.setattr(clusters, "__version__", "9.9")
         clusters._versions.cache_clear()
-        with pytest.raises(BadData, match=r"worker tcp://\S+ has other versions.*vidsal 0\.1\.0 .* there, 9\.9 .* here"):
+        with pytest.raises(
+            BadData, match=r"worker tcp://\S+ has other versions.*vidsal 0\.1\.0 .* there, 9\.9 .* here"
+        ):
             cluster._check_workers()
         with pytest.raises(BadData, match=r"vidsal 9\.9 .* there, 0\.1\.0 .* here"):
             cluster.call(os.getpid)  # of a worker that joined since
