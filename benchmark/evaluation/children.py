@@ -22,10 +22,7 @@ from typing import Any, Self
 
 from vidsal.loaders.errors import BadData, VidsalError
 from vidsal.loaders.io.progress import PULSE_S, heard
-from vidsal.loaders.io.workers import attend
-
-Task = tuple[Callable[..., Any], tuple[Any, ...]]
-"""A function and its arguments; picklable, as its answer must be."""
+from vidsal.loaders.io.workers import Task, attend
 
 _RULE = "a predictor raises an error, it does not end the program"
 _LEAVE_S = 1.0  # how long a child may take to end when it is no longer needed
@@ -39,10 +36,13 @@ class Children:
     """Up to `count` processes, started when there is work and ended with this object.
 
     Attributes:
+        away: no; they are here.
         count: how many at once.
         timeout_s: how long a child may show no sign of life while it is `busy`; None = for ever.
         memory_bytes: how much memory a child may take beyond what it has when it starts (Linux); None = as it likes.
     """
+
+    away = False
 
     def __init__(self, count: int = 1, timeout_s: float | None = None, memory_bytes: int | None = None) -> None:
         self.count = count

@@ -6,8 +6,8 @@ import os
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import closing, nullcontext
-from dataclasses import dataclass
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -16,8 +16,10 @@ from typing import Any, Self
 from threadpoolctl import threadpool_limits
 
 from vidsal.loaders.errors import BadData, NonFinite, WrongUse
+from vidsal.loaders.io.away import Files, Shared, bring, leave, shared
 from vidsal.loaders.io.names import shortlist
 from vidsal.loaders.io.progress import Note, Progress, Tally
+from vidsal.loaders.io.workers import Processes
 from vidsal.loaders.release.release import Release, Stimulus, load
 
 from ..human import HumanReference
@@ -84,6 +86,19 @@ class Job(ABC):
         """Open what the job takes its stimulus from, in a process of its own."""
         return load(self.root, self.split, frames=self.frames_root)
 
+    @property
+    def home(self) -> Path:
+        """The folder that everything which the job leaves lies in."""
+        return self.folder
+
+    def moved(self, home: Path) -> Self:
+        """Return the same job with another home."""
+        return replace(self, folder=home)
+
+    def prepare(self, data: Any) -> None:
+        """Make what `do` reads in the folder; called where the folder is not the one of the command."""
+        return
+
     @abstractmethod
     def done(self) -> bool:
         """Whether the result of this job is there already, whole and as it was written."""
@@ -104,7 +119,7 @@ def work(
     progress: Progress | None = None,
     note: Note | None = None,
     *,
-    children: Children | None = None,
+    children: Processes | None = None,
     fail_fast: bool = True,
 ) -> None:
     """Do the jobs that are not done, in any order.
@@ -156,7 +171,7 @@ _Outcome = tuple[str, Exception | None]
 
 
 def _finished(
-    jobs: Sequence[Job], data: Stimuli, workers: int, note: Note | None, children: Children | None, tally: Tally
+    jobs: Sequence[Job], data: Stimuli, workers: int, note: Note | None, children: Processes | None, tally: Tally
 ) -> Generator[_Outcome]:
     """Do the jobs that are not done; yield what became of each."""
     todo = []
@@ -180,12 +195,17 @@ def _finished(
     def watch(counts: Mapping[int, int]) -> None:
         tally.at_hand({todo[number].stimulus_id: count for number, count in counts.items()})
 
-    with Children(workers) if children is None else nullcontext(children) as processes:
-        for number, answer in processes.each([(_do_in_worker, (job,)) for job in todo], watch):
+    with ExitStack() as stack:
+        processes: Processes = stack.enter_context(Children(workers)) if children is None else children
+        where = stack.enter_context(shared(jobs[0].home)) if processes.away and todo else None
+        for number, answer in processes.each([(_do_in_worker, (job, where)) for job in todo], watch):
             stimulus_id = todo[number].stimulus_id
             if isinstance(answer, ChildFault):
                 answer = ChildFault(f"{todo[number].model_name}, {stimulus_id}: {answer}")
-            yield stimulus_id, answer if isinstance(answer, Exception) else None
+            failed = isinstance(answer, Exception)
+            if not failed:
+                bring(answer, todo[number].home)
+            yield stimulus_id, answer if failed else None
 
 
 def _done_here(todo: Sequence[Job], data: Stimuli, tally: Tally) -> Iterator[_Outcome]:
@@ -205,12 +225,17 @@ _models: dict[str, tuple[Model, Stimuli]] = {}
 """The model of this worker process, made once."""
 
 
-def _do_in_worker(job: Job) -> None:
+def _do_in_worker(job: Job, where: Shared | None) -> Files | None:
+    """Do a job; return what it left, if it could not leave it in the folder of the command."""
     key = str(job.folder)
     if key not in _models:
         data = job.open()
         _models[key] = (_made(job, data), data)
-    _do(job, *_models[key])
+    model, data = _models[key]
+    if where is None:
+        _do(job, model, data)
+        return None
+    return leave(where, lambda home: _do(job.moved(home), model, data), lambda home: job.moved(home).prepare(data))
 
 
 def _do(job: Job, model: Model, data: Stimuli) -> None:

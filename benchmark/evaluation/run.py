@@ -28,6 +28,7 @@ from vidsal._version import __version__
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.io.files import canonical, lock_folder, parse_json, read_sealed, sealed_write, sha256_text
 from vidsal.loaders.io.progress import Note, Progress
+from vidsal.loaders.io.workers import Processes
 from vidsal.loaders.release.release import Release, Stimulus
 
 from .. import protocols
@@ -36,7 +37,6 @@ from ..metrics.gaze_path import GAZE_1, METRICS as GAZE_METRICS
 from ..scoring import truth_cache
 from ..scoring.kernels.available import kernels
 from ..statistics import seed_of
-from .children import Children
 from .coverage import cover, expected_elsewhere
 from .pool import Job, Maker, Model as Model, limit_torch, versions, work
 from .previews.collector import PreviewCollector, RankedBy, Show, packed, unpacked
@@ -116,7 +116,7 @@ def run(
     fresh: bool = False,
     progress: Progress | None = None,
     note: Note | None = None,
-    children: Children | None = None,
+    children: Processes | None = None,
     fail_fast: bool = True,
     results: Path | None = None,
     approve: Callable[[Run], None] | None = None,
@@ -166,7 +166,7 @@ def run(
         annotated = [s for s in data if s.annotated]
         for shape in sorted({(s.height, s.width) for s in chosen}):
             _store_negatives(folder, annotated, shape, settings)
-        plain = replace(settings, frames_of=None)  # each job has its own part of it
+        plain = replace(settings, frames_of=None, predicted=None)  # each job has its own part of it
         jobs = [
             replace(job, only=settings.only(job.stimulus_id))
             for job in _Job.each(chosen, data, make, folder, settings.threads, model.info.name, settings=plain)
@@ -305,6 +305,12 @@ class _Job(Job):
         if content is None:
             raise BadData(f"{self.rows}: damaged on the disk since it was written; start the same command again")
         return pq.read_table(pa.BufferReader(content), use_threads=False)
+
+    def prepare(self, data: Release) -> None:
+        stimulus = data[self.stimulus_id]
+        _store_negatives(
+            self.folder, [s for s in data if s.annotated], (stimulus.height, stimulus.width), self.settings
+        )
 
     def do(self, model: Model, data: Release) -> None:
         stimulus = data[self.stimulus_id]

@@ -284,6 +284,11 @@ def _below(folder: Traversable, path: str = "") -> Iterator[tuple[str, Traversab
             yield from _below(item, f"{path}{item.name}/")
 
 
+def sources_digest() -> str:
+    """Digest of the code of the loaders and of the benchmark, as it was when this module was imported."""
+    return _SOURCES
+
+
 _SOURCES = _digest(files(name) for name in ("vidsal.loaders", "vidsal.benchmark"))
 """Digest of all code that can run while a truth is made: these two import no other part of the package.
 

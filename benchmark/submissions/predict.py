@@ -15,9 +15,9 @@ from pathlib import Path
 
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.io.progress import Note, Progress
+from vidsal.loaders.io.workers import Processes
 from vidsal.loaders.release.release import Release
 
-from ..evaluation.children import Children
 from ..evaluation.pool import Maker, Model, default_threads
 from ..evaluation.run import ModelRecord
 from .encoding import files
@@ -55,7 +55,7 @@ def predict(
     threads: int | None = None,
     progress: Progress | None = None,
     note: Note | None = None,
-    children: Children | None = None,
+    children: Processes | None = None,
     fail_fast: bool = True,
 ) -> Submission:
     """Store what a model predicts for every stimulus of a split whose frames are present.

@@ -7,9 +7,9 @@ from pathlib import Path
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.io.files import try_folder
 from vidsal.loaders.io.progress import Note, Progress
+from vidsal.loaders.io.workers import Processes
 from vidsal.loaders.release.release import Release
 
-from ..evaluation.children import Children
 from ..evaluation.coverage import cover
 from ..evaluation.pool import Maker, Model
 from ..evaluation.results.store import Run, try_place
@@ -33,7 +33,7 @@ def run_stored(
     predicting: Progress | None = None,
     progress: Progress | None = None,
     note: Note | None = None,
-    children: Children | None = None,
+    children: Processes | None = None,
     fail_fast: bool = True,
     results: Path | None = None,
 ) -> Run:
@@ -100,4 +100,5 @@ def run_stored(
         results=results,
         progress=progress,
         note=note,
+        children=children if children and children.away else None,  # no code but ours: it needs no child here
     )

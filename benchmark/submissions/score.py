@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.io.progress import Progress
+from vidsal.loaders.io.workers import Processes
 from vidsal.loaders.release.release import Release
 
 from .. import protocols
@@ -64,6 +65,8 @@ def score(
     progress: Progress | None = None,
     building: Progress | None = None,
     note: Callable[[str], None] | None = None,
+    children: Processes | None = None,
+    fail_fast: bool = True,
 ) -> Run:
     """Score stored predictions.
 
@@ -95,6 +98,7 @@ def score(
         progress: called with (done, total, stimulus id) after each stimulus.
         building: the same for the truth cache, while it is computed.
         note: called with what is unusual but not a fault; None = a warning.
+        children, fail_fast: see `evaluation.run.run`.
 
     Returns:
         The run; `run.summary()`, `run.stimuli`, `run.frames`, `run.save("results/")`.
@@ -141,8 +145,9 @@ def score(
             partial_folder = Path(stack.enter_context(TemporaryDirectory(prefix="vidsal-")))
         elif fresh and partial_folder.is_dir():
             shutil.rmtree(partial_folder)
+        apart = children if sandbox is None else sandbox.children
         return run(
-            reopen if workers > 1 or sandbox else (lambda: opened.reader),
+            reopen if workers > 1 or apart else (lambda: opened.reader),
             _record(opened, command) if record is None else replace(record, submission=opened.record()),
             data,
             settings,
@@ -150,8 +155,8 @@ def score(
             workers=workers,
             progress=progress,
             note=note,
-            children=None if sandbox is None else sandbox.children,
-            fail_fast=sandbox is None,
+            children=apart,
+            fail_fast=fail_fast,
             results=results,
             approve=partial(_refuse_suspicious, submission) if strict else None,
         )

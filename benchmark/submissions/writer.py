@@ -9,9 +9,9 @@ from __future__ import annotations
 import platform
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from pydantic import ValidationError
 
@@ -19,9 +19,9 @@ from vidsal._version import __version__
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.io.files import atomic_write, canonical, read_sealed, sha256_text
 from vidsal.loaders.io.progress import Note, Progress
+from vidsal.loaders.io.workers import Processes
 from vidsal.loaders.release.release import Release, Stimulus
 
-from ..evaluation.children import Children
 from ..evaluation.pool import Job, Maker, Model, versions, work
 from ..evaluation.run import ModelRecord
 from . import manifest_file
@@ -43,7 +43,7 @@ def write(
     fresh: bool = False,
     progress: Progress | None = None,
     note: Note | None = None,
-    children: Children | None = None,
+    children: Processes | None = None,
     fail_fast: bool = True,
 ) -> Manifest:
     """Predict and store every stimulus of the split whose frames are present, annotated or not.
@@ -205,6 +205,13 @@ class _Job(Job):
     """One stimulus to predict and store."""
 
     plan: Plan
+
+    @property
+    def home(self) -> Path:
+        return self.plan.out
+
+    def moved(self, home: Path) -> Self:
+        return replace(self, folder=home / self.folder.relative_to(self.plan.out), plan=replace(self.plan, out=home))
 
     @property
     def note(self) -> Path:

@@ -18,14 +18,16 @@ from pathlib import Path
 from typing import Any
 
 from .. import registry
-from ..errors import MachineFault, MissingData, WrongUse
+from ..errors import BadData, MachineFault, MissingData, WrongUse
+from ..io.away import bring, shared
 from ..io.files import atomic_write, canonical, lock_folder, parse_json, sha256_text, write_json
+from ..io.names import shortlist
 from ..io.progress import PULSE_S, Progress, Tally, silent
-from ..io.workers import pool
+from ..io.workers import Processes, pool
 from ..records import Anomaly, DatasetInfo, Form, Report, StimulusRow
 from ..schema import SCHEMA_VERSION
 from .cards import cards
-from .job import Job, convert_one, still_valid
+from .job import Job, convert_away, convert_one, still_valid
 from .join import Joiner, first_reason, no_gaze
 from .locate import elsewhere
 
@@ -101,6 +103,7 @@ def convert(
     *,
     variant: str | None = None,
     workers: int | None = None,
+    children: Processes | None = None,
     progress: Progress = silent,
 ) -> Conversion:
     """Convert one data set.
@@ -111,6 +114,7 @@ def convert(
         out: folder of the release; made if it is not there.
         variant: needed where the source holds several.
         workers: processes; None = one for each core. The result does not depend on it.
+        children: the processes that do the work, of a cluster; None = `workers` of this machine.
         progress: called after each stimulus.
 
     Raises:
@@ -133,7 +137,7 @@ def convert(
         _check_gaze(form, source, rows)
     except MissingData as error:
         raise MissingData(f"{error}{elsewhere(name, variant, source)}") from error
-    return _convert_rows(form, None, rows, source, None, out, workers, report, progress)
+    return _convert_rows(form, None, rows, source, None, out, workers, children, report, progress)
 
 
 def convert_own(
@@ -143,6 +147,7 @@ def convert_own(
     *,
     frames: str | Path | None = None,
     workers: int | None = None,
+    children: Processes | None = None,
     progress: Progress = silent,
 ) -> Conversion:
     """Convert by a form that is none of the registry's.
@@ -153,6 +158,7 @@ def convert_own(
         out: folder of the release; made if it is not there.
         frames: folder of the videos or images; None = the source.
         workers: processes; None = one for each core. The result does not depend on it.
+        children: the processes that do the work, of a cluster; None = `workers` of this machine.
         progress: called after each stimulus.
 
     Raises:
@@ -171,7 +177,7 @@ def convert_own(
     rows = list(form.stimuli(source, report))
     if not rows:
         raise MissingData(f"{source}: nothing of {form.INFO.release_id} is here{first_reason(report)}")
-    return _convert_rows(form, form, rows, source, root, out, workers, report, progress)
+    return _convert_rows(form, form, rows, source, root, out, workers, children, report, progress)
 
 
 def _convert_rows(
@@ -182,6 +188,7 @@ def _convert_rows(
     frames: Path | None,
     out: Path,
     workers: int | None,
+    children: Processes | None,
     report: Report,
     progress: Progress,
 ) -> Conversion:
@@ -193,7 +200,7 @@ def _convert_rows(
     jobs = [Job(info.name, info.variant, source, partial, row, own, frames) for row in rows]
     count = min(workers or os.cpu_count() or 1, len(jobs))
     with lock_folder(partial):
-        release, files, anomalies = _convert_and_join(info, jobs, count, partial, report, progress)
+        release, files, anomalies = _convert_and_join(info, jobs, count, children, partial, report, progress)
         _publish(release, files, frames or source, out)
         shutil.rmtree(partial)
     with suppress(OSError):
@@ -202,18 +209,24 @@ def _convert_rows(
 
 
 def _convert_and_join(
-    info: DatasetInfo, jobs: list[Job], workers: int, partial: Path, report: Report, progress: Progress
+    info: DatasetInfo,
+    jobs: list[Job],
+    workers: int,
+    children: Processes | None,
+    partial: Path,
+    report: Report,
+    progress: Progress,
 ) -> tuple[dict[str, Any], list[Path], tuple[Anomaly, ...]]:
     joiner = Joiner(info, jobs, partial)
     try:
-        if workers > 1:
+        if workers > 1 or children:
             joiner.start()
         tally = Tally(progress, {job.row.stimulus_id: job.row.n_frames for job in jobs})
-        with closing(_run(jobs, workers, tally)) as indices:
+        with closing(_run(jobs, workers, children, tally)) as indices:
             for index in indices:
                 joiner.turnstile.finish(index)
                 tally.finish(jobs[index].row.stimulus_id)
-        if workers <= 1:
+        if workers <= 1 and not children:
             joiner.start()
         return joiner.finish(report)
     except BaseException:
@@ -249,7 +262,7 @@ def _check_out(out: Path, release_id: str) -> None:
             raise WrongUse(f"{out} already holds {found}; releases are never mixed, name another folder")
 
 
-def _run(jobs: list[Job], workers: int, tally: Tally) -> Generator[int]:
+def _run(jobs: list[Job], workers: int, children: Processes | None, tally: Tally) -> Generator[int]:
     """Do the jobs, in any order; yield the index of each that is done."""
     todo = []
     for index, job in enumerate(jobs):
@@ -258,6 +271,9 @@ def _run(jobs: list[Job], workers: int, tally: Tally) -> Generator[int]:
         else:
             todo.append(index)
     tally.begin()
+    if children is not None:
+        yield from _run_away(jobs, todo, children, tally)
+        return
     if workers <= 1 or len(todo) <= 1:
         for index in todo:
             with tally.listening(jobs[index].row.stimulus_id):
@@ -283,3 +299,30 @@ def _run(jobs: list[Job], workers: int, tally: Tally) -> Generator[int]:
         raise MachineFault(
             "a worker process died (killed, or out of memory); what was done is kept: start again with fewer --workers"
         ) from error
+
+
+def _run_away(jobs: list[Job], todo: list[int], children: Processes, tally: Tally) -> Generator[int]:
+    """Do some of the jobs on other machines; those that end their process come last, as an error.
+
+    Raises:
+        BadData: a stimulus ended its process; the others are done and kept.
+    """
+    failed: dict[str, Exception] = {}
+    with shared(jobs[0].partial) as where:
+        tasks = [(convert_away, (jobs[index], where)) for index in todo]
+        for number, answer in children.each(tasks, lambda _: tally.at_hand({})):
+            job = jobs[todo[number]]
+            if isinstance(answer, BadData):
+                failed[job.row.stimulus_id] = answer
+            elif isinstance(answer, Exception):
+                raise answer
+            else:
+                bring(answer, job.partial)
+                yield todo[number]
+    if failed:
+        first, *more = failed
+        others = f"; also failed: {shortlist(more)}" if more else ""
+        raise BadData(
+            f"{first}: {failed[first]}{others}. There is no release; what was done is kept, the same command does only "
+            "the rest"
+        ) from failed[first]

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 from .. import registry
 from ..errors import BadData
 from ..formats import frames
+from ..io.away import Files, Shared, leave
 from ..io.files import parse_json, sha256, sha256_text, write_json
 from ..io.folders import files
 from ..records import LOST, DatasetInfo, Form, Gaze, Report, StimulusRow
@@ -126,6 +127,11 @@ def convert_one(job: Job) -> None:
         parts.write(job.part(name), table)
     stimulus = _stimulus(form.INFO, row, gaze, n_frames, found)
     write_json(job.done, _record(job, gaze, stimulus, report, _outside(fixations, samples, row)))
+
+
+def convert_away(job: Job, where: Shared) -> Files | None:
+    """Convert one stimulus on a machine that may not see the folder of the command; return its files if so."""
+    return leave(where, lambda folder: convert_one(replace(job, partial=folder)))
 
 
 def _record(

@@ -13,6 +13,8 @@ EXTRAS = {
     "h5py": "matlab",
     "skimage": "skimage",
     "pymovements": "gaze",
+    "dask": "distributed",
+    "distributed": "distributed",
 }
 """Importable name of a package -> the extra of vidsal that brings it."""
 

@@ -8,6 +8,7 @@ import json
 import math
 import os
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +21,7 @@ from ..errors import MACHINE, WrongUse
 def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; it replaces `path` at the end, or is removed on failure."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")  # two machines may have equal process ids
     try:
         yield temporary
         with temporary.open("rb") as file:

@@ -1,14 +1,36 @@
-"""A pool of worker processes that end when the process that started them does, whatever ends it."""
+"""Worker processes: what is asked of any; and a pool of those that end when the process that started them does."""
 
 from __future__ import annotations
 
 import os
 import signal
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import active_children, get_context, parent_process
+from typing import Any, Protocol
+
+Task = tuple[Callable[..., Any], tuple[Any, ...]]
+"""A function and its arguments; picklable, as its answer must be."""
+
+
+class Processes(Protocol):
+    """Where tasks are done: child processes here, or those of a cluster.
+
+    Attributes:
+        away: whether it may be on other machines.
+    """
+
+    away: bool
+
+    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """Do one task and return its answer."""
+
+    def each(
+        self, tasks: Sequence[Task], watch: Callable[[Mapping[int, int]], None] | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Do tasks at once, begun in their order; yield the number of each and its answer, or its error."""
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Truth recipes: from the points of a frame to its density.
 
-Every recipe is separable, so a density is one matrix product: (rows x points) @ (points x columns).
+Every recipe is separable, so a density is one matrix product: (rows x points) @ (points x columns). It is taken block
+by block of the frame, from the points that reach the block.
 """
 
 from __future__ import annotations
@@ -50,8 +51,46 @@ def density(
     total = float(down.sum(axis=0) @ across.sum(axis=0))  # the sum of the product, without a visit to its pixels
     if not total > 0:
         return np.zeros(shape, np.float32)
-    normalized: Float64Array = (down / total) @ across.T
-    return normalized.astype(np.float32)
+    return _product(down / total, across)
+
+
+_FAINT = 1e-100
+"""Of a kernel's peak: what is less is 0."""
+_UNSEEN = 1e-64
+"""Of a density: what is less moves no bit of a float32, whose least step is 1e-45."""
+_BLOCK = (128, 256)
+_SMALL = 1 << 17  # pixels that are multiplied sooner than cut
+_MOST_TERMS = 96
+"""Of a sum that a BLAS takes in one go, so that leaving out what is 0 leaves its order as it is."""
+
+
+def _product(down: Float64Array, across: Float64Array) -> Float32Array:
+    """Multiply the kernels, in float64, to a density in float32: to the last bit `(down @ across.T).astype(float32)`.
+
+    Args:
+        down: of the rows, shape (height, n), divided by the density's sum.
+        across: of the columns, shape (width, n).
+    """
+    height, width = len(down), len(across)
+    if down.shape[1] > _MOST_TERMS or height * width < _SMALL:
+        whole: Float64Array = down @ across.T
+        return whole.astype(np.float32)
+    rows, columns = (_cuts(size, block) for size, block in zip((height, width), _BLOCK, strict=True))
+    highest, widest = np.maximum.reduceat(down, rows[:-1]), np.maximum.reduceat(across, columns[:-1])
+    down, across = np.ascontiguousarray(down.T), np.ascontiguousarray(across.T)
+    values = np.zeros((height, width), np.float32)
+    for top, bottom, high in zip(rows[:-1], rows[1:], highest, strict=True):
+        reaching = high * widest > _UNSEEN
+        for i in np.flatnonzero(reaching.any(axis=1)):
+            some, left, right = reaching[i], columns[i], columns[i + 1]
+            values[top:bottom, left:right] = down[some, top:bottom].T @ across[some, left:right]
+    return values
+
+
+def _cuts(size: int, block: int) -> list[int]:
+    """Where blocks begin and end; none is smaller than asked for, since a BLAS sums thin ones in another order."""
+    count = max(1, size // block)
+    return [size * i // count for i in range(count + 1)]
 
 
 def kernels(position: Float64Array, size: int, longest: int, truth: Truth) -> Float64Array:
@@ -67,16 +106,32 @@ def kernels(position: Float64Array, size: int, longest: int, truth: Truth) -> Fl
         float64, shape (size, n); the density is the product of both axes, summed over the points.
     """
     if truth.kernel == "gaussian":
-        offset = np.arange(size)[:, None] + 0.5 - (position + truth.shift_px)[None, :]
-        values = np.exp(-(offset**2) / (2 * truth.sigma_px**2))
-        if truth.radius_px is not None:
-            values[np.abs(offset) > truth.radius_px] = 0.0
-        return values
+        return _gaussian(position + truth.shift_px, size, truth)
     if truth.kernel == "window":
         return _window(np.floor(position).astype(np.int64), size, truth)
     if truth.kernel == "fourier":
         return _fourier(np.floor(position).astype(np.int64), size, longest, truth)
     raise WrongUse(f"unknown kernel {truth.kernel!r}; known: gaussian, window, fourier")
+
+
+def _gaussian(center: Float64Array, size: int, truth: Truth) -> Float64Array:
+    """The kernel where it is not faint; a narrow one is taken everywhere, for all of a density may be faint."""
+    reach = int(np.ceil(truth.sigma_px * np.sqrt(-2 * np.log(_FAINT))))
+    wide = truth.sigma_px >= 1 and abs(truth.shift_px) <= 2 * truth.sigma_px
+    near = wide and 2 * reach + 1 < size and len(center) <= _MOST_TERMS
+    first = np.floor(center).astype(np.int64) - reach if near else np.zeros(len(center), np.int64)
+    rows = first + np.arange(2 * reach + 1 if near else size)[:, None]
+    offset = rows + 0.5 - center
+    values: Float64Array = np.exp(-(offset**2) / (2 * truth.sigma_px**2))
+    if truth.radius_px is not None:
+        values[np.abs(offset) > truth.radius_px] = 0.0
+    if not near:
+        return values
+    placed = np.zeros((size, len(center)))
+    for i, begin in enumerate(first.tolist()):
+        low, high = max(begin, 0), min(begin + len(rows), size)
+        placed[low:high, i] = values[low - begin : high - begin, i]
+    return placed
 
 
 def _window(index: np.ndarray[tuple[int], np.dtype[np.int64]], size: int, truth: Truth) -> Float64Array:

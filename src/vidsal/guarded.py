@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, fields, replace
+from functools import partial
 from typing import Any, cast
 
 from vidsal.benchmark.conformance import Finding, check as check_conformance
 from vidsal.benchmark.evaluation.children import ChildFault, Children, busy, idle
+from vidsal.benchmark.evaluation.cluster import Cluster
 from vidsal.benchmark.evaluation.pool import Maker, Model
 from vidsal.benchmark.evaluation.run import ModelRecord
 from vidsal.benchmark.predictor import ModelInfo, Prediction, Predictor, StimulusInfo
+from vidsal.loaders.io.workers import Processes
 from vidsal.loaders.records import Frame
 
 from .models import ModelSpec
@@ -63,9 +66,12 @@ class GuardedSpec:
 
     def __call__(self) -> Guarded:
         """Make the model, or take the one that was made to be described."""
-        if _made and _made[0][0] == self.spec:
-            return Guarded(_made.pop()[1])
-        return Guarded(_make(self.spec))
+        return Guarded(_taken(self.spec))
+
+
+def _taken(spec: ModelSpec) -> Predictor:
+    """Make the model, or take the one that was made to be described."""
+    return _made.pop()[1] if _made and _made[0][0] == spec else _make(spec)
 
 
 def _make(spec: ModelSpec) -> Predictor:
@@ -96,17 +102,19 @@ class Ready:
         record: what a result says of it.
         make: makes it in each process.
         model: the model, where it is in this process.
-        children: the processes of a class of one's own; None for a model of ours.
+        children: the processes of a class of one's own, or a cluster; None for a model of ours that is here.
     """
 
     record: ModelRecord
     make: Maker
     model: Model | None = None
-    children: Children | None = None
+    children: Processes | None = None
 
 
 @contextmanager
-def ready(spec: ModelSpec, command: str | None, workers: int, timeout_s: float) -> Iterator[Ready]:
+def ready(
+    spec: ModelSpec, command: str | None, workers: int, timeout_s: float, scheduler: str | None = None
+) -> Iterator[Ready]:
     """Make a model of ours here, or a class of one's own in a child process, and say what a result says of it.
 
     Args:
@@ -114,10 +122,16 @@ def ready(spec: ModelSpec, command: str | None, workers: int, timeout_s: float) 
         command: the command that repeats the run.
         workers: processes that will do the work.
         timeout_s: how long a class of one's own may take for a frame.
+        scheduler: of the Dask cluster that does the work, see `Cluster`; None = this machine.
 
     Raises:
         BadData: it cannot be made, or its process died; WrongUse: it is no predictor.
     """
+    if scheduler is not None:
+        with Cluster(scheduler, timeout_s, gpu=spec.device.startswith("cuda")) as cluster:
+            record = _called(spec, cluster, _describe, spec, command)
+            yield Ready(record, GuardedSpec(spec) if spec.own_class else partial(_taken, spec), children=cluster)
+        return
     if not spec.own_class:
         model = spec()
         yield Ready(spec.record(model, command), spec if workers > 1 else (lambda: model), model)
@@ -140,7 +154,7 @@ def check(spec: ModelSpec, timeout_s: float) -> list[Finding]:
     return findings
 
 
-def _called(spec: ModelSpec, children: Children, function: Callable[..., Any], *arguments: Any) -> Any:
+def _called(spec: ModelSpec, children: Processes, function: Callable[..., Any], *arguments: Any) -> Any:
     try:
         return children.call(function, *arguments)
     except ChildFault as fault:

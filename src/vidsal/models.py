@@ -141,9 +141,15 @@ def choose_device(asked: str) -> str:
 
 
 def parse_spec(
-    name: str, checkpoint: Path | None, device: str, pairs: tuple[str, ...], fit: Fit | None = None
+    name: str,
+    checkpoint: Path | None,
+    device: str,
+    pairs: tuple[str, ...],
+    fit: Fit | None = None,
+    *,
+    away: bool = False,
 ) -> ModelSpec:
-    """Read the model part of a command line.
+    """Read the model part of a command line; `away` means that the model runs on other machines than this one.
 
     Raises:
         UnknownName: no such model; WrongUse: an option is wrong.
@@ -164,7 +170,8 @@ def parse_spec(
     else:
         kind = registry.entry(name).kind
         options = registry.parse_options(name, pairs)
-        device = choose_device(device) if kind == "network" or device != "auto" else "cpu"
+        if not away:
+            device = choose_device(device) if kind == "network" or device != "auto" else "cpu"
     return ModelSpec(name, checkpoint, device if device != "auto" else "cpu", options, fit)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypedDict
 
 import click
 
@@ -15,12 +16,23 @@ from vidsal.loaders.records import Anomaly, DatasetInfo
 from .inspect import export, stats, view
 from .output import any_path, echo, file_out, folder_out, json_option, print_json, print_table
 from .progress import progress, quiet_option
+from .shared_options import check_scheduler, scheduler_option
 
 if TYPE_CHECKING:
+    from vidsal.loaders.io.progress import Progress
+    from vidsal.loaders.io.workers import Processes
     from vidsal.loaders.own.bids import BidsForm
     from vidsal.loaders.own.form import TableForm
 
 _MOST_ANOMALIES = 20
+
+
+class _How(TypedDict):
+    workers: int | None
+    children: Processes | None
+    progress: Progress
+
+
 _OWN = ("table", "bids")
 
 
@@ -122,6 +134,7 @@ def _print_info(info: DatasetInfo) -> None:
 @click.option("--videos", type=any_path, help="`table`, `bids`: the folder of the videos or images.")
 @click.option("--form", "own", metavar="FILE.py:NAME", help="Read by a form of your own instead of a NAME.")
 @click.option("--workers", type=click.IntRange(1), help="Use this many processes; default: one for each core.")
+@scheduler_option
 @click.option("--strict", is_flag=True, help="Exit 1 if the source has any anomaly.")
 @quiet_option
 @json_option
@@ -134,6 +147,7 @@ def convert(
     videos: Path | None,
     own: str | None,
     workers: int | None,
+    scheduler: str | None,
     strict: bool,
     as_json: bool,
 ) -> None:
@@ -142,19 +156,25 @@ def convert(
     NAME is one of `vidsal data list`; or `table`: recordings of your own in tables, by a column map; or `bids`: eye
     tracking as BIDS, as `data export` writes it.
     """
+    from vidsal.benchmark.evaluation.cluster import Cluster
     from vidsal.loaders.conversion.convert import convert as run_conversion, convert_own
 
     _check_options(name, variant, columns, videos, own)
-    with progress(f"convert {name or own}", "stimuli") as step:
+    check_scheduler(scheduler, workers)
+    with (
+        nullcontext() if scheduler is None else Cluster(scheduler) as cluster,
+        progress(f"convert {name or own}", "stimuli") as step,
+    ):
+        how: _How = {"workers": workers, "children": cluster, "progress": step}
         if name in _OWN:
             form, folder = _table(source, columns or "", videos) if name == "table" else _bids(source, videos)
-            result = convert_own(form, folder, out, frames=videos, workers=workers, progress=step)
+            result = convert_own(form, folder, out, frames=videos, **how)
         elif own is not None:
             from vidsal.loaders.own.user_form import user_form
 
-            result = convert_own(user_form(own), source, out, workers=workers, progress=step)
+            result = convert_own(user_form(own), source, out, **how)
         else:
-            result = run_conversion(name or "", source, out, variant=variant, workers=workers, progress=step)
+            result = run_conversion(name or "", source, out, variant=variant, **how)
     release = result.release
     if as_json:
         print_json(release)

@@ -14,6 +14,7 @@ from vidsal.loaders.errors import WrongUse
 from .output import any_path, echo, folder_out, json_option, note, print_json
 from .progress import progress, quiet_option
 from .shared_options import (
+    check_scheduler,
     checkpoint_option,
     device_option,
     fail_fast_option,
@@ -21,6 +22,7 @@ from .shared_options import (
     frames_option,
     limit_option,
     model_option,
+    scheduler_option,
     split_option,
     threads_option,
     timeout_option,
@@ -37,7 +39,13 @@ if TYPE_CHECKING:
 
 _ENCODINGS = "; ".join(f"{name}: {what}" for name, what in FILES.items())
 _SERVERS = ("dhf1k", "mit300", "salicon")
-_OF_RELEASES = {"split": "--split", "frames": "--frames", "limit": "--limit", "with_frames_only": "--with-frames-only"}
+_OF_RELEASES = {
+    "split": "--split",
+    "frames": "--frames",
+    "limit": "--limit",
+    "with_frames_only": "--with-frames-only",
+    "scheduler": "--scheduler",
+}
 _OF_FILES = {"for_server": "--for", "overlay": "--overlay", "fps": "--fps", "photos": "--photos"}
 
 
@@ -78,6 +86,7 @@ _OF_FILES = {"for_server": "--for", "overlay": "--overlay", "fps": "--fps", "pho
 )
 @click.option("--photos", is_flag=True, help="Take every image of a folder for itself, instead of all as one video.")
 @workers_option
+@scheduler_option
 @threads_option
 @limit_option
 @with_frames_only_option
@@ -108,6 +117,7 @@ def predict(
     fps: float | None,
     photos: bool,
     workers: int,
+    scheduler: str | None,
     threads: int | None,
     limit: int | None,
     with_frames_only: bool,
@@ -127,7 +137,8 @@ def predict(
     from vidsal.models import parse_spec
 
     _check_use(context, inputs, folder)
-    spec = parse_spec(model, checkpoint, device, options, fit)
+    check_scheduler(scheduler, workers)
+    spec = parse_spec(model, checkpoint, device, options, fit, away=scheduler is not None)
     shared = {
         "as_published": as_published,
         "fresh": fresh,
@@ -144,7 +155,7 @@ def predict(
 
     release = load(folder, None if split == "all" else split, frames=frames)
     chosen = {"encoding": encoding or "npz", "with_frames_only": with_frames_only, "limit": limit}
-    _of_release(spec, release, folder, out, timeout_s, as_json, {**shared, **chosen})
+    _of_release(spec, release, folder, out, timeout_s, scheduler, as_json, {**shared, **chosen})
 
 
 def _check_use(context: click.Context, inputs: tuple[Path, ...], folder: Path | None) -> None:
@@ -195,6 +206,7 @@ def _of_release(
     folder: Path,
     out: Path,
     timeout_s: float,
+    scheduler: str | None,
     as_json: bool,
     settings: dict[str, Any],
 ) -> None:
@@ -203,7 +215,7 @@ def _of_release(
     from vidsal.guarded import ready
 
     label = f"{spec.name} on {release.id}"
-    with ready(spec, None, settings["workers"], timeout_s) as made, progress(label, "stimuli") as step:
+    with ready(spec, None, settings["workers"], timeout_s, scheduler) as made, progress(label, "stimuli") as step:
         submission = store(made.model, release, out, progress=step, **settings, **_model_arguments(made))
     manifest = submission.manifest
     if as_json:

@@ -17,6 +17,7 @@ from .output import (
 )
 from .progress import progress, quiet_option
 from .shared_options import (
+    check_scheduler,
     checkpoint_option,
     data_option,
     device_option,
@@ -31,6 +32,7 @@ from .shared_options import (
     protocol_option,
     recipe_option,
     repeating_command,
+    scheduler_option,
     shown,
     split_option,
     threads_option,
@@ -68,6 +70,7 @@ if TYPE_CHECKING:
 )
 @recipe_option
 @workers_option
+@scheduler_option
 @threads_option
 @limit_option
 @frames_of_option
@@ -100,6 +103,7 @@ def run(
     score_on: ScoreOn,
     recipe: str | None,
     workers: int,
+    scheduler: str | None,
     threads: int | None,
     limit: int | None,
     frames_of: Path | None,
@@ -120,11 +124,12 @@ def run(
     from vidsal.loaders.release.release import load
     from vidsal.models import parse_spec
 
+    check_scheduler(scheduler, workers)
     rules, show = protocols.protocol(protocol_name), shown(no_previews=no_previews, with_frames=with_frames)
     settings = Settings(rules, recipe, with_frames_only, limit, score_on=score_on, show=show)
     settings = with_frames_of(with_threads(settings, threads), frames_of)
     release = load(folder, None if split == "all" else split, frames=frames)
-    spec = parse_spec(model, checkpoint, device, options, fit)
+    spec = parse_spec(model, checkpoint, device, options, fit, away=scheduler is not None)
     own: list[tuple[str, object]] = [
         ("checkpoint", checkpoint),
         *(("option", option) for option in options),
@@ -145,7 +150,10 @@ def run(
         frames_of=frames_of,
         with_frames_only=with_frames_only,
     )
-    with ready(spec, command, workers, timeout_s) as made, progress(f"{model} on {release.id}", "stimuli") as step:
+    with (
+        ready(spec, command, workers, timeout_s, scheduler) as made,
+        progress(f"{model} on {release.id}", "stimuli") as step,
+    ):
         if submission is None:
             result = score_run(
                 made.make,

@@ -20,7 +20,9 @@ from .output import (
 from .progress import progress, quiet_option
 from .run import report
 from .shared_options import (
+    check_scheduler,
     data_option,
+    fail_fast_option,
     frames_of_option,
     fresh_option,
     limit_option,
@@ -32,6 +34,7 @@ from .shared_options import (
     said_options,
     sandbox_option,
     sandboxed,
+    scheduler_option,
     shown,
     stored_split_option,
     with_frames_only_option,
@@ -59,6 +62,7 @@ if TYPE_CHECKING:
 )
 @recipe_option
 @workers_option
+@scheduler_option
 @click.option(
     "--truth-cache",
     default="auto",
@@ -76,6 +80,7 @@ if TYPE_CHECKING:
     "--strict", is_flag=True, help="Refuse what is scored with a warning: lossy or unverified maps and the like."
 )
 @sandbox_option
+@fail_fast_option
 @fresh_option
 @quiet_option
 @json_option
@@ -95,6 +100,7 @@ def score(
     frames: Path | None,
     recipe: str | None,
     workers: int,
+    scheduler: str | None,
     truth_cache: str,
     limit: int | None,
     frames_of: Path | None,
@@ -103,6 +109,7 @@ def score(
     with_frames: bool,
     strict: bool,
     sandbox: bool,
+    fail_fast: bool,
     fresh: bool,
     as_json: bool,
 ) -> None:
@@ -112,10 +119,14 @@ def score(
     arrays, or one video. What was stored with loss is scored and marked.
     """
     from vidsal.benchmark import protocols
+    from vidsal.benchmark.evaluation.cluster import Cluster
     from vidsal.benchmark.submissions.archive import opened_folder
     from vidsal.benchmark.submissions.score import score as score_submission
     from vidsal.models import shipped
 
+    check_scheduler(scheduler, workers)
+    if sandbox and scheduler:
+        raise WrongUse("--sandbox and --scheduler contradict each other: a sandbox is processes of this machine")
     rules = protocols.protocol(protocol_name)
     if address_scheme(truth_cache):
         raise WrongUse(f"--truth-cache {truth_cache}: an address, not a folder on this machine")
@@ -144,6 +155,7 @@ def score(
             frames_of=frames_of,
             with_frames_only=with_frames_only,
         )
+        cluster = None if scheduler is None else stack.enter_context(Cluster(scheduler))
         building = stack.enter_context(progress("truth", "stimuli"))
         step = stack.enter_context(progress(f"{submission.name} on {release.id}", "stimuli"))
         result = score_submission(
@@ -174,6 +186,8 @@ def score(
             note=note,
             results=out,
             sandbox=stack.enter_context(sandboxed(sandbox, workers)),
+            children=cluster,
+            fail_fast=fail_fast,
         )
     report(result, as_json)
 

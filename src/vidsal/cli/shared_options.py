@@ -70,6 +70,12 @@ workers_option = click.option(
     show_default=True,
     help="Number of processes; what comes out does not depend on it.",
 )
+scheduler_option = click.option(
+    "--scheduler",
+    metavar="ADDRESS|local:N",
+    help="Do the work on a Dask cluster: that of a scheduler that runs (tcp://HOST:8786), or N processes of this "
+    "machine. Instead of --workers; what comes out does not depend on it.",
+)
 threads_option = click.option(
     "--threads", type=click.IntRange(1), help="Number of torch threads in each process.  [default: half of the cores]"
 )
@@ -179,6 +185,16 @@ def sandboxed(asked: bool, workers: int) -> AbstractContextManager[Sandbox | Non
     from vidsal.benchmark.submissions.sandbox import sandbox
 
     return sandbox(workers) if asked else nullcontext()
+
+
+def check_scheduler(scheduler: str | None, workers: int | None) -> None:
+    """Refuse two numbers of processes.
+
+    Raises:
+        WrongUse: both are given.
+    """
+    if scheduler is not None and (workers or 1) > 1:
+        raise WrongUse("--scheduler and --workers contradict each other; a cluster has its own number of workers")
 
 
 def shown(*, no_previews: bool, with_frames: bool) -> Show:

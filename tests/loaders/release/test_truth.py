@@ -5,13 +5,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 from scipy import ndimage
+from threadpoolctl import threadpool_limits
 
 import vidsal
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.datasets.synthetic import generate
 from vidsal.loaders.errors import UnknownName, WrongUse
 from vidsal.loaders.records import Truth
-from vidsal.loaders.release.truth import density
+from vidsal.loaders.release.truth import density, kernels
 
 
 def test_one_gaussian_by_hand() -> None:
@@ -129,3 +130,37 @@ def test_a_recipe_can_be_a_sigma_that_its_name_states(tmp_path: Path) -> None:
             release.truth(name)
     with pytest.raises(UnknownName):
         release.truth("sigma")
+
+
+@pytest.mark.parametrize(
+    ("shape", "count", "truth"),
+    [
+        ((1080, 1920), 30, Truth(sigma_px=12.7)),
+        ((721, 1283), 96, Truth(sigma_px=9, per="pixel", shift_px=2)),
+        ((257, 513), 97, Truth(sigma_px=1)),
+        ((600, 800), 5, Truth(sigma_px=0.05)),
+        ((600, 800), 40, Truth(sigma_px=20, radius_px=50)),
+        ((1, 3000), 20, Truth(sigma_px=4)),
+        ((768, 1024), 60, Truth(kernel="window", sigma_px=24, size_px=200, anchor_px=100)),
+    ],
+)
+def test_blocks_give_the_bits_of_the_whole_product(shape: tuple[int, int], count: int, truth: Truth) -> None:
+    height, width = shape
+    rng = np.random.default_rng(count)
+    xy = np.clip(rng.normal(0.4, 0.15, (count, 2)), 0, 0.999) * [width, height]
+    weights = rng.uniform(0.1, 3, count)
+    points = np.unique(np.floor(xy.astype(np.float32)), axis=0) + 0.5 if truth.per == "pixel" else xy.astype(np.float32)
+    mass = np.ones(len(points)) if truth.per == "pixel" else weights
+    sides = []
+    for size, at in ((height, points[:, 1]), (width, points[:, 0])):
+        if truth.kernel == "window":
+            sides.append(kernels(at.astype(np.float64), size, max(shape), truth))
+            continue
+        offset = np.arange(size)[:, None] + 0.5 - (at.astype(np.float64) + truth.shift_px)
+        every = np.exp(-(offset**2) / (2 * truth.sigma_px**2))
+        sides.append(every if truth.radius_px is None else np.where(np.abs(offset) > truth.radius_px, 0.0, every))
+    down, across = sides[0] * mass, sides[1]
+    with threadpool_limits(1, user_api="blas"):
+        whole = (down / (down.sum(axis=0) @ across.sum(axis=0))) @ across.T
+        made = density(xy.astype(np.float32), shape, truth, weights)
+    assert made.tobytes() == whole.astype(np.float32).tobytes()
