@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import inf
+from typing import Any
 
 from vidsal.benchmark.evaluation.results.notices import Notice
 from vidsal.benchmark.evaluation.results.schema import (
@@ -18,6 +19,7 @@ from vidsal.benchmark.evaluation.results.schema import (
     ReleaseRecord,
     RunRecord,
     TruthRecord,
+    read_record,
 )
 from vidsal.benchmark.metrics import find
 from vidsal.benchmark.metrics.base import Metric
@@ -201,8 +203,17 @@ def comparable_key(record: RunRecord) -> str:
     )
 
 
-def board_key(record: RunRecord) -> str:
-    """Return what a run must share with another to be ranked with it: `comparable_key`, and the scored frames."""
+def board_key(record: RunRecord | Mapping[str, Any]) -> str:
+    """Return what a run must share with another to be ranked with it: `comparable_key`, and the scored frames.
+
+    Args:
+        record: of a run, as it is typed, or as run.json holds it.
+
+    Raises:
+        BadData: it is not the content of a run.json.
+    """
+    if not isinstance(record, RunRecord):
+        record = read_record(record, "run.json")
     frames = record.coverage.frames_digest or sorted(record.coverage.scored)
     return canonical({"frames": frames, "comparable": comparable_key(record)})
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from vidsal.loaders.errors import MissingData
+from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.release.release import Release, Stimulus
 
 from .results.schema import CoverageRecord
@@ -28,6 +28,7 @@ def cover(
 
     Raises:
         MissingData: there are none; the message says what is missing and where it was looked for.
+        BadData: frames were asked for that a stimulus does not have.
     """
     annotated = [s for s in release if s.annotated]
     if not annotated:
@@ -52,6 +53,8 @@ def cover(
             f"{frames_of} has frames of none of the {len(held)} stimuli that could be scored on {release.id}, split "
             f"{release.split or 'all'}: nothing to score"
         )
+    if frames_of is not None:
+        _check_frames(frames_of, selected)
     chosen = selected if limit is None else selected[:limit]
     return (
         CoverageRecord(
@@ -67,6 +70,24 @@ def cover(
         ),
         chosen,
     )
+
+
+def _check_frames(frames_of: FrameSelection, selected: list[Stimulus]) -> None:
+    """Refuse a choice of frames that the stimuli do not have, or of which none could be scored.
+
+    Raises:
+        BadData: the choice goes beyond a stimulus's end. MissingData: none of it is annotated.
+    """
+    beyond = [s for s in selected if frames_of.spans[s.id][-1] >= s.n_frames]
+    if beyond:
+        s = beyond[0]
+        more = f"; so it is for {len(beyond)} stimuli" if len(beyond) > 1 else ""
+        raise BadData(
+            f"{frames_of} asks for frame {frames_of.spans[s.id][-1]} of {s.id}, which has frames 0 to "
+            f"{s.n_frames - 1}{more}; frames are counted from 0"
+        )
+    if not any(frames_of.of(s.id) & set(s.annotated_indices().tolist()) for s in selected):
+        raise MissingData(f"{frames_of} has no frame that is annotated: nothing to score")
 
 
 def looked_at(stimulus: Stimulus) -> int:

@@ -48,6 +48,8 @@ def select_frames(path: str | Path) -> FrameSelection:
     path = Path(path)
     if path.is_file() and path.name != "run.json":
         return _selection(path, _listed(path))
+    if not path.exists():
+        raise MissingData(f"{path}: is not there; name a run's folder, or a file of lines STIMULUS, tab, FRAME")
     folder = path.parent if path.name == "run.json" else path
     runs = [folder] if (folder / "run.json").is_file() else find_runs(folder)
     if not runs:

@@ -21,8 +21,9 @@ from vidsal.loaders.release.release import Stimulus
 from vidsal.loaders.release.truth import density as make_density
 
 from ..geometry import ShapeRule, on_frame
-from ..human import HumanReference
+from ..human import Comparison, HumanReference
 from ..metrics.gaze_path import METRICS as GAZE_METRICS, Viewing, observer_paths, score_gaze
+from ..metrics.maps import Map
 from ..predictor import Kind, ModelInfo, Prediction, Predictor, Shown, StimulusInfo
 from ..prefetch import prefetch_calls
 from ..protocols import Protocol
@@ -456,18 +457,17 @@ def score_humans(reference: HumanReference, stimulus: Stimulus, scorer: FrameSco
     """Score a human reference over one stimulus; a row is the mean over its comparisons."""
     rows = FrameRows(stimulus.id, scorer.protocol.labels)
     negatives = scorer.negatives.of(stimulus)
+    truths = _PartTruths(stimulus, scorer, negatives)
     for frame in filter(scorer.asked_for, stimulus.annotated_indices().tolist()):
         tick()
         n_fixated = _n_fixated(stimulus, frame)
         if not n_fixated:
             rows.add(frame, 0, None, NO_FIXATION, None)
             continue
-        scores, others = [], []
-        where = f"{stimulus.id}, frame {frame}"
-        for comparison in reference.compare(stimulus, frame, scorer.recipe):
-            others.append(comparison.values)
-            truth = scorer.truth_of(stimulus, comparison.truth, negatives, where)
-            scores.append(score(comparison.values, "density", truth, scorer.protocol, encode=True, where=where))
+        truths.next_frame(frame)
+        others: list[Map] = []
+        compared = _compared(reference.compare(stimulus, frame, scorer.recipe), truths, others)
+        scores = list(prefetch_calls(compared, 1, _AHEAD))  # one is scored while the next one is made
         if not scores:
             rows.add(frame, n_fixated, None, NO_PREDICTION, "only one observer looked")
             continue
@@ -478,6 +478,41 @@ def score_humans(reference: HumanReference, stimulus: Stimulus, scorer: FrameSco
             everyone = scorer.truth(stimulus, frame, negatives)
             scorer.previews.look(frame, mean, partial(np.mean, others, axis=0), "density", everyone)
     return scorer.add_left_out(rows, stimulus).table()
+
+
+@dataclass
+class _PartTruths:
+    """The truths of some of a frame's points. Those of the frame before are kept: a fixation lasts many frames."""
+
+    stimulus: Stimulus
+    scorer: FrameScorer
+    negatives: Negatives | None
+    where: str = ""
+    _before: dict[bytes, FrameTruth] = field(default_factory=dict)
+    _now: dict[bytes, FrameTruth] = field(default_factory=dict)
+
+    def next_frame(self, frame: int) -> None:
+        """Begin a frame."""
+        self.where = f"{self.stimulus.id}, frame {frame}"
+        self._before, self._now = self._now, {}
+
+    def of(self, chosen: npt.NDArray[np.intp]) -> FrameTruth:
+        """Return the truth of these points of the stimulus."""
+        key = chosen.tobytes()
+        truth = self._before.get(key) or self.scorer.truth_of(self.stimulus, chosen, self.negatives, self.where)
+        self._now[key] = truth
+        return truth
+
+
+def _compared(
+    comparisons: Iterator[Comparison], truths: _PartTruths, others: list[Map]
+) -> Iterator[Callable[[], FrameScores]]:
+    """Yield what scores each comparison of a frame; its densities are appended to `others`."""
+    protocol = truths.scorer.protocol
+    for comparison in comparisons:
+        others.append(comparison.values)
+        truth = truths.of(comparison.truth)
+        yield partial(score, comparison.values, "density", truth, protocol, encode=True, where=truths.where)
 
 
 def _n_fixated(stimulus: Stimulus, frame: int) -> int:

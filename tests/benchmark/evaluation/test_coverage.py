@@ -68,6 +68,7 @@ def test_leaving_out_the_worst_frames_buys_no_rank(honest: Run, choosy: Run, tmp
     assert coverage["complete"] is False
     assert (coverage["frames_scored"], coverage["frames_expected"]) == (18, 36)
     assert board_key(choosy.typed) != board_key(honest.typed)
+    assert board_key(honest.record) == board_key(honest.typed), "as run.json holds it"
     for run in (honest, choosy):
         run.save(tmp_path / "results")
     summary = build(tmp_path / "results", tmp_path / "site")
@@ -126,8 +127,11 @@ def test_a_choice_of_nothing_is_refused(ds: Release, honest: Run, choosy: Run, t
     (tmp_path / "empty").write_text("\n")
     with pytest.raises(BadData, match="nothing to score"):
         select_frames(tmp_path / "empty")
-    with pytest.raises(MissingData):
-        select_frames(tmp_path / "absent")
+    with pytest.raises(MissingData, match="a run's folder, or a file of lines"):
+        select_frames(tmp_path / "absent.tsv")
+    (tmp_path / "beyond").write_text(f"{ds.ids[0]}\t3\n{ds.ids[0]}\t12\n{ds.ids[1]}\t99\n")
+    with pytest.raises(BadData, match=rf"frame 12 of {ds.ids[0]}, which has frames 0 to 11; so it is for 2 stimuli"):
+        vidsal.evaluate(Brightness(), ds, frames_of=tmp_path / "beyond")
     (tmp_path / "other").write_text("no_such_stimulus\t0\n")
     with pytest.raises(MissingData, match="other has frames of none of the 3 stimuli"):
         vidsal.evaluate(Brightness(), ds, frames_of=tmp_path / "other")

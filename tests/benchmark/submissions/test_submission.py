@@ -186,6 +186,32 @@ def test_log_levels_are_the_logarithms_they_claim(tmp_path: Path, ds: Release) -
     assert np.abs(said.offset + said.scale * stored - (logs - logs.max())).max() <= said.scale / 2 + 1e-9
 
 
+class AlmostAlike:
+    """Maps in one and the same memory: the third differs from those before in one corner, the fourth in a sign of 0."""
+
+    info = ModelInfo(name="almost_alike", needs_frames=False)
+    maps = np.stack([np.outer(np.arange(48), np.arange(64)).astype(np.float32)] * 4)
+    maps[2, -1, 0] = 1000
+    maps[3, -1, 0] = -0.0
+
+    def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
+        memory = np.empty((48, 64), np.float32)
+        for frame in range(stimulus.n_frames):
+            memory[:] = self.maps[min(frame, 3)]
+            yield Prediction(frame, memory, "saliency")
+
+
+def test_maps_that_are_almost_those_before_are_stored_as_they_are(tmp_path: Path, ds: Release) -> None:
+    predict(AlmostAlike(), ds, tmp_path / "arrays", limit=1)
+    predict(AlmostAlike(), ds, tmp_path / "pictures", encoding="png8", limit=1)
+    first = next(iter(ds)).id
+    arrays = np.load(tmp_path / "arrays" / FOLDER / f"{first}.npz")
+    for frame, expected in enumerate(AlmostAlike.maps):
+        assert arrays[f"{frame:06d}"].tobytes() == expected.tobytes()
+        picture = np.asarray(Image.open(tmp_path / "pictures" / FOLDER / first / f"{frame:06d}.png"))
+        assert (picture == np.rint(expected / 2961 * 255)).all()
+
+
 def test_negative_saliency_keeps_its_scores_in_16_bits(tmp_path: Path, ds: Release) -> None:
     class Negative(Maps):
         def values(self, stimulus: str, frame: int) -> Any:
