@@ -83,7 +83,7 @@ def judge(ends: Counter[tuple[str, int]], number: int) -> None:
         of_kind = {code: n for (name, code), n in ends.items() if name == kind}
         if kind not in ("injected_text", "sums"):
             assert of_kind.get(1, 0) > 0.4 * sum(of_kind.values()), (kind, of_kind)
-    assert ends["injected_text", 0] > 0.8 * sum(n for (kind, _), n in ends.items() if kind == "injected_text")
+    assert ends["injected_text", 0] > 0.7 * sum(n for (kind, _), n in ends.items() if kind == "injected_text")
 
 
 def test_a_few_hundred_hostile_submissions(
