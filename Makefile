@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 .DEFAULT_GOAL := help
-.PHONY: help install demo browser test test-all check types format speed docs figures build clean
+.PHONY: help install demo browser test test-all check types format speed soak docs figures build clean
 
 help: ## Show this menu
 	@grep -hE '^[a-z-]+:.*##' Makefile | sed -E 's/:.*## /\t/' | expand -t 12
@@ -59,6 +59,11 @@ format: $(VENV)/installed ## Format the sources
 
 speed: $(VENV)/installed ## Measure the speed, as ratios in one run
 	@$(BIN)/python -m pytest -q tests/speed --benchmark-enable --benchmark-disable-gc -s
+
+SECONDS_OF_SOAK := $(if $(filter command line environment,$(origin SECONDS)),$(SECONDS),300)
+
+soak: $(VENV)/installed ## Convert, run, kill and resume in a loop; SECONDS=300 unless told otherwise
+	@$(BIN)/python tests/speed/soak.py $(SECONDS_OF_SOAK)
 
 $(VENV)/docs: pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

@@ -16,6 +16,7 @@ from vidsal.benchmark.evaluation.run import ModelRecord, Settings
 from vidsal.benchmark.evaluation.split_negatives import split_negatives
 from vidsal.benchmark.predictor import ModelInfo
 from vidsal.benchmark.protocols import protocol
+from vidsal.benchmark.scoring.quantize import prediction_to_uint8, truth_to_uint8
 from vidsal.loaders.release.points import points_of
 from vidsal.loaders.schema import fixations_table
 
@@ -59,14 +60,17 @@ def test_negatives_of_another_size_are_floored() -> None:
     """Of 8 x 6 pixels on a grid of 4 x 3: x = 7 lies in column 3 (7 x 4 / 8 = 3.5), y = 5.5 in row 2 (2.75)."""
     points = SimpleNamespace(x=np.float32([7, 1, 6.9]), y=np.float32([5.5, 1, 4.9]))
     points.weight = np.ones(3)
-    points.frame = points.frame_end = np.int32([0, 0, 1])
+    points.frame, points.frame_end = np.int32([0, 0, 1]), np.int32([1, 0, 1])  # the first one lasts two frames
     stimulus = SimpleNamespace(
         width=8, height=6, gaze_points=points, annotated_indices=lambda: np.array([0, 1]), id="a", n_frames=2
     )
     other = SimpleNamespace(**{**vars(stimulus), "id": "b"})
     found = split_negatives(cast(Any, [stimulus, other]), (3, 4), protocol("exact-1"))
     assert np.argwhere(found.total).tolist() == [[0, 0], [2, 3]]
-    assert found.total[2, 3] == 2 * found.total[0, 0]
+    assert found.total[2, 3] == 3 * found.total[0, 0]
+    without_own = found.of(cast(Any, stimulus))
+    assert without_own is not None
+    np.testing.assert_array_equal(without_own.weights, found.total / 2)  # the two stimuli are alike
 
 
 def test_rows_without_a_score_move_no_mean() -> None:
@@ -87,6 +91,15 @@ def test_rows_without_a_score_move_no_mean() -> None:
     assert (counts.frames, counts.scored, counts.no_fixation) == (6, 3, 1)
     assert (counts.no_prediction, counts.left_out, counts.looked_at) == (1, 1, 5)
     assert found.stimuli[["n_frames", "n_scored", "NSS"]].to_numpy().tolist() == [[3, 2, 1.5], [3, 1, 4.0]]
+    often = pa.table(
+        {
+            "stimulus_id": ["a"] * 3,
+            "status": ["scored"] * 3,
+            "NSS": [0.0] * 3,
+            "reason": ["NSS: a", "NSS: flat", "CC, NSS: flat"],
+        }
+    )
+    assert summarize(often, {"NSS": "nss"}, "stimulus").metrics["NSS"].reason == "flat (2 of 3 frames)"
     assert summarize(frames, {"NSS": "nss"}, "frame").metrics["NSS"].mean == metric.mean_frames
 
 
@@ -117,3 +130,11 @@ def test_what_counts_as_a_point() -> None:
     found = points_of(table)
     assert found.order.tolist() == [0, 1, 8, 9]
     assert found.x.tolist() == [0.0, np.float32(7.9), 2.0, 3.0]
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_levels_of_eight_bits(dtype: type[np.floating[Any]]) -> None:
+    """From 2 to 6: 0, 1/4, 1/2 and all of 255; of a peak of 6: 1/3, 1/2, 2/3 and all. Halves go to the even level."""
+    values = np.array([[2, 3], [4, 6]], dtype)
+    assert prediction_to_uint8(values).tolist() == [[0, 64], [128, 255]]
+    assert truth_to_uint8(values).tolist() == [[85, 128], [170, 255]]
