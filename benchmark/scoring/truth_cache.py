@@ -33,10 +33,10 @@ import numpy.typing as npt
 import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from vidsal.loaders.errors import BadData, MachineFault
+from vidsal.loaders.errors import BadData, MachineFault, MissingData
 from vidsal.loaders.io.files import atomic_write, canonical, parse_json, sha256_text, write_json
 from vidsal.loaders.io.progress import Progress, Tally
-from vidsal.loaders.release.release import Release, Stimulus
+from vidsal.loaders.release.release import Release, Stimulus, load
 
 from ..prefetch import prefetch_calls
 from ..protocols import Protocol
@@ -362,15 +362,73 @@ def _check_room(cache: TruthCache, stimuli: list[Stimulus]) -> None:
         )
 
 
+@dataclass(frozen=True)
+class Content:
+    """What lies in a folder of caches.
+
+    Attributes:
+        folder: of one cache.
+        recipe: name of the truth recipe.
+        treatment: what the protocol does to a truth.
+        stimuli, size: number of its stimuli, and bytes.
+        current: whether a scoring finds it: it is of this release, where that is known, and of this code.
+    """
+
+    folder: Path
+    recipe: str
+    treatment: str
+    stimuli: int
+    size: int
+    current: bool
+
+
+def contents(folder: Path) -> list[Content]:
+    """Return the caches of a release, or those in a folder of caches; what is no cache is left out.
+
+    Raises:
+        MissingData: there is no such folder.
+    """
+    if not folder.is_dir():
+        raise MissingData(f"{folder}: no such folder; name a release, or the folder that --truth-cache named")
+    digest = None
+    if (folder / "release.json").is_file():
+        digest, folder = load(folder).digest, folder / ".cache" / "truth"
+    found = []
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        made_of = _read_made_of(path)
+        if made_of is None:
+            continue
+        sizes = [file.stat().st_size for file in path.glob("*.truth")]
+        treated = (made_of["truth_encoding"], made_of["stretch"], "halved" if made_of["halved"] else None)
+        current = made_of["code"] == _code() and digest in (None, made_of["release"])
+        text = ", ".join(str(t) for t in treated if t not in (None, "none"))
+        found.append(Content(path, made_of["recipe"]["name"], text, len(sizes), sum(sizes), current))
+    return found
+
+
+def remove(content: Content) -> None:
+    """Remove a cache; its record goes last, so that one that is half gone is still known for what it is."""
+    for file in content.folder.glob("*.truth"):
+        file.unlink()
+    shutil.rmtree(content.folder)
+
+
+def _read_made_of(folder: Path) -> dict[str, Any] | None:
+    """What a cache was made of; None where the folder is none of ours."""
+    try:
+        found = parse_json((folder / "truth.json").read_bytes())
+        found["code"], found["release"], found["recipe"]["name"]
+        found["truth_encoding"], found["stretch"], found["halved"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return dict(found)
+
+
 def _remove_stale(folder: Path, now: dict[str, Any]) -> None:
     """Remove what was made with another code or from another content of this release: nothing finds it any more."""
     for path in folder.iterdir():
-        try:
-            then = parse_json((path / "truth.json").read_bytes())
-            stale = (then["release"], then["code"]) != (now["release"], now["code"])
-        except (OSError, ValueError, KeyError, TypeError):
-            continue  # not ours
-        if stale:
+        then = _read_made_of(path)
+        if then is not None and (then["release"], then["code"]) != (now["release"], now["code"]):
             shutil.rmtree(path)
 
 

@@ -63,6 +63,7 @@ NEEDS = {
     "run unisal --data RELEASE -o OUT/other": "models",
     "data stats RELEASE --out OUT/plots": "plots",
     "data export RELEASE --to pysaliency -o OUT/pysaliency": "matlab",
+    "run uniform --data RELEASE -o OUT/other --scheduler local:2": "distributed",
 }
 
 

@@ -33,6 +33,7 @@ _COMMANDS = {
     "recipe": "Recipes: everything that decides how a network is trained, under a name.",
     "gate": "Compare two runs; exit code 1 if a score moved, with a table of what moved.",
     "results": "Runs on disk.",
+    "cache": "Precomputed truth: what lies with a release, and how to be rid of it.",
     "protocol": "Protocols: every choice that moves a number, under a name.",
     "site": "The static leaderboard.",
     "doctor": "Say which versions and devices are here, and whether the parts work.",

@@ -70,7 +70,19 @@ def machines(folder: Path, workers: int = 2) -> Iterator[Machines]:
         made = Machines(stack, folder)
         for _ in range(workers):
             made.add_worker()
+        if workers:
+            with Cluster(made.address) as cluster:
+                until(lambda: cluster.count == workers)
         yield made
+
+
+@pytest.fixture(scope="module", autouse=True)
+def patience() -> Iterator[None]:
+    """Processes start slowly on a busy machine."""
+    import dask
+
+    with dask.config.set({"distributed.comm.timeouts.connect": f"{WAIT_S}s"}):
+        yield
 
 
 @pytest.fixture(scope="module")
@@ -238,7 +250,7 @@ def test_a_fault_costs_its_stimulus(
     command = ("run", model, "--data", release, "-q", "--timeout", 2)
     with (
         machines(tmp_path) as made,
-        dask.config.set({"distributed.comm.timeouts.connect": "3s" if code == 4 else "30s"}),
+        dask.config.set({"distributed.comm.timeouts.connect": "3s" if code == 4 else "120s"}),
     ):
         assert vidsal(*command, "-o", tmp_path / "out", "--scheduler", made.address) == code
     err = capsys.readouterr().err
@@ -285,7 +297,8 @@ def in_the_middle(folder: Path, release: Path, made: Machines) -> Iterator[tuple
     model = own(folder / "own.py", body)
     line = [sys.executable, "-m", "vidsal", "run", model, "--data", str(release), "-o", str(folder / "out"), "-q"]
     line += ["--scheduler", made.address]
-    with subprocess.Popen(line, stderr=subprocess.PIPE) as command:
+    waiting = {**os.environ, "DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT": f"{WAIT_S}s"}
+    with subprocess.Popen(line, stderr=subprocess.PIPE, env=waiting) as command:
         try:
             until(lambda: len(list(folder.glob("at_*"))) == 2 and any((folder / "out").rglob("*.parquet.sha256")))
             yield command, line

@@ -31,6 +31,7 @@ from vidsal.loaders.errors import BadData, MachineFault
 from vidsal.loaders.release import truth as truths
 from vidsal.loaders.release.release import Release
 
+from ...cli.commands import vidsal as vidsal_command
 from ..stored import Maps, gaze_only
 
 
@@ -381,3 +382,30 @@ def test_what_is_out_of_date_is_removed(tmp_path: Path, monkeypatch: pytest.Monk
     assert not old.folder.exists()
     assert all(c.folder.is_dir() for c in (dhf1k, exact, aside))
     assert (old.folder.parent / "notes").is_dir()
+
+
+def test_what_is_there_is_listed_and_cleared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = gaze_only(tmp_path / "data", videos=2)
+    ds = vidsal.load(root)
+    aside = tmp_path / "aside"
+    with monkeypatch.context() as patch:
+        patch.setattr(truth_cache, "_code", lambda: {"sources": "of last year"})
+        truth_cache.build(ds, protocols.protocol("exact-1"), None, aside)
+    truth_cache.build(ds, protocols.protocol("dhf1k-1"), None, aside)
+    (aside / "notes").mkdir()
+    cache = truth_cache.build(ds, protocols.protocol("exact-1"))
+    (found,) = truth_cache.contents(root)
+    size = sum(p.stat().st_size for p in cache.folder.glob("*.truth"))
+    assert (found.folder, found.stimuli, found.size, found.current) == (cache.folder, 2, size, True)
+    assert sorted(c.current for c in truth_cache.contents(aside)) == [False, True]
+    assert vidsal_command("cache", "clear", aside, "--stale") == 0
+    assert [c.current for c in truth_cache.contents(aside)] == [True]
+    assert vidsal_command("cache", "list", aside) == 0
+    assert "uint8" in capsys.readouterr().out
+    assert vidsal_command("cache", "clear", aside) == 0
+    assert [p.name for p in aside.iterdir()] == ["notes"]
+    assert vidsal_command("cache", "list", aside) == 0
+    assert "no precomputed truth" in capsys.readouterr().out
+    assert vidsal_command("cache", "list", tmp_path / "absent") == 3
