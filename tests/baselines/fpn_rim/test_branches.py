@@ -17,9 +17,7 @@ SIZE = (32, 64)
 
 def network(**options: Any) -> FpnRim:
     torch.manual_seed(1)
-    made = build_module(
-        "fpn_rim", input_dims=SIZE, rim_hidden_size=8, backbone_model="mobilenet_v3_small", **options
-    )
+    made = build_module("fpn_rim", input_dims=SIZE, rim_hidden_size=8, backbone_model="mobilenet_v3_small", **options)
     assert isinstance(made, FpnRim)
     return made.eval()
 
