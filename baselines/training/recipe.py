@@ -12,8 +12,9 @@ import json
 import math
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 FOLDER = Path(__file__).resolve().parents[1] / "recipes"
 _HEAD = ("model", "system", "summary", "origin", "departs")
 _TABLES = ("options", "dropout", "network", "module", "optimizer", "schedule", "loss", "clip", "data")
+_CHECKED = ("network", "optimizer", "schedule", "loss", "clip", "data", "dropout")
 _COMMON: dict[str, Option] = {
     "batch": Option("int", None, "samples in a batch; none: the recipe's", optional=True),
     "accumulate": Option("int", 1, "batches whose gradients are added up before a step"),
@@ -190,6 +192,7 @@ def read_recipe(path: Path, *, smoke: bool = False, **options: Any) -> Recipe:
     """
     name = path.stem + ("-smoke" if smoke else "")
     data = _read(path)
+    _check_keys(path, data)
     small = data.pop("smoke", {})
     declared = {**_COMMON, **{key: _option(key, value) for key, value in data["options"].items()}}
     values = {key: option.default for key, option in declared.items()}
@@ -238,6 +241,41 @@ def _read(path: Path) -> dict[str, Any]:
     if lacking:
         raise WrongUse(f"{path}: the recipe lacks {', '.join(sorted(lacking))}")
     return data
+
+
+def _check_keys(path: Path, data: Mapping[str, Any]) -> None:
+    """Refuse a key inside a table that no shipped recipe of the same network has: else nobody would hear of it."""
+    known = _known_keys(str(data["system"]))
+    for table in ({k: v for k, v in data.items() if k in _CHECKED}, data.get("smoke", {})):
+        for place, key in _keys({k: v for k, v in table.items() if k in _CHECKED}):
+            if place and key not in known.get(place, ()):
+                raise UnknownName(f"key of {'.'.join(place)} in the recipe {path.name}", key, known.get(place, ()))
+
+
+@cache
+def _known_keys(system: str) -> Mapping[tuple[str, ...], set[str]]:
+    """The keys of each table of the shipped recipes; those of data and losses of this system's recipes alone."""
+    found: dict[tuple[str, ...], set[str]] = {}
+    for path in FOLDER.glob("*.toml"):
+        data = _read(path)
+        for table in (data, data.get("smoke", {})):
+            for place, key in _keys({k: v for k, v in table.items() if k in _CHECKED}):
+                if data["system"] == system or place[:1] in (("schedule",), ("optimizer",), ("clip",), ("network",)):
+                    found.setdefault(place, set()).add(key)
+    return found
+
+
+def _keys(value: Any, place: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], str]]:
+    """Yield each key with the table it is in; tables in a list, and domains, are one table."""
+    if isinstance(value, list):
+        for item in value:
+            yield from _keys(item, place)
+    elif isinstance(value, Mapping):
+        for key, inner in value.items():
+            domain = place == ("data", "domains")
+            if not domain:
+                yield place, key
+            yield from _keys(inner, (*place, "*" if domain else key))
 
 
 def _option(name: str, table: Mapping[str, Any]) -> Option:

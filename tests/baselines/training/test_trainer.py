@@ -161,6 +161,19 @@ def test_held_out_stimuli_never_train(release: Path) -> None:
         refuse_overlap(data, Division(train, held_out, ""))
 
 
+def test_ids_that_are_named_divide(release: Path) -> None:
+    data = load(release)
+    first, second, third = data.ids
+    found = divide(data, {}, {}, held_out=[first])
+    assert (found.train, found.held_out) == ((second, third), (first,))
+    found = divide(data, {}, {}, ids=[third], held_out=[first])
+    assert (found.train, found.held_out) == ((third,), (first,))
+    with pytest.raises(UnknownName, match="unknown stimulus 'nothing'"):
+        divide(data, {}, {}, ids=["nothing"])
+    with pytest.raises(WrongUse, match="are held out"):
+        divide(data, {}, {}, ids=[first], held_out=[first])
+
+
 def test_wrong_words_are_named(release: Path, tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="did you mean 'dropout'"):
         load_recipe("unisal-joint-1", dropuot=0.0)
@@ -176,6 +189,13 @@ def test_wrong_words_are_named(release: Path, tmp_path: Path) -> None:
         vidsal.train(_small(), release, tmp_path / "run", device="cuda:9")
     file = tmp_path / "own.toml"
     text = (FOLDER / f"{GAZE}.toml").read_text()
-    file.write_text(text + "\n[optimiser]\nlr = 1\n")
-    with pytest.raises(UnknownName, match="did you mean 'optimizer'"):
-        read_recipe(file)
+    for wrong, near in (
+        (text + "\n[optimiser]\nlr = 1\n", "optimizer"),
+        (text.replace("max_norm", "max_norn"), "max_norm"),
+        (text.replace('dataset = "gazecom"', 'datasett = "gazecom"'), "dataset"),
+        (text.replace("weight_decay = 0.0 }]\n\n[schedule]", "weightdecay = 0.0 }]\n\n[schedule]"), "weight_decay"),
+    ):
+        assert wrong != text
+        file.write_text(wrong)
+        with pytest.raises(UnknownName, match=f"did you mean '{near}'"):
+            read_recipe(file)
