@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -25,7 +26,7 @@ def prefetch_calls(calls: Iterable[Callable[[], T]], threads: int, depth: int) -
         threads: how many work at once.
         depth: how many results may wait.
     """
-    with ThreadPoolExecutor(threads, "vidsal-prefetch") as pool:
+    with ThreadPoolExecutor(threads, "vidsal-prefetch", _limit_torch, (_torch_threads(),)) as pool:
         waiting: deque[Future[T]] = deque()
         try:
             for call in calls:
@@ -37,6 +38,17 @@ def prefetch_calls(calls: Iterable[Callable[[], T]], threads: int, depth: int) -
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _torch_threads() -> int | None:
+    """How many threads torch has; None where it is not in use."""
+    return sys.modules["torch"].get_num_threads() if "torch" in sys.modules else None
+
+
+def _limit_torch(threads: int | None) -> None:
+    """Give torch in this thread as many as in the one that asked: OpenMP counts them by thread, and begins with all."""
+    if threads is not None and "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(threads)
 
 
 def prefetch_items(source: Generator[T], depth: int = DEPTH) -> Iterator[T]:
