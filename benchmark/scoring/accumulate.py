@@ -52,11 +52,13 @@ class SaliencyMetrics:
         """Score one frame, or a batch of frames.
 
         Args:
-            prediction: (h, w), or (B, h, w) for a batch; see `score_frame` for types and scale.
-            fixations: (n, 2) x, y in pixels of the truth's grid; for a batch B of them.
-            density: (H, W) on any positive scale, for a batch (B, H, W); None: CC, SIM and KLD have no value.
-            negatives: (m, 2) x, y of fixations of other stimuli on the same grid, the same for a whole batch; None:
-                sAUC has no value.
+            prediction: (h, w), or (B, h, w) or (B, 1, h, w) for a batch; see `score_frame` for types and scale.
+            fixations: (n, 2) x, y in pixels of the truth's grid, or a fixation map (H, W): zero, and one other value
+                at fixated pixels; for a batch B of them.
+            density: (H, W) on any positive scale, for a batch (B, H, W) or (B, 1, H, W); None: CC, SIM and KLD have
+                no value.
+            negatives: (m, 2) x, y of fixations of other stimuli on the same grid, or a map of them (H, W), the same
+                for a whole batch; None: sAUC has no value.
             kind: `saliency`, `density` or `log_density`.
 
         Raises:
@@ -65,21 +67,35 @@ class SaliencyMetrics:
             WrongUse: shapes, lengths or names are wrong. Nothing of the batch is counted then.
         """
         axes = np.ndim(prediction) if not hasattr(prediction, "ndim") else prediction.ndim
-        if axes not in (2, 3):
-            raise WrongUse(f"prediction has {axes} axes; expected (h, w), or (B, h, w) for a batch of frames")
+        if axes not in (2, 3) and not (axes == 4 and prediction.shape[1] == 1):
+            raise WrongUse(
+                f"prediction has {axes} axes; expected (h, w), or (B, h, w) or (B, 1, h, w) for a batch of frames"
+            )
         if axes == 2:
-            scores = [score_frame(prediction, fixations, density, negatives, self.protocol, kind)]
+            scores = [self._score(prediction, fixations, density, negatives, kind)]
         else:
             _check_batch("fixations", fixations, len(prediction))
             if density is not None:
                 _check_batch("density", density, len(prediction))
             scores = [
-                score_frame(
-                    prediction[i], fixations[i], None if density is None else density[i], negatives, self.protocol, kind
+                self._score(
+                    _without_channel(prediction[i]),
+                    fixations[i],
+                    None if density is None else _without_channel(density[i]),
+                    negatives,
+                    kind,
                 )
                 for i in range(len(prediction))
             ]
         self.frames += scores
+
+    def _score(self, prediction: Any, fixations: Any, density: Any, negatives: Any, kind: Kind) -> FrameScores:
+        points, shape = _points("fixations", fixations)
+        others, grid = (None, None) if negatives is None else _points("negatives", negatives)
+        truth = shape or tuple((prediction if density is None else density).shape)
+        if grid is not None and grid != truth:
+            raise WrongUse(f"negatives are a map of shape {grid}, the truth's grid is {truth}; give both on one grid")
+        return score_frame(prediction, points, density, others, self.protocol, kind, shape=shape)
 
     def compute(self) -> dict[str, float]:
         """Return the mean of each score over the frames that have one; NaN where none has."""
@@ -94,6 +110,28 @@ class SaliencyMetrics:
     def reset(self) -> None:
         """Forget all frames."""
         self.frames = []
+
+
+def _without_channel(values: Any) -> Any:
+    return values[0] if getattr(values, "ndim", 0) == 3 and values.shape[0] == 1 else values
+
+
+def _points(name: str, values: Any) -> tuple[Any, tuple[int, int] | None]:
+    """Return points (n, 2), and the grid of the map that held them; None where they were points."""
+    array = np.asarray(_without_channel(values.detach().cpu() if hasattr(values, "detach") else values))
+    if array.ndim != 2 or (array.dtype != bool and array.shape[1] == 2) or not array.size:
+        return array, None
+    if not _is_fixation_map(array):
+        raise WrongUse(
+            f"{name} have shape {array.shape}; expected (n, 2), x then y in pixels of the truth grid, or a fixation "
+            "map (H, W) of zero and one other value"
+        )
+    return _points_of(array), (array.shape[0], array.shape[1])
+
+
+def _points_of(fixation_map: npt.NDArray[Any]) -> npt.NDArray[np.float64]:
+    rows, columns = np.nonzero(fixation_map)
+    return np.stack([columns + 0.5, rows + 0.5], axis=1)
 
 
 def _check_batch(name: str, values: Any, expected: int) -> None:
@@ -151,8 +189,7 @@ def score_arrays(
         prediction, truth = predictions[i], np.asarray(truths[i])
         density = None if densities is None else densities[i]
         if _is_fixation_map(truth):
-            rows, columns = np.nonzero(truth)
-            points, shape = np.stack([columns + 0.5, rows + 0.5], axis=1), truth.shape
+            points, shape = _points_of(truth), truth.shape
         elif density is None:
             points, shape, density = np.zeros((0, 2)), truth.shape, truth
         else:

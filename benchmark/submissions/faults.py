@@ -1,4 +1,5 @@
-"""Faults of a submission, reported together: equal ones are one line with a count and the first three places."""
+"""Faults of a submission, reported together: one line with a count and the first three places for those that are equal,
+or that only their numbers part."""
 
 from __future__ import annotations
 
@@ -17,6 +18,7 @@ _MOST_REPORTED = 30
 MOST_NAMED = 3
 """How many places of equal faults are named."""
 
+_NUMBER = re.compile(r"[0-9]+")
 _FILE = re.compile(r"([^\s/]+\.[A-Za-z0-9]{2,5})(: | (?=(?:is|has|cannot|holds) ))")
 
 
@@ -26,7 +28,7 @@ class Fault:
 
     Attributes:
         where: a file, a stimulus or a field of the manifest; empty for the submission as a whole.
-        what: equal for equal faults.
+        what: equal for equal faults, but for its numbers.
         between: what stands between the two.
         stimulus: in whose folder `where` lies; empty where it stands for itself.
         rule: id of the rule that is broken, see `rules.py`.
@@ -113,13 +115,13 @@ def refuse(rule: str, where: object, what: str) -> Refused:
 
 
 def findings(faults: Iterable[Fault]) -> list[Finding]:
-    """Fold equal faults, in their order."""
+    """Fold faults that are equal but for their numbers, in their order; the numbers of the first are told."""
     by_kind: dict[tuple[str, str, str], list[Fault]] = {}
     for fault in faults:
-        by_kind.setdefault((fault.rule, fault.what, fault.between), []).append(fault)
+        by_kind.setdefault((fault.rule, _NUMBER.sub("0", fault.what), fault.between), []).append(fault)
     return [
-        Finding(rule, found[0].severity, what, tuple(f.place for f in found), _line(what, found))
-        for (rule, what, _), found in by_kind.items()
+        Finding(found[0].rule, found[0].severity, found[0].what, tuple(f.place for f in found), _line(found))
+        for found in by_kind.values()
     ]
 
 
@@ -131,7 +133,8 @@ def report(root: Path, faults: Sequence[Fault]) -> str:
     return f"{root}: {len(faults)} fault{'s' if len(faults) > 1 else ''}; nothing was scored{text}"
 
 
-def _line(what: str, found: list[Fault]) -> str:
+def _line(found: list[Fault]) -> str:
     if len(found) == 1:
         return str(found[0])
-    return f"{shortlist([f.place for f in found], MOST_NAMED)} ({len(found)}): {what}"
+    first = ", the first" if len({fault.what for fault in found}) > 1 else ""
+    return f"{shortlist([f.place for f in found], MOST_NAMED)} ({len(found)}){first}: {found[0].what}"

@@ -121,9 +121,7 @@ def _scan(root: Path, below: str, ids: Ids, *, classic: bool) -> Layout:
     for where, (stem, made) in forms.items():
         stimulus_id = matches.found.get(stem)
         if stimulus_id is None:
-            either = matches.unknown[stem]
-            what = f"the release has no stimulus {stem!r}" + (f", but {either}" if either else "")
-            faults.append(Fault(where, what, rule="unknown-stimulus"))
+            faults.append(unknown_stimulus(where, matches.unknown[stem], single=made == "image"))
         elif stimulus_id in entries:
             both = f"{where} and {entries[stimulus_id].name}"
             faults.append(Fault(both, f"are both predictions of {stimulus_id}", " ", rule="double"))
@@ -137,6 +135,25 @@ def _scan(root: Path, below: str, ids: Ids, *, classic: bool) -> Layout:
         f"{shortlist(which, 2)}: the maps are taken from the folder {inner}/" for inner, which in deep.items()
     )
     return Layout(dict(sorted(entries.items(), key=lambda e: order[e[0]])), classic, tuple(faults), notes)
+
+
+def unknown_stimulus(where: str, either: str, *, single: bool = False) -> Fault:
+    """Return the fault of a name that is that of no stimulus.
+
+    Args:
+        where: the name.
+        either: what it may be.
+        single: it is a file of one map.
+    """
+    what = "the release has no stimulus of this name"
+    if either:
+        what += f", but {either}"
+    elif single:
+        what += (
+            "; files of one frame each lie in a folder that is named as the stimulus, or say where their names tell "
+            "it: --pattern '{stimulus}_{frame}" + os.path.splitext(where)[1] + "'"
+        )
+    return Fault(where, what, rule="unknown-stimulus")
 
 
 def _inner(folder: Path) -> str:

@@ -17,7 +17,7 @@ from vidsal.loaders.io.names import is_left_behind, shortlist
 
 from .faults import Fault, refuse
 from .formats.folder import is_map_file
-from .layout import Entry, Layout, check_folder, form_of_file, in_order
+from .layout import Entry, Layout, check_folder, form_of_file, in_order, unknown_stimulus
 
 _PARTS = {"{stimulus}": r"(?P<stimulus>[^/]+)", "{frame}": r"(?P<frame>[0-9]{1,12})", "*": r"[^/]*"}
 
@@ -72,9 +72,7 @@ def scan_pattern(root: Path, ids: Iterable[str], pattern: str) -> Layout:
         stimulus = matches.found.get(name)
         numbers = [number for _, number in files]
         if stimulus is None:
-            either = matches.unknown[name]
-            what = f"the release has no stimulus {name!r}" + (f", but {either}" if either else "")
-            faults.append(Fault(name, what, rule="unknown-stimulus"))
+            faults.append(unknown_stimulus(name, matches.unknown[name]))
         elif stimulus in entries or len(set(numbers)) < len(numbers):
             faults.append(Fault(stimulus, "several files fit the pattern as the same predictions", rule="double"))
         elif framed:

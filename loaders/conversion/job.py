@@ -112,7 +112,8 @@ def convert_one(job: Job) -> None:
     try:
         gaze = form.gaze(job.source, row, report)
     except BadData as error:
-        report.add("unreadable", row.stimulus_id, f"{error}; taken as not annotated")
+        reason = str(error).removeprefix(f"{row.stimulus_id}: ")
+        report.add("unreadable", row.stimulus_id, f"{reason}; taken as not annotated")
         gaze = Gaze(annotated=False)
     row = row if row.fps or row.kind == "image" else replace(row, fps=gaze.fps)
     n_frames = _count(row, found, gaze, report)

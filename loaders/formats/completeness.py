@@ -2,7 +2,8 @@
 
 Thresholds come from real recordings. In 17 of DHF1K and 84 of GazeCom, none cut, samples are 4 ms apart, the longest
 step is 0.14 s, no recording begins later than 0.04 s, and a complete one ends up to 0.8 s before its clip. A blink
-lasts 0.1 to 0.4 s, and is stored as lost samples, which are no hole. In fewer than 400 samples no step is usual.
+lasts 0.1 to 0.4 s, and is stored as lost samples, which are no hole. In fewer than 400 samples no step is usual, unless
+nine of ten are alike.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ _SHORT_SHARE = 0.1
 _MOST_LINES = 5
 _ENOUGH = 3
 _FEW_SAMPLES = 400
+_FEWEST_REGULAR = 20
+_ALIKE = 0.9
 
 
 @dataclass(frozen=True)
@@ -52,13 +55,23 @@ def extent_of(observer: str, where: str, t_us: Int64Array) -> Extent:
     ((1.596, 3.0),)
     """
     times = np.concatenate([[min(0, int(t_us[0]))], t_us])
-    usual = len(t_us) >= _FEW_SAMPLES
+    usual = len(t_us) >= _FEW_SAMPLES or _is_regular(t_us)
     holes = tuple(
         (float(times[i]) / 1e6, float(times[i + 1]) / 1e6)
         for i in np.flatnonzero(np.diff(times) > _HOLE_S * 1e6)
         if usual
     )
     return Extent(observer, where, float(t_us[-1]) / 1e6, holes)
+
+
+def _is_regular(t_us: Int64Array) -> bool:
+    """Whether nearly all steps are alike, and short: those of a tracker, not of a mouse or of events."""
+    if len(t_us) < _FEWEST_REGULAR:
+        return False
+    steps = np.diff(t_us)
+    usual = float(np.median(steps))
+    alike = np.abs(steps - usual) <= usual / 2
+    return bool(0 < usual < _HOLE_S * 1e5 and alike.mean() >= _ALIKE)
 
 
 def report_incomplete(

@@ -206,6 +206,7 @@ def _read(
     """
     read: dict[int, tuple[Path, Float32Array, Float32Array, Size]] = {}
     early: list[int] = []
+    unreadable: list[tuple[Path, str]] = []
     for number, paths in candidates.items():
         if number < first_number:
             early.append(number)
@@ -214,7 +215,8 @@ def _read(
             try:
                 read[number] = (path, *points_of_map(path))
             except BadData as error:
-                report.add("unreadable", _relative(path, source), _without(str(error), path))
+                unreadable.append((path, _without(str(error), path)))
+                report.add("unreadable", _relative(path, source), unreadable[-1][1])
             else:
                 break
     if early:
@@ -222,9 +224,11 @@ def _read(
         report.add("out-of-range", where, message, count=len(early))
     if size is None and read:
         size = Counter(map_size for *_, map_size in read.values()).most_common(1)[0][0]
-    _drop_other_sizes(read, size, source, report)
+    left_out = _drop_other_sizes(read, size, source, report)
     if not read:
-        raise BadData(f"{where}: none of the {len(candidates)} fixation maps can be used")
+        why = [*left_out, *(f"{_relative(path, source)}: {reason}" for path, reason in unreadable)]
+        first = f": {why[0]}" if why else ""
+        raise BadData(f"{where}: none of the {len(candidates)} fixation maps can be used{first}")
     gaps = sorted(set(range(first_number, max(read) + 1)) - read.keys())
     if gaps:
         report.add("missing", where, f"no readable map of {shortlist(gaps)}", count=len(gaps))
@@ -262,12 +266,16 @@ def _drop_other_sizes(
     size: Size | None,
     source: Path,
     report: Report,
-) -> None:
+) -> list[str]:
+    """Leave out maps of another size; return what was said of each."""
+    said = []
     for number, (path, _, _, found) in list(read.items()):
         if size is not None and found != size:
-            message = f"{found[1]}x{found[0]}, expected {size[1]}x{size[0]}; left out"
-            report.add("wrong-size", _relative(path, source), message)
+            message = f"{found[1]}x{found[0]}, expected {size[1]}x{size[0]}"
+            report.add("wrong-size", _relative(path, source), f"{message}; left out")
+            said.append(f"{_relative(path, source)}: {message}")
             del read[number]
+    return said
 
 
 def _joined(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from importlib.resources import files
 from pathlib import Path
@@ -19,6 +19,10 @@ ColumnName: TypeAlias = str | int | tuple[str | int, ...]
 
 _PLACE = re.compile(r"\{(\w*)\}")
 _FIELDS = ("observer", "stimulus", "trial")
+_THRESHOLDS = {
+    "idt": {"minimum_ms", "dispersion_deg", "dispersion_px"},
+    "ivt": {"minimum_ms", "velocity_deg", "velocity_px"},
+}
 ROW, PART = "row", "part"
 
 
@@ -93,7 +97,7 @@ class UnitsTable(_Table):
         zero: where time begins: with the first frame of the stimulus, or the first row of each recording.
         position: `px` and `normalized` (0 to 1) are of the stimulus, `screen_px` and `screen_normalized` of the screen,
             `degrees` of visual angle from the middle of the screen.
-        origin: where (0, 0) is; None = top left, for degrees the centre.
+        origin: where (0, 0) is; None = top left, for degrees the center, from which alone they count.
         y: direction in which y grows; None = up for `bottom-left`, else down.
         first_frame: number of the first frame in the column `frame`, or in `time` that counts frames.
         lost: position that stands for a lost sample.
@@ -125,6 +129,12 @@ class ScreenTable(_Table):
     distance_mm: float | None = Field(default=None, gt=0)
     px_per_degree: float | None = Field(default=None, gt=0)
     show: Literal["fit", "center", "stretch"] = "fit"
+
+    @property
+    def tells_degrees(self) -> bool:
+        """Whether it tells where a degree of visual angle lies on the stimulus."""
+        known = (self.width_px, self.height_px, self.width_mm, self.distance_mm)
+        return self.px_per_degree is not None or None not in known
 
 
 class StimulusTable(_Table):
@@ -213,10 +223,36 @@ class ColumnMap(_Table):
         needs_screen = self.units.position in ("screen_px", "screen_normalized")
         if needs_screen and (self.screen.width_px is None or self.screen.height_px is None):
             raise ValueError(f"position = {self.units.position!r} needs width_px and height_px in [screen]")
+        if self.units.position == "degrees" and not self.screen.tells_degrees:
+            raise ValueError(
+                "position = 'degrees' needs px_per_degree in [screen], or the display: width_px, height_px, width_mm "
+                "and distance_mm"
+            )
         if self.events.detector != "none" and (self.kind != "samples" or self.columns.event or not self.columns.time):
             raise ValueError("a detector needs samples with a time and without labels: kind, [columns] time, event")
+        if idle := next(self._idle(), None):
+            raise ValueError(idle)
         self.stimulus("")
         return self
+
+    def _idle(self) -> Iterator[str]:
+        """What is given and cannot apply: it is never ignored."""
+        columns, units, events = self.columns, self.units, self.events
+        if units.position == "degrees" and units.origin not in (None, "center"):
+            yield f"[units] origin = {units.origin!r} cannot apply: degrees count from the middle, y = 'up' turns them"
+        if units.first_frame and columns.frame is None and units.time != "frame":
+            yield "[units] first_frame cannot apply: no column `frame` is named, and time does not count frames"
+        if units.duration is not None and columns.duration is None:
+            yield "[units] duration cannot apply: no column `duration` is named in [columns]"
+        if units.zero == "first" and columns.time is None:
+            yield "[units] zero = 'first' cannot apply: no column `time` is named in [columns]"
+        if columns.duration is not None and self.kind == "samples":
+            yield "[columns] duration cannot apply: kind = 'samples' have none, kind = 'fixations' have"
+        if events.labels() and columns.event is None:
+            yield "[events] labels cannot apply: no column `event` is named in [columns]"
+        thresholds = events.model_fields_set & {name for names in _THRESHOLDS.values() for name in names}
+        if idle := sorted(thresholds - _THRESHOLDS.get(events.detector, set())):
+            yield f"[events] {idle[0]} cannot apply with detector = {events.detector!r}"
 
     @property
     def only_images(self) -> bool:

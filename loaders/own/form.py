@@ -20,6 +20,7 @@ from ..io.names import natural_key, shortlist
 from ..records import DatasetInfo, Float64Array, Gaze, Report, Screen, StimulusRow, Truth
 from . import events, positions, tables
 from .column_map import ColumnMap
+from .plausible import checked_numbers, report_outside, report_stated
 from .recording import Recording, recording_of
 from .shown import shown
 
@@ -69,6 +70,8 @@ class TableForm:
                 faults.append(error)
                 report.add("unreadable", name, f"{_without(error, source / name)}; left out")
                 continue
+            if nameless := sum(stimulus is None for stimulus in ids.tolist()):
+                report.add("missing", name, "rows name no stimulus; left out", count=nameless, fatal=False)
             for stimulus in dict.fromkeys(ids.tolist()):
                 if stimulus is not None:
                     read.setdefault(str(stimulus), []).append(name)
@@ -103,6 +106,8 @@ class TableForm:
                 report.add("unreadable", name, f"{_without(error, source / name)}; left out")
         if not recordings:
             raise BadData(f"{stimulus.stimulus_id}: none of its tables can be used")
+        report_stated(self.column_map.stimulus(stimulus.stimulus_id), stimulus, report)
+        report_outside(recordings, stimulus, report)
         _note_twice(recordings, stimulus.stimulus_id, report)
         read = self._samples if self.column_map.kind == "samples" else self._fixations
         return read(recordings, stimulus, rate, report)
@@ -119,7 +124,7 @@ class TableForm:
         return {path.as_posix(): told for path, told in found.items() if told is not None}
 
     def _columns(self, path: Path) -> dict[str, pa.Array]:
-        return tables.read_columns(path, self.column_map.model_dump_json(), tables.state_of(path))
+        return tables.read_columns(path, self.column_map.model_dump_json(exclude_unset=True), tables.state_of(path))
 
     def _words(self, path: Path, name: str, named: Mapping[str, str]) -> npt.NDArray[np.object_]:
         columns = self._columns(path)
@@ -154,12 +159,16 @@ class TableForm:
         own = self._words(path, "stimulus", named) == stimulus.stimulus_id
         columns = tables.fields(self._columns(path), np.flatnonzero(own))
         observer, trial = (self._words(path, field, named)[own] for field in ("observer", "trial"))
+        nobody = sum(o is None for o in observer.tolist())
+        if 0 < nobody < len(observer):
+            report.add("missing", name, f"rows name no observer; taken as {_DEFAULT_OBSERVER}", count=nobody)
         observer = np.array([_DEFAULT_OBSERVER if o is None else o for o in observer.tolist()], dtype=object)
         values: dict[str, Float64Array] = {
             field: tables.numbers(columns[field], path, field, wanted.file.decimal)
             for field in ("x", "y", "time", "duration", "frame", "pupil", "confidence")
             if field in columns
         }
+        values = checked_numbers(values, wanted, name, report)
         labels = tables.words(columns["event"]) if "event" in columns else None
         size = (stimulus.width or 0, stimulus.height or 0)
         found = []
@@ -201,7 +210,9 @@ class TableForm:
         late = sum(int((~recording.within(stimulus.n_frames)).sum()) for recording in found)
         if late:
             message = "samples before the first frame or after the last, kept as gaze"
-            report.add("after-end", stimulus.stimulus_id, message, count=late, fatal=False)
+            most = 2 * late > sum(len(recording.frame) for recording in found)
+            message += "; most of them, is [units] time of the map right?" if most else ""
+            report.add("after-end", stimulus.stimulus_id, message, count=late, fatal=most)
         return self._gaze(kept, samples if len(samples["t_us"]) else None, found, stimulus, report)
 
     def _fixations(self, found: list[Recording], stimulus: StimulusRow, rate: Fraction, report: Report) -> Gaze:

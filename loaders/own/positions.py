@@ -79,11 +79,10 @@ def _of_degrees(
 ) -> Placed:
     """By the geometry of the screen where it is known, else by `px_per_degree`; from the middle of the stimulus."""
     up = -1.0 if units.y == "up" else 1.0
-    known = screen.width_px and screen.height_px and screen.width_mm and screen.distance_mm
-    if known and screen.px_per_degree is None:
+    if screen.px_per_degree is None:
         per_mm = (screen.width_px or 0) / (screen.width_mm or 1)
         mm_x, mm_y = (np.tan(np.radians(v)) * (screen.distance_mm or 0) for v in (x, y))
         on_screen = (screen.width_px or 0) / 2 + mm_x * per_mm, (screen.height_px or 0) / 2 + up * mm_y * per_mm
         return _from_screen(*on_screen, screen, size)
-    per_degree = screen.px_per_degree or 0.0
+    per_degree = screen.px_per_degree
     return Placed(size[0] / 2 + x * per_degree, size[1] / 2 + up * y * per_degree)

@@ -111,6 +111,8 @@ def _is_number(text: str) -> bool:
 def _column(table: pa.Table, candidates: Sequence[str | int], number_from: int, path: Path, field: str) -> pa.Array:
     for candidate in candidates:
         if isinstance(candidate, str) and candidate in table.column_names:
+            if table.column_names.count(candidate) > 1:
+                raise BadData(f"{path}: several columns are named {candidate!r}; name that of {field} by its number")
             return table[candidate].combine_chunks()
         if isinstance(candidate, int) and 0 <= candidate - number_from < table.num_columns:
             return table.column(candidate - number_from).combine_chunks()

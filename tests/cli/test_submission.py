@@ -169,7 +169,7 @@ def test_faults_are_listed_and_the_code_is_one(
         "scene_002: 1 of 6 frames have no prediction; the first gap is frame 3 (number 4",
         "scene_003: 0009.npy: expected the map of one frame",
         "scene_003: notes.doc is no numbered map",
-        "scene_004: the release has no stimulus 'scene_004'",
+        "scene_004: the release has no stimulus of this name",
         "5 faults; nothing was scored",
     ):
         assert text in err

@@ -19,6 +19,7 @@ import numpy as np
 
 from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.io.matching import numbers
+from vidsal.loaders.io.names import shortlist
 
 from ...metrics.maps import Map
 from ...prefetch import prefetch_items
@@ -33,10 +34,28 @@ _UNNAMED = re.compile(r"arr_[0-9]{1,9}$")
 
 @dataclass(frozen=True)
 class Array:
-    """What the header of an array says."""
+    """What the header of an array says; its shape is that of `map_axes`."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
+
+
+def map_axes(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the axes that count: those of batches and channels, of length 1 as networks give them, do not.
+
+    >>> map_axes((30, 1, 36, 64)), map_axes((1, 30, 36, 64)), map_axes((36, 64, 1)), map_axes((1, 36, 64))
+    ((0, 2, 3), (1, 2, 3), (0, 1), (1, 2))
+    >>> map_axes((30, 36, 64)), map_axes((30, 3, 36, 64))
+    ((0, 1, 2), (0, 1, 2, 3))
+    """
+    counting = tuple(axis for axis, n in enumerate(shape) if n != 1)
+    channel = len(shape) > 3 or (len(shape) == 3 and 1 in (shape[0], shape[2]))
+    return counting if channel and len(counting) in (2, 3) else tuple(range(len(shape)))
+
+
+def map_shape(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the lengths of `map_axes`."""
+    return tuple(shape[axis] for axis in map_axes(shape))
 
 
 class Source(Protocol):
@@ -173,7 +192,7 @@ class ArrayFile(ABC):
         if read.fault or read.without or len(by_number) < len(names) or (unnamed and sorted(by_number) != order):
             raise BadData(
                 f"{self.path}: expected an array for each frame, named by its number, or one array (n, h, w) and "
-                f"perhaps `frames` (n,); found {', '.join(sorted(names)[:5])}"
+                f"perhaps `frames` (n,); found {shortlist(f'{n} {arrays[n].shape}'.strip() for n in sorted(names))}"
                 + (f"; {read.fault}" if read.fault else "")
             )
         return by_number, "order" if unnamed else "names"

@@ -118,7 +118,8 @@ class MapFiles:
         if not pictures.is_picture(name):
             seen = ARRAYS[_suffix(name)](Path(path), self._limits).inspect()
             if seen.faults or len(seen.frames) != 1 or len(seen.sizes) != 1:
-                raise BadData(f"{name}: expected the map of one frame, an array (h, w)")
+                why = seen.faults[0] if seen.faults else f"it holds {len(seen.frames)}"
+                raise BadData(f"{name}: expected the map of one frame, an array (h, w): {why}")
             return next(iter(seen.sizes)), next(iter(seen.numbers)), None
         if _suffix(name) == ".png":
             descriptor = open_regular(path)

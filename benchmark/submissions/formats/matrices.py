@@ -16,7 +16,7 @@ from vidsal.loaders.io.extras import optional_packages
 from ...geometry import same_aspect
 from ...metrics.maps import Map
 from ..safe_files import open_regular
-from .arrays import Array, ArrayFile, check_type
+from .arrays import Array, ArrayFile, check_type, map_axes, map_shape
 
 _MOST_BYTES = 4 << 30
 """Largest MATLAB file: it is read whole."""
@@ -42,16 +42,17 @@ class MatFile(ArrayFile):
             raise BadData(f"{where} is no array of numbers; only maps belong into this file")
         if name == "frames":
             return value.ravel().astype(np.int64)
-        if value.ndim != 3:
-            return value
+        maps: Map = value.reshape(map_shape(value.shape))
+        if maps.ndim != 3:
+            return maps
         frame = (self._limits.height, self._limits.width)
-        first, last = same_aspect(value.shape[1:], frame), same_aspect(value.shape[:2], frame)
+        first, last = same_aspect(maps.shape[1:], frame), same_aspect(maps.shape[:2], frame)
         if first == last:
             raise BadData(
-                f"{where} has shape {value.shape}, and its aspect does not tell which axis counts the frames; store "
+                f"{where} has shape {maps.shape}, and its aspect does not tell which axis counts the frames; store "
                 "(n, h, w) in npz or HDF5"
             )
-        return value if first else np.moveaxis(value, 2, 0)
+        return maps if first else np.moveaxis(maps, 2, 0)
 
 
 class _Variables:
@@ -95,7 +96,7 @@ class _Datasets:
             if not isinstance(node, h5py.Dataset) or node.is_virtual or node.external:
                 raise BadData(f"{where} is no dataset of its own; only arrays belong at the top of this file")
             check_type(node.dtype, where)
-            self.arrays[name] = Array(node.shape or (), node.dtype)
+            self.arrays[name] = Array(map_shape(node.shape or ()), node.dtype)
 
     def whole(self, name: str) -> Map:
         return self._take(name, ())
@@ -104,7 +105,12 @@ class _Datasets:
         return (self._take(name, (n,)) for n in range(self.arrays[name].shape[0]))
 
     def _take(self, name: str, at: tuple[int, ...]) -> Map:
+        """Read the elements at these places of the first axes that count."""
+        node = self._file[name]
+        axes = map_axes(node.shape or ())
+        taken = dict(zip(axes, at, strict=False))
+        places = [taken.get(axis, slice(None)) if axis in axes else 0 for axis in range(len(node.shape or ()))]
         try:
-            return np.asarray(self._file[name][at])
+            return np.asarray(node[tuple(places)])
         except (OSError, RuntimeError, ValueError) as error:
             raise BadData(f"{self._path}: {name!r} cannot be read ({error}); write it again") from error

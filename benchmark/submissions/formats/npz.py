@@ -12,6 +12,7 @@ import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
 from tokenize import TokenError
@@ -24,11 +25,19 @@ from vidsal.loaders.io.names import is_left_behind
 
 from ...metrics.maps import Map
 from ..safe_files import open_regular
-from .arrays import Array, ArrayFile, check_type
+from .arrays import Array, ArrayFile, check_type, map_shape
 from .stored import MOST_FRAMES
 
 _MOST_HEADER = 4096
 _MOST_RATIO = 1040  # the highest ratio that deflate reaches
+_MOST_FORTRAN = 2 << 30  # maps of a video in Fortran order are read whole
+
+
+@dataclass(frozen=True)
+class _Stored(Array):
+    """What the header says, and whether the first axis runs fastest, as in a transposed array that was saved."""
+
+    fortran: bool
 
 
 class NpzWriter:
@@ -81,7 +90,7 @@ class _Archive:
         members = [member for member in archive.infolist() if not _is_left_behind(member.filename)]
         if len(members) > MOST_FRAMES:
             raise BadData(f"{path}: holds {len(members)} arrays")
-        self.arrays: dict[str, Array] = {}
+        self.arrays: dict[str, _Stored] = {}
         for entry in members:
             self._check_member(entry)
             name = entry.filename.removesuffix(".npy")
@@ -96,8 +105,7 @@ class _Archive:
     def rows(self, name: str) -> Iterator[Map]:
         array = self.arrays[name]
         with self._member(name) as member:
-            for _ in range(array.shape[0]):
-                yield _take(member, array, array.shape[1:], self._where(name))
+            yield from _rows(member, array, self._where(name))
 
     def _where(self, name: str) -> str:
         return f"{self._path}: array {name[:80]}.npy"
@@ -113,7 +121,7 @@ class _Archive:
                 f"{self._path}: {name[:80]!r} claims to grow from {entry.compress_size} to {entry.file_size} bytes"
             )
 
-    def _header(self, entry: zipfile.ZipInfo) -> Array:
+    def _header(self, entry: zipfile.ZipInfo) -> _Stored:
         where = self._where(entry.filename.removesuffix(".npy"))
         try:
             with self._archive.open(entry) as member:
@@ -142,25 +150,33 @@ class _One:
 
     def rows(self, name: str) -> Iterator[Map]:
         self._file.seek(self._begin)
-        for _ in range(self.arrays[name].shape[0]):
-            yield _take(self._file, self.arrays[name], self.arrays[name].shape[1:], self._where)
+        yield from _rows(self._file, self.arrays[name], self._where)
 
 
-def _checked_header(member: IO[bytes], size: int, where: str) -> Array:
+def _checked_header(member: IO[bytes], size: int, where: str) -> _Stored:
     try:
         shape, fortran, dtype = _read_header(member)
         begun = member.tell()
     except (ValueError, EOFError, SyntaxError, TypeError, MemoryError, RecursionError, TokenError) as error:
         raise BadData(f"{where} cannot be read ({error})") from error
     check_type(dtype, where)
-    if fortran and len(shape) > 1:
-        raise BadData(f"{where} is stored in Fortran order; save numpy.ascontiguousarray of it")
+    if fortran and len(shape) > 2 and math.prod(shape) * dtype.itemsize > _MOST_FORTRAN:
+        raise BadData(f"{where} is too large to be read in Fortran order; save numpy.ascontiguousarray of it")
     if math.prod(shape) * dtype.itemsize + begun != size:
         raise BadData(f"{where} holds {size} bytes, its header says otherwise")
-    return Array(shape, dtype)
+    return _Stored(map_shape(shape), dtype, fortran)
 
 
-def _take(member: IO[bytes], array: Array, shape: tuple[int, ...], where: str) -> Map:
+def _rows(member: IO[bytes], array: _Stored, where: str) -> Iterator[Map]:
+    """Yield the maps along the first axis; one after another where they lie so."""
+    if array.fortran:
+        yield from _take(member, array, array.shape, where)
+    else:
+        for _ in range(array.shape[0]):
+            yield _take(member, array, array.shape[1:], where)
+
+
+def _take(member: IO[bytes], array: _Stored, shape: tuple[int, ...], where: str) -> Map:
     size = math.prod(shape) * array.dtype.itemsize
     try:
         data = member.read(size)
@@ -170,7 +186,8 @@ def _take(member: IO[bytes], array: Array, shape: tuple[int, ...], where: str) -
         raise BadData(f"{where} cannot be read ({error}); write it again") from error
     if len(data) != size:
         raise BadData(f"{where} is cut short; write it again")
-    return np.frombuffer(data, array.dtype).reshape(shape)
+    values = np.frombuffer(data, array.dtype)
+    return np.ascontiguousarray(values.reshape(shape[::-1]).T) if array.fortran else values.reshape(shape)
 
 
 def _is_left_behind(path: str) -> bool:

@@ -40,6 +40,46 @@ def test_frames_and_batches_give_the_mean_of_score_frame(protocol: str) -> None:
         assert metrics.compute() == pytest.approx(expected, abs=1e-14, nan_ok=True)
 
 
+def _map_of(points: np.ndarray) -> np.ndarray:
+    found = np.zeros(MAPS.shape[1:], np.uint8)
+    found[points[:, 1].astype(int), points[:, 0].astype(int)] = 255
+    return found
+
+
+def test_fixation_maps_are_the_points_that_they_show() -> None:
+    """In the shapes and types in which a DataLoader has them."""
+    maps = np.stack([_map_of(points) for points in POINTS])
+    centers = [np.argwhere(m)[:, ::-1] + 0.5 for m in maps]
+    others = np.argwhere(_map_of(OTHERS))[:, ::-1] + 0.5
+    expected, small = SaliencyMetrics(), SaliencyMetrics()
+    expected.update(MAPS, centers, DENSITIES, others)
+    forms = [
+        (MAPS, maps, DENSITIES, _map_of(OTHERS)),
+        (
+            torch.from_numpy(MAPS)[:, None],
+            torch.from_numpy(maps)[:, None] > 0,
+            torch.from_numpy(DENSITIES)[:, None],
+            others,
+        ),
+        (torch.from_numpy(MAPS).requires_grad_(), torch.from_numpy(maps / 255.0), torch.from_numpy(DENSITIES), others),
+    ]
+    for form in forms:
+        metrics = SaliencyMetrics()
+        metrics.update(*form)
+        assert metrics.compute() == pytest.approx(expected.compute(), abs=1e-14, nan_ok=True)
+    small.update(MAPS[0, ::2, ::2], maps[0])  # the grid is that of the map, not of the prediction
+    assert small.compute()["NSS"] == score_frame(MAPS[0, ::2, ::2], centers[0], shape=maps[0].shape)["NSS"]
+
+
+def test_maps_that_are_no_fixations_are_refused() -> None:
+    metrics = SaliencyMetrics()
+    with pytest.raises(WrongUse, match="or a fixation map"):
+        metrics.update(MAPS[0], DENSITIES[0])
+    with pytest.raises(WrongUse, match="negatives are a map of shape"):
+        metrics.update(MAPS[0], _map_of(POINTS[0]), negatives=_map_of(OTHERS)[:6])
+    assert metrics.frames == []
+
+
 def test_reset_forgets_and_nothing_has_no_value() -> None:
     metrics = SaliencyMetrics()
     metrics.update(MAPS[0], POINTS[0])

@@ -16,7 +16,7 @@ from PIL import Image
 import vidsal
 from vidsal.benchmark.predictor import Prediction, StimulusInfo
 from vidsal.benchmark.submissions.formats.codecs import Bits, h264_parameters
-from vidsal.benchmark.submissions.formats.folder import ARRAYS
+from vidsal.benchmark.submissions.formats.folder import ARRAYS, MapFiles
 from vidsal.benchmark.submissions.formats.stored import Limits
 from vidsal.benchmark.submissions.formats.video import VideoFile
 from vidsal.benchmark.submissions.score import score
@@ -75,6 +75,9 @@ PER_FRAME: dict[str, tuple[str, Callable[[Path, Any], object]]] = {
     "bmp": (".bmp", lambda p, v: Image.fromarray(v).save(p)),
     "tiff8": (".tif", lambda p, v: Image.fromarray(v).save(p)),
     "npy": (".npy", lambda p, v: np.save(p, v)),
+    "npy transposed": (".npy", lambda p, v: np.save(p, np.asfortranarray(v))),
+    "npy channel last": (".npy", lambda p, v: np.save(p, v[..., None])),
+    "npy batch": (".npy", lambda p, v: np.save(p, v[None, None])),
     "npz": (".npz", lambda p, v: np.savez(p, v)),
     "mat": (".mat", lambda p, v: _mat(p, map=v)),
     "h5": (".h5", lambda p, v: _h5(p, map=v)),
@@ -129,6 +132,49 @@ def test_one_file_of_all_maps(tmp_path: Path, ds: Release, expected: str, suffix
         else:
             _h5(path, **({"maps": maps} if n else {f"{f + 1:04d}": m for f, m in enumerate(maps)}))
     assert scored(tmp_path / "m", ds)[0] == expected
+
+
+@pytest.mark.parametrize("shape", ["n1hw", "nhw1", "1nhw", "fortran"])
+def test_axes_of_batches_and_channels(tmp_path: Path, shape: str) -> None:
+    maps = np.stack([levels("a", frame) for frame in range(FRAMES)])
+    change: dict[str, Any] = {
+        "n1hw": maps[:, None],
+        "nhw1": maps[..., None],
+        "1nhw": maps[None],
+        "fortran": np.asfortranarray(maps),
+    }
+    stored = change[shape]
+    np.save(tmp_path / "x.npy", stored)
+    np.savez(tmp_path / "x.npz", stored)
+    np.savez(tmp_path / "named.npz", **{f"{frame + 1:04d}": m[None] for frame, m in enumerate(maps)})
+    _h5(tmp_path / "x.h5", maps=stored)
+    _mat(tmp_path / "x.mat", maps=stored)
+    limits = Limits(maps.shape[2], maps.shape[1])
+    for path in sorted(tmp_path.iterdir()):
+        file = ARRAYS[path.suffix](path, limits)
+        found = file.inspect()
+        first = int(path.stem == "named")
+        assert (found.faults, found.frames) == ([], list(range(first, FRAMES + first))), path.name
+        wanted = [1, FRAMES - 1]
+        read = [(frame, values) for frame, values in file.read(wanted, 1) if values is not None]
+        assert [frame for frame, _ in read] == wanted, path.name
+        for frame, values in read:
+            np.testing.assert_array_equal(values, maps[frame - first], err_msg=path.name)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "why"),
+    [
+        ({"sal": np.zeros((48, 64)), "other": np.zeros((48, 64))}, "found other (48, 64), sal (48, 64)"),
+        ({"sal": np.zeros((3, 48, 64))}, "it holds 3"),
+        ({"sal": np.zeros((48, 64), complex)}, "of type complex128"),
+    ],
+)
+def test_what_a_file_of_one_frame_holds_instead_is_said(tmp_path: Path, arrays: dict[str, Any], why: str) -> None:
+    np.savez(tmp_path / "0001.npz", **arrays)
+    (fault,) = MapFiles(tmp_path, Limits(64, 48)).inspect().faults
+    assert fault.startswith("0001.npz: expected the map of one frame, an array (h, w): ")
+    assert why in fault
 
 
 def test_arrays_that_are_refused(tmp_path: Path) -> None:

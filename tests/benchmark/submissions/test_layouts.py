@@ -13,7 +13,7 @@ from PIL import Image
 import vidsal
 from vidsal.benchmark.evaluation.coverage import cover
 from vidsal.benchmark.evaluation.withheld import withheld
-from vidsal.benchmark.submissions.faults import Fault, report
+from vidsal.benchmark.submissions.faults import Fault, findings, report
 from vidsal.benchmark.submissions.pattern import compiled
 from vidsal.benchmark.submissions.score import score
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
@@ -64,6 +64,29 @@ def test_patterns(tmp_path: Path, ds: Release, expected: str, pattern: str, work
     (root / "__MACOSX").mkdir()
     if workers == 1 or pattern[0] == "{":
         assert scored(root, ds, pattern=pattern, workers=workers) == (expected, [])
+
+
+def test_files_in_one_folder_are_one_line_that_names_the_option(tmp_path: Path, ds: Release) -> None:
+    for stimulus in ds:
+        for frame in range(stimulus.n_frames):
+            Image.fromarray(levels(stimulus.id, frame)).save(tmp_path / f"{stimulus.id}_{frame + 1:04d}.png")
+    with pytest.raises(BadData) as caught:
+        score(tmp_path, ds, kind="saliency")
+    (line,) = [line for line in str(caught.value).splitlines() if ".png" in line]
+    n = sum(stimulus.n_frames for stimulus in ds)
+    assert f"({n}): the release has no stimulus of this name" in line
+    assert line.endswith("--pattern '{stimulus}_{frame}.png'")
+
+
+def test_faults_that_only_their_numbers_part_are_one_line() -> None:
+    faults = [
+        Fault(place, f"{n} of 9 frames have no prediction", rule="frame-missing") for n, place in enumerate("abcd")
+    ]
+    other = Fault("e", "1 predictions beyond the last of 9 frames", rule="frame-surplus")
+    assert [finding.line for finding in findings([*faults, other])] == [
+        "a, b, c and 1 more (4), the first: 0 of 9 frames have no prediction",
+        "e: 1 predictions beyond the last of 9 frames",
+    ]
 
 
 def test_a_pattern_of_whole_stimuli(tmp_path: Path, ds: Release, expected: str) -> None:

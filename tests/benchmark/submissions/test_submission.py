@@ -435,7 +435,8 @@ def test_padded_numbers_name_a_stimulus(tmp_path: Path) -> None:
     (tmp_path / "0007").mkdir()
     assert scan(tmp_path, ["007", "012", "x3"]).faults[0].what == "are both predictions of 007"
     faults = scan(tmp_path, ["007", "07", "012", "x3"]).faults
-    assert {f.what for f in faults} == {f"the release has no stimulus {n!r}, but 007 or 07" for n in ("0007", "7")}
+    assert [f.where for f in faults] == ["0007", "7"]
+    assert {f.what for f in faults} == {"the release has no stimulus of this name, but 007 or 07"}
 
 
 def test_what_systems_leave_is_no_prediction(classic: Path, ds: Release) -> None:
@@ -568,7 +569,7 @@ def test_all_faults_are_reported_before_anything_is_scored(classic: Path, ds: Re
         f"{b}: maps of several sizes: 0001.png is 64 x 48, 0002.png is 64 x 24",
         f"{b}: notes.doc is no numbered map",
         f"{c}: no predictions",
-        "scene_999: the release has no stimulus 'scene_999'",
+        "scene_999: the release has no stimulus of this name",
         "scene_9.gif does not belong here",
         "7 faults; nothing was scored",
     ):
