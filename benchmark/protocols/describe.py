@@ -29,6 +29,8 @@ _TEXT_ORDER = (
     "the points of the k-th frame go with the k-th picture by name, 001.png, 002.png ... sorted as text: from 1000 "
     "frames on 100.png is followed by 1000.png"
 )
+_UNSAID = {"frame order": "every map goes with the points of its own frame"}
+"""What protocols do that say nothing of a choice; of others it is no part."""
 _AVERAGES = {
     "stimulus": "mean over stimuli of their means over frames",
     "frame": "mean over all frames, so long stimuli weigh more",
@@ -93,7 +95,7 @@ def diff(first: Protocol | str, second: Protocol | str) -> list[Difference]:
     a, b = choices(first), choices(second)
     every = dict.fromkeys([*a, *b])
     return [
-        Difference(choice, a.get(choice, ABSENT), b.get(choice, ABSENT))
+        Difference(choice, *(words.get(choice, _UNSAID.get(choice, ABSENT)) for words in (a, b)))
         for choice in every
         if a.get(choice, ABSENT) != b.get(choice, ABSENT)
     ]

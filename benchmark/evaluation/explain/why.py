@@ -144,7 +144,7 @@ def _moved(
     same = (one.release.digest, one.split, one.truth, one.model, one.coverage)
     if same != (other.release.digest, other.split, other.truth, other.model, other.coverage):
         return None
-    return {label: -d for label, (_, _, d) in numbers.items() if d is not None}
+    return {label: 0 - d for label, (_, _, d) in numbers.items() if d is not None}
 
 
 def _fixations(run: Run) -> float:

@@ -30,7 +30,7 @@ SPLIT_FILE = "TrainTestSplit.json"
 SPLITS = ("train", "public_test", "private_test")
 SIGMA_PX = 57.6
 RELEASED = "the released video: H.264 of 10 bits, each picture the mean of its channels, as the challenges read it"
-OBSERVERS = "more than 70 crowd workers a video, with the mouse instead of the eye, sound on; pooled"
+OBSERVERS = "more than 70 crowd workers a video, with the mouse instead of the eye; pooled"
 LICENCE = "CC BY 4.0 (data card)"
 FPS = Fraction(30)
 _PARTS = ("Train", "Test")
@@ -42,6 +42,7 @@ LAYOUT = (
 )
 UNVERIFIED = (
     "no real fixations.json or saliency video was available: the layout is that of the authors' README and bench.py",
+    "whether workers heard the sound; how many points a worker has in a frame (three or four, from the size of a file)",
     "which frame of the video an entry of fixations.json belongs to: the i-th decoded one, as bench.py pairs them",
 )
 NO_SIGMA = (

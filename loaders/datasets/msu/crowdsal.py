@@ -23,7 +23,7 @@ INFO = DatasetInfo(
         "Train/Fixations/0001.json ..., Test/Fixations/3001.json ...",
     ),
     screen=Screen(width_px=1920, width_mm=350.0, distance_mm=600.0, px_per_degree=57.6, note="nominal, as stated"),
-    observers="more than 75 of 19,000 crowd workers a video, with the mouse instead of the eye, sound on; pooled",
+    observers="more than 75 of 19,000 crowd workers a video, with the mouse instead of the eye; pooled",
     splits="train 3,000 (0001 to 3000), test 2,000 (3001 to 5000)",
     split_names=("train", "test"),
     unverified=(

@@ -112,6 +112,8 @@ def _print_info(info: DatasetInfo) -> None:
     screen = {k: v for k, v in asdict(info.screen).items() if v}
     if screen:
         echo("  screen     " + ", ".join(f"{k} {v}" for k, v in screen.items()))
+    if info.released_truth:
+        echo(f"  truth      released: {info.released_truth}; the default of a release that has them")
     for name, truth in info.truths.items():
         fields = {k: v for k, v in asdict(truth).items() if v not in (None, "", 0.0)}
         echo(f"  truth      {name}: " + ", ".join(f"{k} {v}" for k, v in fields.items()))
