@@ -100,6 +100,8 @@ def test_rows_without_a_score_move_no_mean() -> None:
         }
     )
     assert summarize(often, {"NSS": "nss"}, "stimulus").metrics["NSS"].reason == "flat (2 of 3 frames)"
+    unknown = often.set_column(1, "status", pa.array(["scored", None, "scored"]))
+    assert summarize(unknown, {"NSS": "nss"}, "stimulus").metrics["NSS"].n == 2
     assert summarize(frames, {"NSS": "nss"}, "frame").metrics["NSS"].mean == metric.mean_frames
 
 

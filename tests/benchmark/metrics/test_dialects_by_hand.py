@@ -33,6 +33,17 @@ def test_correlation_with_constants() -> None:
     assert correlation.cc_msu(small / 1000, small / 1000) == pytest.approx(share / sqrt(share**2 + 1e-7), rel=1e-6)
 
 
+def test_deviations_from_the_mean() -> None:
+    """Of P they are -1, 1, -2, 2, of G 2, -1, -1, 0."""
+    assert correlation.cc_undefined(P, G) == pytest.approx(-1 / sqrt(10 * 6), abs=1e-15)
+    flat = np.full((2, 2), 3.0)
+    assert np.isnan([correlation.cc_undefined(flat, G), correlation.cc_undefined(P, flat)]).all()
+    looked_at = np.array([[0, 1], [0, 1]])
+    assert at_fixations.nss_unisal(P, looked_at) == pytest.approx(1.5 / sqrt(10 / 3), abs=1e-15)
+    assert at_fixations.nss_unisal(P, looked_at * 0) == 1
+    assert np.isnan(at_fixations.nss_unisal(flat, looked_at))
+
+
 def test_divergence_of_maps_that_sum_to_less_than_one() -> None:
     p = np.array([[0.125, 0.375], [0.125, 0.375]]) / 2
     expected = 0.5 * log(0.5 / 0.125) + 0.125 * log(0.125 / 0.375) + 0.125 * log(1) + 0.25 * log(0.25 / 0.375)
