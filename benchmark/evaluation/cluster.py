@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import current_process
 from multiprocessing.util import Finalize
-from time import monotonic
+from time import monotonic, sleep
 from types import TracebackType
 from typing import Any, Self
 
@@ -179,10 +179,11 @@ class Cluster:
         running: dict[Future[Any], int] = {}
         tries: Counter[int] = Counter()
         sent = _Sent(_versions(), os.getcwd(), self._timeout_s)
-        lost_since: float | None = None
+        alive, looked, lost_since = True, 0.0, None
         while waiting or running:
-            alive = self._client.status == "running" and bool(self._workers())
-            lost_since = None if alive else lost_since or monotonic()
+            if monotonic() - looked > PULSE_S:  # it asks the scheduler
+                alive, looked = self._client.status == "running" and bool(self._workers()), monotonic()
+                lost_since = None if alive else lost_since or monotonic()
             if lost_since and monotonic() - lost_since > self._patience_s:
                 raise MachineFault(
                     f"{self.address}: the scheduler or all of its workers are gone, and did not come back in "
@@ -193,6 +194,8 @@ class Cluster:
                 assert self._executor is not None
                 running[self._executor.submit(_do, sent, *tasks[number])] = number
                 tries[number] += 1
+            if not running:
+                sleep(PULSE_S)  # until somebody is there
             ended = wait(running, PULSE_S, return_when=FIRST_COMPLETED).done
             if not ended and watch:
                 watch({})
