@@ -126,3 +126,40 @@ def test_one_stimulus_of_a_large_release(tmp_path: Path, benchmark: Any, capsys:
         sys.stdout.write(
             f"\none of {stimuli} stimuli of {rows:,} rows: {1000 * single:.0f} ms, 1/{whole / single:.0f} of the whole\n"
         )
+
+
+@pytest.mark.data
+def test_clips_for_training(samples: Path, tmp_path: Path, benchmark: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Frames a second of processor time that the clip loader alone gives, decoding and from its cache."""
+    import vidsal
+    from vidsal.loaders.clips import ClipSampler
+    from vidsal.loaders.conversion.convert import convert
+
+    convert("dhf1k", samples / "dhf1k", tmp_path / "release", variant="raw", workers=1)
+    release = vidsal.load(tmp_path / "release")
+    lines = []
+    for what, frames, step, size, targets in (
+        (
+            "UNISAL's, 12 frames of every 5th, 224 x 384, density and fixations",
+            12,
+            5,
+            (224, 384),
+            ("density", "fixated"),
+        ),
+        ("TinyHD's, 32 frames, 192 x 256, density and fixations", 32, 1, (192, 256), ("density", "fixated")),
+        ("32 frames, 192 x 256, no targets", 32, 1, (192, 256), ()),
+    ):
+        for cache in (None, tmp_path / "cache"):
+            clips = ClipSampler(
+                release, frames=frames, step=step, size=size, targets=targets, only=["002"], per_stimulus=3, cache=cache
+            )
+            planned = clips.plan(0)
+            clips.read(planned[0])  # fills the cache, compiles what is compiled
+            begun = time.process_time()
+            for clip in planned:
+                clips.read(clip)
+            rate = len(planned) * frames / (time.process_time() - begun)
+            lines.append(f"{rate:7.0f} frames/s {'from the cache' if cache else 'decoding'}: {what}")
+    benchmark(lambda: clips.read(planned[0]))
+    with capsys.disabled():
+        sys.stdout.write("\nclips of DHF1K 002, one process:\n" + "\n".join(lines) + "\n")
