@@ -34,7 +34,7 @@ def compile_layers(layers: Iterable[nn.Module], rewrite: bool) -> list[Step]:
         if rectify:
             pending.pop(0)
         weight, bias = conv.weight.detach(), bias_of(conv)
-        wide = min(conv.in_channels, conv.out_channels) >= WINOGRAD_FROM
+        wide = conv.in_channels * conv.out_channels >= WINOGRAD_FROM
         if doubles:
             steps.append(DoublingConvolution(weight, bias, rectify=rectify))
         elif rewrite and wide and _is_3x3(conv):

@@ -1,8 +1,9 @@
 """SalEMA and SalCLSTM frozen for speed: fewer products, batches of frames around the sequential step.
 
 Only the averaged layer, or the ConvLSTM, is sequential; what comes before and after it runs on batches of frames.
-On a CPU the convolutions after an enlargement take 9 products in place of 36 and the wide ones Winograd's 16
-(`fast_convolutions`); on other devices they stay as they are. The numbers are those of the networks within rounding.
+On a CPU the convolutions after an enlargement take 9 products in place of 36 and the wide ones Winograd's 36 in place
+of 144 (`fast_convolutions`); on other devices they stay as they are. The numbers are those of the networks within
+rounding.
 """
 
 from __future__ import annotations

@@ -31,5 +31,5 @@ def narrow() -> Iterator[Callable[[nn.Module], nn.Module]]:
         return module
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(compiled_layers, "WINOGRAD_FROM", compiled_layers.WINOGRAD_FROM // 16)
+        patch.setattr(compiled_layers, "WINOGRAD_FROM", compiled_layers.WINOGRAD_FROM // 256)
         yield narrowed
