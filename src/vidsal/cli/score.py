@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from vidsal.loaders.errors import WrongUse
+
 from .output import (
     any_path,
     folder_out,
@@ -109,6 +111,11 @@ def score(
     from vidsal.benchmark.submissions.score import score as score_submission
     from vidsal.models import shipped
 
+    if frames is not None and not (with_frames_only or with_frames):
+        raise WrongUse(
+            "--frames cannot apply: stored maps are scored without frames; it goes with --with-frames-only or "
+            "--with-frames"
+        )
     rules = protocols.protocol(protocol_name)
     partial = out / ".partial"
     with ExitStack() as stack:
