@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +13,31 @@ import pyarrow as pa
 
 from ..errors import BadData
 from ..io.extras import optional_packages
+from .column_map import ScreenTable
+
+_DISPLAY = re.compile(r"MSG\s+\d+\s+(?:DISPLAY|GAZE)_COORDS\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)")
+_ONE_PIXEL = 1.0
+"""Trackers are told the last pixel of the display, or by mistake the first one past it."""
+
+
+def check_display(path: Path, screen: ScreenTable) -> None:
+    """Compare the display that an ASC file tells with that of the map.
+
+    Raises:
+        BadData: they differ; the file's positions are pixels of its own display.
+    """
+    with path.open(encoding="utf-8", errors="replace") as lines:
+        found = next((match for line in lines if (match := _DISPLAY.match(line))), None)
+    try:
+        left, top, right, bottom = (float(number) for number in found.groups()) if found else (math.nan,) * 4
+    except ValueError:
+        return
+    told = (right - left + 1, bottom - top + 1)
+    if any(abs(a - (b or a)) > _ONE_PIXEL for a, b in zip(told, (screen.width_px, screen.height_px), strict=True)):
+        raise BadData(
+            f"{path}: recorded on a display of {told[0]:g} x {told[1]:g} pixels, [screen] of the map says "
+            f"{screen.width_px} x {screen.height_px}; say width_px = {told[0]:g}, height_px = {told[1]:g}"
+        )
 
 
 def read_asc(path: Path, messages: Sequence[str]) -> pa.Table:

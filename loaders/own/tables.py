@@ -21,7 +21,7 @@ from ..formats import matlab
 from ..io.names import shortlist
 from ..records import Float64Array
 from .column_map import PART, ROW, ColumnMap, FileTable
-from .eyelink import read_asc
+from .eyelink import check_display, read_asc
 
 SUFFIXES = (".asc", ".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson", ".json", ".mat")
 _WORDS = ("stimulus", "observer", "trial", "event")
@@ -45,6 +45,8 @@ def read_columns(path: Path, column_map: str, _state: tuple[int, int]) -> dict[s
     """
     wanted = ColumnMap.model_validate_json(column_map)
     parts = _matrices(path, wanted.file) if path.suffix.lower() == ".mat" else [_table(path, wanted.file)]
+    if path.suffix.lower() == ".asc" and wanted.units.position.startswith("screen"):
+        check_display(path, wanted.screen)
     names = wanted.columns.names()
     number_from = 0 if any(0 in candidates for candidates in names.values()) else 1
     found = []

@@ -535,10 +535,12 @@ def load(root: str | Path, split: str | None = None, *, frames: str | Path | Non
         frames: folder of the frames, where it is not the one that was converted.
 
     Raises:
-        MissingData: there is no release.
+        MissingData: there is no release, or no folder of frames where one is named.
         UnknownName: it has no such split.
         BadData: it is damaged, or of a later schema.
     """
+    if frames is not None and not Path(frames).is_dir():
+        raise MissingData(f"{frames}: no such folder; --frames DIR (frames= of load) names the folder of the frames")
     return Release(root, split, frames)
 
 

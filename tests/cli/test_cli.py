@@ -49,6 +49,7 @@ def test_help_of_every_command(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "uniform", "--data", "RELEASE", "-o", "o", "--option", "a=1"], 2, "unknown option"),
         (["run", "tinyhd_s", "--data", "RELEASE", "-o", "o", "--checkpoint", "/no.pth"], 3, "no.pth"),
         (["run", "motion_energy", "--data", "RELEASE", "-o", "o", "--frames", "/nowhere"], 3, "--frames DIR"),
+        (["run", "uniform", "--data", "RELEASE", "-o", "o", "--frames", "/nowhere"], 3, "/nowhere: no such folder"),
         (["run", "/no/file.py:Mine", "--data", "RELEASE", "-o", "o"], 3, "no such file"),
         (["protocol", "show", "nothing"], 2, "unknown protocol"),
         (["site", "build", "/nowhere", "-o", "o"], 3, "/nowhere"),

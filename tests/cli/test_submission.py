@@ -124,6 +124,7 @@ def test_gate_says_what_moved(tmp_path: Path, release: Path, capsys: pytest.Capt
         (["predict", "uniform", "--data", "RELEASE", "-o", "FILE"], 2, "FILE"),
         (["predict", "motion_energy", "--data", "RELEASE", "-o", "o", "--frames", "/nowhere"], 3, "--frames DIR"),
         (["score", "/nowhere", "--data", "RELEASE", "-o", "o"], 3, "vidsal predict"),
+        (["score", "SUB", "--data", "RELEASE", "-o", "o", "--frames", "."], 2, "--frames cannot apply"),
         (["score", "EMPTY", "--data", "RELEASE", "-o", "o"], 1, "no predictions are here"),
         (["score", "FILE", "--data", "RELEASE", "-o", "o"], 2, "not a submission; one is a folder"),
         (["score", "SUB", "--data", "RELEASE", "-o", "o", "--split", "train"], 2, "predictions of split val"),

@@ -127,6 +127,11 @@ def score(
     check_scheduler(scheduler, workers)
     if sandbox and scheduler:
         raise WrongUse("--sandbox and --scheduler contradict each other: a sandbox is processes of this machine")
+    if frames is not None and not (with_frames_only or with_frames):
+        raise WrongUse(
+            "--frames cannot apply: stored maps are scored without frames; it goes with --with-frames-only or "
+            "--with-frames"
+        )
     rules = protocols.protocol(protocol_name)
     if address_scheme(truth_cache):
         raise WrongUse(f"--truth-cache {truth_cache}: an address, not a folder on this machine")

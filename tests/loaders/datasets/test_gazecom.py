@@ -538,7 +538,7 @@ def test_events_after_the_end_go_and_all_samples_stay(tmp_path):
     assert gaze.fixations["frame_end"].tolist() == [599]
     assert gaze.fixations["duration_ms"].tolist() == [1096]
     assert len(gaze.samples["t_us"]) == 300
-    assert [(a.kind, a.count) for a in report] == [("assumption", 1), ("after-end", 1)]
+    assert [(a.kind, a.count) for a in report] == [("assumption", 1), ("incomplete", 1), ("after-end", 1)]
 
 
 def test_files_without_labels_are_left_out(tmp_path):

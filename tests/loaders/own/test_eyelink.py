@@ -55,6 +55,24 @@ def test_the_ready_map_reads_an_asc_file(tmp_path: Path) -> None:
 
 
 @needs
+def test_the_display_of_the_file_and_of_the_map_agree(tmp_path: Path) -> None:
+    wanted = tomllib.loads(ready_map("eyelink"))
+    wanted["stimuli"] = {"width": 640, "height": 360, "fps": 25, "n_frames": 3}
+    form = TableForm(ColumnMap(**wanted))
+    for name, right in (("told", 1919), ("past", 1920), ("other", 1279)):
+        (tmp_path / name).mkdir()
+        line = f"MSG\t980 DISPLAY_COORDS 0 0 {right} 1079\n"
+        (tmp_path / name / "anna.asc").write_text(ASC.replace("MSG\t990", f"{line}MSG\t990", 1))
+        if name != "other":
+            made = convert_own(form, tmp_path / name, tmp_path / f"{name}-out", workers=1)
+            assert not [a for a in made.anomalies if "display" in a.message]
+    with pytest.raises(
+        BadData, match=r"a display of 1280 x 1080 pixels, \[screen\] .* 1920 x 1080; say width_px = 1280"
+    ):
+        convert_own(form, tmp_path / "other", tmp_path / "out", workers=1)
+
+
+@needs
 def test_no_asc_file(tmp_path: Path) -> None:
     (tmp_path / "a.asc").write_text("time,x,y\n1,2,3\n")
     with pytest.raises(BadData, match=r"a\.asc: "):
