@@ -19,7 +19,18 @@ from pydantic import (
 
 from .predictor import MODEL_NAME, Audio, Fit, Missing, ModelInfo
 
-Digest = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
+SHA256 = r"^[0-9a-f]{64}$"
+LINK = r"^https://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?([/?#][!#-&(-;=?-\[\]^_a-z{|}~]*)?$"
+COMMIT = r"^[0-9a-f]{7,64}$"
+_PATTERNS = {
+    MODEL_NAME: "expected one word of letters, digits and . _ + -, at most 100, that begins with a letter or digit",
+    LINK: "expected an address that begins with https:// and holds no spaces or quotes",
+    COMMIT: "expected a commit: 7 to 64 of 0-9 and a-f",
+    SHA256: "expected a SHA-256: 64 of 0-9 and a-f",
+}
+"""What pydantic says as a pattern, in words."""
+
+Digest = Annotated[str, Field(pattern=SHA256)]
 MOST_TEXT = 4000
 """Longest text that a file may say of a model."""
 Text = Annotated[str, Field(max_length=MOST_TEXT)]
@@ -111,5 +122,5 @@ def faults_in_words(error: ValidationError) -> list[str]:
 def in_words(fault: Mapping[str, Any]) -> str:
     """Return one fault as `field: what is wrong`."""
     field = ".".join(str(part) for part in fault["loc"])
-    message = str(fault["msg"]).removeprefix("Value error, ")
+    message = _PATTERNS.get(fault.get("ctx", {}).get("pattern", "")) or str(fault["msg"]).removeprefix("Value error, ")
     return f"{field}: {message}" if field else message

@@ -15,12 +15,13 @@ from ..evaluation.children import ChildFault
 from ..evaluation.withheld import withheld
 from ..prefetch import prefetch_calls
 from .check_stimulus import flaws, linear_8_bit
-from .faults import Fault
+from .faults import Fault, Refused
 from .formats.stored import Inspection, Limits
 from .frame_numbers import Asked
 from .layout import Entry, Layout, stored
 from .manifest import Manifest
 from .sandbox import Sandbox
+from .sums import sums_faults
 
 _THREADS = 4
 
@@ -65,6 +66,10 @@ def check(root: Path, layout: Layout, data: Release, expected: Expectation, sand
     present = [data[i] for i in layout.entries if i in of_split]
     faults = [*layout.faults, *_about_the_whole(layout, manifest, data)]
     faults += _stimulus_faults(layout, data, expected, present)
+    try:
+        faults += sums_faults(root, manifest)
+    except Refused as refused:
+        faults += refused.faults
     calls = [partial(_inspect, root, layout.entries[s.id], Limits(s.width, s.height)) for s in present]
     needed = {s.id for s in expected.stimuli}
     lossy: dict[str, None] = {}

@@ -131,6 +131,7 @@ class _Work:
         self._declared, self._threads, self._progress = declared, threads, progress
         self._sandbox = sandbox
         self.split = split or "all"
+        self._knows_split = True
         self.stimuli = 0
         if split is not None:
             Release(whole.root, None if split == "all" else split)  # an unknown one is wrong use
@@ -154,6 +155,9 @@ class _Work:
         except Refused as refused:
             found += refused.faults
             expected = Expectation(tuple(s for s in data if s.annotated), manifest, reader.asked)
+        if not self._knows_split:  # what is missing would be a guess
+            here = tuple(s for s in expected.stimuli if s.id in layout.entries)
+            expected = replace(expected, stimuli=here)
         checked = check(self._root, layout, data, expected, self._sandbox)
         found += checked.faults
         self.stimuli = len(reader.entries)
@@ -166,10 +170,13 @@ class _Work:
         try:
             reading = manifest_file.examine(self._root)
         except BadData as error:
+            self._knows_split = self._asked is not None
             return nothing, [Fault(NAME, _without(error, self._root / NAME), rule="manifest")]
         if reading is None:
             return nothing, [Fault(NAME, "is not there", " ", rule="manifest-missing")]
         faults = [Fault(f"{NAME}, {f.where}" if f.where else NAME, f.what, rule=f.rule) for f in reading.faults]
+        if reading.manifest is None:
+            self._knows_split = self._asked is not None
         return inherited(reading.manifest or nothing, self._declared), faults
 
     def _data(self, manifest: Manifest) -> tuple[Release, list[Fault]]:
@@ -179,6 +186,7 @@ class _Work:
             try:
                 data = Release(self._whole.root, said)
             except UnknownName as error:
+                self._knows_split = False
                 return self._whole, [Fault(f"{NAME}, split", str(error), rule="split")]
             self.split = str(said)
             return data, []

@@ -84,7 +84,7 @@ def examine(folder: Path) -> Reading | None:
         return Reading(None, (Fault("", f"it is no JSON: {short(str(error))}", rule="manifest"),))
     odd = list(_texts(found))
     if any(fault.rule == "manifest" for fault in odd):  # too deep or too long for anything else
-        return Reading(None, tuple(odd[:_MOST_FAULTS]))
+        return Reading(_rest(found, odd), tuple(odd[:_MOST_FAULTS]))
     unfilled = {fault.where for fault in odd}
     try:
         return Reading(Manifest.model_validate_json(text), tuple(odd))
@@ -111,6 +111,20 @@ def _texts(value: Any) -> Iterator[Fault]:
             stack += [(f"{where}.{short(str(k))}".lstrip("."), v, depth + 1) for k, v in reversed(list(parts))]
 
 
+def _rest(found: Any, odd: list[Fault]) -> Manifest | None:
+    """What a manifest says beside texts and nestings without end."""
+    if not isinstance(found, dict) or not all(fault.where for fault in odd):
+        return None
+    for fault in odd:
+        _take_out(found, fault.where.split("."))
+    try:
+        return Manifest.model_validate_json(canonical(found))
+    except ValidationError as error:
+        return _salvaged(found, error)
+    except (ValueError, RecursionError):
+        return None
+
+
 def _salvaged(found: Any, error: ValidationError) -> Manifest | None:
     """What a manifest says where it is right: the wrong fields are taken out."""
     for _ in range(len(Manifest.model_fields)):
@@ -129,9 +143,12 @@ def _salvaged(found: Any, error: ValidationError) -> Manifest | None:
 
 def _take_out(found: dict[str, Any], path: Sequence[str | int]) -> None:
     """Remove a wrong field, or the whole of what stands at the top around it."""
-    part = found.get(str(path[0]))
+    part, path = found.get(str(path[0])), tuple(path)
     if path in (("prediction",), ("prediction", "kind")):
         found["prediction"] = {**(part if isinstance(part, dict) else {}), "kind": "saliency"}
+        return
+    if path == ("model", "name") and isinstance(part, dict):
+        part["name"] = "unnamed"
         return
     if path[0] in ("prediction", "model", "run", "declarations") and isinstance(part, dict) and len(path) > 1:
         part.pop(str(path[1]), None)

@@ -20,6 +20,7 @@ from .faults import Fault, Refused, refuse, report
 from .layout import check_folder
 from .manifest import NAME, SUMS
 from .safe_files import open_regular
+from .sums import listed_sums
 from .workspace import temporary_folder
 
 
@@ -55,7 +56,7 @@ def pack(root: Path, out: Path, *, progress: Progress | None = None) -> Packed:
     if manifest_file.read(root) is None:
         raise refuse("manifest-missing", root / NAME, "is not there; `vidsal submit init` writes one to fill in")
     names = sorted(_names(root))
-    listed = _listed(root)
+    listed = listed_sums(root)
     sums: dict[str, str] = {}
     with temporary_folder(out.parent / f".{out.name}.packing") as work:
         with zipfile.ZipFile(work / out.name, "w", zipfile.ZIP_STORED) as archive:
@@ -112,20 +113,6 @@ def _add(archive: zipfile.ZipFile, name: str, file: IO[bytes]) -> str:
             digest.update(data)
             member.write(data)
     return digest.hexdigest()
-
-
-def _listed(root: Path) -> dict[str, str]:
-    """What a SHA256SUMS that is there says."""
-    try:
-        with os.fdopen(open_regular(root / SUMS), "r", encoding="utf-8") as file:
-            lines = [line.rstrip("\n").split("  ", 1) for line in file]
-    except FileNotFoundError:
-        return {}
-    except UnicodeDecodeError as error:
-        raise refuse("digest", root / SUMS, "is no text; remove it, it is made anew") from error
-    if any(len(line) != 2 for line in lines):
-        raise refuse("digest", root / SUMS, "is no list of `SHA-256  name`; remove it, it is made anew")
-    return {name: digest for digest, name in lines}
 
 
 def _compare(root: Path, listed: dict[str, str], sums: dict[str, str]) -> None:

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from ..model_card import Digest, ModelClaims, Text
+from ..model_card import COMMIT, LINK, Digest, ModelClaims, Text
 from ..predictor import Fit, check_trained_on, data_set_id
 
 Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._+-]{0,99}$")]
@@ -28,11 +28,11 @@ Link = Annotated[
     str,
     Field(
         max_length=2000,
-        pattern=r"^https://[A-Za-z0-9][A-Za-z0-9.-]*(:[0-9]{1,5})?([/?#][!#-&(-;=?-\[\]^_a-z{|}~]*)?$",
+        pattern=LINK,
         description="an https address; nothing else is ever made a link",
     ),
 ]
-Commit = Annotated[str, Field(pattern=r"^[0-9a-f]{7,64}$")]
+Commit = Annotated[str, Field(pattern=COMMIT)]
 
 
 class Part(BaseModel):

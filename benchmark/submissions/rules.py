@@ -115,7 +115,10 @@ RULES: dict[str, Rule] = {
         "predict again, or, where it is meant, set `declarations.constant_maps` to true in submission.json",
     ),
     "listing": Rule("`files` of submission.json lists what is there", "make the list anew: `vidsal submit import`"),
-    "digest": Rule("files have the SHA-256 that submission.json lists", "fetch the files again, or leave out `files`"),
+    "digest": Rule(
+        "files have the SHA-256 that submission.json and SHA256SUMS list",
+        "fetch the files again; where they were meant to change, leave out `files` and SHA256SUMS, and pack anew",
+    ),
     "lossy": Rule("the maps lost nothing in storing", "store PNG, npz or lossless video", "warning"),
     "unverified": Rule(
         "videos are listed with their digests", "`vidsal submit import` lists them in submission.json", "warning"

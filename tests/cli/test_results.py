@@ -106,7 +106,7 @@ def test_what_a_file_says_wrongly_is_named(release: Path, tmp_path: Path, capsys
         ('name = "other"', 2, "submission.json says name 'uniform' of the model, the file of the model 'other'"),
         ('name = "uniform"\nversoin = "2"', 1, "versoin: no such field, did you mean 'version'?"),
         ("name", 1, "not readable as TOML"),
-        ('name = "uni\u00adform"', 1, "name: String should match pattern"),
+        ('name = "uni\u00adform"', 1, "name: expected one word of letters, digits"),
         ("name = 2020-01-01", 1, "not readable as TOML"),
     ):
         (tmp_path / "model.toml").write_text(text, encoding="utf-8")

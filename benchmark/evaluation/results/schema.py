@@ -11,13 +11,11 @@ from vidsal.loaders.errors import BadData
 from vidsal.loaders.io.files import canonical
 
 from ...metrics.base import REGISTRY
-from ...model_card import ModelCard, faults_in_words
+from ...model_card import SHA256, ModelCard, faults_in_words
 from ...protocols import SIX
 
 FORMAT = 1
-
-_SHA256 = r"^[0-9a-f]{64}$"
-_Digest = Field(pattern=_SHA256)
+_Digest = Field(pattern=SHA256)
 
 
 class _Part(BaseModel):
@@ -171,10 +169,10 @@ class CoverageRecord(_Part):
     not_predicted: tuple[str, ...] = ()
     with_frames_only: bool = False
     left_out_by_frames_of: int = 0
-    frames_of: str | None = Field(default=None, pattern=_SHA256)
+    frames_of: str | None = Field(default=None, pattern=SHA256)
     frames_scored: int | None = None
     frames_expected: int | None = None
-    frames_digest: str | None = Field(default=None, pattern=_SHA256)
+    frames_digest: str | None = Field(default=None, pattern=SHA256)
 
     @property
     def all_stimuli(self) -> bool:
@@ -253,10 +251,10 @@ class RunRecord(_Part):
     gaze_points: GazeRecord | None = None
     input_digest: str
     rows_digest: str
-    stimuli_digest: str | None = Field(default=None, pattern=_SHA256)
+    stimuli_digest: str | None = Field(default=None, pattern=SHA256)
     engine: dict[str, str | int]
     command: str | None = None
-    previews_digest: str | None = Field(default=None, pattern=_SHA256)
+    previews_digest: str | None = Field(default=None, pattern=SHA256)
     time: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
     duration_s: float
     digest: str = _Digest

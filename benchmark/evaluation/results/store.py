@@ -231,10 +231,8 @@ def _load(folder: Path) -> tuple[Run, ForIntervals | None]:
     if not path.is_file():
         raise MissingData(f"{folder}: no run is here (run.json is missing); make one with `vidsal run`")
     try:
-        content = parse_json(path.read_text(encoding="utf-8"))
-        frames, stimuli = (
-            pq.ParquetFile(folder / name).read(use_threads=False) for name in ("frames.parquet", "stimuli.parquet")
-        )
+        content = _content(path)
+        frames, stimuli = (_rows(folder / name) for name in ("frames.parquet", "stimuli.parquet"))
         if content["digest"] != result_digest(content):
             raise BadData("its digest does not fit its content")
         record = of_today(content, frames)
@@ -258,6 +256,27 @@ def _damaged(folder: Path, why: object) -> BadData:
 
 _TOGETHER = 8
 """Runs that are read at once."""
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """Read a run.json, as far as that it is one."""
+    try:
+        content = parse_json(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise BadData(f"{path.name} is no JSON: {error}") from error
+    if not isinstance(content, dict) or "digest" not in content:
+        raise BadData(f"{path.name} holds no run: it has no digest")
+    return content
+
+
+def _rows(path: Path) -> pa.Table:
+    """Read a table of a run."""
+    if not path.is_file():
+        raise BadData(f"{path.name} is not there")
+    try:
+        return pq.ParquetFile(path).read(use_threads=False)
+    except pa.ArrowException as error:
+        raise BadData(f"{path.name} cannot be read: {error}") from error
 
 
 def read_runs(results: str | Path) -> Iterator[Run | VidsalError]:

@@ -96,6 +96,24 @@ def test_a_changed_record_is_refused(run: Path, change: Change, said: str) -> No
         load_run(run)
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("run.json", b"[]", "run.json holds no run: it has no digest"),
+        ("run.json", b'{"format": 1', "run.json is no JSON"),
+        ("run.json", b"\xff\xfe", "run.json is no JSON"),
+        ("frames.parquet", None, "frames.parquet is not there"),
+        ("stimuli.parquet", b"PAR1", "stimuli.parquet cannot be read"),
+    ],
+)
+def test_a_damaged_file_is_named(run: Path, name: str, content: bytes | None, said: str) -> None:
+    (run / name).unlink()
+    if content is not None:
+        (run / name).write_bytes(content)
+    with pytest.raises(BadData, match=f"this run is damaged: {said}"):
+        load_run(run)
+
+
 def set_at(column: str, row: int, value: Any) -> Callable[[pd.DataFrame], None]:
     def change(table: pd.DataFrame) -> None:
         table.loc[row, column] = value

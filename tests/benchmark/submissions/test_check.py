@@ -50,6 +50,7 @@ def rewrite(sub: Path, change: Callable[[dict[str, Any]], object]) -> None:
 
 def unlisted(sub: Path) -> None:
     rewrite(sub, lambda m: m.pop("files"))
+    (sub / "SHA256SUMS").unlink()
 
 
 def check(sub: Path, root: Path, **options: Any) -> Examination:
@@ -213,3 +214,43 @@ def test_a_map_that_is_another_one(root: Path, ds: Release, sub: Path) -> None:
     Image.fromarray(levels("another", 0, 65535)).save(sub / "predictions" / ds.ids[0] / "000003.png")
     assert rules(check(sub, root)) == {"digest": 1}
     assert vidsal.load(root).ids == ds.ids
+
+
+def test_files_that_are_not_those_of_sha256sums(root: Path, ds: Release, sub: Path) -> None:
+    rewrite(sub, lambda m: m.pop("files"))
+    assert rules(check(sub, root)) == {}
+    sums = sub / "SHA256SUMS"
+    as_sha256sum_does = sums.read_text().replace("  predictions", " *./predictions").replace("\n", "\r\n")
+    sums.write_text(as_sha256sum_does + "0" * 64 + "  ../outside\n" + "0" * 64 + "  submission.json\n", newline="")
+    (sub.parent / "outside").write_text("not of the submission")
+    maps = sub / "predictions" / ds.ids[0]
+    Image.fromarray(levels("another", 0, 65535)).save(maps / "000003.png")
+    (maps / "000005.png").unlink()
+    found = check(sub, root)
+    assert rules(found) == {"digest": 3, "frame-missing": 1}
+    changed, gone = (f for f in found.findings if f.rule == "digest")
+    assert changed.places == (f"predictions/{ds.ids[0]}/000003.png",)
+    assert gone.places == (f"predictions/{ds.ids[0]}/000005.png", "../outside")
+    with pytest.raises(BadData, match="is not what SHA256SUMS lists"):
+        score(sub, ds)
+    sums.write_text("no digest\n")
+    assert rules(check(sub, root)) == {"digest": 1, "frame-missing": 1}
+
+
+@pytest.mark.parametrize("name", ["<script>", "x" * 5000, "FILL IN", 7])
+def test_a_wrong_name_leaves_the_rest_of_the_manifest(root: Path, tmp_path: Path, name: Any) -> None:
+    half = vidsal.load(root, "val")
+    predict(Maps(), half, tmp_path / "sub", encoding="png16")
+    rewrite(tmp_path / "sub", lambda m: m["model"].update(name=name, trained_on=["synthetic"]))
+    found = check(tmp_path / "sub", root)
+    assert (found.split, found.stimuli) == ("val", len(half))
+    assert set(rules(found)) <= {"manifest", "placeholder", "training-overlap"}, "nothing is held against the split all"
+    assert rules(found)["training-overlap"] == 1
+
+
+@pytest.mark.parametrize("text", ["{", "[]", '{"split": "nowhere", "prediction": {"kind": "saliency"}}'])
+def test_without_a_split_no_stimulus_is_called_missing(root: Path, tmp_path: Path, text: str) -> None:
+    predict(Maps(), vidsal.load(root, "val"), tmp_path / "sub", encoding="png16")
+    (tmp_path / "sub" / "submission.json").write_text(text)
+    assert len(check(tmp_path / "sub", root).findings) == 1
+    assert rules(check(tmp_path / "sub", root, split="train"))["stimulus-missing"] == 2
