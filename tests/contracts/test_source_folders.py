@@ -62,7 +62,8 @@ def litter(folder: Path) -> None:
 
 @pytest.mark.parametrize("one", EVERY, ids=IDS)
 def test_a_folder_too_deep_or_too_high_is_told_or_read(one: tuple[str, str | None], tmp_path: Path) -> None:
-    source = build(tmp_path / "disk" / "here" / "data", one)
+    disk = tmp_path / "a" / "b" / "disk"  # two folders above it are looked into, and they are ours, too
+    source = build(disk / "here" / "data", one)
     whole = told(source, tmp_path / "whole", one)["counts"]
     layout = {word for line in form(*one).INFO.layout for word in re.split(r"[\s/{},()]+", line) if len(word) > 3}
     deeper = [path for path in sorted(source.rglob("*")) if path.is_dir()]
@@ -79,7 +80,7 @@ def test_a_folder_too_deep_or_too_high_is_told_or_read(one: tuple[str, str | Non
             if near:
                 way = "high" if source.is_relative_to(wrong) else "deep"
                 assert f"The folder is too {way}: " in message, wrong
-                assert re.search(rf" lies in {re.escape(str(tmp_path / 'disk'))}\S*; name that one with --src", message)
+                assert re.search(rf" lies in {re.escape(str(disk))}\S*; name that one with --src", message)
         else:
             withheld = bool(form(*one).INFO.withheld)  # frames alone are a release
             assert counts["annotated"] >= 1 or withheld, wrong

@@ -169,7 +169,8 @@ def withdraw(folder: Path, reason: str, by: Path | None = None) -> Notice:
 
     Raises:
         MissingData, BadData: a run is not there, or damaged.
-        WrongUse: no reason; it was said before; or the other run is of another release, split, protocol or is itself.
+        WrongUse: no reason; it was said before; or the other run is of another release, split, protocol or model name,
+            is itself, or is withdrawn.
     """
     run = load_run(folder)
     if not reason.strip():
@@ -177,8 +178,11 @@ def withdraw(folder: Path, reason: str, by: Path | None = None) -> Notice:
     other = None if by is None else load_run(by)
     if other is not None:
         wrong = [k for k in ("release", "split", "protocol") if other.record[k] != run.record[k]]
-        if wrong or other.record["digest"] == run.record["digest"]:
+        wrong += ["model"] if other.record["model"]["name"] != run.record["model"]["name"] else []
+        same = other.record["digest"] == run.record["digest"]
+        if wrong or same or other.notices:
             what = f"it is of another {shortlist(wrong)}" if wrong else "it is the same run"
+            what = what if wrong or same else f"it is {other.notices[0].kind} itself"
             raise WrongUse(f"{by} cannot take the place of {folder}: {what}")
     notice = Notice(
         kind=KINDS[other is not None],

@@ -124,6 +124,11 @@ def test_a_superseded_run_names_the_other(tmp_path: Path) -> None:
     old, new = saved(tmp_path, seed=1), saved(tmp_path, seed=2, time=NEW)
     notice = withdraw(where(old), "the gaze was mended", where(new))
     assert (notice.kind, notice.by) == ("superseded", new.record["digest"])
+    rival = saved(tmp_path, "rival", seed=3, time=NEW)
+    with pytest.raises(WrongUse, match="another model"):
+        withdraw(where(new), "it is better", where(rival))
+    with pytest.raises(WrongUse, match="superseded itself"):
+        withdraw(where(new), "x", where(old))
     with pytest.raises(WrongUse, match="it is the same run"):
         withdraw(where(new), "x", where(new))
     other = build_run(split="val").save(tmp_path)
