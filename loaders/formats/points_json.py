@@ -7,7 +7,6 @@ Entry i belongs to the i-th decoded frame. The form of AViMoS, NTIRE 2026 and, s
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadData
+from ..io.files import parse_json
 from ..io.names import shortlist
 from ..records import Float64Array, Gaze, Int64Array, Report
 from .pooled import ranges
@@ -79,8 +79,8 @@ def read(path: Path, where: str, report: Report) -> Gaze:
 
 def _frames(path: Path) -> list[Any]:
     try:
-        found = json.loads(path.read_bytes())
-    except (ValueError, RecursionError) as error:
+        found = parse_json(path.read_bytes())
+    except ValueError as error:
         raise BadData(f"{path}: no readable JSON ({str(error)[:120]}); is the download complete?") from error
     except OSError as error:
         raise BadData(f"{path}: can not be read: {error.strerror or error}") from error
@@ -119,8 +119,8 @@ def names_by_split(path: Path, report: Report) -> Iterator[tuple[str, str]]:
     Keys are written `public_test`, `public test` or `public`. What cannot be read is reported.
     """
     try:
-        found = json.loads(path.read_bytes())
-    except (ValueError, OSError, RecursionError) as error:
+        found = parse_json(path.read_bytes())
+    except (ValueError, OSError) as error:
         report.add("unreadable", path.name, f"no readable JSON ({str(error)[:120]}); videos are in the split `all`")
         return
     if not isinstance(found, dict) or not all(isinstance(names, list) for names in found.values()):
