@@ -75,7 +75,8 @@ def stimulus_page(content: Content, board: Board, name: str, names: Callable[[],
         stimuli = content.runs[entry.page].stimuli
         found = stimuli.place(name)
         if found is not None:
-            rows.append((first_cells[entry.page], cells(stimuli.means[found].tolist()), stimuli.scored[found]))
+            frames = f'<td class="number">{stimuli.scored[found]}</td>'
+            rows.append(f"<tr>{first_cells[entry.page]}{cells(stimuli.means[found].tolist())}{frames}</tr>\n")
     first = content.runs[board.shown[0].page].stimuli
     attributes = first.attributes[first.place(name) or 0]
     return page(
@@ -84,7 +85,7 @@ def stimulus_page(content: Content, board: Board, name: str, names: Callable[[],
         content.config,
         board=board,
         name=name,
-        rows=rows,
+        rows=Markup("".join(rows)),  # noqa: S704 - of cells that are escaped
         film=film(content, board, name),
         attributes=attributes,
         before=ids[place - 1] if place else None,
