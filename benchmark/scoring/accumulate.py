@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,7 @@ import numpy.typing as npt
 
 from vidsal.loaders.errors import BadData, WrongUse
 
+from ..geometry import same_aspect
 from ..predictor import Kind
 from ..protocols import Protocol, protocol as find_protocol
 from .frame import FrameScores, score_frame
@@ -174,6 +176,9 @@ def score_arrays(
         The mean of each score over the frames; NaN where the truths cannot give it (AUC-J, NSS without fixation maps;
         CC, SIM, KLD without densities; sAUC always, as there are no negatives).
 
+    Warns:
+        UserWarning: once, where predictions have another aspect than their truths, and are stretched.
+
     Raises:
         WrongUse: the numbers of maps differ.
         BadData, NonFinite: see `score_frame`.
@@ -181,7 +186,7 @@ def score_arrays(
     >>> score_arrays([np.eye(2)], [np.eye(2, dtype=bool)])["NSS"]
     1.0
     """
-    metrics = SaliencyMetrics(protocol)
+    metrics, of_another = SaliencyMetrics(protocol), list[str]()
     _check_batch("truths", truths, len(predictions))
     if densities is not None:
         _check_batch("densities", densities, len(predictions))
@@ -201,6 +206,15 @@ def score_arrays(
             error.args = (f"{names[i]}: {error}",) if names else error.args
             raise
         metrics.frames.append(scores)
+        size = tuple(n for n in np.shape(prediction) if n > 1)
+        if len(size) == 2 and 0 not in shape and not same_aspect((size[0], size[1]), (shape[0], shape[1])):
+            of_another.append(f"{names[i] if names else f'prediction {i}'} of {size[1]} x {size[0]}")
+    if of_another:
+        warnings.warn(
+            f"{len(of_another)} of {len(predictions)} predictions have another aspect than their truths, the first "
+            f"{of_another[0]} (width x height): they were stretched; are they transposed, letterboxed or cropped?",
+            stacklevel=2,
+        )
     return metrics.compute()
 
 

@@ -103,3 +103,12 @@ def test_faults_of_use_are_told(folders: tuple[Path, Path, Path], tmp_path: Path
     write(ours / "pred_B" / "frame_00010.npy", np.full((12, 18), np.nan, np.float32))
     with pytest.raises(NonFinite, match=r"frame_00010\.npy: "):
         score_maps(ours, theirs)
+
+
+def test_maps_of_another_aspect_are_stretched_and_said_once(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    truths = [random.random((12, 20)) < 0.1 for _ in range(3)]
+    maps = [random.random((12, 20)) for _ in range(3)]
+    with pytest.warns(UserWarning, match=r"2 of 3 predictions have another aspect .* prediction 1 of 12 x 20 .*transp"):
+        score_maps([maps[0], maps[1].T, maps[2].T], truths)
+    score_maps([m[::2, ::2] for m in maps], truths)  # of the same aspect: a warning would be an error here
