@@ -16,10 +16,10 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from shutil import rmtree
+from shutil import disk_usage, rmtree
 from typing import Any
 
-from ..errors import BadData, MissingData, MissingExtra, VidsalError, WrongUse
+from ..errors import BadData, MachineFault, MissingData, MissingExtra, VidsalError, WrongUse
 from .extras import optional_packages
 from .files import atomic_write, lock_folder, parse_json, sha256_text, write_json
 from .names import address_scheme, is_left_behind
@@ -28,6 +28,8 @@ from .progress import Progress, silent
 _AT_ONCE = 16
 """Files that are moved at once where a file system takes several."""
 
+_SPARE = 64 << 20
+"""Bytes of the disk that are left free."""
 _READ_ONLY = frozenset({"hf", "http", "https", "github", "zip", "tar"})
 _LOCAL = frozenset({"file", "local"})
 _CHANGES = re.compile("etag|md5|crc|sum|sha|blob|oid|generation|modif|mtime|date|created", re.IGNORECASE)
@@ -118,7 +120,8 @@ def fetch(place: Place, progress: Progress = silent) -> Path:
 
     Raises:
         MissingData: nothing is there, or it cannot be reached. BadData: a name leads elsewhere, or a file came cut off.
-        WrongUse: fsspec cannot read such an address. MissingExtra: a package is missing.
+        MachineFault: the disk has no room for it. WrongUse: fsspec cannot read such an address.
+        MissingExtra: a package is missing.
     """
     mirror = place.mirror
     base = mirror.parent
@@ -130,6 +133,7 @@ def fetch(place: Place, progress: Progress = silent) -> Path:
         known = _known(versions)
         _forget(base, set(listed))
         wanted = {name: info for name, info in listed.items() if not _same(base / name, info, known.get(name))}
+        _look_for_room(place, sum(info["size"] or 0 for info in wanted.values()))
 
         def bring(name: str) -> str:
             info = listed[name]
@@ -292,6 +296,24 @@ def _version(info: dict[str, Any]) -> str | None:
     """Digest of all that a listing says of a file, as fsspec's own `ukey`; None if that need not change with it."""
     tells = any(value is not None and _CHANGES.search(key) for key, value in info.items())
     return sha256_text(repr(sorted(info.items()))) if tells else None
+
+
+def _look_for_room(place: Place, wanted: int) -> None:
+    """Find out before anything comes whether it fits.
+
+    Args:
+        place: what comes.
+        wanted: in bytes.
+
+    Raises:
+        MachineFault: it does not.
+    """
+    free = disk_usage(cache_folder()).free - _SPARE
+    if wanted > free:
+        raise MachineFault(
+            f"{place.shown}: {wanted:,} bytes do not fit into {cache_folder()}, where {max(free, 0):,} are free; set "
+            "VIDSAL_CACHE to a folder of a larger disk"
+        )
 
 
 def _same(path: Path, info: dict[str, Any], known: list[Any] | None) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from vidsal.loaders.errors import BadData, MissingData, WrongUse
+from vidsal.loaders.errors import BadData, MachineFault, MissingData, WrongUse
 from vidsal.loaders.io.places import Place, deliver, fetch, named, try_place
 
 memory = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
@@ -203,6 +203,14 @@ def test_a_folder_delivered_again_does_not_count_meanwhile(store: Any, monkeypat
             (place.work / name).write_text("")
         deliver(place, "release.json")
     assert seen == [False] * 4
+
+
+def test_what_does_not_fit_is_not_begun(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    info = {"name": "/data/x", "size": 1 << 60, "type": "file"}
+    monkeypatch.setattr(memory, "find", lambda *_, **__: {"/data/x": info})
+    with pytest.raises(MachineFault, match="1,152,921,504,606,846,976 bytes do not fit"):
+        fetch(Place("memory://data"))
+    assert not Place("memory://data").mirror.exists()
 
 
 def test_texts_name_the_address_without_its_password(store: Any) -> None:
