@@ -126,29 +126,30 @@ def fetch(place: Place, progress: Progress = silent) -> Path:
     mirror = place.mirror
     base = mirror.parent
     _standing_for[str(mirror)] = place.shown
-    with _asking(place), lock_folder(base.parent, wait=True):
+    with _asking(place):
         system, root = _opened(place)
-        listed = _listed(system, root, place)
-        versions = base.parent / "versions.json"
-        known = _known(versions)
-        _forget(base, set(listed))
-        wanted = {name: info for name, info in listed.items() if not _same(base / name, info, known.get(name))}
-        _look_for_room(place, sum(info["size"] or 0 for info in wanted.values()))
+        with lock_folder(base.parent, wait=True):
+            listed = _listed(system, root, place)
+            versions = base.parent / "versions.json"
+            known = _known(versions)
+            _forget(base, set(listed))
+            wanted = {name: info for name, info in listed.items() if not _same(base / name, info, known.get(name))}
+            _look_for_room(place, sum(info["size"] or 0 for info in wanted.values()))
 
-        def bring(name: str) -> str:
-            info = listed[name]
-            with atomic_write(base / name) as temporary:
-                system.get_file(info["name"], str(temporary))
-                if info["size"] not in (None, temporary.stat().st_size):
-                    raise BadData(f"{place.shown}: {name} came cut off, or changed meanwhile; try again")
-            known[name] = [_version(info), (base / name).stat().st_mtime_ns]
-            return name
+            def bring(name: str) -> str:
+                info = listed[name]
+                with atomic_write(base / name) as temporary:
+                    system.get_file(info["name"], str(temporary))
+                    if info["size"] not in (None, temporary.stat().st_size):
+                        raise BadData(f"{place.shown}: {name} came cut off, or changed meanwhile; try again")
+                known[name] = [_version(info), (base / name).stat().st_mtime_ns]
+                return name
 
-        try:
-            for count, name in enumerate(_each(system, bring, wanted), 1):
-                progress(count, len(wanted), name)
-        finally:
-            write_json(versions, {name: known[name] for name in sorted(known) if name in listed})
+            try:
+                for count, name in enumerate(_each(system, bring, wanted), 1):
+                    progress(count, len(wanted), name)
+            finally:
+                write_json(versions, {name: known[name] for name in sorted(known) if name in listed})
     return mirror
 
 
