@@ -15,6 +15,8 @@ EXTRAS = {
     "pymovements": "gaze",
     "dask": "distributed",
     "distributed": "distributed",
+    "fsspec": "cloud",
+    "s3fs": "cloud",
 }
 """Importable name of a package -> the extra of vidsal that brings it."""
 

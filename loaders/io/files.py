@@ -91,16 +91,20 @@ def _seal(path: Path) -> Path:
 
 
 @contextmanager
-def lock_folder(folder: Path) -> Iterator[None]:
+def lock_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
     """Hold a folder of unfinished work for this process; the hold ends with the process, however it ends.
 
+    Args:
+        folder: is made if it is not there.
+        wait: until another process lets it go.
+
     Raises:
-        WrongUse: another process holds it.
+        WrongUse: another process holds it, without `wait`.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with (folder / ".lock").open("w") as file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise WrongUse(f"{folder}: another process is doing the same work; wait for it to end") from None
         yield

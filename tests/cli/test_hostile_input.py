@@ -240,20 +240,14 @@ def test_addresses_are_no_folders(
     monkeypatch.chdir(tmp_path)
     release, submission = ("--data", data.release), data.submission
     for command in (
-        ("run", "uniform", *release, "-o", address),
-        ("run", "uniform", "--data", address, "-o", "r"),
         ("run", "uniform", *release, "-o", "r", "--submit", address),
         ("run", "unisal", *release, "-o", "r", "--checkpoint", address),
         ("predict", "uniform", *release, "-o", address),
-        ("score", submission, *release, "-o", address),
-        ("score", address, *release, "-o", "r"),
         ("score", submission, *release, "-o", "r", "--truth-cache", address),
-        ("data", "convert", "synthetic", "--src", address, "--out", "o"),
-        ("data", "convert", "synthetic", "--src", "s", "--out", address),
         ("data", "export", data.release, "--to", "csv", "-o", address),
         ("submit", "import", submission, *release, "-o", address),
         ("submit", "pack", submission, "-o", address),
-        ("results", "list", address),
+        ("results", "verify", address),
         ("results", "merge", "r", "-o", address),
         ("site", "build", "r", "-o", address),
         ("demo", "-o", address),

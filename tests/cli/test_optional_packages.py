@@ -64,6 +64,8 @@ NEEDS = {
     "data stats RELEASE --out OUT/plots": "plots",
     "data export RELEASE --to pysaliency -o OUT/pysaliency": "matlab",
     "run uniform --data RELEASE -o OUT/other --scheduler local:2": "distributed",
+    "run uniform --data RELEASE -o memory://results": "cloud",
+    "results list s3://bucket/results": "cloud",
 }
 
 

@@ -14,7 +14,8 @@ from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.records import Anomaly, DatasetInfo
 
 from .inspect import export, stats, view
-from .output import any_path, echo, file_out, folder_out, json_option, print_json, print_table
+from .output import any_path, echo, file_out, json_option, print_json, print_table
+from .places import any_place, delivered, places, release_out
 from .progress import progress, quiet_option
 from .shared_options import check_scheduler, scheduler_option
 
@@ -129,9 +130,13 @@ def _print_info(info: DatasetInfo) -> None:
 @click.argument("name", required=False)
 @click.option("--variant", help="Convert this variant; needed where the source holds several.")
 @click.option(
-    "--src", "source", required=True, type=any_path, help="Read the data set, as distributed, from this folder."
+    "--src",
+    "source",
+    required=True,
+    type=any_place,
+    help="Read the data set, as distributed, from this folder or address.",
 )
-@click.option("-o", "--out", required=True, type=folder_out, help="Write the release into this folder.")
+@click.option("-o", "--out", required=True, type=release_out, help="Write the release into this folder or address.")
 @click.option("--columns", metavar="MAP.toml", help="`table`: what the columns mean; tobii, pupil, eyelink are ready.")
 @click.option("--videos", type=any_path, help="`table`, `bids`: the folder of the videos or images.")
 @click.option("--form", "own", metavar="FILE.py:NAME", help="Read by a form of your own instead of a NAME.")
@@ -140,6 +145,7 @@ def _print_info(info: DatasetInfo) -> None:
 @click.option("--strict", is_flag=True, help="Exit 1 if the source has any anomaly.")
 @quiet_option
 @json_option
+@places
 def convert(
     name: str | None,
     variant: str | None,
@@ -177,6 +183,7 @@ def convert(
             result = convert_own(user_form(own), source, out, **how)
         else:
             result = run_conversion(name or "", source, out, variant=variant, **how)
+    delivered()
     release = result.release
     if as_json:
         print_json(release)

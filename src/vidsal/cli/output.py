@@ -10,6 +10,7 @@ import click
 
 from vidsal.loaders.io.files import canonical
 from vidsal.loaders.io.names import address_scheme, escaped, visible
+from vidsal.loaders.io.places import json_spelled, named
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON instead of text.")
 
@@ -40,12 +41,12 @@ file_out = LocalPath(path_type=Path, dir_okay=False)
 
 def echo(text: object = "", *, err: bool = False) -> None:
     """Print a line; what others wrote cannot take hold of the terminal."""
-    click.echo(visible(str(text)), err=err)
+    click.echo(visible(named(str(text))), err=err)
 
 
 def print_json(value: Any) -> None:
     """Print canonical JSON; NaN must have become None before."""
-    click.echo(escaped(canonical(value)), nl=False)
+    click.echo(escaped(named(canonical(value), json_spelled)), nl=False)
 
 
 def print_table(rows: Iterable[Sequence[object]], header: Sequence[str]) -> None:

@@ -12,6 +12,7 @@ from vidsal.benchmark.submissions.encoding import FILES
 from vidsal.loaders.errors import WrongUse
 
 from .output import any_path, echo, folder_out, json_option, note, print_json
+from .places import any_place, places
 from .progress import progress, quiet_option
 from .shared_options import (
     check_scheduler,
@@ -52,7 +53,7 @@ _OF_FILES = {"for_server": "--for", "overlay": "--overlay", "fps": "--fps", "pho
 @click.command()
 @click.argument("model")
 @click.argument("inputs", nargs=-1, type=any_path)
-@click.option("--data", "folder", type=any_path, help="Folder of the converted release.")
+@click.option("--data", "folder", type=any_place, help="Folder of the converted release, or its address.")
 @split_option
 @click.option("-o", "--out", required=True, type=folder_out, help="Folder to write the predictions to.")
 @checkpoint_option
@@ -98,6 +99,7 @@ _OF_FILES = {"for_server": "--for", "overlay": "--overlay", "fps": "--fps", "pho
 @quiet_option
 @json_option
 @click.pass_context
+@places
 def predict(
     context: click.Context,
     model: str,

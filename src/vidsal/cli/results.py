@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from .output import any_path, echo, folder_out, json_option, print_json, print_table
+from .places import any_place, any_place_or_name, places
 from .progress import progress, quiet_option
 from .results_compare import compare
 from .results_export import export
@@ -32,9 +33,10 @@ results.add_command(export)
 
 
 @results.command("list")
-@click.argument("folder", type=any_path)
+@click.argument("folder", type=any_place)
 @click.option("--strict", is_flag=True, help="Stop at a damaged run, instead of going on to the next.")
 @json_option
+@places
 def list_(folder: Path, strict: bool, as_json: bool) -> int:
     """List the runs below a results folder; a damaged one is named, and the exit code is 1."""
     runs, damaged = _read(folder, strict)
@@ -83,22 +85,23 @@ def _place(run: Run) -> tuple[object, ...]:
 
 
 @results.command()
-@click.argument("what", metavar="RUN|MODEL")
+@click.argument("what", metavar="RUN|MODEL", type=any_place_or_name)
 @click.option(
     "--in",
     "folder",
-    type=any_path,
+    type=any_place,
     default=Path("results"),
     show_default=True,
     help="Results folder in which a model's name is looked for.",
 )
 @json_option
-def show(what: str, folder: Path, as_json: bool) -> None:
+@places
+def show(what: str | Path, folder: Path, as_json: bool) -> None:
     """Show one run: of a run's folder, or the newest of a model for each release, split and protocol."""
     from vidsal.benchmark.evaluation.results.folder import of_model
     from vidsal.benchmark.evaluation.results.store import load_run
 
-    if Path(what).exists() or "/" in what:
+    if isinstance(what, Path) or Path(what).exists() or "/" in what:
         found = [load_run(what)]
     else:
         found = of_model(_read(folder, strict=False)[0], what, folder)

@@ -8,6 +8,7 @@ from pathlib import Path
 import click
 
 from .output import any_path, echo, folder_out, json_option, print_json, print_table
+from .places import places
 from .progress import progress, quiet_option
 from .shared_options import data_option, workers_option
 
@@ -21,6 +22,7 @@ from .shared_options import data_option, workers_option
 @workers_option
 @quiet_option
 @json_option
+@places
 def rescore(
     runs: Path, submissions: Path, folder: Path, protocol_name: str, out: Path, workers: int, as_json: bool
 ) -> int:

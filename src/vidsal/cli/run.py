@@ -15,6 +15,7 @@ from .output import (
     print_json,
     print_table,
 )
+from .places import delivered, places, results_out
 from .progress import progress, quiet_option
 from .shared_options import (
     check_scheduler,
@@ -54,7 +55,11 @@ if TYPE_CHECKING:
 @split_option
 @protocol_option
 @click.option(
-    "-o", "--out", required=True, type=folder_out, help="Results folder; the run gets a folder of its own in it."
+    "-o",
+    "--out",
+    required=True,
+    type=results_out,
+    help="Results folder, or its address; the run gets a folder of its own in it.",
 )
 @checkpoint_option
 @model_option
@@ -89,6 +94,7 @@ if TYPE_CHECKING:
 @fresh_option
 @quiet_option
 @json_option
+@places
 def run(
     model: str,
     folder: Path,
@@ -189,6 +195,7 @@ def run(
                     fail_fast=fail_fast,
                     results=out,
                 )
+    delivered()
     report(result, as_json)
     if submission is not None and not as_json:
         echo(f"its predictions -> {submission}; check them with `vidsal submit check`")

@@ -13,10 +13,10 @@ from vidsal.loaders.io.names import address_scheme
 
 from .output import (
     any_path,
-    folder_out,
     json_option,
     note,
 )
+from .places import any_place, delivered, places, results_out
 from .progress import progress, quiet_option
 from .run import report
 from .shared_options import (
@@ -48,11 +48,11 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("submission", type=any_path)
+@click.argument("submission", type=any_place)
 @data_option
 @stored_split_option
 @protocol_option
-@click.option("-o", "--out", required=True, type=folder_out, help="Folder to write the results to.")
+@click.option("-o", "--out", required=True, type=results_out, help="Folder to write the results to, or its address.")
 @said_options
 @model_file_option
 @click.option(
@@ -84,6 +84,7 @@ if TYPE_CHECKING:
 @fresh_option
 @quiet_option
 @json_option
+@places
 def score(
     submission: Path,
     folder: Path,
@@ -194,6 +195,7 @@ def score(
             children=cluster,
             fail_fast=fail_fast,
         )
+    delivered()
     report(result, as_json)
 
 

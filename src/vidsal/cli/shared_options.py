@@ -13,6 +13,7 @@ import click
 from vidsal.loaders.errors import WrongUse
 
 from .output import any_path
+from .places import any_place
 
 if TYPE_CHECKING:
     from vidsal.benchmark.evaluation.previews.collector import Show
@@ -31,7 +32,9 @@ class FirstFrame(click.ParamType[Any]):
         return value if value == "own" else click.IntRange(0).convert(value, param, ctx)
 
 
-data_option = click.option("--data", "folder", required=True, type=any_path, help="Folder of the converted release.")
+data_option = click.option(
+    "--data", "folder", required=True, type=any_place, help="Folder of the converted release, or its address."
+)
 split_option = click.option(
     "--split", default="all", show_default=True, help="Official split of the release; all = every stimulus."
 )

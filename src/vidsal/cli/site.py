@@ -17,6 +17,7 @@ from .output import (
     note,
     print_json,
 )
+from .places import any_place, places
 from .progress import progress, quiet_option
 from .score import release_for
 from .shared_options import (
@@ -40,7 +41,7 @@ def site() -> None:
 
 
 @site.command()
-@click.argument("results", type=any_path)
+@click.argument("results", type=any_place)
 @click.option("-o", "--out", required=True, type=folder_out, help="Folder of the site.")
 @click.option("--config", type=any_path, help="What the site says of itself; default: site.toml in the results folder.")
 @click.option("--strict", is_flag=True, help="Stop at a damaged run, instead of leaving it out.")
@@ -51,6 +52,7 @@ def site() -> None:
 )
 @quiet_option
 @json_option
+@places
 def build(results: Path, out: Path, config: Path | None, strict: bool, workers: int | None, as_json: bool) -> int:
     """Build the site from a results folder; a damaged run is named and left out, and the exit code is 1."""
     from vidsal.leaderboard.site import build as build_site, workers_for
@@ -115,6 +117,7 @@ def check(folder: Path, workers: int | None, as_json: bool) -> int:
 @workers_option
 @quiet_option
 @json_option
+@places
 def preview(
     submission: Path,
     folder: Path,

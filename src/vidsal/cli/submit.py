@@ -13,6 +13,7 @@ from vidsal.benchmark.submissions.encoding import FILES
 from vidsal.benchmark.submissions.manifest_file import PLACEHOLDER
 
 from .output import any_path, echo, folder_out, json_option, note, print_json, print_table
+from .places import any_place, places
 from .progress import progress, quiet_option
 from .shared_options import (
     data_option,
@@ -38,7 +39,7 @@ def submit() -> None:
 
 
 @submit.command()
-@click.argument("submission", type=any_path)
+@click.argument("submission", type=any_place)
 @data_option
 @stored_split_option
 @protocol_option
@@ -47,6 +48,7 @@ def submit() -> None:
 @sandbox_option
 @quiet_option
 @json_option
+@places
 def check(
     submission: Path,
     folder: Path,
@@ -99,6 +101,7 @@ def check(
 @split_option
 @kind_option
 @click.option("--name", help="Name of the model.")
+@places
 def init(folder_of_maps: Path, folder: Path, split: str, kind: str | None, name: str | None) -> None:
     """Write DIR/submission.json to be filled in: each open field says what belongs into it.
 
@@ -129,6 +132,7 @@ def init(folder_of_maps: Path, folder: Path, split: str, kind: str | None, name:
 @model_file_option
 @quiet_option
 @json_option
+@places
 def import_(
     source: Path,
     folder: Path,
@@ -214,6 +218,7 @@ def show(submission: Path, as_json: bool) -> None:
 @click.option(
     "--encoding", type=click.Choice(list(FILES)), default="png8", show_default=True, help="Form of the stored maps."
 )
+@places
 def sample(folder: Path, split: str, out: Path, encoding: str) -> None:
     """Write a sample submission for a release: the center prior, the lowest bar, and an example of the format."""
     from vidsal.benchmark.submissions.predict import predict

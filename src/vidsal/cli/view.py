@@ -13,6 +13,7 @@ import click
 from vidsal.loaders.errors import MissingData, WrongUse
 
 from .output import any_path, echo, json_option, print_json
+from .places import places
 from .progress import progress, quiet_option
 from .shared_options import (
     checkpoint_option,
@@ -76,6 +77,7 @@ LABELS = ("NSS", "CC", "SIM")
 @frames_option
 @quiet_option
 @json_option
+@places
 def view(
     predictions: tuple[str, ...],
     folder: Path,
