@@ -26,7 +26,7 @@ from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import UInt8Image
 
 from .. import checkpoints
-from ..base import Baseline, KnownCheckpoint, Option
+from ..base import Baseline, KnownCheckpoint, Option, own_network
 from ..opencv_resize import resize_cubic
 from ..windows.blurred_maps import blurred_map, stretched_map
 from ..windows.predictor import THREADS, WindowPredictor, centered
@@ -179,14 +179,13 @@ def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> HD2SPr
     """
     from .network import HD2S
 
-    if not isinstance(module, HD2S):
-        raise WrongUse(f"{NAME} wraps the network that build_module({NAME!r}) makes, found {type(module).__name__}")
+    network = own_network(NAME, HD2S, module)
     settings, running = _divided(options)
-    built = {"variant": variant_of(module), "max_sigma": getattr(module, "max_sigma", None)}
+    built = {"variant": variant_of(network), "max_sigma": getattr(network, "max_sigma", None)}
     for name, value in settings.items():
         if value != built[name]:
             raise WrongUse(f"{name}={value} was given, but the network was built with {name}={built[name]}")
-    return HD2SPredictor(module, device, **running)
+    return HD2SPredictor(network, device, **running)
 
 
 def variant_of(module: HD2S) -> str:

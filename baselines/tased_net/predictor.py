@@ -22,11 +22,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidsal.benchmark.predictor import ModelInfo, StimulusInfo
-from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import UInt8Image
 
 from .. import checkpoints
-from ..base import Baseline, KnownCheckpoint
+from ..base import Baseline, KnownCheckpoint, own_network, refuse_options
 from ..opencv_resize import resize_linear
 from ..windows.blurred_maps import blurred_map
 from ..windows.predictor import FIRST_FRAMES, THREADS, WindowPredictor, centered
@@ -115,8 +114,7 @@ def build(**options: Any) -> TASEDNet:
     """
     from .network import TASEDNet
 
-    if options:
-        raise WrongUse(f"the network of {NAME} has no options, found {', '.join(sorted(options))}")
+    refuse_options(NAME, options)
     return TASEDNet()
 
 
@@ -143,9 +141,7 @@ def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> TASEDP
     """
     from .network import TASEDNet
 
-    if not isinstance(module, TASEDNet):
-        raise WrongUse(f"{NAME} wraps the network that build_module({NAME!r}) makes, found {type(module).__name__}")
-    return TASEDPredictor(module, device, **options)
+    return TASEDPredictor(own_network(NAME, TASEDNet, module), device, **options)
 
 
 MODELS = {

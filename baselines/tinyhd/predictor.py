@@ -39,7 +39,7 @@ from vidsal.loaders.records import Frame, UInt8Image
 
 from .. import checkpoints
 from ..base import Baseline, KnownCheckpoint, Option
-from ..preprocess import imagenet_frame
+from ..preprocess import check_size, imagenet_frame
 from ..runtime import inference, resolve
 from .published_maps import eight_bit
 
@@ -215,11 +215,7 @@ class TinyHDPredictor:
 
     def _inputs(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[tuple[int, Tensor]]:
         for frame in frames:
-            if frame.rgb.shape != (stimulus.height, stimulus.width, 3):
-                raise BadData(
-                    f"{stimulus.id}, frame {frame.index}: the frame has the shape {frame.rgb.shape}, expected "
-                    f"{(stimulus.height, stimulus.width, 3)} as for the whole stimulus"
-                )
+            check_size(frame, stimulus)
             with inference(self.threads):
                 image = imagenet_frame(frame, HEIGHT, WIDTH, self.device)
             yield frame.index, image

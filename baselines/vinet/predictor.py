@@ -30,7 +30,7 @@ from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import UInt8Image
 
 from .. import checkpoints
-from ..base import Baseline, KnownCheckpoint, Option
+from ..base import Baseline, KnownCheckpoint, Option, own_network
 from ..preprocess import normalize, to_tensor
 from ..windows.predictor import FIRST_FRAMES, THREADS, WindowPredictor
 from ..windows.walk import reversed_start
@@ -180,11 +180,10 @@ def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> ViNetP
     """
     from .network import ViNet
 
-    if not isinstance(module, ViNet):
-        raise WrongUse(f"{NAME} wraps the network that build_module({NAME!r}) makes, found {type(module).__name__}")
-    if options.pop("clip", module.clip) != module.clip:
-        raise WrongUse(f"the network was built with clip={module.clip}; leave the option out")
-    return ViNetPredictor(module, device, **options)
+    network = own_network(NAME, ViNet, module)
+    if options.pop("clip", network.clip) != network.clip:
+        raise WrongUse(f"the network was built with clip={network.clip}; leave the option out")
+    return ViNetPredictor(network, device, **options)
 
 
 def shown_clip(checkpoint: checkpoints.Checkpoint) -> int:

@@ -11,10 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
-from vidsal.loaders.errors import BadData, WrongUse
+from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import Frame, UInt8Image
 
 from ..base import Option
+from ..preprocess import check_size
 from ..runtime import inference, resolve
 from .walk import Indexed, NewStream, PlainStream, Walk, padded_start
 
@@ -104,11 +105,7 @@ class WindowPredictor(ABC):
 
     def _inputs(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Indexed:
         for frame in frames:
-            if frame.rgb.shape != (stimulus.height, stimulus.width, 3):
-                raise BadData(
-                    f"{stimulus.id}, frame {frame.index}: the frame has the shape {frame.rgb.shape}, expected "
-                    f"{(stimulus.height, stimulus.width, 3)} as for the whole stimulus"
-                )
+            check_size(frame, stimulus)
             yield frame.index, self.prepared(frame.rgb).to(self.device)
 
 
