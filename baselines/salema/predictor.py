@@ -30,7 +30,7 @@ from vidsal.loaders.records import Frame, UInt8Image
 from .. import checkpoints
 from ..base import Baseline, KnownCheckpoint, Option
 from ..preprocess import check_size
-from ..runtime import inference, resolve
+from ..runtime import inference, on_host, resolve
 from .area_resize import resize_area
 
 if TYPE_CHECKING:
@@ -240,8 +240,7 @@ def published_map(saliency: Any) -> UInt8Image:
     Args:
         saliency: numpy or torch, any shape.
     """
-    values = saliency.detach().cpu().numpy() if hasattr(saliency, "detach") else np.asarray(saliency)
-    values = values.astype(np.float32)
+    values = on_host(saliency).astype(np.float32)
     low, high = values.min(), values.max()
     if low == high:
         return np.zeros(values.shape, np.uint8)

@@ -40,7 +40,7 @@ from vidsal.loaders.records import Frame, UInt8Image
 from .. import checkpoints
 from ..base import Baseline, KnownCheckpoint, Option
 from ..preprocess import check_size, imagenet_frame
-from ..runtime import inference, resolve
+from ..runtime import inference, on_host, resolve
 from .published_maps import eight_bit
 
 if TYPE_CHECKING:
@@ -210,8 +210,7 @@ class TinyHDPredictor:
         Returns:
             uint8, shape (stimulus.height, stimulus.width).
         """
-        array = values.detach().cpu().numpy() if hasattr(values, "detach") else values
-        return eight_bit(array, stimulus.width, stimulus.height)
+        return eight_bit(on_host(values), stimulus.width, stimulus.height)
 
     def _inputs(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[tuple[int, Tensor]]:
         for frame in frames:

@@ -31,7 +31,7 @@ from vidsal.loaders.records import Frame, UInt8Image
 from .. import checkpoints
 from ..base import Baseline, KnownCheckpoint, Option, own_network, refuse_options
 from ..preprocess import check_size, normalize, to_tensor
-from ..runtime import inference, resolve
+from ..runtime import inference, on_host, resolve
 
 if TYPE_CHECKING:
     import torch
@@ -286,8 +286,7 @@ def prepare(rgb: UInt8Image, height: int, width: int, device: torch.device | str
 
 def published_map(log_density: Any) -> UInt8Image:
     """Return exp(log density) / max * 255 as uint8, cut off, shape unchanged; numpy or torch in."""
-    values = log_density.detach().cpu().numpy() if hasattr(log_density, "detach") else np.asarray(log_density)
-    density: npt.NDArray[np.float32] = np.exp(values.astype(np.float32))
+    density: npt.NDArray[np.float32] = np.exp(on_host(log_density).astype(np.float32))
     published: UInt8Image = (density / density.max() * np.float32(255)).astype(np.uint8)
     return published
 

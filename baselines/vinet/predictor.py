@@ -32,6 +32,7 @@ from vidsal.loaders.records import UInt8Image
 from .. import checkpoints
 from ..base import Baseline, KnownCheckpoint, Option, own_network
 from ..preprocess import normalize, to_tensor
+from ..runtime import on_host
 from ..windows.predictor import FIRST_FRAMES, THREADS, WindowPredictor
 from ..windows.walk import reversed_start
 
@@ -132,8 +133,7 @@ def published_map(values: Any, width: int, height: int) -> UInt8Image:
     """
     from scipy.ndimage import correlate1d
 
-    array = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
-    large = np.asarray(bilinear_half_pixel(array.astype(np.float64), (height, width)))
+    large = np.asarray(bilinear_half_pixel(on_host(values).astype(np.float64), (height, width)))
     taps = np.exp(-((np.arange(-5, 6) / _BLUR_SIGMA) ** 2) / 2)
     for axis in (0, 1):
         large = correlate1d(large, taps / taps.sum(), axis=axis, mode="mirror")
