@@ -6,13 +6,15 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
 
 from vidsal.benchmark.predictor import ModelInfo, Predictor, check_trained_on
 from vidsal.loaders.errors import BadData, WrongUse
 
 if TYPE_CHECKING:
     import torch
+
+Network = TypeVar("Network")
 
 LICENCE = "Apache-2.0"
 """Of the predictors that are this package's own."""
@@ -218,6 +220,27 @@ class Baseline:
     wrap: Wrap | None = None
     checkpoints: tuple[KnownCheckpoint, ...] = ()
     signature: Mapping[str, int] = field(default_factory=dict)
+
+
+def refuse_options(name: str, options: Mapping[str, Any]) -> None:
+    """Refuse options for a network that has none.
+
+    Raises:
+        WrongUse: an option was given.
+    """
+    if options:
+        raise WrongUse(f"the network of {name} has no options, found {', '.join(sorted(options))}")
+
+
+def own_network(name: str, kind: type[Network], module: object) -> Network:
+    """Return the network that was given to be wrapped, which is one of the model's own kind.
+
+    Raises:
+        WrongUse: it is another kind of network.
+    """
+    if not isinstance(module, kind):
+        raise WrongUse(f"{name} wraps the network that build_module({name!r}) makes, found {type(module).__name__}")
+    return module
 
 
 def without_weights(*models: type[Predictor]) -> dict[str, Baseline]:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from vidsal.benchmark.predictor import StimulusInfo
+from vidsal.loaders.errors import BadData
 from vidsal.loaders.records import Frame, UInt8Image
 
 if TYPE_CHECKING:
@@ -16,6 +18,20 @@ if TYPE_CHECKING:
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
+
+
+def check_size(frame: Frame, stimulus: StimulusInfo) -> None:
+    """Refuse a frame that has another size than its stimulus.
+
+    Raises:
+        BadData: it has.
+    """
+    expected = (stimulus.height, stimulus.width, 3)
+    if frame.rgb.shape != expected:
+        raise BadData(
+            f"{stimulus.id}, frame {frame.index}: the frame has the shape {frame.rgb.shape}, expected {expected} as "
+            "for the whole stimulus"
+        )
 
 
 def to_tensor(rgb: UInt8Image, device: torch.device | str = "cpu") -> torch.Tensor:

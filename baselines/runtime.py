@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
 
 from vidsal.loaders.errors import WrongUse
 
@@ -34,6 +37,11 @@ def resolve(device: str | torch.device) -> torch.device:
     if found.type == "mps" and torch.backends.mps.is_available():
         return found
     raise WrongUse(f"device {device!r} is not here; expected cpu, cuda or cuda:N")
+
+
+def on_host(values: Any) -> npt.NDArray[Any]:
+    """Return numbers, numpy or torch on any device, as a numpy array."""
+    return values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
 
 
 @contextmanager

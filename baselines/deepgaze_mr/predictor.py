@@ -34,8 +34,8 @@ from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.records import Frame
 
 from .. import checkpoints
-from ..base import Baseline, KnownCheckpoint, Option
-from ..preprocess import to_tensor
+from ..base import Baseline, KnownCheckpoint, Option, own_network, refuse_options
+from ..preprocess import check_size, to_tensor
 from ..runtime import inference, resolve
 from ..weight_files import read_object
 
@@ -171,11 +171,7 @@ class DeepGazeMRPredictor:
         from .network import STRIDE
 
         for frame in group:
-            if frame.rgb.shape != (stimulus.height, stimulus.width, 3):
-                raise BadData(
-                    f"{stimulus.id}, frame {frame.index}: the frame has the shape {frame.rgb.shape}, expected "
-                    f"{(stimulus.height, stimulus.width, 3)} as for the whole stimulus"
-                )
+            check_size(frame, stimulus)
         if min(stimulus.size) < STRIDE:
             raise BadData(
                 f"{stimulus.id} is {stimulus.width} x {stimulus.height}; {NAME} needs frames of at least {STRIDE} "
@@ -240,8 +236,7 @@ def build(**options: Any) -> DeepGazeMR:
     """
     from .network import DeepGazeMR
 
-    if options:
-        raise WrongUse(f"the network of {NAME} has no options, found {', '.join(sorted(options))}")
+    refuse_options(NAME, options)
     return DeepGazeMR()
 
 
@@ -262,10 +257,9 @@ def wrap(module: torch.nn.Module, device: str, **options: Any) -> DeepGazeMRPred
     """Make the predictor around a network; where it has a centre bias of its own, that is the default."""
     from .network import DeepGazeMR
 
-    if not isinstance(module, DeepGazeMR):
-        raise WrongUse(f"{NAME} wraps the network that build_module({NAME!r}) makes, found {type(module).__name__}")
+    network = own_network(NAME, DeepGazeMR, module)
     given = options.pop("center_bias", None)
-    bias = module.center_bias if given is None else read_center_bias(Path(given))
+    bias = network.center_bias if given is None else read_center_bias(Path(given))
     if bias is None:
         log.warning(
             "%s: no centre bias was given; a Gaussian at the centre of the frame stands in (sd 0.15 of the width, "
@@ -275,7 +269,7 @@ def wrap(module: torch.nn.Module, device: str, **options: Any) -> DeepGazeMRPred
             CENTER_BIAS_FILE,
             _SOURCE,
         )
-    return DeepGazeMRPredictor(module, device, center_bias=bias, **options)
+    return DeepGazeMRPredictor(network, device, center_bias=bias, **options)
 
 
 MODELS = {

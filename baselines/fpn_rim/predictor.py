@@ -30,7 +30,7 @@ from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import Frame, UInt8Image
 
 from .. import checkpoints
-from ..base import Baseline, Option
+from ..base import Baseline, Option, own_network
 from ..preprocess import normalize, to_tensor
 from ..runtime import inference, resolve
 
@@ -293,10 +293,8 @@ def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> FpnRim
     """
     from .network import FpnRim
 
-    if not isinstance(module, FpnRim):
-        raise WrongUse(f"{NAME} wraps the network that build_module({NAME!r}) makes, found {type(module).__name__}")
     own = {name: value for name, value in options.items() if OPTIONS[name].scope == "predictor"}
-    return FpnRimPredictor(module, device, **own)
+    return FpnRimPredictor(own_network(NAME, FpnRim, module), device, **own)
 
 
 MODELS = {

@@ -19,8 +19,7 @@ from torch import Tensor, nn
 from vidsal.loaders.errors import WrongUse
 
 from ..nn.gaussian_priors import first_priors, gaussian_maps
-from ..nn.s3d import Mixed, PointConv, SeparableConv, halve_rows
-from ..nn.s3d_inference import Layers
+from ..nn.s3d import Layers, Mixed, PointConv, SeparableConv, halve_rows
 from .layers import (
     SOURCES,
     Decoder,

@@ -17,9 +17,7 @@ frames, for which the scripts fail, is predicted with padded windows.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,11 +26,11 @@ from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import UInt8Image
 
 from .. import checkpoints
-from ..base import Baseline, KnownCheckpoint, Option
+from ..base import Baseline, KnownCheckpoint, Option, own_network
 from ..opencv_resize import resize_cubic
 from ..windows.blurred_maps import blurred_map, stretched_map
 from ..windows.predictor import THREADS, WindowPredictor, centered
-from ..windows.walk import Indexed, NewStream, PlainStream, Stream, padded_start, swapped_start
+from ..windows.walk import swapped_start
 
 if TYPE_CHECKING:
     import torch
@@ -109,33 +107,24 @@ class HD2SPredictor(WindowPredictor):
         first_frames: str = "swapped",
         threads: int | None = None,
     ) -> None:
-        from copy import deepcopy
-
         from .inference import FastHD2S
 
-        self._padded = first_frames == "padded"
         self._variant = variant_of(module)
-        ahead = 0 if self._padded else WINDOW - 1
-        info = replace(INFO, causal=self._padded, lookahead=ahead, trained_on=TRAINED_ON[self._variant])
-        super().__init__(info, device, threads)
-        if self.device.type == "cpu":
-            self._stream: NewStream = FastHD2S(module, source).stream
-        else:
-            network: Callable[..., Any] = deepcopy(module).to(self.device).eval()
-            network = partial(network, source=source) if self._variant == "dsl" else network
-            self._stream = partial(PlainStream, network, WINDOW)
+        super().__init__(
+            replace(INFO, trained_on=TRAINED_ON[self._variant]),
+            module,
+            device,
+            threads,
+            window=WINDOW,
+            first_frames=first_frames,
+            published=swapped_start,
+            fast=lambda: FastHD2S(module, source).stream,
+            keywords={"source": source} if self._variant == "dsl" else None,
+        )
 
     def prepared(self, rgb: UInt8Image) -> Tensor:
         """Return a frame as the network takes it, (3, 128, 192)."""
         return centered(resize_cubic(rgb, WIDTH, HEIGHT))
-
-    def new_stream(self) -> Stream:
-        """Return a stream of windows of 16 frames."""
-        return self._stream()
-
-    def walk(self, inputs: Indexed, new: NewStream) -> Indexed:
-        """Give each frame the map of its window."""
-        return (padded_start if self._padded else swapped_start)(inputs, new, WINDOW)
 
     def published_map(self, values: Any, stimulus: StimulusInfo) -> UInt8Image:
         """Return the 8-bit map that the authors' scripts write; they leave resizing to the scorer."""
@@ -190,14 +179,13 @@ def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> HD2SPr
     """
     from .network import HD2S
 
-    if not isinstance(module, HD2S):
-        raise WrongUse(f"{NAME} wraps the network that build_module({NAME!r}) makes, found {type(module).__name__}")
+    network = own_network(NAME, HD2S, module)
     settings, running = _divided(options)
-    built = {"variant": variant_of(module), "max_sigma": getattr(module, "max_sigma", None)}
+    built = {"variant": variant_of(network), "max_sigma": getattr(network, "max_sigma", None)}
     for name, value in settings.items():
         if value != built[name]:
             raise WrongUse(f"{name}={value} was given, but the network was built with {name}={built[name]}")
-    return HD2SPredictor(module, device, **running)
+    return HD2SPredictor(network, device, **running)
 
 
 def variant_of(module: HD2S) -> str:

@@ -2,12 +2,16 @@
 
 Source: Xie et al., Rethinking Spatiotemporal Feature Learning, ECCV 2018. A convolution in space, then one in time; no
 convolution has a bias; each is followed by BatchNorm (eps 1e-3, momentum 0.001) and ReLU. The blocks are made here; how
-they are grouped, and named in the state_dict, is each network's own.
+they are grouped, and named in the state_dict, is `Encoder`'s for two of the networks, and HD2S's own.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import NamedTuple, cast
+
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidsal.loaders.errors import WrongUse
@@ -88,6 +92,42 @@ class Mixed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, C, T, H, W)."""
         return torch.cat((self.branch0(x), self.branch1(x), self.branch2(x), self.branch3(x)), dim=1)
+
+
+class Layers(NamedTuple):
+    """The modules of a network that are S3D's, whatever their names: first layers, then the mixed blocks 3b to 5c."""
+
+    stem: SeparableConv
+    point: PointConv
+    separable: SeparableConv
+    mixed: Sequence[Mixed]
+
+
+class Encoder(nn.Module):
+    """S3D without its head, in four blocks; the pools between them have no names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.base1 = nn.Sequential(
+            SeparableConv(3, 64, kernel=7, stride=2), halve_rows(), PointConv(64, 64), SeparableConv(64, 192)
+        )
+        self.base2 = nn.Sequential(*map(Mixed, ("3b", "3c")))
+        self.base3 = nn.Sequential(*map(Mixed, ("4b", "4c", "4d", "4e", "4f")))
+        self.base4 = nn.Sequential(*map(Mixed, ("5b", "5c")))
+
+    def features(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Map (B, 3, T, H, W) to features at strides 16, 8 and 4: (B, C, T / 4, ...), T / 2, T / 2."""
+        y3 = self.base1(x)
+        y2 = self.base2(halve_rows()(y3))
+        return self.base3(F.max_pool3d(y2, 3, 2, 1)), y2, y3
+
+    def encoder_layers(self) -> Layers:
+        """Return the modules of the encoder."""
+        stem, _, point, separable = self.base1
+        mixed = [block for base in (self.base2, self.base3, self.base4) for block in base]
+        return Layers(
+            cast(SeparableConv, stem), cast(PointConv, point), cast(SeparableConv, separable), cast(list[Mixed], mixed)
+        )
 
 
 def halve_rows() -> nn.MaxPool3d:

@@ -19,16 +19,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from .s3d import Mixed, PointConv, SeparableConv
-
-
-class Layers(NamedTuple):
-    """The modules of a network that are S3D's, whatever their names: first layers, then the mixed blocks 3b to 5c."""
-
-    stem: SeparableConv
-    point: PointConv
-    separable: SeparableConv
-    mixed: Sequence[Mixed]
+from .s3d import Layers, Mixed, PointConv, SeparableConv
 
 
 class Features(NamedTuple):

@@ -24,12 +24,13 @@ import numpy as np
 import numpy.typing as npt
 
 from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
-from vidsal.loaders.errors import BadData, WrongUse
+from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import Frame, UInt8Image
 
 from .. import checkpoints
 from ..base import Baseline, KnownCheckpoint, Option
-from ..runtime import inference, resolve
+from ..preprocess import check_size
+from ..runtime import inference, on_host, resolve
 from .area_resize import resize_area
 
 if TYPE_CHECKING:
@@ -147,11 +148,7 @@ class SalEMAPredictor:
     def _input(self, frame: Frame, stimulus: StimulusInfo) -> torch.Tensor:
         import torch
 
-        if frame.rgb.shape != (stimulus.height, stimulus.width, 3):
-            raise BadData(
-                f"{stimulus.id}, frame {frame.index}: the frame has the shape {frame.rgb.shape}, expected "
-                f"{(stimulus.height, stimulus.width, 3)} as for the whole stimulus"
-            )
+        check_size(frame, stimulus)
         return torch.from_numpy(prepare(frame.rgb)).to(self.device)
 
 
@@ -243,8 +240,7 @@ def published_map(saliency: Any) -> UInt8Image:
     Args:
         saliency: numpy or torch, any shape.
     """
-    values = saliency.detach().cpu().numpy() if hasattr(saliency, "detach") else np.asarray(saliency)
-    values = values.astype(np.float32)
+    values = on_host(saliency).astype(np.float32)
     low, high = values.min(), values.max()
     if low == high:
         return np.zeros(values.shape, np.uint8)

@@ -12,19 +12,16 @@ for these places alone ("auxiliary pooling"), of features that were reduced to 4
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from ..nn.s3d import Mixed, PointConv, SeparableConv, check_clip, halve_rows
-from ..nn.s3d_inference import Layers
+from ..nn.s3d import Encoder, check_clip
 
 WINDOW = 32
 
 
-class TASEDNet(nn.Module):
+class TASEDNet(Encoder):
     """Saliency of the last of 32 frames. 21,260,693 parameters.
 
     The unpooling makes it discontinuous: where two neighbours nearly tie, rounding moves a value to another pixel.
@@ -32,12 +29,6 @@ class TASEDNet(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.base1 = nn.Sequential(
-            SeparableConv(3, 64, kernel=7, stride=2), halve_rows(), PointConv(64, 64), SeparableConv(64, 192)
-        )
-        self.base2 = nn.Sequential(*map(Mixed, ("3b", "3c")))
-        self.base3 = nn.Sequential(*map(Mixed, ("4b", "4c", "4d", "4e", "4f")))
-        self.base4 = nn.Sequential(*map(Mixed, ("5b", "5c")))
         self.convtsp1 = nn.Sequential(
             nn.Conv3d(1024, 1024, 1, bias=False), *_normed(1024), _transposed(1024, 832), *_normed(832)
         )
@@ -69,9 +60,7 @@ class TASEDNet(nn.Module):
             WrongUse: another shape.
         """
         check_clip(tuple(x.shape), WINDOW, "tased_net")
-        y3 = self.base1(x)
-        y2 = self.base2(halve_rows()(y3))
-        y1 = self.base3(F.max_pool3d(y2, 3, 2, 1))
+        y1, y2, y3 = self.features(x)
         late = F.max_pool3d(y1, (2, 1, 1))
         y0, place0 = F.max_pool3d(late, (1, 2, 2), return_indices=True)
         y0 = self.base4(y0)
@@ -101,14 +90,6 @@ class TASEDNet(nn.Module):
         z = unpool(self.convtsp2(z), place2, size2)
         z = unpool(self.convtsp3(z), place3, size3)
         return torch.sigmoid(self.convtsp4(z))[:, 0, 0]
-
-    def encoder_layers(self) -> Layers:
-        """Return the modules of the encoder."""
-        stem, _, point, separable = self.base1
-        mixed = [block for base in (self.base2, self.base3, self.base4) for block in base]
-        return Layers(
-            cast(SeparableConv, stem), cast(PointConv, point), cast(SeparableConv, separable), cast(list[Mixed], mixed)
-        )
 
 
 def _normed(channels: int) -> tuple[nn.Module, nn.Module]:

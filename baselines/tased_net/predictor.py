@@ -17,21 +17,19 @@ Max-unpooling is discontinuous: another order of summation moves single pixels, 
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidsal.benchmark.predictor import ModelInfo, StimulusInfo
-from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import UInt8Image
 
 from .. import checkpoints
-from ..base import Baseline, KnownCheckpoint
+from ..base import Baseline, KnownCheckpoint, own_network, refuse_options
 from ..opencv_resize import resize_linear
 from ..windows.blurred_maps import blurred_map
 from ..windows.predictor import FIRST_FRAMES, THREADS, WindowPredictor, centered
-from ..windows.walk import Indexed, NewStream, PlainStream, Stream, padded_start, reversed_start
+from ..windows.walk import reversed_start
 
 if TYPE_CHECKING:
     import torch
@@ -86,31 +84,22 @@ class TASEDPredictor(WindowPredictor):
     def __init__(
         self, module: TASEDNet, device: str = "cpu", *, first_frames: str = "reversed", threads: int | None = None
     ) -> None:
-        from copy import deepcopy
-
         from .inference import FastTASEDNet
 
-        padded = first_frames == "padded"
-        super().__init__(replace(INFO, causal=True, lookahead=0) if padded else INFO, device, threads)
-        self._padded = padded
-        if self.device.type == "cpu":
-            self._stream: NewStream = FastTASEDNet(module).stream
-        else:
-            self._stream = partial(PlainStream, deepcopy(module).to(self.device).eval(), WINDOW)
+        super().__init__(
+            INFO,
+            module,
+            device,
+            threads,
+            window=WINDOW,
+            first_frames=first_frames,
+            published=partial(reversed_start, short="loop"),
+            fast=lambda: FastTASEDNet(module).stream,
+        )
 
     def prepared(self, rgb: UInt8Image) -> Tensor:
         """Return a frame as the network takes it, (3, 224, 384)."""
         return centered(resize_linear(rgb, WIDTH, HEIGHT))
-
-    def new_stream(self) -> Stream:
-        """Return a stream of windows of 32 frames."""
-        return self._stream()
-
-    def walk(self, inputs: Indexed, new: NewStream) -> Indexed:
-        """Give each frame the map of its window."""
-        if self._padded:
-            return padded_start(inputs, new, WINDOW)
-        return reversed_start(inputs, new, WINDOW, short="loop")
 
     def published_map(self, values: Any, stimulus: StimulusInfo) -> UInt8Image:
         """Return the 8-bit map that the authors' script writes; it leaves resizing to the scorer."""
@@ -125,8 +114,7 @@ def build(**options: Any) -> TASEDNet:
     """
     from .network import TASEDNet
 
-    if options:
-        raise WrongUse(f"the network of {NAME} has no options, found {', '.join(sorted(options))}")
+    refuse_options(NAME, options)
     return TASEDNet()
 
 
@@ -153,9 +141,7 @@ def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> TASEDP
     """
     from .network import TASEDNet
 
-    if not isinstance(module, TASEDNet):
-        raise WrongUse(f"{NAME} wraps the network that build_module({NAME!r}) makes, found {type(module).__name__}")
-    return TASEDPredictor(module, device, **options)
+    return TASEDPredictor(own_network(NAME, TASEDNet, module), device, **options)
 
 
 MODELS = {

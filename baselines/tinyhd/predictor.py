@@ -39,8 +39,8 @@ from vidsal.loaders.records import Frame, UInt8Image
 
 from .. import checkpoints
 from ..base import Baseline, KnownCheckpoint, Option
-from ..preprocess import imagenet_frame
-from ..runtime import inference, resolve
+from ..preprocess import check_size, imagenet_frame
+from ..runtime import inference, on_host, resolve
 from .published_maps import eight_bit
 
 if TYPE_CHECKING:
@@ -210,16 +210,11 @@ class TinyHDPredictor:
         Returns:
             uint8, shape (stimulus.height, stimulus.width).
         """
-        array = values.detach().cpu().numpy() if hasattr(values, "detach") else values
-        return eight_bit(array, stimulus.width, stimulus.height)
+        return eight_bit(on_host(values), stimulus.width, stimulus.height)
 
     def _inputs(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[tuple[int, Tensor]]:
         for frame in frames:
-            if frame.rgb.shape != (stimulus.height, stimulus.width, 3):
-                raise BadData(
-                    f"{stimulus.id}, frame {frame.index}: the frame has the shape {frame.rgb.shape}, expected "
-                    f"{(stimulus.height, stimulus.width, 3)} as for the whole stimulus"
-                )
+            check_size(frame, stimulus)
             with inference(self.threads):
                 image = imagenet_frame(frame, HEIGHT, WIDTH, self.device)
             yield frame.index, image

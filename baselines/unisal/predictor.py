@@ -26,13 +26,12 @@ import numpy as np
 import numpy.typing as npt
 
 from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
-from vidsal.loaders.errors import BadData, WrongUse
 from vidsal.loaders.records import Frame, UInt8Image
 
 from .. import checkpoints
-from ..base import Baseline, KnownCheckpoint, Option
-from ..preprocess import normalize, to_tensor
-from ..runtime import inference, resolve
+from ..base import Baseline, KnownCheckpoint, Option, own_network, refuse_options
+from ..preprocess import check_size, normalize, to_tensor
+from ..runtime import inference, on_host, resolve
 
 if TYPE_CHECKING:
     import torch
@@ -189,11 +188,7 @@ class UNISALPredictor:
         return self._folded[source]
 
     def _input(self, frame: Frame, stimulus: StimulusInfo, height: int, width: int) -> torch.Tensor:
-        if frame.rgb.shape != (stimulus.height, stimulus.width, 3):
-            raise BadData(
-                f"{stimulus.id}, frame {frame.index}: the frame has the shape {frame.rgb.shape}, expected "
-                f"{(stimulus.height, stimulus.width, 3)} as for the whole stimulus"
-            )
+        check_size(frame, stimulus)
         return prepare(frame.rgb, height, width, self.device)
 
 
@@ -205,8 +200,7 @@ def build(**options: Any) -> UNISAL:
     """
     from .network import UNISAL
 
-    if options:
-        raise WrongUse(f"the network of unisal has no options, found {', '.join(sorted(options))}")
+    refuse_options("unisal", options)
     return UNISAL()
 
 
@@ -242,9 +236,7 @@ def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> UNISAL
     """
     from .network import UNISAL
 
-    if not isinstance(module, UNISAL):
-        raise WrongUse(f"unisal wraps the network that build_module('unisal') makes, found {type(module).__name__}")
-    return UNISALPredictor(module, device, **options)
+    return UNISALPredictor(own_network("unisal", UNISAL, module), device, **options)
 
 
 def network_size(height: int, width: int, source: str, kind: str) -> tuple[int, int]:
@@ -294,8 +286,7 @@ def prepare(rgb: UInt8Image, height: int, width: int, device: torch.device | str
 
 def published_map(log_density: Any) -> UInt8Image:
     """Return exp(log density) / max * 255 as uint8, cut off, shape unchanged; numpy or torch in."""
-    values = log_density.detach().cpu().numpy() if hasattr(log_density, "detach") else np.asarray(log_density)
-    density: npt.NDArray[np.float32] = np.exp(values.astype(np.float32))
+    density: npt.NDArray[np.float32] = np.exp(on_host(log_density).astype(np.float32))
     published: UInt8Image = (density / density.max() * np.float32(255)).astype(np.uint8)
     return published
 

@@ -23,7 +23,7 @@ class FastViNet:
 
     def __init__(self, network: ViNet) -> None:
         with torch.no_grad():
-            self._encoder = StreamedS3D(network.encoder_layers(), network.clip)
+            self._encoder = StreamedS3D(network.backbone.encoder_layers(), network.clip)
             decoder = network.decoder
             convs = [part[0] for part in (decoder.convtsp1, decoder.convtsp2, decoder.convtsp3, decoder.convtsp4)]
             self._mixing = [_Mixing(cast(nn.Conv3d, conv)) for conv in (*convs, decoder.convtsp4[3])]

@@ -11,39 +11,24 @@ The last steps in time become one; what is left is the map of the clip's last fr
 
 from __future__ import annotations
 
-from typing import cast
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from vidsal.loaders.errors import WrongUse
 
-from ..nn.s3d import Mixed, PointConv, SeparableConv, check_clip, halve_rows
-from ..nn.s3d_inference import Layers
+from ..nn.s3d import Encoder, check_clip
 
 CLIPS = (8, 16, 32, 48)
 
 
-class Backbone(nn.Module):
+class Backbone(Encoder):
     """S3D without its head."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.base1 = nn.Sequential(
-            SeparableConv(3, 64, kernel=7, stride=2), halve_rows(), PointConv(64, 64), SeparableConv(64, 192)
-        )
-        self.base2 = nn.Sequential(*map(Mixed, ("3b", "3c")))
-        self.base3 = nn.Sequential(*map(Mixed, ("4b", "4c", "4d", "4e", "4f")))
-        self.base4 = nn.Sequential(*map(Mixed, ("5b", "5c")))
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Map (B, 3, T, H, W) to features at strides 32, 16, 8 and 4: (B, C, T / 8, ...), T / 4, T / 2, T / 2."""
-        y3 = self.base1(x)
-        y2 = self.base2(halve_rows()(y3))
-        y1 = self.base3(F.max_pool3d(y2, 3, 2, 1))
-        y0 = self.base4(F.max_pool3d(y1, 2))
-        return y0, y1, y2, y3
+        y1, y2, y3 = self.features(x)
+        return self.base4(F.max_pool3d(y1, 2)), y1, y2, y3
 
 
 class Decoder(nn.Module):
@@ -106,15 +91,6 @@ class ViNet(nn.Module):
         check_clip(tuple(x.shape), self.clip, "vinet")
         maps: Tensor = self.decoder(*self.backbone(x))
         return maps
-
-    def encoder_layers(self) -> Layers:
-        """Return the modules of the encoder."""
-        base = self.backbone
-        stem, _, point, separable = base.base1
-        mixed = [block for part in (base.base2, base.base3, base.base4) for block in part]
-        return Layers(
-            cast(SeparableConv, stem), cast(PointConv, point), cast(SeparableConv, separable), cast(list[Mixed], mixed)
-        )
 
 
 def _mixing(inputs: int, outputs: int, steps: int) -> nn.Conv3d:

@@ -18,7 +18,6 @@ reversed window serves where it lies before frame n - 32, else the one filled up
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,10 +30,11 @@ from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import UInt8Image
 
 from .. import checkpoints
-from ..base import Baseline, KnownCheckpoint, Option
+from ..base import Baseline, KnownCheckpoint, Option, own_network
 from ..preprocess import normalize, to_tensor
+from ..runtime import on_host
 from ..windows.predictor import FIRST_FRAMES, THREADS, WindowPredictor
-from ..windows.walk import Indexed, NewStream, PlainStream, Stream, padded_start, reversed_start
+from ..windows.walk import reversed_start
 
 if TYPE_CHECKING:
     import torch
@@ -97,18 +97,18 @@ class ViNetPredictor(WindowPredictor):
     def __init__(
         self, module: ViNet, device: str = "cpu", *, first_frames: str = "reversed", threads: int | None = None
     ) -> None:
-        from copy import deepcopy
-
         from .inference import FastViNet
 
-        self._padded = first_frames == "padded"
-        self._clip = module.clip
-        ahead = 0 if self._padded else self._clip - 1
-        super().__init__(replace(INFO, causal=self._padded, lookahead=ahead), device, threads)
-        if self.device.type == "cpu":
-            self._stream: NewStream = FastViNet(module).stream
-        else:
-            self._stream = partial(PlainStream, deepcopy(module).to(self.device).eval(), self._clip)
+        super().__init__(
+            INFO,
+            module,
+            device,
+            threads,
+            window=module.clip,
+            first_frames=first_frames,
+            published=partial(reversed_start, short="pad"),
+            fast=lambda: FastViNet(module).stream,
+        )
 
     def prepared(self, rgb: UInt8Image) -> Tensor:
         """Return a frame as the network takes it, (3, 224, 384)."""
@@ -116,16 +116,6 @@ class ViNetPredictor(WindowPredictor):
 
         resized = Image.fromarray(np.ascontiguousarray(rgb)).resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
         return normalize(to_tensor(np.asarray(resized)))
-
-    def new_stream(self) -> Stream:
-        """Return a stream of clips."""
-        return self._stream()
-
-    def walk(self, inputs: Indexed, new: NewStream) -> Indexed:
-        """Give each frame the map of its window."""
-        if self._padded:
-            return padded_start(inputs, new, self._clip)
-        return reversed_start(inputs, new, self._clip, short="pad")
 
     def published_map(self, values: Any, stimulus: StimulusInfo) -> UInt8Image:
         """Return the 8-bit map that the authors' script writes, of the stimulus's size."""
@@ -143,8 +133,7 @@ def published_map(values: Any, width: int, height: int) -> UInt8Image:
     """
     from scipy.ndimage import correlate1d
 
-    array = values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)
-    large = np.asarray(bilinear_half_pixel(array.astype(np.float64), (height, width)))
+    large = np.asarray(bilinear_half_pixel(on_host(values).astype(np.float64), (height, width)))
     taps = np.exp(-((np.arange(-5, 6) / _BLUR_SIGMA) ** 2) / 2)
     for axis in (0, 1):
         large = correlate1d(large, taps / taps.sum(), axis=axis, mode="mirror")
@@ -191,11 +180,10 @@ def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> ViNetP
     """
     from .network import ViNet
 
-    if not isinstance(module, ViNet):
-        raise WrongUse(f"{NAME} wraps the network that build_module({NAME!r}) makes, found {type(module).__name__}")
-    if options.pop("clip", module.clip) != module.clip:
-        raise WrongUse(f"the network was built with clip={module.clip}; leave the option out")
-    return ViNetPredictor(module, device, **options)
+    network = own_network(NAME, ViNet, module)
+    if options.pop("clip", network.clip) != network.clip:
+        raise WrongUse(f"the network was built with clip={network.clip}; leave the option out")
+    return ViNetPredictor(network, device, **options)
 
 
 def shown_clip(checkpoint: checkpoints.Checkpoint) -> int:

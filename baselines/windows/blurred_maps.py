@@ -8,6 +8,8 @@ import numpy as np
 
 from vidsal.loaders.records import UInt8Image
 
+from ..runtime import on_host
+
 SIGMA_PX = 7.0
 
 
@@ -19,7 +21,7 @@ def blurred_map(values: Any) -> UInt8Image:
     """
     from scipy.ndimage import gaussian_filter
 
-    steps = np.floor(_array(values) * np.float32(255)).astype(np.float64) / 255
+    steps = np.floor(on_host(values) * np.float32(255)).astype(np.float64) / 255
     return stretched_map(gaussian_filter(steps, SIGMA_PX))
 
 
@@ -29,11 +31,7 @@ def stretched_map(values: Any) -> UInt8Image:
     Args:
         values: numpy or torch, shape (h, w), not negative.
     """
-    array = _array(values)
+    array = on_host(values)
     most = array.max()
     stretched: UInt8Image = (array / most * 255 if most > 0 else array).astype(np.uint8)
     return stretched
-
-
-def _array(values: Any) -> Any:
-    return values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)

@@ -53,6 +53,7 @@ class PlainStream:
 
 
 NewStream = Callable[[], Stream]
+Walk = Callable[[Indexed, NewStream, int], Indexed]
 
 
 def reversed_start(inputs: Indexed, new: NewStream, window: int, short: Literal["loop", "pad"]) -> Indexed:

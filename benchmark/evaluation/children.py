@@ -22,7 +22,7 @@ from typing import Any, Self
 
 from vidsal.loaders.errors import BadData, VidsalError
 from vidsal.loaders.io.progress import PULSE_S, heard
-from vidsal.loaders.io.workers import Task, attend
+from vidsal.loaders.io.workers import Processes, Task, attend
 
 _RULE = "a predictor raises an error, it does not end the program"
 _LEAVE_S = 1.0  # how long a child may take to end when it is no longer needed
@@ -32,7 +32,7 @@ class ChildFault(BadData):
     """A child process ended, was killed or hung before it answered."""
 
 
-class Children:
+class Children(Processes):
     """Up to `count` processes, started when there is work and ended with this object.
 
     Attributes:
@@ -63,17 +63,6 @@ class Children:
             child.leave()
         self._free.clear()
         self._working.clear()
-
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Do one task and return its answer.
-
-        Raises:
-            ChildFault: the child did not answer; what the task raises comes out as it is.
-        """
-        ((_, answer),) = self.each([(function, arguments)])
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
 
     def each(
         self, tasks: Sequence[Task], watch: Callable[[Mapping[int, int]], None] | None = None

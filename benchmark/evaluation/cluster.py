@@ -28,7 +28,7 @@ from vidsal._version import __version__
 from vidsal.loaders.errors import BadData, MachineFault, MissingData, WrongUse
 from vidsal.loaders.io.extras import optional_packages
 from vidsal.loaders.io.progress import PULSE_S
-from vidsal.loaders.io.workers import Task
+from vidsal.loaders.io.workers import Processes, Task
 
 from ..scoring.truth_cache import sources_digest
 from .children import ChildFault, Children
@@ -44,7 +44,7 @@ _TRIES = 3  # of a task whose scheduler forgot it
 _IDLE_S = 60.0  # after which a worker's child process ends, and gives the memory of its model back
 
 
-class Cluster:
+class Cluster(Processes):
     """A Dask cluster, for the time of a `with` block.
 
     Attributes:
@@ -155,17 +155,6 @@ class Cluster:
     def count(self) -> int:
         """How many tasks can be done at once, now."""
         return max(1, sum(int(worker["nthreads"]) for worker in self._workers().values()))
-
-    def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Do one task and return its answer.
-
-        Raises:
-            ChildFault: there is no answer; what the task raises comes out as it is.
-        """
-        ((_, answer),) = self.each([(function, arguments)])
-        if isinstance(answer, BaseException):
-            raise answer
-        return answer
 
     def each(
         self, tasks: Sequence[Task], watch: Callable[[Mapping[int, int]], None] | None = None

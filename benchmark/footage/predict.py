@@ -14,7 +14,6 @@ import shutil
 from collections.abc import Generator, Iterable, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +40,7 @@ from ..submissions.stimulus_writer import (
     store_npz,
     write_images,
 )
-from ..submissions.writer import tool_versions
+from ..submissions.writer import maker_of, tool_versions
 from .arrays import footage_of
 from .base import Footage
 from .find import check_names, find
@@ -113,11 +112,7 @@ def predict_footage(
         MissingData: no such file. BadData: it is no video or image, or the model broke the protocol.
         WrongUse: two inputs have one name, `out` holds something else in their place, or the model needs a release.
     """
-    predicts = None if model is None else predictor(model)
-    if predicts is not None:
-        make, record = make or partial(_itself, predicts), record or ModelRecord(predicts.info)
-    if make is None or record is None:
-        raise WrongUse("a model that is not here needs `make`, `record` and `children`")
+    predicts, make, record = maker_of(model, make, record)
     plan = _plan(Path(out), predicts, record, encoding, as_published, for_server, threads)
     rate = None if fps is None else Fraction(fps).limit_denominator(100_000)
     if rate is not None and rate <= 0:
@@ -141,10 +136,6 @@ def predict_footage(
         write_overlays(Path(overlay), footage, records, plan.out, progress)
     places = {job.stimulus_id: job.target for job in jobs}
     return Maps(plan.out, places, {f.id: f.n_frames for f in footage}, kinds.pop() if len(kinds) == 1 else "mixed")
-
-
-def _itself(model: Model) -> Model:
-    return model
 
 
 def _plan(

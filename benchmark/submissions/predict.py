@@ -10,7 +10,6 @@ With the default encoding, the scores of what was stored equal those of the mode
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from vidsal.loaders.errors import WrongUse
@@ -22,8 +21,8 @@ from ..evaluation.pool import Maker, Model, default_threads
 from ..evaluation.run import ModelRecord
 from .encoding import files
 from .manifest import Manifest
-from .stimulus_writer import Plan, predictor, published_map
-from .writer import write
+from .stimulus_writer import Plan, published_map
+from .writer import maker_of, write
 
 
 @dataclass(frozen=True)
@@ -83,11 +82,7 @@ def predict(
         MissingData: no frames. WrongUse: `out` holds something else, or the model cannot be stored this way.
         BadData: the model broke the protocol, or gave a map that is not finite.
     """
-    predicts = None if model is None else predictor(model)
-    if predicts is not None:
-        make, record = make or partial(_itself, predicts), record or ModelRecord(predicts.info)
-    if make is None or record is None:
-        raise WrongUse("a model that is not here needs `make`, `record` and `children`")
+    predicts, make, record = maker_of(model, make, record)
     name = files(encoding)
     if as_published:
         if name not in ("npz", "png8"):
@@ -109,7 +104,3 @@ def predict(
         fail_fast=fail_fast,
     )
     return Submission(plan.out, manifest)
-
-
-def _itself(model: Model) -> Model:
-    return model

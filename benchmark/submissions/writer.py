@@ -10,6 +10,7 @@ import platform
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
@@ -24,6 +25,7 @@ from vidsal.loaders.release.release import Release, Stimulus
 
 from ..evaluation.pool import Job, Maker, Model, versions, work
 from ..evaluation.run import ModelRecord
+from ..predictor import Predictor
 from . import manifest_file
 from .encoding import encoding
 from .held import PARTIAL, held, unfinished
@@ -111,6 +113,26 @@ def _write(
     manifest_file.write(plan.out, manifest)
     shutil.rmtree(plan.out / PARTIAL)
     return manifest
+
+
+def maker_of(
+    model: Model | None, make: Maker | None, record: ModelRecord | None
+) -> tuple[Predictor | None, Maker, ModelRecord]:
+    """Return the model, if it is here, what makes it, and what is said of it; by default it makes and says itself.
+
+    Raises:
+        WrongUse: it is a human reference, or is not here and nothing else makes it.
+    """
+    predicts = None if model is None else predictor(model)
+    if predicts is not None:
+        make, record = make or partial(_itself, predicts), record or ModelRecord(predicts.info)
+    if make is None or record is None:
+        raise WrongUse("a model that is not here needs `make`, `record` and `children`")
+    return predicts, make, record
+
+
+def _itself(model: Model) -> Model:
+    return model
 
 
 def _model_part(model: ModelRecord) -> ModelPart:

@@ -14,7 +14,7 @@ from ..records import UInt8Image
 MAX_IMAGE_PIXELS = 1 << 28
 _ORIENTATION = 0x0112
 _BITS_PER_SAMPLE = 258
-_DEEP_GREY = ("I", "F")
+_DEEP_GRAY = ("I", "F")
 """Pillow's modes of grey beyond 8 bits begin so: `I;16`, `I;16B`, `I`, `F`. Its own conversion of them clips at 255."""
 
 
@@ -43,7 +43,7 @@ def read_rgb(path: Path) -> tuple[UInt8Image, tuple[str, ...]]:
                 image = Image.open(_with_upright_tag(path))  # Pillow turns a TIFF by itself, and some of them wrongly
             image.load()
             orientation = image.getexif().get(_ORIENTATION, 1) if orientation == 1 else orientation
-            rgb, phrases = _deep_grey(image, path) if image.mode.startswith(_DEEP_GREY) else (_eight_bit(image), ())
+            rgb, phrases = _deep_gray(image, path) if image.mode.startswith(_DEEP_GRAY) else (_eight_bit(image), ())
     except Image.DecompressionBombError as error:  # Pillow's own limit, which it draws at the header
         raise BadData(f"{path}: more pixels than are read ({MAX_IMAGE_PIXELS}); {error}") from error
     except (UnidentifiedImageError, SyntaxError, ValueError, EOFError, OSError) as error:
@@ -89,19 +89,19 @@ def _eight_bit(image: Any) -> UInt8Image:
     return np.asarray(image.convert("RGB"))
 
 
-def _deep_grey(image: Any, path: Path) -> tuple[UInt8Image, tuple[str, ...]]:
+def _deep_gray(image: Any, path: Path) -> tuple[UInt8Image, tuple[str, ...]]:
     values = np.asarray(image)
     tags = getattr(image, "tag_v2", {})
     if values.dtype.kind == "f":
-        grey, phrase = _of_float(values, path)
+        gray, phrase = _of_float(values, path)
     elif image.mode.startswith("I;16") or image.format == "PNG":
         stored = tags.get(_BITS_PER_SAMPLE, (16,))
         bits = int(stored[0] if isinstance(stored, tuple) else stored)
         bits = bits if 8 < bits <= 16 else 16
-        grey, phrase = (values >> (bits - 8)).astype(np.uint8), f"{bits}-bit grey, scaled to 8 bits"
+        gray, phrase = (values >> (bits - 8)).astype(np.uint8), f"{bits}-bit grey, scaled to 8 bits"
     else:
-        grey, phrase = _of_integers(values, path)
-    return np.repeat(grey[..., None], 3, axis=2), (phrase,)
+        gray, phrase = _of_integers(values, path)
+    return np.repeat(gray[..., None], 3, axis=2), (phrase,)
 
 
 def _of_float(values: np.ndarray[Any, Any], path: Path) -> tuple[UInt8Image, str]:

@@ -363,10 +363,10 @@ def _png_pixels(path: Path) -> npt.NDArray[Any]:
         image.load()
     except (OSError, SyntaxError, ValueError, zlib.error) as error:
         raise BadData(f"{path}: Pillow can not decode it: {error}") from error
-    return _pixels_of(image) if image.mode == "L" and not image.info.get("transparency") else _grey(path, image)
+    return _pixels_of(image) if image.mode == "L" and not image.info.get("transparency") else _gray(path, image)
 
 
-def _grey(path: Path, image: Any) -> npt.NDArray[Any]:
+def _gray(path: Path, image: Any) -> npt.NDArray[Any]:
     """Return the pixels of a map that is not stored as 8-bit grey.
 
     Raises:

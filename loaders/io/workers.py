@@ -25,7 +25,15 @@ class Processes(Protocol):
     away: bool
 
     def call(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """Do one task and return its answer."""
+        """Do one task and return its answer.
+
+        Raises:
+            BadData: there is no answer; what the task raises comes out as it is.
+        """
+        ((_, answer),) = self.each([(function, arguments)])
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
 
     def each(
         self, tasks: Sequence[Task], watch: Callable[[Mapping[int, int]], None] | None = None

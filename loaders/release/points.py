@@ -12,6 +12,9 @@ import pyarrow.compute as pc
 from ..records import FORCED_START, POINT_EVENTS, Float32Array, Float64Array, Int32Array, Int64Array
 from ..schema import flagged
 
+POINT_COLUMNS = ("event", "in_bounds", "flags", "x_px", "y_px", "frame", "frame_end", "weight", "order", "observer_id")
+"""The columns of the fixations table that `points_of` takes."""
+
 
 @dataclass(frozen=True)
 class Points:

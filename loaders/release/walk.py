@@ -11,7 +11,8 @@ import pyarrow.parquet as pq
 from ..errors import BadData
 from ..schema import FIXATIONS, GAZE
 from .points import points_of
-from .release import Release, Stimulus, reading
+from .release import Release, Stimulus
+from .tables import reading
 
 
 def walk(release: Release, name: str = "fixations") -> Iterator[tuple[Stimulus, pa.Table]]:

@@ -97,7 +97,8 @@ def test_one_stimulus_of_a_large_release(tmp_path: Path, benchmark: Any, capsys:
 
     from vidsal.loaders import schema
     from vidsal.loaders.io import parquet
-    from vidsal.loaders.release.release import _POINT_COLUMNS, Release
+    from vidsal.loaders.release.points import POINT_COLUMNS
+    from vidsal.loaders.release.release import Release
 
     random = np.random.default_rng(0)
     stimuli, rows = 100, 50_000
@@ -118,7 +119,7 @@ def test_one_stimulus_of_a_large_release(tmp_path: Path, benchmark: Any, capsys:
     release._stimuli = {f"{i:03d}": None for i in range(stimuli)}  # type: ignore[misc]
 
     def one() -> None:
-        release.table("fixations", "017", _POINT_COLUMNS)
+        release.table("fixations", "017", POINT_COLUMNS)
 
     single, whole = best(one), best(lambda: pq.read_table(tmp_path / "fixations.parquet", use_threads=False), 2)
     benchmark(one)

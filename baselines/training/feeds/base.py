@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from vidsal.loaders.clips.plan import Clip
+from vidsal.loaders.clips.sampler import ClipSampler
 from vidsal.loaders.errors import MissingData, WrongUse
 from vidsal.loaders.release.release import Release, load
 
@@ -38,6 +39,13 @@ class Work:
     def __str__(self) -> str:
         parts = [f"{c.stimulus} frames {c.frames[0]} to {c.frames[-1]}" for c in self.clips]
         return (f"{self.domain}: " if self.domain else "") + "; ".join(parts)
+
+
+def validation_work(sampler: ClipSampler | None, batch: int) -> list[Work]:
+    """Return the clips of what is held out, in order, so many a batch; nothing where there is no sampler of it."""
+    if sampler is None:
+        return []
+    return [Work(tuple(one)) for one in sampler.batches(sampler.plan(0), batch, 0, shuffle=False)]
 
 
 class Feed(Protocol):

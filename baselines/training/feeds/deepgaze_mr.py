@@ -13,7 +13,7 @@ from vidsal.loaders.release.release import Release
 
 from ...deepgaze_mr.network import DeepGazeMR
 from ..systems.base import Batch
-from .base import Request, Source, Work, size_of, to_device
+from .base import Request, Source, Work, size_of, to_device, validation_work
 
 _BIAS = (720, 1280)
 
@@ -64,10 +64,7 @@ class DeepgazeFeed:
 
     def validation(self) -> Sequence[Work]:
         """Clips at even distances."""
-        if self._valid is None:
-            return []
-        made = self._valid.batches(self._valid.plan(0), self._batch, 0, shuffle=False)
-        return [Work(tuple(one)) for one in made]
+        return validation_work(self._valid, self._batch)
 
     def read(self, work: Work) -> Batch:
         """See `systems.deepgaze_mr.DeepgazeMr`."""

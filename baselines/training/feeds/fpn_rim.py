@@ -14,7 +14,7 @@ from vidsal.loaders.records import UInt8Image
 
 from ...fpn_rim.predictor import squeeze
 from ..systems.base import Batch
-from .base import Request, Source, Work, normalized, to_device
+from .base import Request, Source, Work, normalized, to_device, validation_work
 
 
 class FpnRimFeed:
@@ -53,10 +53,7 @@ class FpnRimFeed:
 
     def validation(self) -> Sequence[Work]:
         """All clips of every held-out pair."""
-        if self._valid is None:
-            return []
-        made = self._valid.batches(self._valid.plan(0), self._batch, 0, shuffle=False)
-        return [Work(tuple(one)) for one in made]
+        return validation_work(self._valid, self._batch)
 
     def read(self, work: Work) -> Batch:
         """See `systems.fpn_rim.FpnRimSystem`."""

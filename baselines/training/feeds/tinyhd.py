@@ -20,7 +20,7 @@ from ...preprocess import imagenet_frame
 from ...tinyhd.network import WINDOW
 from ..systems.base import Batch
 from ..teachers import Teacher, find_teacher
-from .base import Request, Source, Work, generator, size_of, to_device
+from .base import Request, Source, Work, generator, size_of, to_device, validation_work
 
 _EXTRA = "extra"
 
@@ -89,10 +89,7 @@ class TinyhdFeed:
 
     def validation(self) -> Sequence[Work]:
         """Clips of the held-out videos at even distances."""
-        if self._valid is None:
-            return []
-        made = self._valid.batches(self._valid.plan(0), self._valid_batch, 0, shuffle=False)
-        return [Work(tuple(one)) for one in made]
+        return validation_work(self._valid, self._valid_batch)
 
     def read(self, work: Work) -> Batch:
         """See `systems.tinyhd.Tinyhd`; `clips` are the clips, for the teacher."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -43,7 +44,7 @@ from .shared_options import (
 )
 
 if TYPE_CHECKING:
-    from vidsal.benchmark.predictor import Fit
+    from vidsal.benchmark.submissions.said import Said
     from vidsal.loaders.release.release import Release
 
 
@@ -91,12 +92,7 @@ def score(
     split: str | None,
     protocol_name: str,
     out: Path,
-    kind: str | None,
-    pattern: str | None,
-    first_frame: Any,
-    missing: str | None,
-    fit: Fit | None,
-    name: str | None,
+    said: Said,
     model_file: Path | None,
     frames: Path | None,
     recipe: str | None,
@@ -140,14 +136,7 @@ def score(
     with ExitStack() as stack:
         root = stack.enter_context(opened_folder(submission, out))
         release = release_for(root, folder, split, frames)
-        own = {
-            "kind": kind,
-            "first-frame": first_frame,
-            "missing": missing,
-            "fit": fit,
-            "name": name,
-            "model": model_file,
-        }
+        own = [(name.replace("_", "-"), value) for name, value in vars(replace(said, pattern=None)).items()]
         command = repeating_command(
             "score",
             submission.resolve().name,
@@ -155,7 +144,7 @@ def score(
             release.split or "all",
             protocol_name,
             out,
-            [*own.items(), ("pattern", pattern)],
+            [*own, ("model", model_file), ("pattern", said.pattern)],
             recipe=recipe,
             limit=limit,
             frames_of=frames_of,
@@ -168,13 +157,8 @@ def score(
             root,
             release,
             rules,
-            kind=kind,
-            first_frame=first_frame,
-            missing=missing,
-            fit=fit,
-            name=name,
+            **vars(said),
             model=model_file,
-            pattern=pattern,
             strict=strict,
             declared=shipped,
             recipe=recipe,

@@ -5,8 +5,10 @@ from __future__ import annotations
 import shlex
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import fields
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -18,8 +20,6 @@ from .places import any_place
 if TYPE_CHECKING:
     from vidsal.benchmark.evaluation.previews.collector import Show
     from vidsal.benchmark.submissions.sandbox import Sandbox
-
-Decorated = TypeVar("Decorated", bound=Callable[..., Any])
 
 
 class FirstFrame(click.ParamType[Any]):
@@ -157,13 +157,19 @@ _SAID = (
 )
 
 
-def said_options(command: Decorated) -> Decorated:
-    """Add what a user may say of stored predictions that say nothing of themselves: `kind`, `pattern`, `first_frame`,
-    `missing`, `fit`, `name`.
-    """
+def said_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add what a user may say of stored predictions that say nothing of themselves; the command takes it as `said`."""
+
+    @wraps(command)
+    def with_said(*arguments: Any, **given: Any) -> Any:
+        from vidsal.benchmark.submissions.said import Said
+
+        said = Said(**{field.name: given.pop(field.name) for field in fields(Said)})
+        return command(*arguments, said=said, **given)
+
     for option in reversed(_SAID):
-        command = option(command)
-    return command
+        with_said = option(with_said)
+    return with_said
 
 
 model_file_option = click.option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -32,7 +32,7 @@ from .shared_options import (
 )
 
 if TYPE_CHECKING:
-    from vidsal.benchmark.predictor import Fit
+    from vidsal.benchmark.submissions.said import Said
 
 
 @click.group()
@@ -125,12 +125,7 @@ def preview(
     stimuli: int,
     split: str | None,
     protocol_name: str,
-    kind: str | None,
-    pattern: str | None,
-    first_frame: Any,
-    missing: str | None,
-    fit: Fit | None,
-    name: str | None,
+    said: Said,
     frames: Path | None,
     with_frames: bool,
     workers: int,
@@ -152,12 +147,7 @@ def preview(
             root,
             release,
             rules,
-            kind=kind,
-            first_frame=first_frame,
-            missing=missing,
-            fit=fit,
-            name=name,
-            pattern=pattern,
+            **vars(said),
             declared=shipped,
             limit=stimuli,
             show=shown(no_previews=False, with_frames=with_frames),

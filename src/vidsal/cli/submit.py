@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -28,7 +28,7 @@ from .shared_options import (
 )
 
 if TYPE_CHECKING:
-    from vidsal.benchmark.predictor import Fit
+    from vidsal.benchmark.submissions.said import Said
 
 _MOST_DECODERS = 4
 
@@ -138,12 +138,7 @@ def import_(
     folder: Path,
     split: str | None,
     out: Path,
-    kind: str | None,
-    pattern: str | None,
-    first_frame: Any,
-    missing: str | None,
-    fit: Fit | None,
-    name: str | None,
+    said: Said,
     model_file: Path | None,
     as_json: bool,
 ) -> None:
@@ -154,7 +149,6 @@ def import_(
     from vidsal.benchmark.submissions.importing import import_submission
     from vidsal.benchmark.submissions.manifest import content
     from vidsal.benchmark.submissions.manifest_file import read_model
-    from vidsal.benchmark.submissions.said import Said
     from vidsal.benchmark.submissions.show import split_of
     from vidsal.loaders.release.release import load
     from vidsal.models import shipped
@@ -166,7 +160,7 @@ def import_(
             source,
             release,
             out,
-            said=Said(kind, first_frame, missing, fit, name, pattern),
+            said=said,
             model=None if model_file is None else read_model(model_file),
             declared=shipped,
             progress=step,
