@@ -38,6 +38,7 @@ from ..scoring import truth_cache
 from ..scoring.kernels.available import kernels
 from ..statistics import seed_of
 from .coverage import cover, expected_elsewhere
+from .human_stimulus import score_humans
 from .pool import Job, Maker, Model as Model, limit_torch, versions, work
 from .previews.collector import PreviewCollector, RankedBy, Show, packed, unpacked
 from .previews.licence import allows_frames
@@ -55,7 +56,7 @@ from .settings import (
     with_threads as with_threads,
 )
 from .split_negatives import SplitNegatives, split_negatives
-from .stimulus import DEVICES_KEY, GAZE_KEY, LOOKS_KEY, SCORED, FrameScorer, frames_schema, score_humans, score_stimulus
+from .stimulus import DEVICES_KEY, GAZE_KEY, LOOKS_KEY, SCORED, FrameScorer, frames_schema, score_stimulus
 from .suspicious import suspicious
 
 ENGINE = "1"

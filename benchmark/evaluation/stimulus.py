@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import traceback
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -21,9 +21,7 @@ from vidsal.loaders.release.release import Stimulus
 from vidsal.loaders.release.truth import density as make_density
 
 from ..geometry import ShapeRule, on_frame
-from ..human import Comparison, HumanReference
 from ..metrics.gaze_path import METRICS as GAZE_METRICS, Viewing, observer_paths, score_gaze
-from ..metrics.maps import Map
 from ..predictor import Kind, ModelInfo, Prediction, Predictor, Shown, StimulusInfo
 from ..prefetch import prefetch_calls
 from ..protocols import Protocol
@@ -43,7 +41,8 @@ SCORED, NO_FIXATION, NO_PREDICTION, LEFT_OUT = "scored", "no_fixation", "no_pred
 GAZE_KEY = b"vidsal.gaze_points"
 DEVICES_KEY = b"vidsal.devices"
 LOOKS_KEY = b"vidsal.looks"
-_AHEAD = 8
+AHEAD = 8
+"""Frames, or comparisons of one, that are made while another one is scored."""
 
 
 def frames_schema(labels: Iterable[str]) -> pa.Schema:
@@ -141,7 +140,7 @@ class FrameScorer:
             return rows
         for frame in stimulus.annotated_indices().tolist():
             if not self.asked_for(frame):
-                n = _n_fixated(stimulus, frame)
+                n = n_fixated_of(stimulus, frame)
                 rows.add(frame, n, None, LEFT_OUT if n else NO_FIXATION, "this frame was not asked for" if n else None)
         return rows.ordered()
 
@@ -422,7 +421,7 @@ def row_of(case: Case, score_case: Callable[[Case], FrameScores], previews: Prev
     scores = score_case(case)
     if previews:
         previews.look(case.frame, scores, case.values, case.kind, case.truth)
-    return case.frame, n_fixated, scores, SCORED, _reason(scores)
+    return case.frame, n_fixated, scores, SCORED, reason_of(scores)
 
 
 def _one_by_one(items: Iterator[Item], stimulus: Stimulus, scorer: FrameScorer) -> Iterator[Row]:
@@ -434,7 +433,7 @@ def _one_by_one(items: Iterator[Item], stimulus: Stimulus, scorer: FrameScorer) 
     def row(item: Item) -> Row:
         return row_of(case_of(item, stimulus, scorer, negatives), score_case, scorer.previews)
 
-    return prefetch_calls((partial(row, item) for item in items), 1, _AHEAD)
+    return prefetch_calls((partial(row, item) for item in items), 1, AHEAD)
 
 
 def _density_at(xy: tuple[float, float], stimulus: Stimulus, scorer: FrameScorer) -> npt.NDArray[np.float32]:
@@ -445,7 +444,7 @@ def _density_at(xy: tuple[float, float], stimulus: Stimulus, scorer: FrameScorer
     return values if values.any() else np.full(shape, 1 / (shape[0] * shape[1]), np.float32)
 
 
-def _reason(scores: FrameScores) -> str | None:
+def reason_of(scores: FrameScores) -> str | None:
     """Join the reasons of a frame; those that several scores share are said once."""
     by_text: dict[str, list[str]] = {}
     for name, text in scores.reasons.items():
@@ -453,84 +452,6 @@ def _reason(scores: FrameScores) -> str | None:
     return "; ".join(f"{', '.join(names)}: {text}" for text, names in by_text.items()) or None
 
 
-def score_humans(reference: HumanReference, stimulus: Stimulus, scorer: FrameScorer) -> pa.Table:
-    """Score a human reference over one stimulus; a row is the mean over its comparisons."""
-    rows = FrameRows(stimulus.id, scorer.protocol.labels)
-    negatives = scorer.negatives.of(stimulus)
-    truths = _PartTruths(stimulus, scorer, negatives)
-    for frame in filter(scorer.asked_for, stimulus.annotated_indices().tolist()):
-        tick()
-        n_fixated = _n_fixated(stimulus, frame)
-        if not n_fixated:
-            rows.add(frame, 0, None, NO_FIXATION, None)
-            continue
-        truths.next_frame(frame)
-        others: list[Map] = []
-        compared = _compared(reference.compare(stimulus, frame, scorer.recipe), truths, others)
-        scores = list(prefetch_calls(compared, 1, _AHEAD))  # one is scored while the next one is made
-        if not scores:
-            rows.add(frame, n_fixated, None, NO_PREDICTION, "only one observer looked")
-            continue
-        means = {label: _mean([s[label] for s in scores]) for label in scorer.protocol.labels}
-        mean = FrameScores(means, shared_reasons(scores))
-        rows.add(frame, n_fixated, mean, SCORED, _reason(mean))
-        if scorer.previews:
-            everyone = scorer.truth(stimulus, frame, negatives)
-            scorer.previews.look(frame, mean, partial(np.mean, others, axis=0), "density", everyone)
-    return scorer.add_left_out(rows, stimulus).table()
-
-
-@dataclass
-class _PartTruths:
-    """The truths of some of a frame's points. Those of the frame before are kept: a fixation lasts many frames."""
-
-    stimulus: Stimulus
-    scorer: FrameScorer
-    negatives: Negatives | None
-    where: str = ""
-    _before: dict[bytes, FrameTruth] = field(default_factory=dict)
-    _now: dict[bytes, FrameTruth] = field(default_factory=dict)
-
-    def next_frame(self, frame: int) -> None:
-        """Begin a frame."""
-        self.where = f"{self.stimulus.id}, frame {frame}"
-        self._before, self._now = self._now, {}
-
-    def of(self, chosen: npt.NDArray[np.intp]) -> FrameTruth:
-        """Return the truth of these points of the stimulus."""
-        key = chosen.tobytes()
-        truth = self._before.get(key) or self.scorer.truth_of(self.stimulus, chosen, self.negatives, self.where)
-        self._now[key] = truth
-        return truth
-
-
-def _compared(
-    comparisons: Iterator[Comparison], truths: _PartTruths, others: list[Map]
-) -> Iterator[Callable[[], FrameScores]]:
-    """Yield what scores each comparison of a frame; its densities are appended to `others`."""
-    protocol = truths.scorer.protocol
-    for comparison in comparisons:
-        others.append(comparison.values)
-        truth = truths.of(comparison.truth)
-        yield partial(score, comparison.values, "density", truth, protocol, encode=True, where=truths.where)
-
-
-def _n_fixated(stimulus: Stimulus, frame: int) -> int:
+def n_fixated_of(stimulus: Stimulus, frame: int) -> int:
     """Distinct pixels of a frame that somebody looked at."""
     return len(np.unique(np.floor(stimulus.points(frame)), axis=0))
-
-
-def shared_reasons(scores: Sequence[FrameScores]) -> dict[str, str]:
-    """The first reason of each label; where not all comparisons share it, of how many it is."""
-    found = {}
-    for label in scores[0]:
-        texts = [s.reasons[label] for s in scores if label in s.reasons]
-        if texts:
-            n = texts.count(texts[0])
-            found[label] = texts[0] if n == len(scores) else f"{texts[0]} ({n} of {len(scores)} comparisons)"
-    return found
-
-
-def _mean(values: list[float]) -> float:
-    defined = [v for v in values if v == v]
-    return sum(defined) / len(defined) if defined else float("nan")

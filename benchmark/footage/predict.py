@@ -21,8 +21,8 @@ from vidsal.loaders.errors import MissingData, WrongUse
 from vidsal.loaders.io.files import canonical, sha256_text
 from vidsal.loaders.io.names import shortlist
 from vidsal.loaders.io.progress import Note, Progress
+from vidsal.loaders.io.workers import Processes
 
-from ..evaluation.children import Children
 from ..evaluation.pool import Job, Maker, Model, default_threads, work
 from ..evaluation.run import ModelRecord
 from ..evaluation.stimulus import gap, info_of
@@ -85,7 +85,7 @@ def predict_footage(
     threads: int | None = None,
     progress: Progress | None = None,
     note: Note | None = None,
-    children: Children | None = None,
+    children: Processes | None = None,
     fail_fast: bool = True,
 ) -> Maps:
     """Write what a model predicts for videos, images, folders of frames, folders of these, or frames in memory.

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from vidsal.cli import app as cli
 from vidsal.loaders.datasets.synthetic.write import generate
+
+Say = Callable[..., tuple[int, str]]
+"""Runs a command; gives its exit code and what it says, and fails where that is a fault of vidsal."""
 
 
 def vidsal(*arguments: object) -> int:

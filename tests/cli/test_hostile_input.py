@@ -24,9 +24,7 @@ from vidsal.loaders.release.digests import release_digest
 from vidsal.loaders.release.release import load
 
 from ..benchmark.stored import Maps, gaze_only
-from .commands import vidsal
-
-Say = Callable[..., tuple[int, str]]
+from .commands import Say
 
 
 @dataclass(frozen=True)
@@ -45,20 +43,6 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Data:
     for name in ("SHA256SUMS", "submission.json"):
         (folder / "sub" / name).unlink()
     return Data(root, folder / "sub")
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """Run a command; return its exit code and what it says."""
-
-    def call(*arguments: object) -> tuple[int, str]:
-        code = vidsal(*arguments)
-        said = capsys.readouterr()
-        text = said.out + said.err
-        assert "fault of vidsal" not in text, f"{arguments}: {text}"
-        return code, text
-
-    return call
 
 
 def damaged(data: Data, folder: Path, change: Callable[[dict[str, Any]], object]) -> Path:

@@ -7,7 +7,7 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,10 @@ import pytest
 
 from vidsal.loaders.datasets.synthetic.write import generate
 
-from .commands import small_release, vidsal
+from .commands import Say, small_release, vidsal
 
 memory = pytest.importorskip("fsspec.implementations.memory").MemoryFileSystem
 ROOT = Path(__file__).resolve().parents[2]
-
-Say = Callable[..., tuple[int, str]]
 
 
 @pytest.fixture(scope="module")
@@ -36,20 +34,6 @@ def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, release: Path) -> Ite
     upload(release, "/bucket/synthetic")
     yield memory.store
     memory.store.clear()
-
-
-@pytest.fixture
-def say(capsys: pytest.CaptureFixture[str]) -> Say:
-    """Run a command; return its exit code and what it says."""
-
-    def call(*arguments: object) -> tuple[int, str]:
-        code = vidsal(*arguments)
-        said = capsys.readouterr()
-        text = said.out + said.err
-        assert "fault of vidsal" not in text, f"{arguments}: {text}"
-        return code, text
-
-    return call
 
 
 def upload(folder: Path, path: str) -> None:

@@ -13,7 +13,7 @@ import pytest
 import vidsal
 from vidsal.baselines import load_model
 from vidsal.benchmark import FrameScores, ModelInfo, Prediction, StimulusInfo, protocol, score_frame
-from vidsal.benchmark.evaluation.stimulus import shared_reasons
+from vidsal.benchmark.evaluation.human_stimulus import shared_reasons
 from vidsal.benchmark.scoring.center_prior import center_prior_density
 from vidsal.loaders.records import Frame
 
