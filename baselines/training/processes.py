@@ -7,6 +7,7 @@ batch as BatchNorm in training does, the step is that of one process.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -162,5 +163,7 @@ def processes(device: str) -> Iterator[tuple[Processes, str]]:
     distributed.init_process_group("nccl" if own != device else "gloo", timeout=_PATIENCE)
     try:
         yield Processes(distributed.get_rank(), distributed.get_world_size()), own
+        distributed.barrier()  # nobody hangs up while another one still talks
     finally:
+        gc.collect()  # what averages gradients refers to itself, and must not outlive the group
         distributed.destroy_process_group()

