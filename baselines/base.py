@@ -6,15 +6,13 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar, get_args
+from typing import TYPE_CHECKING, Any, Literal, Protocol, get_args
 
 from vidsal.benchmark.predictor import ModelInfo, Predictor, check_trained_on
 from vidsal.loaders.errors import BadData, WrongUse
 
 if TYPE_CHECKING:
     import torch
-
-Network = TypeVar("Network")
 
 LICENCE = "Apache-2.0"
 """Of the predictors that are this package's own."""
@@ -190,14 +188,6 @@ class Load(Protocol):
         ...
 
 
-class Wrap(Protocol):
-    """Makes the predictor around a network that is already in memory."""
-
-    def __call__(self, module: torch.nn.Module, device: str, **options: Any) -> Predictor:
-        """Return a predictor that uses the module's present weights; `options` as for `Load`."""
-        ...
-
-
 @dataclass(frozen=True)
 class Baseline:
     """One predictor that we ship. Each module of models offers `MODELS: Mapping[str, Baseline]` by name.
@@ -207,7 +197,6 @@ class Baseline:
         load: makes the predictor.
         options: every option by name.
         build: makes the network; None for what is no network.
-        wrap: makes the predictor around a given network; None for what is no network.
         checkpoints: published weight files, the default one first.
         signature: a few keys of the state_dict with their number of axes, by which a file is recognised as
             belonging to this model when it does not fit another; the one that fits best wins, of two the longer.
@@ -217,7 +206,6 @@ class Baseline:
     load: Load
     options: Mapping[str, Option] = field(default_factory=dict)
     build: Build | None = None
-    wrap: Wrap | None = None
     checkpoints: tuple[KnownCheckpoint, ...] = ()
     signature: Mapping[str, int] = field(default_factory=dict)
 
@@ -230,17 +218,6 @@ def refuse_options(name: str, options: Mapping[str, Any]) -> None:
     """
     if options:
         raise WrongUse(f"the network of {name} has no options, found {', '.join(sorted(options))}")
-
-
-def own_network(name: str, kind: type[Network], module: object) -> Network:
-    """Return the network that was given to be wrapped, which is one of the model's own kind.
-
-    Raises:
-        WrongUse: it is another kind of network.
-    """
-    if not isinstance(module, kind):
-        raise WrongUse(f"{name} wraps the network that build_module({name!r}) makes, found {type(module).__name__}")
-    return module
 
 
 def without_weights(*models: type[Predictor]) -> dict[str, Baseline]:

@@ -20,7 +20,7 @@ LEDOV's.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
@@ -34,7 +34,8 @@ from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.records import Frame
 
 from .. import checkpoints
-from ..base import Baseline, KnownCheckpoint, Option, own_network, refuse_options
+from ..base import KnownCheckpoint, Option, refuse_options
+from ..networks import network
 from ..preprocess import check_size, to_tensor
 from ..runtime import inference, resolve
 from ..weight_files import read_object
@@ -240,27 +241,16 @@ def build(**options: Any) -> DeepGazeMR:
     return DeepGazeMR()
 
 
-def load(checkpoint: Path | None, device: str, **options: Any) -> DeepGazeMRPredictor:
-    """Make the predictor from a checkpoint; see `OPTIONS`."""
-    path = checkpoints.find(checkpoint, NAME, CHECKPOINTS)
-    module = build()
-    checkpoints.fit(module, checkpoints.read(path, CHECKPOINTS), NAME)
-    beside = path.parent / CENTER_BIAS_FILE
-    if options.get("center_bias") is None and beside.is_file():
-        options = {**options, "center_bias": str(beside)}
-    predictor = wrap(module, device, **options)
-    predictor.checkpoint = path
-    return predictor
+def running_with(found: checkpoints.Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the predictor, the centre bias as a density: as given, else as it lies beside the weights.
 
-
-def wrap(module: torch.nn.Module, device: str, **options: Any) -> DeepGazeMRPredictor:
-    """Make the predictor around a network; where it has a centre bias of its own, that is the default."""
-    from .network import DeepGazeMR
-
-    network = own_network(NAME, DeepGazeMR, module)
-    given = options.pop("center_bias", None)
-    bias = network.center_bias if given is None else read_center_bias(Path(given))
-    if bias is None:
+    Raises:
+        MissingData, BadData: see `read_center_bias`.
+    """
+    beside = found.path.parent / CENTER_BIAS_FILE
+    named = given.get("center_bias")
+    path = Path(named) if named is not None else beside if beside.is_file() else None
+    if path is None:
         log.warning(
             "%s: no centre bias was given; a Gaussian at the centre of the frame stands in (sd 0.15 of the width, "
             "0.194 of the height), and scores will differ from the published model's. Put %s from %s beside the "
@@ -269,17 +259,17 @@ def wrap(module: torch.nn.Module, device: str, **options: Any) -> DeepGazeMRPred
             CENTER_BIAS_FILE,
             _SOURCE,
         )
-    return DeepGazeMRPredictor(network, device, center_bias=bias, **options)
+    return {**given, "center_bias": None if path is None else read_center_bias(path)}
 
 
 MODELS = {
-    NAME: Baseline(
-        info=INFO,
-        load=load,
+    NAME: network(
+        INFO,
+        build,
+        DeepGazeMRPredictor,
         options=OPTIONS,
-        build=build,
-        wrap=wrap,
         checkpoints=CHECKPOINTS,
+        running=running_with,
         signature={"finalizer.center_bias_weight": 1, "finalizer.gauss_x.grid": 4, "readout.conv3.weight": 4},
     )
 }

@@ -30,7 +30,8 @@ from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import Frame, UInt8Image
 
 from .. import checkpoints
-from ..base import Baseline, Option, own_network
+from ..base import Option
+from ..networks import network
 from ..preprocess import normalize, to_tensor
 from ..runtime import inference, resolve
 
@@ -234,31 +235,19 @@ def build(**options: Any) -> FpnRim:
     return FpnRim(**{name: value for name, value in options.items() if name not in _WITHOUT_EFFECT})
 
 
-def load(checkpoint: Path | None, device: str = "cpu", **options: Any) -> FpnRimPredictor:
-    """Make the predictor from a Lightning checkpoint or a state_dict.
-
-    Settings come from the checkpoint's hyper-parameters where it has them, else from its shapes; a given option
-    must agree with them. Where none of them says a setting that matters (`rim_k`, the size of the frames), the
-    likeliest is assumed, and a logged warning names every one.
-
-    Raises:
-        MissingData: no file was given, or it is not there.
-        BadData: it cannot be read safely, or does not fit.
-        WrongUse: an option contradicts the checkpoint.
-    """
+def converted(found: checkpoints.Checkpoint) -> checkpoints.Checkpoint:
+    """Return a checkpoint with the pyramid's keys in today's form."""
     from ..nn.feature_pyramid import current_keys
 
-    found = checkpoints.read(checkpoints.find(checkpoint, NAME, ()))
-    found = replace(found, state=current_keys(dict(found.state), "fpn.fpn."))
-    module = build(**settings_of(found, options))
-    checkpoints.fit(module, found, NAME)
-    predictor = wrap(module, device, **options)
-    predictor.checkpoint = found.path
-    return predictor
+    return replace(found, state=current_keys(dict(found.state), "fpn.fpn."))
 
 
 def settings_of(found: checkpoints.Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the settings of the network that belongs to a checkpoint.
+    """Return the settings of the network that belongs to a checkpoint, a Lightning one or a state_dict.
+
+    They come from the checkpoint's hyper-parameters where it has them, else from its shapes; a given option must agree
+    with them. Where none of them says a setting that matters (`rim_k`, the size of the frames), the likeliest is
+    assumed, and a logged warning names every one.
 
     Args:
         found: with the pyramid's keys in today's form.
@@ -285,28 +274,14 @@ def settings_of(found: checkpoints.Checkpoint, given: Mapping[str, Any]) -> dict
     return {**held, **wanted, **shown}
 
 
-def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> FpnRimPredictor:
-    """Make the predictor around a network from `build`; options of the network itself are its own.
-
-    Raises:
-        WrongUse: it is another kind of network.
-    """
-    from .network import FpnRim
-
-    own = {name: value for name, value in options.items() if OPTIONS[name].scope == "predictor"}
-    return FpnRimPredictor(own_network(NAME, FpnRim, module), device, **own)
-
-
 MODELS = {
-    NAME: Baseline(
-        info=INFO,
-        load=load,
+    NAME: network(
+        INFO,
+        build,
+        FpnRimPredictor,
         options=OPTIONS,
-        build=build,
-        wrap=wrap,
-        signature={
-            "multihead_attn.in_proj_weight": 2,
-            "multihead_attn.out_proj.weight": 2,
-        },
+        settings=settings_of,
+        converted=converted,
+        signature={"multihead_attn.in_proj_weight": 2, "multihead_attn.out_proj.weight": 2},
     )
 }

@@ -17,8 +17,8 @@ frames, for which the scripts fail, is predicted with padded windows.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidsal.benchmark.predictor import ModelInfo, StimulusInfo
@@ -26,14 +26,14 @@ from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import UInt8Image
 
 from .. import checkpoints
-from ..base import Baseline, KnownCheckpoint, Option, own_network
+from ..base import KnownCheckpoint, Option
+from ..networks import network
 from ..opencv_resize import resize_cubic
 from ..windows.blurred_maps import blurred_map, stretched_map
 from ..windows.predictor import THREADS, WindowPredictor, centered
 from ..windows.walk import swapped_start
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from .network import HD2S
@@ -152,40 +152,13 @@ def build(**options: Any) -> HD2S:
     return HD2SAdapted() if variant == "da" else HD2S()
 
 
-def load(checkpoint: Path | None, device: str = "cpu", **options: Any) -> HD2SPredictor:
-    """Make the predictor from a weight file, which shows the variant; see `OPTIONS`.
+def settings_of(found: checkpoints.Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the network of a weight file, which shows the variant.
 
     Raises:
-        MissingData: the file is not there; the message says how to get it.
-        BadData: it cannot be read safely, or does not fit.
-        WrongUse: `variant` is not what the file shows.
+        WrongUse: another one was given.
     """
-    found = checkpoints.read(checkpoints.find(checkpoint, NAME, CHECKPOINTS), CHECKPOINTS)
-    variant = shown_variant(found)
-    checkpoints.shown_setting("variant", options, found, variant)
-    settings, running = _divided(options)
-    module = build(**{**settings, "variant": variant})
-    checkpoints.fit(module, found, NAME)
-    predictor = HD2SPredictor(module, device, **running)
-    predictor.checkpoint = found.path
-    return predictor
-
-
-def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> HD2SPredictor:
-    """Make the predictor around a network from `build`.
-
-    Raises:
-        WrongUse: it is another kind of network, or was built with other settings.
-    """
-    from .network import HD2S
-
-    network = own_network(NAME, HD2S, module)
-    settings, running = _divided(options)
-    built = {"variant": variant_of(network), "max_sigma": getattr(network, "max_sigma", None)}
-    for name, value in settings.items():
-        if value != built[name]:
-            raise WrongUse(f"{name}={value} was given, but the network was built with {name}={built[name]}")
-    return HD2SPredictor(network, device, **running)
+    return {**given, "variant": checkpoints.shown_setting("variant", given, found, shown_variant(found))}
 
 
 def variant_of(module: HD2S) -> str:
@@ -202,20 +175,14 @@ def shown_variant(checkpoint: checkpoints.Checkpoint) -> str:
     return "da" if "domainClassifier2.domainClassifier.0.weight" in checkpoint.state else "base"
 
 
-def _divided(options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Return the settings of the network, and those of what runs it."""
-    settings = {key: value for key, value in options.items() if OPTIONS[key].scope == "module"}
-    return settings, {key: value for key, value in options.items() if key not in settings}
-
-
 MODELS = {
-    NAME: Baseline(
-        info=INFO,
-        load=load,
+    NAME: network(
+        INFO,
+        build,
+        HD2SPredictor,
         options=OPTIONS,
-        build=build,
-        wrap=wrap,
         checkpoints=CHECKPOINTS,
+        settings=settings_of,
         signature={
             "featureExtractor.block1.0.conv_s.weight": 5,
             "decoder5.deconvlayer5_5.0.conv.weight": 4,

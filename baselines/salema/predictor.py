@@ -28,7 +28,8 @@ from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import Frame, UInt8Image
 
 from .. import checkpoints
-from ..base import Baseline, KnownCheckpoint, Option
+from ..base import KnownCheckpoint, Option
+from ..networks import network
 from ..preprocess import check_size
 from ..runtime import inference, on_host, resolve
 from .area_resize import resize_area
@@ -170,55 +171,28 @@ def build_salclstm(**options: Any) -> SalCLSTM:
     return SalCLSTM(**options)
 
 
-def load_salema(checkpoint: Path | None, device: str = "cpu", **options: Any) -> SalEMAPredictor:
-    """Make the predictor of SalEMA from a weight file; whether alpha is learned shows in it.
+def settings_of_salema(found: checkpoints.Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the network of a weight file; whether alpha is learned shows in it.
 
     Raises:
-        MissingData: the file is not there; the message says how to get it.
-        BadData: it cannot be read safely, or does not fit.
         WrongUse: an alpha was given although the file holds one, or the reverse.
     """
-    found = checkpoints.read(checkpoints.find(checkpoint, "salema", CHECKPOINTS["salema"]))
     learned = "alpha" in found.state
-    if "alpha" in options and (options["alpha"] is None) != learned:
+    if "alpha" in given and (given["alpha"] is None) != learned:
         raise WrongUse(
-            f"alpha={options['alpha']} was given, but {found.path} holds "
+            f"alpha={given['alpha']} was given, but {found.path} holds "
             f"{'a learned alpha' if learned else 'no learned alpha'}; leave the option out"
             + ("" if learned else " or give a number (published: 0.1)")
         )
     hidden = {} if learned else {"alpha": 0.1}
-    _warn_assumed(found, {**hidden, "ema_loc": 30, "residual": False}, options)
-    network = build_salema(**{**hidden, **options, **({"alpha": None} if learned else {})})
-    return _fitted(network, found, "salema", device)
+    _warn_assumed(found, {**hidden, "ema_loc": 30, "residual": False}, given)
+    return {**hidden, **given, **({"alpha": None} if learned else {})}
 
 
-def load_salclstm(checkpoint: Path | None, device: str = "cpu", **options: Any) -> SalEMAPredictor:
-    """Make the predictor of SalCLSTM from a weight file; errors as for `load_salema`."""
-    found = checkpoints.read(checkpoints.find(checkpoint, "salclstm", CHECKPOINTS["salclstm"]))
-    _warn_assumed(found, {"residual": False}, options)
-    network = build_salclstm(**options)
-    return _fitted(network, found, "salclstm", device)
-
-
-def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> SalEMAPredictor:
-    """Make the predictor around a network from `build_salema` or `build_salclstm`, which already has its settings.
-
-    Raises:
-        WrongUse: it is another kind of network, or was built with another value of an option given here.
-    """
-    from .network import SalCLSTM, SalEMA
-
-    if not isinstance(module, (SalEMA, SalCLSTM)):
-        raise WrongUse(
-            "salema and salclstm wrap the networks that build_module makes under these names, found "
-            f"{type(module).__name__}"
-        )
-    for name, value in options.items():
-        built = getattr(module, name, None)
-        built = None if name == "alpha" and not isinstance(built, float) else built
-        if built != value:
-            raise WrongUse(f"{name}={value} was given, but the network was built with {name}={built}")
-    return SalEMAPredictor(module, device)
+def settings_of_salclstm(found: checkpoints.Checkpoint, given: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the settings of the network of a weight file, which shows none."""
+    _warn_assumed(found, {"residual": False}, given)
+    return given
 
 
 def prepare(rgb: UInt8Image) -> npt.NDArray[np.float32]:
@@ -249,13 +223,6 @@ def published_map(saliency: Any) -> UInt8Image:
     return published
 
 
-def _fitted(network: SalEMA | SalCLSTM, found: checkpoints.Checkpoint, name: str, device: str) -> SalEMAPredictor:
-    checkpoints.fit(network, found, name)
-    predictor = SalEMAPredictor(network, device)
-    predictor.checkpoint = found.path
-    return predictor
-
-
 def _warn_assumed(found: checkpoints.Checkpoint, published: Mapping[str, Any], options: Mapping[str, Any]) -> None:
     assumed = [f"{name}={value}" for name, value in published.items() if name not in options]
     if assumed:
@@ -270,22 +237,22 @@ def _warn_assumed(found: checkpoints.Checkpoint, published: Mapping[str, Any], o
 SIGNATURE = {"salgan.0.weight": 4, "salgan.30.weight": 4, "salgan.60.weight": 4}
 
 MODELS = {
-    "salema": Baseline(
-        info=INFO["salema"],
-        load=load_salema,
+    "salema": network(
+        INFO["salema"],
+        build_salema,
+        SalEMAPredictor,
         options=OPTIONS["salema"],
-        build=build_salema,
-        wrap=wrap,
         checkpoints=CHECKPOINTS["salema"],
+        settings=settings_of_salema,
         signature=SIGNATURE,
     ),
-    "salclstm": Baseline(
-        info=INFO["salclstm"],
-        load=load_salclstm,
+    "salclstm": network(
+        INFO["salclstm"],
+        build_salclstm,
+        SalEMAPredictor,
         options=OPTIONS["salclstm"],
-        build=build_salclstm,
-        wrap=wrap,
         checkpoints=CHECKPOINTS["salclstm"],
+        settings=settings_of_salclstm,
         signature={**SIGNATURE, "Gates.weight": 4, "Gates.bias": 1},
     ),
 }

@@ -18,21 +18,19 @@ Max-unpooling is discontinuous: another order of summation moves single pixels, 
 from __future__ import annotations
 
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidsal.benchmark.predictor import ModelInfo, StimulusInfo
 from vidsal.loaders.records import UInt8Image
 
-from .. import checkpoints
-from ..base import Baseline, KnownCheckpoint, own_network, refuse_options
+from ..base import KnownCheckpoint, refuse_options
+from ..networks import network
 from ..opencv_resize import resize_linear
 from ..windows.blurred_maps import blurred_map
 from ..windows.predictor import FIRST_FRAMES, THREADS, WindowPredictor, centered
 from ..windows.walk import reversed_start
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from .network import TASEDNet
@@ -118,39 +116,12 @@ def build(**options: Any) -> TASEDNet:
     return TASEDNet()
 
 
-def load(checkpoint: Path | None, device: str = "cpu", **options: Any) -> TASEDPredictor:
-    """Make the predictor from a weight file; see `OPTIONS`.
-
-    Raises:
-        MissingData: the file is not there; the message says how to get it.
-        BadData: it cannot be read safely, or does not fit.
-    """
-    found = checkpoints.read(checkpoints.find(checkpoint, NAME, CHECKPOINTS), CHECKPOINTS)
-    module = build()
-    checkpoints.fit(module, found, NAME)
-    predictor = TASEDPredictor(module, device, **options)
-    predictor.checkpoint = found.path
-    return predictor
-
-
-def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> TASEDPredictor:
-    """Make the predictor around a network from `build`.
-
-    Raises:
-        WrongUse: it is another kind of network.
-    """
-    from .network import TASEDNet
-
-    return TASEDPredictor(own_network(NAME, TASEDNet, module), device, **options)
-
-
 MODELS = {
-    NAME: Baseline(
-        info=INFO,
-        load=load,
+    NAME: network(
+        INFO,
+        build,
+        TASEDPredictor,
         options=OPTIONS,
-        build=build,
-        wrap=wrap,
         checkpoints=CHECKPOINTS,
         signature={"base1.0.conv_s.weight": 5, "convtsp4.12.weight": 5, "convtsp4.13.bias": 1},
     )

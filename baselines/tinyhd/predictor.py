@@ -26,7 +26,7 @@ does the predictor. `quick_start.py` computes the same maps but writes frame 15'
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from functools import partial
 from itertools import islice
@@ -34,11 +34,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
-from vidsal.loaders.errors import BadData, WrongUse
+from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import Frame, UInt8Image
 
 from .. import checkpoints
-from ..base import Baseline, KnownCheckpoint, Option
+from ..base import KnownCheckpoint, Option
+from ..networks import network
 from ..preprocess import check_size, imagenet_frame
 from ..runtime import inference, on_host, resolve
 from .published_maps import eight_bit
@@ -325,53 +326,24 @@ def build(name: str, **options: Any) -> TinyHD:
     return TinyHD(multiple=name == M, reduced_channels=divisor, d1_last=d1_last)
 
 
-def load(name: str, checkpoint: Path | None, device: str = "cpu", **options: Any) -> TinyHDPredictor:
-    """Make the predictor from a weight file.
+def settings_of(name: str, found: checkpoints.Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of the network of a weight file.
 
     Args:
         name: `tinyhd_s` or `tinyhd_m`.
-        checkpoint: None = a published file in `VIDSAL_CHECKPOINTS`.
-        device: `cpu`, `cuda`, `cuda:1`.
-        options: `reduced_channels` is taken from the file; `d1_last` belongs to a published file, and for another
-            one the default is named in a warning; `batch`, `threads`.
+        found: the file, which shows `reduced_channels`.
+        given: `d1_last` belongs to a published file; for another one the default is named in a warning.
 
     Raises:
-        MissingData: the file is not there; the message says how to get it.
-        BadData: it cannot be read safely, or does not fit.
         WrongUse: `reduced_channels` is not what the file shows.
     """
-    known = [entry for entry in CHECKPOINTS if entry.model == name]
-    found = checkpoints.read(checkpoints.find(checkpoint, name, known), CHECKPOINTS)
     divisor = shown_divisor(found)
     if divisor is None:
-        checkpoints.fit(build(name), found, name)
-        raise BadData(f"{found.path}: these weights do not fit {name}")
-    checkpoints.shown_setting("reduced_channels", options, found, divisor)
-    given = {key: value for key, value in options.items() if value is not None}
-    module = build(name, reduced_channels=divisor, d1_last=_default_d1_last(name, divisor))
-    checkpoints.fit(module, found, name)
-    module.d1_last = checkpoints.hidden_setting("d1_last", given, found, module.d1_last)
-    info = INFOS[name]
-    if found.known is not None:
-        info = replace(info, trained_on=found.known.trained_on, licence=found.known.licence)
-    running = {key: value for key, value in given.items() if OPTIONS[key].scope == "predictor"}
-    predictor = TinyHDPredictor(module, device, info=info, **running)
-    predictor.checkpoint = found.path
-    return predictor
-
-
-def wrap(name: str, module: torch.nn.Module, device: str = "cpu", **options: Any) -> TinyHDPredictor:
-    """Make the predictor around a network from `build`.
-
-    Raises:
-        WrongUse: it is another kind of network.
-    """
-    from .network import TinyHD
-
-    if not isinstance(module, TinyHD) or module.multiple != (name == M):
-        raise WrongUse(f"{name} wraps the network that build_module({name!r}) makes, found another one")
-    running = {key: value for key, value in options.items() if OPTIONS[key].scope == "predictor"}
-    return TinyHDPredictor(module, device, **running)
+        return {}
+    checkpoints.shown_setting("reduced_channels", given, found, divisor)
+    known = {key: value for key, value in given.items() if value is not None}
+    last = checkpoints.hidden_setting("d1_last", known, found, _default_d1_last(name, divisor))
+    return {"reduced_channels": divisor, "d1_last": last}
 
 
 def shown_divisor(checkpoint: checkpoints.Checkpoint) -> int | None:
@@ -397,13 +369,13 @@ def _inference_copy(module: TinyHD, device: torch.device) -> Callable[[Tensor], 
 
 
 MODELS = {
-    name: Baseline(
-        info=INFOS[name],
-        load=partial(load, name),
+    name: network(
+        INFOS[name],
+        partial(build, name),
+        TinyHDPredictor,
         options=OPTIONS,
-        build=partial(build, name),
-        wrap=partial(wrap, name),
         checkpoints=tuple(entry for entry in CHECKPOINTS if entry.model == name),
+        settings=partial(settings_of, name),
         signature={
             "encoder.encoder.17.conv.3.running_var": 1,
             "aggregator.aggregate_adapter.36.conv.0.0.weight": 5,

@@ -17,7 +17,6 @@ from __future__ import annotations
 import copy
 import logging
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,8 +27,8 @@ import numpy.typing as npt
 from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
 from vidsal.loaders.records import Frame, UInt8Image
 
-from .. import checkpoints
-from ..base import Baseline, KnownCheckpoint, Option, own_network, refuse_options
+from ..base import KnownCheckpoint, Option, refuse_options
+from ..networks import network
 from ..preprocess import check_size, normalize, to_tensor
 from ..runtime import inference, on_host, resolve
 
@@ -112,17 +111,15 @@ class UNISALPredictor:
     checkpoint: Path | None = None
     """The weight file, where it came from one."""
 
-    def __init__(
-        self, network: UNISAL, device: str = "cpu", *, source: str | None = None, info: ModelInfo = INFO
-    ) -> None:
+    def __init__(self, network: UNISAL, device: str = "cpu", *, source: str | None = None) -> None:
         from .network import domain_key
 
         if source is not None:
             domain_key(source)
-        self.info = info
+        self.info = INFO
         self.source = source
         self.device = resolve(device)
-        self._network = copy.deepcopy(network).to(self.device)
+        self._network = copy.deepcopy(network).to(self.device).eval()
         self._folded: dict[str, FoldedUNISAL] = {}
         self._told = False
 
@@ -204,41 +201,6 @@ def build(**options: Any) -> UNISAL:
     return UNISAL()
 
 
-def load(checkpoint: Path | None, device: str = "cpu", **options: Any) -> UNISALPredictor:
-    """Make the predictor from a weight file: a bare state_dict, or one under `model_state_dict`.
-
-    Args:
-        checkpoint: None = a published file in `VIDSAL_CHECKPOINTS`.
-        device: `cpu`, `cuda`, `cuda:1`.
-        options: `source`; the MIT1003 weights belong with SALICON, which is then the default.
-
-    Raises:
-        MissingData: the file is not there; the message says how to get it.
-        BadData: it cannot be read safely, or does not fit.
-    """
-    network = build()
-    found = checkpoints.read(checkpoints.find(checkpoint, "unisal", CHECKPOINTS), CHECKPOINTS)
-    checkpoints.fit(network, found, "unisal")
-    info = INFO
-    if found.known is not None:
-        options = {**found.known.options, **options}
-        info = replace(INFO, trained_on=found.known.trained_on)
-    predictor = UNISALPredictor(network.eval(), device, info=info, **options)
-    predictor.checkpoint = found.path
-    return predictor
-
-
-def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> UNISALPredictor:
-    """Make the predictor around a network from `build`.
-
-    Raises:
-        WrongUse: it is another kind of network.
-    """
-    from .network import UNISAL
-
-    return UNISALPredictor(own_network("unisal", UNISAL, module), device, **options)
-
-
 def network_size(height: int, width: int, source: str, kind: str) -> tuple[int, int]:
     """Return the height and width to which stimuli are squeezed for the network.
 
@@ -292,12 +254,11 @@ def published_map(log_density: Any) -> UInt8Image:
 
 
 MODELS = {
-    "unisal": Baseline(
-        info=INFO,
-        load=load,
+    "unisal": network(
+        INFO,
+        build,
+        UNISALPredictor,
         options=OPTIONS,
-        build=build,
-        wrap=wrap,
         checkpoints=CHECKPOINTS,
         signature={
             "coarse_gaussians_dhf1k": 3,

@@ -18,26 +18,25 @@ reversed window serves where it lies before frame n - 32, else the one filled up
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from vidsal.benchmark.predictor import ModelInfo, StimulusInfo
 from vidsal.benchmark.scoring.resize import bilinear_half_pixel
-from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.records import UInt8Image
 
 from .. import checkpoints
-from ..base import Baseline, KnownCheckpoint, Option, own_network
+from ..base import KnownCheckpoint, Option
+from ..networks import network
 from ..preprocess import normalize, to_tensor
 from ..runtime import on_host
 from ..windows.predictor import FIRST_FRAMES, THREADS, WindowPredictor
 from ..windows.walk import reversed_start
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from .network import ViNet
@@ -153,37 +152,13 @@ def build(**options: Any) -> ViNet:
     return ViNet(**options)
 
 
-def load(checkpoint: Path | None, device: str = "cpu", **options: Any) -> ViNetPredictor:
-    """Make the predictor from a weight file, which shows the length of a clip; see `OPTIONS`.
+def settings_of(found: checkpoints.Checkpoint, given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the length of a clip, which a weight file shows.
 
     Raises:
-        MissingData: the file is not there; the message says how to get it.
-        BadData: it cannot be read safely, or does not fit.
-        WrongUse: `clip` is not what the file shows.
+        WrongUse: another one was given.
     """
-    found = checkpoints.read(checkpoints.find(checkpoint, NAME, CHECKPOINTS), CHECKPOINTS)
-    clip = shown_clip(found)
-    checkpoints.shown_setting("clip", options, found, clip)
-    module = build(clip=clip)
-    checkpoints.fit(module, found, NAME)
-    running = {key: value for key, value in options.items() if key != "clip"}
-    predictor = ViNetPredictor(module, device, **running)
-    predictor.checkpoint = found.path
-    return predictor
-
-
-def wrap(module: torch.nn.Module, device: str = "cpu", **options: Any) -> ViNetPredictor:
-    """Make the predictor around a network from `build`.
-
-    Raises:
-        WrongUse: it is another kind of network, or was built with another `clip`.
-    """
-    from .network import ViNet
-
-    network = own_network(NAME, ViNet, module)
-    if options.pop("clip", network.clip) != network.clip:
-        raise WrongUse(f"the network was built with clip={network.clip}; leave the option out")
-    return ViNetPredictor(network, device, **options)
+    return {"clip": checkpoints.shown_setting("clip", given, found, shown_clip(found))}
 
 
 def shown_clip(checkpoint: checkpoints.Checkpoint) -> int:
@@ -196,13 +171,13 @@ def shown_clip(checkpoint: checkpoints.Checkpoint) -> int:
 
 
 MODELS = {
-    NAME: Baseline(
-        info=INFO,
-        load=load,
+    NAME: network(
+        INFO,
+        build,
+        ViNetPredictor,
         options=OPTIONS,
-        build=build,
-        wrap=wrap,
         checkpoints=CHECKPOINTS,
+        settings=settings_of,
         signature={
             "backbone.base1.0.conv_s.weight": 5,
             "backbone.base4.1.branch0.0.conv.weight": 5,

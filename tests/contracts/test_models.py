@@ -18,6 +18,7 @@ import vidsal
 from vidsal.baselines import build_module, checkpoints, load_model, registry
 from vidsal.baselines.base import Misfit
 from vidsal.baselines.checkpoints import Checkpoint, CheckpointWarning
+from vidsal.baselines.networks import NetworkLoader
 from vidsal.baselines.reference import itti_koch
 from vidsal.benchmark.conformance import check, clip
 from vidsal.benchmark.predictor import OTHER
@@ -58,7 +59,7 @@ def test_declares_itself(name: str) -> None:
             registry.baseline(name)
         return
     model = registry.baseline(name)
-    assert (model.build is None, model.wrap is None, not model.signature) == (line.kind != "network",) * 3
+    assert (model.build is None, not model.signature) == (line.kind != "network",) * 2
     assert info.paper or line.kind == "reference"
     for published in model.checkpoints:
         assert published.model == name
@@ -198,9 +199,9 @@ def test_conforms(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     else:
         torch.manual_seed(0)
         network = build_module(name, **CHEAP.get(name, {})).eval()
-        wrap = registry.baseline(name).wrap
-        assert wrap is not None
-        findings = check(lambda: wrap(network, "cpu"))
+        load = registry.baseline(name).load
+        assert isinstance(load, NetworkLoader)
+        findings = check(lambda: load.predictor(network, "cpu"))
     assert [f for f in findings if not f.ok] == []
     rules = {f.rule for f in findings}
     assert "fit" in rules or {"frames", "values", "state", "lookahead", "streaming", "odd size"} <= rules

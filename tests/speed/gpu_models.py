@@ -27,6 +27,7 @@ import numpy as np
 import torch
 
 from vidsal.baselines import build_module
+from vidsal.baselines.networks import NetworkLoader
 from vidsal.baselines.registry import baseline, names
 from vidsal.benchmark import protocols
 from vidsal.benchmark.evaluation.split_negatives import split_negatives
@@ -82,9 +83,9 @@ def input_of(name: str, device: torch.device) -> tuple[Any, ...]:
 
 def predictor(name: str, module: torch.nn.Module, device: str, **options: Any) -> Any:
     """The registered predictor around a network of ours."""
-    wrap = baseline(name).wrap
-    assert wrap is not None
-    return wrap(module, device, **options)
+    load = baseline(name).load
+    assert isinstance(load, NetworkLoader)
+    return load.predictor(module, device, **options)
 
 
 def release(folder: Path, frames: int) -> Release:

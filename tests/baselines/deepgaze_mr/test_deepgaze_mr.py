@@ -11,7 +11,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from vidsal.baselines import build_module, load_model, registry
+from vidsal.baselines import build_module, load_model
 from vidsal.baselines.deepgaze_mr.network import DeepGazeMR, FeatureMean, GaussianTaps
 from vidsal.baselines.deepgaze_mr.predictor import CENTER_BIAS_FILE, DeepGazeMRPredictor, read_center_bias
 from vidsal.benchmark.predictor import Prediction, Predictor, StimulusInfo
@@ -361,16 +361,16 @@ def test_a_missing_key_is_refused(checkpoint: Path, tmp_path: Path) -> None:
 
 
 def test_without_a_center_bias_a_gaussian_stands_in_and_is_announced(
-    small: DeepGazeMR, recipe: Any, caplog: pytest.LogCaptureFixture
+    checkpoint: Path, network: DeepGazeMR, recipe: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    predictor = registry.baseline("deepgaze_mr").wrap(small, "cpu")  # type: ignore[misc]
+    predictor = load_model("deepgaze_mr", checkpoint)
     (record,) = caplog.records
     assert record.levelname == "WARNING"
     assert CENTER_BIAS_FILE in record.getMessage()
-    frames = video(recipe, 16, 16, 48, 80)
+    frames = video(recipe, 16, 16, 16, 32)
     (found,) = run(predictor, frames)
-    gaussian = torch.tensor(center_prior_density(48, 80))
-    torch.testing.assert_close(found.values, small(clip_of(frames), gaussian), rtol=1e-5, atol=1e-5)
+    gaussian = torch.tensor(center_prior_density(16, 32))
+    torch.testing.assert_close(found.values, network(clip_of(frames), gaussian), rtol=1e-5, atol=1e-5)
 
 
 def test_the_published_center_bias_beside_the_checkpoint_is_used(checkpoint: Path, bias: torch.Tensor) -> None:

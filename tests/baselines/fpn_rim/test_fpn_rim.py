@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidsal.baselines import build_module, load_model, registry
+from vidsal.baselines import build_module, load_model
 from vidsal.baselines.fpn_rim.network import FpnRim
 from vidsal.baselines.fpn_rim.predictor import BACKBONE_NAMES, OPTIONS, FpnRimPredictor, settings_of, squeeze, to_pixels
 from vidsal.baselines.fpn_rim.settings import shown_settings
@@ -306,15 +306,6 @@ def test_other_files_are_refused(network: FpnRim, tmp_path: Path) -> None:
     torch.save(state, tmp_path / "less.pt")
     with pytest.raises(BadData, match=r"multihead_attn\.out_proj\.bias"):
         load_model("fpn_rim", tmp_path / "less.pt", rim_k=4, input_dims=(32, 32))
-
-
-def test_wrap_takes_only_its_own_network(network: FpnRim) -> None:
-    entry = registry.baseline("fpn_rim")
-    assert entry.wrap is not None
-    assert entry.info.output == "point"
-    assert isinstance(entry.wrap(network, "cpu"), Predictor)
-    with pytest.raises(WrongUse, match="found Linear"):
-        entry.wrap(torch.nn.Linear(1, 1), "cpu")
 
 
 def test_arguments_of_the_authors_constructor_are_taken() -> None:

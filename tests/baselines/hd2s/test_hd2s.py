@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidsal.baselines import build_module, load_model, registry
+from vidsal.baselines import build_module, load_model
 from vidsal.baselines.checkpoints import Checkpoint
 from vidsal.baselines.hd2s import predictor
 from vidsal.baselines.hd2s.layers import GaussianLayer, reverse_gradient
@@ -216,9 +216,3 @@ def test_wrong_settings(networks: Any) -> None:
         build_module("hd2s", variant="big")
     with pytest.raises(UnknownName, match="source of HD2S 'hollywood'; did you mean 'Hollywood'"):
         networks("dsl")(torch.zeros(1, 3, 16, 32, 32), source="hollywood")
-    wrap = registry.baseline("hd2s").wrap
-    assert wrap is not None
-    with pytest.raises(WrongUse, match="found Linear"):
-        wrap(torch.nn.Linear(1, 1), "cpu")
-    with pytest.raises(WrongUse, match="variant=da was given, but the network was built with variant=base"):
-        wrap(networks("base"), "cpu", variant="da")

@@ -17,7 +17,7 @@ from torch import nn
 
 from vidsal.baselines import build_module, load_model, registry
 from vidsal.baselines.salema import inference, predictor as salema
-from vidsal.baselines.salema.predictor import MEAN_BGR, SalEMAPredictor, prepare, published_map, wrap
+from vidsal.baselines.salema.predictor import MEAN_BGR, SalEMAPredictor, prepare, published_map
 from vidsal.benchmark.predictor import Predictor, StimulusInfo
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 from vidsal.loaders.records import Frame
@@ -47,7 +47,7 @@ def shipped_input(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def models(fill: Callable[..., Any], narrow: Callable[..., Any]) -> dict[str, SalEMAPredictor]:
-    return {name: wrap(fill(narrow(build_module(name)), "salema")) for name in NETWORKS}
+    return {name: SalEMAPredictor(fill(narrow(build_module(name)), "salema")) for name in NETWORKS}
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +91,7 @@ def test_real_frames(
     record = golden_cases("salema")[case]
     golden = np.load(goldens / "models" / "salema" / record["file"])
     frames = np.load(goldens / "models" / "inputs" / "real_0068.npz")["full"][slice(*record["input"]["frames"])]
-    model = wrap(filled(name, "salema"))
+    model = SalEMAPredictor(filled(name, "salema"))
     ours = predict(model, frames)
     assert_golden(ours, golden["saliency"], record["f32_vs_f64_max_abs"]["saliency"])
     maps = np.stack([model.published_map(one, info(frames)) for one in ours])[..., None]
@@ -240,7 +240,9 @@ def test_checkpoint_round_trip(
     model = load_model(name, checkpoint=path, **given)
     assert isinstance(model, SalEMAPredictor)
     assert model.checkpoint == path
-    np.testing.assert_array_equal(predict(model, video[:2]), predict(wrap(fresh(name, **options)), video[:2]))
+    np.testing.assert_array_equal(
+        predict(model, video[:2]), predict(SalEMAPredictor(fresh(name, **options)), video[:2])
+    )
 
 
 def test_a_learned_alpha_shows_in_the_file(saved: Callable[..., Path]) -> None:
@@ -279,13 +281,3 @@ def test_options_are_checked() -> None:
         build_module("salclstm", ema_loc=30)
     parsed = registry.parse_options("salema", ["alpha=none", "ema-loc=54", "residual=yes"])
     assert parsed == {"alpha": None, "ema_loc": 54, "residual": True}
-
-
-@pytest.mark.usefixtures("direct")
-def test_wrap_does_not_change_a_network() -> None:
-    module = fresh("salema", alpha=None)
-    with pytest.raises(WrongUse, match="alpha=0.1 was given, but the network was built with alpha=None"):
-        wrap(module, alpha=0.1)
-    assert isinstance(wrap(module, alpha=None, ema_loc=30), Predictor)
-    with pytest.raises(WrongUse, match="found Linear"):
-        wrap(nn.Linear(1, 1))

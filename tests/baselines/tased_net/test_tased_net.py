@@ -15,7 +15,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from vidsal.baselines import build_module, load_model, registry
+from vidsal.baselines import build_module, load_model
 from vidsal.baselines.tased_net import predictor
 from vidsal.baselines.tased_net.inference import FastTASEDNet
 from vidsal.baselines.tased_net.network import TASEDNet, unpool
@@ -166,5 +166,3 @@ def test_weights_come_back(network: TASEDNet, tmp_path: Path) -> None:
     torch.save(state, tmp_path / "less.pt")
     with pytest.raises(BadData, match=r"Missing: convtsp4\.13\.bias.*looks like tased_net, but incomplete"):
         load_model("tased_net", tmp_path / "less.pt")
-    with pytest.raises(WrongUse, match="found Linear"):
-        registry.baseline("tased_net").wrap(torch.nn.Linear(1, 1), "cpu")  # type: ignore[misc]

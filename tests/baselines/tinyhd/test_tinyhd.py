@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidsal.baselines import build_module, load_model, registry
+from vidsal.baselines import build_module, load_model
 from vidsal.baselines.checkpoints import CheckpointWarning
 from vidsal.baselines.preprocess import imagenet_frame, normalize
 from vidsal.baselines.tinyhd import predictor as tinyhd
@@ -132,11 +132,7 @@ def test_m_answers_before_the_end() -> None:
 
 def _predictor(name: str, filled: Any, **options: Any) -> TinyHDPredictor:
     module = filled(name, "tinyhd", reduced_channels=4)
-    made = registry.baseline(name).wrap
-    assert made is not None
-    predictor = made(module, "cpu", **options)
-    assert isinstance(predictor, TinyHDPredictor)
-    return predictor
+    return TinyHDPredictor(module, **options)
 
 
 def _clip(recipe: ModuleType, n: int, seed: int = 1, height: int = 45, width: int = 80) -> list[Frame]:
@@ -245,10 +241,6 @@ def test_two_stimuli_at_once_and_pickling(recipe: ModuleType, filled: Any) -> No
 def test_wrong_use(recipe: ModuleType, filled: Any) -> None:
     module = build_module("tinyhd_s", reduced_channels=4)
     assert isinstance(module, torch.nn.Module)
-    wrap = registry.baseline("tinyhd_m").wrap
-    assert wrap is not None
-    with pytest.raises(WrongUse, match=r"tinyhd_m wraps the network that build_module\('tinyhd_m'\) makes"):
-        wrap(module, "cpu")
     for options, what in (({"batch": 0}, "batch=0"), ({"threads": 0}, "threads=0")):
         with pytest.raises(WrongUse, match=what):
             _predictor("tinyhd_s", filled, **options)

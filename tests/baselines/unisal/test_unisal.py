@@ -26,7 +26,6 @@ from vidsal.baselines.unisal.predictor import (
     network_size,
     prepare,
     published_map,
-    wrap,
 )
 from vidsal.benchmark.predictor import Predictor, StimulusInfo
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
@@ -93,7 +92,7 @@ def test_published_maps_of_a_video(
     first, last = golden_cases("unisal")[name]["input"]["frames"]
     frames = np.load(goldens / "models" / "inputs" / "real_0068.npz")["small"][first:last]
     golden = np.load(goldens / "models" / "unisal" / f"{name}.npz")["png8"]
-    ours = np.stack([published_map(one) for one in predict(wrap(network, source=source), frames)])
+    ours = np.stack([published_map(one) for one in predict(UNISALPredictor(network, source=source), frames)])
     assert np.abs(ours.astype(int) - golden).max() <= 2
     assert (ours == golden).mean() >= 0.99
 
@@ -104,7 +103,7 @@ def test_published_maps_of_images(network: UNISAL, goldens: Path, golden_cases: 
     first, last = golden_cases("unisal")["infer_images_salicon"]["input"]["frames"]
     frames = np.load(goldens / "models" / "inputs" / "real_0068.npz")["small"][first:last]
     golden = np.load(goldens / "models" / "unisal" / "infer_images_salicon.npz")["png8"]
-    model = wrap(network)
+    model = UNISALPredictor(network)
     for image, wanted in zip(frames, golden, strict=True):
         ours = published_map(predict(model, image[None], "image")[0])
         assert np.abs(ours.astype(int) - wanted).max() <= 2
@@ -133,7 +132,7 @@ def test_native_size_golden(
     floor = case["f32_vs_f64_max_abs"]["log_density"]
     assert_golden(out, golden, floor)
     # five copies of each frame put them one after the other into every interleaved sequence
-    five = predict(wrap(network, source="DHF1K"), np.repeat(frames, 5, axis=0))
+    five = predict(UNISALPredictor(network, source="DHF1K"), np.repeat(frames, 5, axis=0))
     assert_golden(five[[0, 5]], golden[0, :, 0], floor)
 
 
@@ -163,7 +162,7 @@ def test_network_size_rule(stimulus: tuple[int, int], source: str, kind: str, ne
 @pytest.mark.parametrize(("source", "modulo"), [("DHF1K", 5), ("Hollywood", 4)])
 def test_interleaved_sequences(network: UNISAL, video: UInt8, source: str, modulo: int) -> None:
     """Frame t is what the network says after frames ..., t - modulo, t and no others."""
-    ours = predict(wrap(network, source=source), video)
+    ours = predict(UNISALPredictor(network, source=source), video)
     for offset in (0, modulo - 2):
         sequence = torch.stack([prepare(rgb, *SMALL_SIZE) for rgb in video[offset::modulo]])[None]
         with torch.inference_mode():
@@ -172,7 +171,7 @@ def test_interleaved_sequences(network: UNISAL, video: UInt8, source: str, modul
 
 
 def test_keeps_the_predictor_protocol(network: UNISAL, video: UInt8) -> None:
-    model = wrap(network, source="DHF1K")
+    model = UNISALPredictor(network, source="DHF1K")
     assert isinstance(model, Predictor)
     assert model.info.causal
     out = predict(model, video)
@@ -182,7 +181,7 @@ def test_keeps_the_predictor_protocol(network: UNISAL, video: UInt8) -> None:
 
 
 def test_the_future_does_not_change_a_byte(network: UNISAL, video: UInt8) -> None:
-    model = wrap(network, source="UCFSports")
+    model = UNISALPredictor(network, source="UCFSports")
     whole = predict(model, video)
     shuffled = np.concatenate([video[:3], video[3:][::-1]])
     np.testing.assert_array_equal(predict(model, shuffled)[:3], whole[:3])
@@ -191,14 +190,14 @@ def test_the_future_does_not_change_a_byte(network: UNISAL, video: UInt8) -> Non
 
 
 def test_state_does_not_outlive_a_stimulus(network: UNISAL, video: UInt8) -> None:
-    model = wrap(network, source="DHF1K")
+    model = UNISALPredictor(network, source="DHF1K")
     before = predict(model, video)
     predict(model, np.ascontiguousarray(video[::-1]))
     np.testing.assert_array_equal(predict(model, video), before)
 
 
 def test_two_stimuli_at_once_keep_apart(network: UNISAL, video: UInt8) -> None:
-    model = wrap(network, source="UCFSports")
+    model = UNISALPredictor(network, source="UCFSports")
     alone = predict(model, video)
     one = model.predict(as_frames(video), info(video))
     other = model.predict(as_frames(video[::-1]), info(video))
@@ -215,50 +214,50 @@ def test_memory_is_bounded(network: UNISAL, video: UInt8) -> None:
             taken += 1
             yield frame
 
-    for prediction in wrap(network, source="UCFSports").predict(counted(), info(video)):
+    for prediction in UNISALPredictor(network, source="UCFSports").predict(counted(), info(video)):
         assert taken <= prediction.frame + 5
 
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 50), (7, 91)])
 def test_one_frame_of_odd_size(network: UNISAL, size: tuple[int, int]) -> None:
     frame = np.random.default_rng(3).integers(0, 256, (1, *size, 3), dtype=np.uint8)
-    out = predict(wrap(network, source="DHF1K"), frame)
+    out = predict(UNISALPredictor(network, source="DHF1K"), frame)
     assert out.shape == (1, *size)
     assert np.exp(out).sum() == pytest.approx(1, abs=1e-4)
 
 
 def test_no_frames_no_predictions(network: UNISAL, video: UInt8) -> None:
-    assert list(wrap(network, source="DHF1K").predict(iter(()), info(video))) == []
+    assert list(UNISALPredictor(network, source="DHF1K").predict(iter(()), info(video))) == []
 
 
 def test_the_calling_threads_settings_are_left_alone(network: UNISAL, video: UInt8) -> None:
-    predictions = wrap(network, source="UCFSports").predict(as_frames(video), info(video))
+    predictions = UNISALPredictor(network, source="UCFSports").predict(as_frames(video), info(video))
     next(predictions)
     assert not torch.is_inference_mode_enabled()
     predictions.close()  # type: ignore[attr-defined]
 
 
 def test_default_domain_is_named_once(network: UNISAL, video: UInt8, caplog: pytest.LogCaptureFixture) -> None:
-    model = wrap(network)
+    model = UNISALPredictor(network)
     with caplog.at_level(logging.WARNING):
         image = predict(model, video[:1], "image")
         assert caplog.text == ""
         unnamed = predict(model, video[:2])
         predict(model, video[:1])
     assert caplog.text.count("source=DHF1K is used") == 1
-    np.testing.assert_array_equal(unnamed, predict(wrap(network, source="DHF1K"), video[:2]))
-    np.testing.assert_array_equal(image, predict(wrap(network, source="SALICON"), video[:1], "image"))
+    np.testing.assert_array_equal(unnamed, predict(UNISALPredictor(network, source="DHF1K"), video[:2]))
+    np.testing.assert_array_equal(image, predict(UNISALPredictor(network, source="SALICON"), video[:1], "image"))
 
 
 def test_salicon_has_no_memory(network: UNISAL, video: UInt8) -> None:
-    model = wrap(network, source="SALICON")
+    model = UNISALPredictor(network, source="SALICON")
     twice = predict(model, np.concatenate([video[:4], video[:4]]))
     np.testing.assert_array_equal(twice[:4], twice[4:])
 
 
 def test_later_changes_of_the_network_are_not_seen(fill: Callable[..., Any], video: UInt8) -> None:
     module = fill(build_module("unisal"), "unisal", "other")
-    model = wrap(module)
+    model = UNISALPredictor(module)
     before = predict(model, video[:1], "image")
     for value in module.parameters():
         value.data.zero_()
@@ -270,7 +269,7 @@ def test_later_changes_of_the_network_are_not_seen(fill: Callable[..., Any], vid
 def test_frame_of_another_size_is_refused(network: UNISAL, video: UInt8) -> None:
     stimulus = StimulusInfo("clip", 60, 45, 30.0, "video", 8)
     with pytest.raises(BadData, match=r"clip, frame 0: .*\(45, 61, 3\), expected \(45, 60, 3\)"):
-        next(wrap(network, source="DHF1K").predict(as_frames(video), stimulus))
+        next(UNISALPredictor(network, source="DHF1K").predict(as_frames(video), stimulus))
 
 
 def test_published_map_cuts_off() -> None:
@@ -291,7 +290,9 @@ def test_checkpoint_round_trip(nesting: str, network: UNISAL, video: UInt8, tmp_
     path = tmp_path / "weights.pth"
     torch.save(NESTINGS[nesting](network.state_dict()), path)
     model = load_model("unisal", checkpoint=path, source="Hollywood")
-    np.testing.assert_array_equal(predict(model, video[:1]), predict(wrap(network, source="Hollywood"), video[:1]))
+    np.testing.assert_array_equal(
+        predict(model, video[:1]), predict(UNISALPredictor(network, source="Hollywood"), video[:1])
+    )
 
 
 def test_a_missing_key_is_named(network: UNISAL, tmp_path: Path) -> None:
@@ -332,12 +333,7 @@ def test_options_are_checked(network: UNISAL) -> None:
     with pytest.raises(WrongUse, match="one of DHF1K, Hollywood, UCFSports, SALICON"):
         load_model("unisal", source="MIT1003")
     with pytest.raises(UnknownName, match="UNISAL domain"):
-        wrap(network, source="MIT1003")
+        UNISALPredictor(network, source="MIT1003")
     with pytest.raises(UnknownName, match="option of unisal"):
         build_module("unisal", source="DHF1K")
     assert registry.parse_options("unisal", ["source=none"]) == {"source": None}
-
-
-def test_wraps_its_own_network_only() -> None:
-    with pytest.raises(WrongUse, match=r"build_module\('unisal'\) makes, found Linear"):
-        wrap(torch.nn.Linear(1, 1))

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from vidsal.baselines import build_module, load_model, registry
+from vidsal.baselines import build_module, load_model
 from vidsal.baselines.checkpoints import Checkpoint
 from vidsal.baselines.vinet import predictor
 from vidsal.baselines.vinet.inference import FastViNet
@@ -180,9 +180,3 @@ def test_weights_come_back(network: ViNet, tmp_path: Path) -> None:
     assert model.info.lookahead == 7
     with pytest.raises(WrongUse, match="show clip=8; leave the option out"):
         load_model("vinet", tmp_path / "w.pt", clip=32)
-    wrap = registry.baseline("vinet").wrap
-    assert wrap is not None
-    with pytest.raises(WrongUse, match="found Linear"):
-        wrap(torch.nn.Linear(1, 1), "cpu")
-    with pytest.raises(WrongUse, match="built with clip=8"):
-        wrap(network, "cpu", clip=16)
