@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from vidsal.baselines import build_module, load_model, registry
+from vidsal.baselines.networks import NetworkLoader
 from vidsal.baselines.unisal import predictor as unisal
 from vidsal.baselines.unisal.network import UNISAL
 from vidsal.baselines.unisal.predictor import (
@@ -318,7 +319,10 @@ def test_fine_tuned_weights_bring_their_domain(
     data = path.read_bytes()
     blob = hashlib.sha1(b"blob %d\0" % len(data) + data, usedforsecurity=False).hexdigest()
     tuned = replace(CHECKPOINTS[1], git_blob_sha1=blob)
-    monkeypatch.setattr(unisal, "CHECKPOINTS", (CHECKPOINTS[0], tuned))
+    shipped = unisal.MODELS["unisal"]
+    assert isinstance(shipped.load, NetworkLoader)
+    load = replace(shipped.load, checkpoints=(CHECKPOINTS[0], tuned))
+    monkeypatch.setitem(unisal.MODELS, "unisal", replace(shipped, load=load))
     model = load_model("unisal")
     assert isinstance(model, UNISALPredictor)
     assert model.checkpoint == path
