@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 from threadpoolctl import threadpool_limits
 
@@ -112,13 +112,33 @@ class Job(ABC):
         """Do the work and leave the result whole."""
 
 
+class Execution(TypedDict, total=False):
+    """How work is carried out, as keywords; no result depends on it.
+
+    Attributes:
+        workers: number of processes; 1 (the default) works in this one, and more need a picklable maker of the model.
+        progress: called with (done, total, stimulus id) after each stimulus.
+        note: called with what is unusual but not a fault: damaged results of an earlier call, which are made again; a
+            stimulus that failed while others go on.
+        children: the processes that do the work, be it one; None = `workers` of them, or this process.
+        fail_fast: stop at the first stimulus that fails (the default); else the others go on, unless a map is not
+            finite or nothing at all succeeds. Either way there is no result.
+    """
+
+    workers: int
+    progress: Progress | None
+    note: Note | None
+    children: Processes | None
+    fail_fast: bool
+
+
 def work(
     jobs: Sequence[Job],
     data: Stimuli,
-    workers: int,
+    *,
+    workers: int = 1,
     progress: Progress | None = None,
     note: Note | None = None,
-    *,
     children: Processes | None = None,
     fail_fast: bool = True,
 ) -> None:
@@ -129,13 +149,7 @@ def work(
     Args:
         jobs: one for each stimulus.
         data: where the stimuli come from, for the jobs of this process.
-        workers: number of processes; 1 works in this one.
-        progress: called after each job.
-        note: called with what is unusual: damaged results of an earlier call, which are made again;
-            a stimulus that failed while others go on.
-        children: the processes that do the work, be it one; None = `workers` of them, or this process.
-        fail_fast: stop at the first stimulus that fails; else the others go on, unless a map is not finite or nothing
-            at all succeeds.
+        workers, progress, note, children, fail_fast: see `Execution`.
 
     Raises:
         BadData: a stimulus failed, or its process died or hung; what the jobs raise comes out as it is.

@@ -16,7 +16,7 @@ from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 import pandas as pd
@@ -27,8 +27,7 @@ import pyarrow.parquet as pq
 from vidsal._version import __version__
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.io.files import canonical, lock_folder, parse_json, read_sealed, sealed_write, sha256_text
-from vidsal.loaders.io.progress import Note, Progress
-from vidsal.loaders.io.workers import Processes
+from vidsal.loaders.io.progress import Progress
 from vidsal.loaders.release.release import Release, Stimulus
 
 from .. import protocols
@@ -39,7 +38,7 @@ from ..scoring.kernels.available import kernels
 from ..statistics import seed_of
 from .coverage import cover, expected_elsewhere
 from .human_stimulus import score_humans
-from .pool import Job, Maker, Model as Model, limit_torch, versions, work
+from .pool import Execution, Job, Maker, Model as Model, limit_torch, versions, work
 from .previews.collector import PreviewCollector, RankedBy, Show, packed, unpacked
 from .previews.licence import allows_frames
 from .previews.record import Part, Previews, joined
@@ -103,7 +102,7 @@ def evaluate(
     settings = Settings(protocols.protocol(protocol), recipe, with_frames_only, limit, score_on=score_on, show=show)
     settings = with_frames_of(settings, frames_of)
     with TemporaryDirectory(prefix="vidsal-") as partial:
-        return run(lambda: model, described, data, settings, partial=Path(partial), progress=progress, workers=1)
+        return run(lambda: model, described, data, settings, partial=Path(partial), progress=progress)
 
 
 def run(
@@ -113,32 +112,24 @@ def run(
     settings: Settings,
     *,
     partial: Path,
-    workers: int = 1,
     fresh: bool = False,
-    progress: Progress | None = None,
-    note: Note | None = None,
-    children: Processes | None = None,
-    fail_fast: bool = True,
     results: Path | None = None,
     approve: Callable[[Run], None] | None = None,
+    **execution: Unpack[Execution],
 ) -> Run:
     """Score a model on a release.
 
     Args:
-        make: makes the model; called once in each process (so it must be picklable for more than one worker).
+        make: makes the model; called once in each process.
         model: what the result says of it.
         data: the release and split.
         settings: what was asked for.
         partial: folder of unfinished work; what lies there under the same input digest is not done again.
-        workers: processes; the result does not depend on it.
         fresh: forget unfinished work of the same input.
-        progress: called with (done, total, stimulus id) after each stimulus.
-        note: called with what is unusual but not a fault.
-        children: the processes that do the work, be it one; None = `workers` of them, or this process.
-        fail_fast: stop at the first stimulus that fails; else the others go on. Either way nothing is returned.
         results: folder in which the run is saved, before the unfinished work is forgotten; that it can be is tried
             before the work. None = it is not saved.
         approve: called with the run before it is saved; what it raises leaves the work to be gone on from.
+        execution: see `Execution`.
 
     Raises:
         MissingData, BadData, WrongUse: see `evaluate`; WrongUse if no run can be saved in `results`.
@@ -173,7 +164,7 @@ def run(
             for job in _Job.each(chosen, data, make, folder, settings.threads, model.info.name, settings=plain)
         ]
         try:
-            work(jobs, data, workers, progress, note, children=children, fail_fast=fail_fast)
+            work(jobs, data, **execution)
         finally:
             _negatives.cache_clear()
         schema = frames_schema(settings.protocol.labels)

@@ -126,7 +126,15 @@ def predict_footage(
     check_names((job.target.name, f.where) for job, f in zip(jobs, footage, strict=True))
     with held(plan.out) as unfinished:
         _claim(jobs, fresh=fresh)
-        work(jobs, {f.id: f for f in footage}, workers, progress, note, children=children, fail_fast=fail_fast)
+        work(
+            jobs,
+            {f.id: f for f in footage},
+            workers=workers,
+            progress=progress,
+            note=note,
+            children=children,
+            fail_fast=fail_fast,
+        )
         records = [job.record() for job in jobs]
         for begun in plan.out.glob(".*.json.*.tmp"):  # of a call that was killed
             begun.unlink()

@@ -71,12 +71,12 @@ def predict(
         limit: predict at most this number of stimuli.
         fresh: replace what an earlier call left in `out`.
         workers: number of processes; the files do not depend on it. More than one needs `make`.
-        make: makes the model in each process; picklable.
+        make: makes the model in each process; picklable for more than one.
         record: what the manifest says of the model; by default its own declaration.
         threads: torch threads in each process; None = half of the cores.
         progress: called with (done, total, stimulus id) after each stimulus.
         note: called with what is unusual but not a fault.
-        children, fail_fast: see `evaluation.run.run`.
+        children, fail_fast: see `evaluation.pool.Execution`.
 
     Raises:
         MissingData: no frames. WrongUse: `out` holds something else, or the model cannot be stored this way.

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Unpack
 
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.io.files import try_folder
-from vidsal.loaders.io.progress import Note, Progress
-from vidsal.loaders.io.workers import Processes
+from vidsal.loaders.io.progress import Progress
 from vidsal.loaders.release.release import Release
 
 from ..evaluation.coverage import cover
-from ..evaluation.pool import Maker, Model
+from ..evaluation.pool import Execution, Maker, Model
 from ..evaluation.results.store import Run, try_place
 from ..evaluation.run import ModelRecord, Settings
 from .predict import predict
@@ -28,14 +28,10 @@ def run_stored(
     model: Model | None = None,
     partial: Path,
     frames_of: str | Path | None = None,
-    workers: int = 1,
     fresh: bool = False,
-    predicting: Progress | None = None,
-    progress: Progress | None = None,
-    note: Note | None = None,
-    children: Processes | None = None,
-    fail_fast: bool = True,
     results: Path | None = None,
+    predicting: Progress | None = None,
+    **execution: Unpack[Execution],
 ) -> Run:
     """Store what a model predicts, to the last bit, and score what was stored.
 
@@ -43,14 +39,14 @@ def run_stored(
     predicting again, if it is of the same model, release and versions.
 
     Args:
-        make, record, model, children, fail_fast: see `predict`.
+        make, record, model: see `predict`.
         data: the release and split.
         settings: of the run.
         submission: folder of the submission.
-        partial, workers, fresh, results: see `evaluation.run.run`.
+        partial, fresh, results: see `evaluation.run.run`.
         frames_of: see `score`.
-        predicting, progress: called with (done, total, stimulus id) after each stimulus that was predicted, scored.
-        note: called with what is unusual but not a fault.
+        predicting: called with (done, total, stimulus id) after each stimulus that was predicted.
+        execution: see `Execution`; its `progress` is of what was scored.
 
     Raises:
         WrongUse: maps are to be scored where the model leaves them, or the folder holds something else.
@@ -61,6 +57,9 @@ def run_stored(
     if results is not None:
         try_folder(partial)
         try_place(results, data.id, data.split or "all", settings.protocol.name, record.info.name)
+    children = execution.get("children")
+    predictor: Execution = {**execution, "progress": predicting}
+    scorer: Execution = {**execution, "children": children if children and children.away else None}  # our code only
     cover(  # says what is missing before anything is predicted
         data,
         needs_frames=record.info.needs_frames,
@@ -75,14 +74,10 @@ def run_stored(
         with_frames_only=settings.with_frames_only,
         limit=settings.limit,
         fresh=fresh,
-        workers=workers,
         make=make,
         record=record,
         threads=settings.threads,
-        progress=predicting,
-        note=note,
-        children=children,
-        fail_fast=fail_fast,
+        **predictor,
     )
     return score(
         submission,
@@ -92,13 +87,10 @@ def run_stored(
         show=settings.show,
         with_frames_only=settings.with_frames_only,
         limit=settings.limit,
-        workers=workers,
         frames_of=frames_of,
         partial_folder=partial,
         fresh=fresh,
         record=record,
         results=results,
-        progress=progress,
-        note=note,
-        children=children if children and children.away else None,  # no code but ours: it needs no child here
+        **scorer,
     )

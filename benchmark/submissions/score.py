@@ -98,7 +98,7 @@ def score(
         progress: called with (done, total, stimulus id) after each stimulus.
         building: the same for the truth cache, while it is computed.
         note: called with what is unusual but not a fault; None = a warning.
-        children, fail_fast: see `evaluation.run.run`.
+        children, fail_fast: see `evaluation.pool.Execution`.
 
     Returns:
         The run; `run.summary()`, `run.stimuli`, `run.frames`, `run.save("results/")`.

@@ -12,18 +12,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, Unpack
 
 from pydantic import ValidationError
 
 from vidsal._version import __version__
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.io.files import atomic_write, canonical, read_sealed, sha256_text
-from vidsal.loaders.io.progress import Note, Progress
-from vidsal.loaders.io.workers import Processes
 from vidsal.loaders.release.release import Release, Stimulus
 
-from ..evaluation.pool import Job, Maker, Model, versions, work
+from ..evaluation.pool import Execution, Job, Maker, Model, versions, work
 from ..evaluation.run import ModelRecord
 from ..predictor import Predictor
 from . import manifest_file
@@ -41,25 +39,18 @@ def write(
     data: Release,
     plan: Plan,
     *,
-    workers: int = 1,
     fresh: bool = False,
-    progress: Progress | None = None,
-    note: Note | None = None,
-    children: Processes | None = None,
-    fail_fast: bool = True,
+    **execution: Unpack[Execution],
 ) -> Manifest:
     """Predict and store every stimulus of the split whose frames are present, annotated or not.
 
     Args:
-        make: makes the model; called once in each process (so it must be picklable for more than one worker).
+        make: makes the model; called once in each process.
         model: what the manifest says of it.
         data: the release and split.
         plan: what was asked for.
-        workers: number of processes; the files do not depend on it.
         fresh: remove what an earlier call left in the folder.
-        progress: called with (done, total, stimulus id) after each stimulus.
-        note: called with what is unusual but not a fault.
-        children, fail_fast: see `evaluation.run.run`.
+        execution: see `Execution`.
 
     Returns:
         The manifest, as written.
@@ -75,14 +66,14 @@ def write(
     _refuse_others(plan.out)
 
     def do(jobs: list[_Job]) -> None:
-        work(jobs, data, workers, progress, note, children=children, fail_fast=fail_fast)
+        work(jobs, data, **execution)
 
     with held(plan.out) as partial:
         finished = _claim(plan.out, key, fresh=fresh)
         if finished is None:
             return _write(make, model, declared, data, plan, key, chosen, left_out, do)
         shutil.rmtree(partial, ignore_errors=True)  # of a call that was killed at its very end
-    if progress:
+    if progress := execution.get("progress"):
         progress(len(chosen), len(chosen), chosen[-1].id)
     return finished
 
