@@ -149,7 +149,7 @@ def finished(order: Order) -> Outcome | None:
     threads, device = order.threads or state["threads"], torch.device(order.device)
     _check_same(order, state, input_digest(_record(order, _feed(order), threads, device)))
     found = tuple(read_history(order.out / EPOCHS))
-    whole = len(found) == state["lines"][1] and (order.out / WEIGHTS).is_file() and (order.out / RECORD).is_file()
+    whole = len(found) == state["lines"][1] and all((order.out / name).is_file() for name in (WEIGHTS, RECORD))
     return Outcome(order.out, found) if whole else None
 
 
@@ -197,6 +197,8 @@ class _Training:
                     self._judge(-1, progress)
                 while self.place.epoch < self.recipe.epochs and not self.place.stopped:
                     self._epoch(stop, progress)
+                if not (self.order.out / RECORD).is_file():  # a machine came down between state and weights
+                    self._write_weights()
         finally:
             self.steps.close()
             self.epochs.close()
