@@ -7,16 +7,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.io.extras import optional_packages
-from vidsal.loaders.io.files import write_json
-from vidsal.loaders.io.progress import Progress, silent
+from vidsal.loaders.io.progress import Note, Progress, silent
+from vidsal.loaders.io.workers import Processes
 
 from .recipe import Recipe, find_recipe
 
 if TYPE_CHECKING:
     from .trainer import Outcome
 
-FOLDS, CACHE = "folds.json", "frames"
+CACHE = "frames"
 
 
 def train(
@@ -40,6 +41,9 @@ def train(
     protocol: str = "exact-1",
     command: str | None = None,
     progress: Progress = silent,
+    note: Note | None = None,
+    children: Processes | None = None,
+    fail_fast: bool = False,
     **options: Any,
 ) -> tuple[Outcome, ...]:
     """Train a network, or go on with a run that was cut off.
@@ -59,13 +63,16 @@ def train(
         limit: most stimuli that train, and that are held out, of each release.
         ids: stimuli that train; none = all but those held out, or as the recipe divides.
         held_out: stimuli that are held out; none = as the recipe divides, none where `ids` are named.
-        workers: processes that read; the weights do not depend on them.
+        workers: processes that read; of `fold="all"` those that train a fold each. The weights do not depend on them.
         threads: of torch on the CPU; None = as the run began, else half of the cores.
         cache: folder for resized frames; in smoke size `out/frames`.
         frames: folder of the frames, where it is not the converted one.
         protocol: by which held-out frames are scored.
         command: that makes the run again, for its record.
-        progress: called with (steps done, steps in all, what is being done).
+        progress: called with (steps done, steps in all, what is being done); folds, where several are trained at once.
+        note: called with a fold that failed while the others go on.
+        children: of `fold="all"`, the processes of a cluster, instead of `workers` of this machine.
+        fail_fast: of `fold="all"`, stop at the first fold that fails; else the others are trained first.
         options: of the recipe.
 
     Returns:
@@ -78,13 +85,14 @@ def train(
         NonFinite: the loss is not finite; the state before it is kept.
     """
     with optional_packages():
+        from .folds import train_folds
         from .processes import processes
         from .trainer import Order, run_order, with_epochs
     made = recipe if isinstance(recipe, Recipe) else find_recipe(recipe, smoke=smoke, **options)
     folders = [data] if isinstance(data, (str, Path)) else list(data)
 
-    def one(chosen: Recipe, folder: Path) -> Outcome:
-        order = Order(
+    def ordered(chosen: Recipe, folder: Path, readers: int) -> Order:
+        return Order(
             with_epochs(chosen, epochs),
             tuple(Path(f) for f in folders),
             folder,
@@ -95,7 +103,7 @@ def train(
             limit=limit,
             ids=tuple(ids),
             held_out=tuple(held_out),
-            workers=workers,
+            workers=readers,
             threads=threads,
             cache=_path(cache) or (folder / CACHE if made.settings["data"].get("cache") else None),
             frames=_path(frames),
@@ -103,17 +111,33 @@ def train(
             command=command,
             together=together,
         )
-        return run_order(order, progress)
 
     with processes(device) as (together, own):
         if made.options.get("fold") != "all":
-            return (one(made, Path(out)),)
+            if children is not None:
+                raise WrongUse(
+                    f"{made.name}: one training is not spread over a cluster; that is for all folds of a recipe"
+                )
+            return (run_order(ordered(made, Path(out), workers), progress),)
+        several = together.size == 1
+        if children is not None and not several:
+            raise WrongUse(
+                "torchrun and a cluster contradict each other: the processes of torchrun train each fold together"
+            )
         count = made.settings["data"]["folds"]["n"]
-        outcomes = tuple(one(made.with_options(fold=str(n)), Path(out) / f"fold{n}") for n in range(count))
-        if together.first:
-            table = [{"fold": n, **dict(outcome.epochs[-1])} for n, outcome in enumerate(outcomes)]
-            write_json(Path(out) / FOLDS, table)
-        return outcomes
+        orders = [
+            ordered(made.with_options(fold=str(n)), Path(out) / f"fold{n}", 0 if several else workers)
+            for n in range(count)
+        ]
+        return train_folds(
+            orders,
+            Path(out),
+            progress,
+            workers=workers if several else 1,
+            children=children,
+            fail_fast=fail_fast,
+            note=note,
+        )
 
 
 def speaks() -> bool:

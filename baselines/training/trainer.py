@@ -25,6 +25,7 @@ from vidsal.loaders.io.progress import Meter, Progress, heard, resume, silent
 
 from ..registry import build_module
 from ..runtime import resolve
+from ..trained import RECORD
 from .curves import draw_curves
 from .feeds.base import Feed, Request, Work
 from .history import EPOCHS, STEPS, History, read_history
@@ -118,16 +119,38 @@ class Outcome:
     epochs: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
 
 
-def run_order(order: Order, progress: Progress = silent) -> Outcome:
+def run_order(order: Order, progress: Progress = silent, *, wait: bool = False) -> Outcome:
     """Train, or go on with what lies in the run's folder.
+
+    Args:
+        order: what is asked for.
+        progress: called after each step.
+        wait: for a process that has the folder and ends soon, instead of refusing.
 
     Raises:
         WrongUse: the folder holds another training, or the device is not here.
         MissingData, BadData: of the data.
         NonFinite: the loss is not finite; the state before it is kept.
     """
-    with lock_folder(order.out / FOLDER) if order.together.first else nullcontext():
+    with lock_folder(order.out / FOLDER, wait=wait) if order.together.first else nullcontext():
         return _Training(order).run(progress if order.together.first else silent)
+
+
+def finished(order: Order) -> Outcome | None:
+    """Return the outcome of a training that lies in the run's folder and has nothing left to do, else None.
+
+    Raises:
+        WrongUse: the folder holds another training.
+    """
+    state = read_state(order.out)
+    place = Place(**state["place"]) if state else Place()
+    if state is None or not (place.stopped or place.epoch >= order.recipe.epochs):
+        return None
+    threads, device = order.threads or state["threads"], torch.device(order.device)
+    _check_same(order, state, input_digest(_record(order, _feed(order), threads, device)))
+    found = tuple(read_history(order.out / EPOCHS))
+    whole = len(found) == state["lines"][1] and all((order.out / name).is_file() for name in (WEIGHTS, RECORD))
+    return Outcome(order.out, found) if whole else None
 
 
 class _Training:
@@ -140,35 +163,19 @@ class _Training:
         here = int(os.environ.get("LOCAL_WORLD_SIZE", "1")) if self.together.size > 1 else 1
         self.threads = order.threads or (state["threads"] if state else max(1, default_threads() // here))
         torch.set_num_threads(self.threads)
-        request = Request(
-            order.recipe, order.folders, order.seed, order.limit, order.cache, order.frames, order.ids, order.held_out
-        )
-        system = order.recipe.settings["system"]
-        self.feed: Feed = import_module(f"vidsal.baselines.training.feeds.{system}").make_feed(request)
+        self.feed = _feed(order)
         seed_everything(order.seed)
         self.module = build_module(order.recipe.model, **order.recipe.module_options())
         if order.recipe.settings["network"].get("start") == "he":
             he_start(self.module)
-        start = {k: p for k, p in (("init", order.init), ("backbone", order.backbone)) if p is not None}
-        for name, path in start.items():
-            if not path.is_file():
-                raise MissingData(f"--{name} {path}: no such file")
+        for name, path in _start(order).items():
             (load_start if name == "init" else load_backbone)(self.module, path, order.recipe.model)
         self.module.to(self.device)
         self.recipe.prepare(self.module)
         self.optimizer = self.recipe.optimizer(self.module)
         self.mixed = self.recipe.options["precision"] == "mixed"
         self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.mixed and self.device.type == "cuda")
-        self.record = describe(
-            self.recipe,
-            self.feed.sources,
-            seed=order.seed,
-            threads=self.threads,
-            device=self.device,
-            start=start,
-            command=order.command,
-            processes=self.together.size,
-        )
+        self.record = _record(order, self.feed, self.threads, self.device)
         self.digest = input_digest(self.record)
         self.place, self.best, self.carried = Place(), Best(), None
         if self.together.size > 1:
@@ -190,6 +197,8 @@ class _Training:
                     self._judge(-1, progress)
                 while self.place.epoch < self.recipe.epochs and not self.place.stopped:
                     self._epoch(stop, progress)
+                if not (self.order.out / RECORD).is_file():  # a machine came down between state and weights
+                    self._write_weights()
         finally:
             self.steps.close()
             self.epochs.close()
@@ -353,11 +362,7 @@ class _Training:
 
     def _restore(self, state: Mapping[str, Any]) -> tuple[int, int]:
         """Put everything where it was; return how many lines of both histories belong to it."""
-        if state["input"] != self.digest:
-            raise WrongUse(
-                f"{self.order.out} holds another training (other recipe, options, data, seed, start or threads); name "
-                "another folder, or repeat the command that began it"
-            )
+        _check_same(self.order, state, self.digest)
         self.module.load_state_dict(state["module"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
@@ -378,6 +383,62 @@ class _Training:
         half, twice = max(1, clips // 2), 2 * int(self.recipe.options["accumulate"])
         advice = f"--option batch={half} --option accumulate={twice}" if clips > 1 else "--option precision=mixed"
         return MachineFault(f"the memory of {self.device} is full with {clips} clips in a batch; try {advice}")
+
+
+def threads_of(order: Order) -> int:
+    """Return how many threads torch gets: as asked for, else as the run began, else as on this machine."""
+    if order.threads:
+        return order.threads
+    state = read_state(order.out)
+    return int(state["threads"]) if state else default_threads()
+
+
+def _feed(order: Order) -> Feed:
+    request = Request(
+        order.recipe, order.folders, order.seed, order.limit, order.cache, order.frames, order.ids, order.held_out
+    )
+    system = order.recipe.settings["system"]
+    feed: Feed = import_module(f"vidsal.baselines.training.feeds.{system}").make_feed(request)
+    return feed
+
+
+def _start(order: Order) -> dict[str, Path]:
+    """Return the files that the weights start from.
+
+    Raises:
+        MissingData: one is not there.
+    """
+    found = {name: path for name, path in (("init", order.init), ("backbone", order.backbone)) if path is not None}
+    for name, path in found.items():
+        if not path.is_file():
+            raise MissingData(f"--{name} {path}: no such file")
+    return found
+
+
+def _record(order: Order, feed: Feed, threads: int, device: torch.device) -> dict[str, Any]:
+    return describe(
+        order.recipe,
+        feed.sources,
+        seed=order.seed,
+        threads=threads,
+        device=device,
+        start=_start(order),
+        command=order.command,
+        processes=order.together.size,
+    )
+
+
+def _check_same(order: Order, state: Mapping[str, Any], digest: str) -> None:
+    """Refuse the state of another training.
+
+    Raises:
+        WrongUse: it is.
+    """
+    if state["input"] != digest:
+        raise WrongUse(
+            f"{order.out} holds another training (other recipe, options, data, seed, start or threads); name "
+            "another folder, or repeat the command that began it"
+        )
 
 
 def with_epochs(recipe: Recipe, epochs: int | None) -> Recipe:

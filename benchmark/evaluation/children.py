@@ -188,6 +188,8 @@ _clock: Any = None
 def busy(grace_s: float = 0.0) -> None:
     """Say in a child that somebody's code begins to work now, or still does: the time of a frame begins here.
 
+    Frames that are counted (`tick`) say so, too.
+
     Args:
         grace_s: how much longer than a frame it may take.
     """
@@ -217,6 +219,8 @@ def _serve(pipe: connection.Connection, clock: Any, frames: Any, memory_bytes: i
 
     def count(more: int) -> None:
         frames.value += more
+        if clock.value:
+            clock.value = max(clock.value, time.monotonic())
 
     attend()
     if memory_bytes is not None:
@@ -225,10 +229,11 @@ def _serve(pipe: connection.Connection, clock: Any, frames: Any, memory_bytes: i
     os.dup2(2, 1)
     while True:
         try:
-            function, arguments = pipe.recv()
+            task = pipe.recv_bytes()
         except EOFError:
             return
         try:
+            function, arguments = pickle.loads(task)  # noqa: S301  our own bytes; it imports, which takes memory
             with heard(count):
                 answer = function(*arguments)
         except MemoryError as error:

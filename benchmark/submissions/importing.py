@@ -10,28 +10,31 @@ import os
 from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from vidsal._version import __version__
 from vidsal.loaders.errors import BadData, WrongUse
-from vidsal.loaders.io.progress import Note, Progress
-from vidsal.loaders.release.release import Release, Stimulus
+from vidsal.loaders.io.progress import Note, Progress, tick
+from vidsal.loaders.release.release import Release
 
+from ..evaluation.children import ChildFault
 from . import manifest_file
 from .archive import opened_folder
 from .faults import findings
 from .formats.folder import MapFiles
 from .formats.npz import NpzWriter
 from .formats.stored import Inspection, Limits, Stored
-from .frame_numbers import settle
+from .frame_numbers import Asked, FrameFacts, settle
 from .layout import Entry, stored
 from .manifest import FOLDER, NAME, SUMS, Manifest, ranges
 from .opened import Opened, open_submission
 from .parts import CoveragePart, FilePart, ModelPart, ReleaseRef
 from .safe_files import copy_regular, folder_digest
 from .said import NOTHING, Declared, Said
+from .sandbox import Sandbox
 from .workspace import temporary_folder
 
 
@@ -43,6 +46,7 @@ def import_submission(
     said: Said = NOTHING,
     model: ModelPart | None = None,
     declared: Declared | None = None,
+    sandbox: Sandbox | None = None,
     progress: Progress | None = None,
     note: Note | None = None,
 ) -> Manifest:
@@ -53,6 +57,7 @@ def import_submission(
         data: the release and split that were predicted.
         out: folder to write; it must not be there.
         said, model, declared: see `open_submission`.
+        sandbox: where files are looked into, copied and written anew; None = here.
         progress: called with (done, total, stimulus id) after each stimulus.
         note: called with what is unusual but not a fault.
 
@@ -68,17 +73,26 @@ def import_submission(
         if os.path.lexists(out):
             raise WrongUse(f"{out}: is there already; name a new folder")
         root = stack.enter_context(opened_folder(source, work))
-        opened = open_submission(root, data, said=said, model=model, declared=declared)
+        opened = open_submission(root, data, said=said, model=model, declared=declared, sandbox=sandbox)
         for finding in findings(opened.checked.faults):
             if note:
                 note(finding.line)
         made = work / "made"
         (made / FOLDER).mkdir(parents=True)
         brought = []
-        for n, (stimulus_id, entry) in enumerate(opened.reader.entries.items(), 1):
-            brought.append(_bring(opened, root, entry, data[stimulus_id], made))
+        reader = opened.reader
+        calls = []
+        for stimulus_id, entry in reader.entries.items():
+            limits = Limits(data[stimulus_id].width, data[stimulus_id].height)
+            digest, facts = reader.digests.get(stimulus_id), reader.facts[stimulus_id]
+            calls.append(partial(_bring, root, entry, stimulus_id, limits, digest, facts, reader.asked, made))
+        answers = (call() for call in calls) if sandbox is None else sandbox.calls(calls)
+        for stimulus_id, answer in zip(reader.entries, answers, strict=True):
+            if isinstance(answer, ChildFault):
+                raise BadData(f"{source}, {stimulus_id}: {answer}")
+            brought.append(answer)
             if progress:
-                progress(n, len(opened.reader.entries), stimulus_id)
+                progress(len(brought), len(calls), stimulus_id)
         sums = {name: digest for one in brought for name, digest in one.sums.items()}
         (made / SUMS).write_text("".join(f"{sums[n]}  {n}\n" for n in sorted(sums)), encoding="utf-8")
         manifest = _manifest(opened, data, [one.part for one in brought])
@@ -95,25 +109,34 @@ class _Brought:
     sums: Mapping[str, str]
 
 
-def _bring(opened: Opened, root: Path, entry: Entry, stimulus: Stimulus, made: Path) -> _Brought:
-    source = stored(root, entry, Limits(stimulus.width, stimulus.height))
-    expected = opened.reader.digests.get(stimulus.id)
+def _bring(
+    root: Path,
+    entry: Entry,
+    stimulus_id: str,
+    limits: Limits,
+    expected: str | None,
+    facts: FrameFacts,
+    asked: Asked,
+    made: Path,
+) -> _Brought:
+    source = stored(root, entry, limits)
     if expected is not None and source.digest() != expected:
         raise BadData(f"{root / entry.name}: not the files that {NAME} lists (their SHA-256 differs); fetch them again")
     found = source.inspect()
-    first = settle(found.frames, opened.reader.facts[stimulus.id], opened.reader.asked, found.numbered).first
+    first = settle(found.frames, facts, asked, found.numbered).first
     if isinstance(source, MapFiles) and entry.form == "folder":
-        (made / FOLDER / stimulus.id).mkdir()
+        (made / FOLDER / stimulus_id).mkdir()
         digests = {}
         for number, path in source.files.items():
             name = f"{number - first:06d}{os.path.splitext(path)[1].lower()}"
-            digests[name] = copy_regular(path, made / FOLDER / stimulus.id / name)
-        sums = {f"{FOLDER}/{stimulus.id}/{name}": digest for name, digest in digests.items()}
+            digests[name] = copy_regular(path, made / FOLDER / stimulus_id / name)
+            tick()
+        sums = {f"{FOLDER}/{stimulus_id}/{name}": digest for name, digest in digests.items()}
         digest = folder_digest(digests)
     else:
         suffix = os.path.splitext(entry.name)[1].lower()
         renumbered = entry.form == "arrays" and found.numbered != "order" and first != 0
-        target = made / FOLDER / f"{stimulus.id}{'.npz' if renumbered else suffix}"
+        target = made / FOLDER / f"{stimulus_id}{'.npz' if renumbered else suffix}"
         if renumbered:
             _renumber(source, found, first, made / "renumbered.npz")
             digest = copy_regular(made / "renumbered.npz", target)
@@ -123,7 +146,7 @@ def _bring(opened: Opened, root: Path, entry: Entry, stimulus: Stimulus, made: P
         sums = {f"{FOLDER}/{target.name}": digest}
     sizes = list(found.sizes)
     part = FilePart(
-        stimulus=stimulus.id,
+        stimulus=stimulus_id,
         frames=ranges([number - first for number in found.frames]),
         shape=(sizes[0][1], sizes[0][0]) if len(sizes) == 1 else None,
         sha256=digest,
@@ -136,6 +159,7 @@ def _renumber(source: Stored, found: Inspection, first: int, path: Path) -> None
     points = []
     with NpzWriter(path) as file:
         for number, values in source.read(found.frames, 1):
+            tick()
             assert values is not None  # all are wanted
             if "points" in found.numbers:
                 points.append(values)

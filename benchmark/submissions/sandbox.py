@@ -8,11 +8,13 @@ that is run is the task of a container.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, TypeVar
 
 from vidsal.loaders.errors import WrongUse
+from vidsal.loaders.io.workers import Processes, Task
 
 from ..evaluation.children import ChildFault, Children, busy
 
@@ -22,7 +24,7 @@ MEMORY_BYTES = 4 << 30
 """What a child may take beyond what it has when it starts."""
 
 SILENCE_S = 60.0
-"""How long the map of one frame may take to be read, or the headers of a stimulus."""
+"""How long the map of one frame may take to be read, the headers of a stimulus, or a frame that is converted."""
 
 
 class Sandbox:
@@ -53,6 +55,25 @@ class Sandbox:
 def _timed(call: Callable[[], T]) -> T:
     busy()
     return call()
+
+
+class TimedChildren(Processes):
+    """The children of a sandbox for tasks that know nothing of it: all of a task's time counts.
+
+    Attributes:
+        away: no; they are here.
+    """
+
+    away = False
+
+    def __init__(self, box: Sandbox) -> None:
+        self._children = box.children
+
+    def each(
+        self, tasks: Sequence[Task], watch: Callable[[Mapping[int, int]], None] | None = None
+    ) -> Iterator[tuple[int, Any]]:
+        """Do tasks; see `Children.each`."""
+        return self._children.each([(_timed, (partial(function, *given),)) for function, given in tasks], watch)
 
 
 @contextmanager

@@ -1,20 +1,21 @@
-"""Folders for work that is thrown away: locked while they are used, removed at the end, swept after a kill."""
+"""Folders for work that is thrown away: locked while they are used, removed at the end, swept after a kill.
+
+The lock lies beside the folder and is there before it, so that a folder whose lock nobody holds is left by the dead;
+no clock is asked.
+"""
 
 from __future__ import annotations
 
 import fcntl
 import os
+import secrets
 import shutil
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import IO
 
 _LOCK = ".lock"
-_UNLOCKED_S = 3600
-"""How old a folder without a lock is before it is taken for left: its maker was killed before it could lock it."""
 
 
 @contextmanager
@@ -29,51 +30,43 @@ def temporary_folder(base: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        _remove(folder)
-        lock.close()
+        _remove(folder, lock)
         with suppress(OSError):
             base.rmdir()  # fails where others work
 
 
 def _locked(base: Path) -> tuple[Path, IO[str]]:
-    """Make a folder and hold its lock, which shows its name only once it is held."""
-    for _ in range(100):
+    """Make a folder, its lock first; again, if a sweeper took the lock for one that was left."""
+    while True:
         base.mkdir(parents=True, exist_ok=True)
-        with suppress(FileNotFoundError):  # another process has just removed the empty base
-            folder = Path(mkdtemp(prefix="work-", dir=base))
-            break
-    new = folder / f"{_LOCK}.new"
-    file = new.open("w")
-    fcntl.flock(file, fcntl.LOCK_EX)
-    os.replace(new, folder / _LOCK)
-    return folder, file
+        folder = base / f"work-{secrets.token_hex(6)}"
+        with (
+            suppress(FileNotFoundError),
+            ExitStack() as stack,
+        ):  # somebody removed the empty base, or the lock
+            lock = stack.enter_context(_lock_of(folder).open("x"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if os.path.samestat(os.fstat(lock.fileno()), _lock_of(folder).stat()):
+                folder.mkdir()
+                stack.pop_all()
+                return folder, lock
 
 
-def _remove(folder: Path) -> None:
-    """Remove a folder, its lock last: whoever is killed meanwhile leaves what can be swept."""
-    with suppress(OSError):
-        for path in folder.iterdir():
-            if path.is_dir() and not path.is_symlink():
-                shutil.rmtree(path, ignore_errors=True)
-            elif path.name != _LOCK:
-                path.unlink()
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(f"{folder.name}{_LOCK}")
+
+
+def _remove(folder: Path, lock: IO[str]) -> None:
+    """Remove a folder, then its lock: whoever is killed meanwhile leaves what can be swept."""
     shutil.rmtree(folder, ignore_errors=True)
+    _lock_of(folder).unlink(missing_ok=True)
+    lock.close()
 
 
 def _sweep(base: Path) -> None:
     """Remove the folders whose makers are gone."""
-    if not base.is_dir():
-        return
-    for folder in base.glob("work-*"):
-        if folder.is_symlink() or not folder.is_dir():
-            continue
-        try:
-            with (folder / _LOCK).open("r+") as file:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                _remove(folder)
-        except BlockingIOError:
-            continue
-        except FileNotFoundError:
-            with suppress(FileNotFoundError):
-                if time.time() - folder.stat().st_mtime > _UNLOCKED_S:
-                    shutil.rmtree(folder, ignore_errors=True)
+    left = {path.with_name(path.name.removesuffix(_LOCK)) for path in base.glob("work-*") if not path.is_symlink()}
+    for folder in left:
+        with suppress(BlockingIOError), _lock_of(folder).open("a") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _remove(folder, lock)

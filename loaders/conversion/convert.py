@@ -27,7 +27,7 @@ from ..io.workers import Processes, pool
 from ..records import Anomaly, DatasetInfo, Form, Report, StimulusRow
 from ..schema import SCHEMA_VERSION
 from .cards import cards
-from .job import Job, convert_away, convert_one, still_valid
+from .job import Job, convert_away, convert_one, list_one, still_valid
 from .join import Joiner, first_reason, no_gaze
 from .locate import elsewhere
 
@@ -114,7 +114,7 @@ def convert(
         out: folder of the release; made if it is not there.
         variant: needed where the source holds several.
         workers: processes; None = one for each core. The result does not depend on it.
-        children: the processes that do the work, of a cluster; None = `workers` of this machine.
+        children: the processes that do the work, of a cluster or a sandbox; None = `workers` of this machine.
         progress: called after each stimulus.
 
     Raises:
@@ -128,7 +128,7 @@ def convert(
     try:
         form = choose_form(name, variant, source)
         _check_out(out, form.INFO.release_id)
-        rows = list(form.stimuli(source, report))
+        rows, report = _list(children, name, form.INFO.variant, None, source, report)
         if not rows:
             reason = first_reason(report)
             raise MissingData(
@@ -158,7 +158,7 @@ def convert_own(
         out: folder of the release; made if it is not there.
         frames: folder of the videos or images; None = the source.
         workers: processes; None = one for each core. The result does not depend on it.
-        children: the processes that do the work, of a cluster; None = `workers` of this machine.
+        children: the processes that do the work, of a cluster or a sandbox; None = `workers` of this machine.
         progress: called after each stimulus.
 
     Raises:
@@ -174,10 +174,27 @@ def convert_own(
             raise MissingData(f"{folder}: no such folder")
     _check_out(out, form.INFO.release_id)
     report = Report()
-    rows = list(form.stimuli(source, report))
+    rows, report = _list(children, form.INFO.name, None, form, source, report)
     if not rows:
         raise MissingData(f"{source}: nothing of {form.INFO.release_id} is here{first_reason(report)}")
     return _convert_rows(form, form, rows, source, root, out, workers, children, report, progress)
+
+
+def _list(
+    children: Processes | None, name: str, variant: str | None, own: Form | None, source: Path, report: Report
+) -> tuple[list[StimulusRow], Report]:
+    """Return the stimuli of a source, and the report with what is odd of them; in a sandbox, that is where it is read.
+
+    Raises:
+        BadData: the process that read it ended.
+    """
+    if children is None or children.away:
+        return list_one(name, variant, own, source, report)
+    try:
+        found: tuple[list[StimulusRow], Report] = children.call(list_one, name, variant, own, source, report)
+    except BadData as error:
+        raise error if str(source) in str(error) else BadData(f"{source}: {error}") from error
+    return found
 
 
 def _convert_rows(

@@ -1,7 +1,7 @@
 """Converting one stimulus: probe its frames, read its gaze, complete and check both, write three small files.
 
 The record (`.json`) is written last; a stimulus that has one is done, unless its sources had an anomaly or
-changed since.
+changed since, or one of the three files is no longer what was written.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from .. import registry
 from ..errors import BadData
 from ..formats import frames
 from ..io.away import Files, Shared, leave
-from ..io.files import parse_json, sha256, sha256_text, write_json
+from ..io.files import parse_json, read_sealed, sha256, sha256_text, write_json
 from ..io.folders import files
 from ..records import LOST, DatasetInfo, Form, Gaze, Report, StimulusRow
 from ..schema import GAZE, fixations_table, flagged, gaze_table
@@ -87,19 +87,29 @@ def still_valid(job: Job) -> bool:
 
     Where something was odd, a file may have been repaired or added since, which no stamp shows.
     """
-    if not job.done.is_file():
+    content = read_sealed(job.done)
+    if content is None:
         return False
     try:
-        record = parse_json(job.done.read_bytes())
+        record = parse_json(content)
         stamps = record["stamps"]
         return (
             record["row"] == repr(job.row)
             and not any(anomaly["fatal"] for anomaly in record["anomalies"])
             and record["frames"] == _stamp(job.frames_root / job.row.source_file)
             and all(_stamp(job.source / path) == stamp for path, stamp in stamps.items())
+            and all(sha256(job.part(table)) == digest for table, digest in record["parts"].items())
         )
     except (ValueError, KeyError, TypeError, OSError):
         return False
+
+
+def list_one(
+    name: str, variant: str | None, own: Form | None, source: Path, report: Report
+) -> tuple[list[StimulusRow], Report]:
+    """Return the stimuli of a source, and the report with what is odd of them; be it in another process."""
+    form = registry.form(name, variant) if own is None else own
+    return list(form.stimuli(source, report)), report
 
 
 def convert_one(job: Job) -> None:
@@ -121,13 +131,14 @@ def convert_one(job: Job) -> None:
     if unknown:
         message = f"neither register, frames nor annotation tell its {unknown}; left out"
         report.add("unusable", row.stimulus_id, message)
-        write_json(job.done, _record(job, gaze, None, report, {}))
+        write_json(job.done, _record(job, gaze, None, report, {}, {}), sealed=True)
         return
     fixations, samples = _tables(job.name, row, gaze, n_frames, report)
-    for name, table in (("fixations", fixations), ("gaze", samples)):
-        parts.write(job.part(name), table)
+    tables = {"fixations": fixations, "gaze": samples}
+    digests = {name: parts.write(job.part(name), table) for name, table in tables.items()}
     stimulus = _stimulus(form.INFO, row, gaze, n_frames, found)
-    write_json(job.done, _record(job, gaze, stimulus, report, _outside(fixations, samples, row)))
+    outside = _outside(fixations, samples, row)
+    write_json(job.done, _record(job, gaze, stimulus, report, outside, digests), sealed=True)
 
 
 def convert_away(job: Job, where: Shared) -> Files | None:
@@ -141,6 +152,7 @@ def _record(
     stimulus: dict[str, Any] | None,
     report: Report,
     outside: dict[str, int],
+    digests: dict[str, str],
 ) -> dict[str, Any]:
     texts = [f"{f} {_digest_of(job.source / f, *_state(job.source / f))}\n" for f in gaze.source_files]
     read = {*gaze.source_files, *gaze.folders, *([job.row.truth_file] if job.row.truth_file else [])}
@@ -153,6 +165,7 @@ def _record(
         "truth_file": _truth_file(job),
         "gaze_digest": sha256_text("".join(texts)) if texts else None,
         "outside": outside,
+        "parts": digests,
         "anomalies": [asdict(a) for a in report],
     }
 

@@ -7,17 +7,18 @@ from pathlib import Path
 import pyarrow as pa
 from pyarrow import ipc
 
-from ..io.files import atomic_write
+from ..io.files import atomic_write, sha256
 
 
-def write(path: Path, table: pa.Table) -> None:
-    """Write a table atomically."""
-    with (
-        atomic_write(path) as temporary,
-        pa.OSFile(str(temporary), "wb") as file,
-        ipc.new_file(file, table.schema, options=ipc.IpcWriteOptions(compression="lz4")) as writer,
-    ):
-        writer.write_table(table)
+def write(path: Path, table: pa.Table) -> str:
+    """Write a table atomically; return the SHA-256 of the file."""
+    with atomic_write(path) as temporary:
+        with (
+            pa.OSFile(str(temporary), "wb") as file,
+            ipc.new_file(file, table.schema, options=ipc.IpcWriteOptions(compression="lz4")) as writer,
+        ):
+            writer.write_table(table)
+        return sha256(temporary)
 
 
 def read(path: Path) -> pa.Table:

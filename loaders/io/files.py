@@ -177,9 +177,9 @@ def _finite(text: str) -> float:
     return number
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write canonical JSON atomically."""
-    with atomic_write(path) as temporary:
+def write_json(path: Path, value: Any, *, sealed: bool = False) -> None:
+    """Write canonical JSON atomically; sealed as by `sealed_write`, if so asked."""
+    with (sealed_write if sealed else atomic_write)(path) as temporary:
         temporary.write_text(canonical(value), encoding="utf-8")
 
 

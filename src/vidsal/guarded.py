@@ -1,4 +1,7 @@
-"""A class of one's own in a child process: it may end, crash or hang, and the command line lives on to say so."""
+"""A model in a child process: it may end, crash or hang, and the command line lives on to say so.
+
+A class of one's own is always there, a model of ours where the time of a frame has an end.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,9 @@ from vidsal.benchmark.evaluation.children import ChildFault, Children, busy, idl
 from vidsal.benchmark.evaluation.cluster import Cluster
 from vidsal.benchmark.evaluation.pool import Maker, Model
 from vidsal.benchmark.evaluation.run import ModelRecord
+from vidsal.benchmark.human import HUMANS
 from vidsal.benchmark.predictor import ModelInfo, Prediction, Predictor, StimulusInfo
+from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.io.workers import Processes
 from vidsal.loaders.records import Frame
 
@@ -21,6 +26,9 @@ from .models import ModelSpec
 
 _MAKING_S = 600.0
 """How much longer than a frame a model may take to be made: libraries and weights are read."""
+
+OWN_CLASS_S = 600.0
+"""How long a class of one's own may take for a frame where nothing is said; a model of ours may take for ever."""
 
 _made: list[tuple[ModelSpec, Predictor]] = []
 """In a child: the model that was described, until it is wanted."""
@@ -60,7 +68,7 @@ def _shown(frames: Iterator[Frame]) -> Iterator[Frame]:
 
 @dataclass(frozen=True)
 class GuardedSpec:
-    """Makes a class of one's own in a child process; picklable."""
+    """Makes a model in a child process, and shows its signs of life; picklable."""
 
     spec: ModelSpec
 
@@ -102,7 +110,7 @@ class Ready:
         record: what a result says of it.
         make: makes it in each process.
         model: the model, where it is in this process.
-        children: the processes of a class of one's own, or a cluster; None for a model of ours that is here.
+        children: the processes that have it; None for a model of ours that is here.
     """
 
     record: ModelRecord
@@ -113,45 +121,59 @@ class Ready:
 
 @contextmanager
 def ready(
-    spec: ModelSpec, command: str | None, workers: int, timeout_s: float, scheduler: str | None = None
+    spec: ModelSpec, command: str | None, workers: int, timeout_s: float | None = None, scheduler: str | None = None
 ) -> Iterator[Ready]:
-    """Make a model of ours here, or a class of one's own in a child process, and say what a result says of it.
+    """Make a model of ours here, or in a child process, and say what a result says of it; see this module.
 
     Args:
         spec: the model.
         command: the command that repeats the run.
         workers: processes that will do the work.
-        timeout_s: how long a class of one's own may take for a frame.
+        timeout_s: how long a frame may take; None = `OWN_CLASS_S` for a class of one's own, for ever for one of ours.
         scheduler: of the Dask cluster that does the work, see `Cluster`; None = this machine.
 
     Raises:
         BadData: it cannot be made, or its process died; WrongUse: it is no predictor.
     """
+    limit_s = _limit(spec, timeout_s)
     if scheduler is not None:
-        with Cluster(scheduler, timeout_s, gpu=spec.device.startswith("cuda")) as cluster:
+        with Cluster(scheduler, limit_s, gpu=spec.device.startswith("cuda")) as cluster:
             record = _called(spec, cluster, _describe, spec, command)
-            yield Ready(record, GuardedSpec(spec) if spec.own_class else partial(_taken, spec), children=cluster)
+            make: Maker = partial(_taken, spec) if limit_s is None else GuardedSpec(spec)
+            yield Ready(record, make, children=cluster)
         return
-    if not spec.own_class:
+    if limit_s is None:
         model = spec()
         yield Ready(spec.record(model, command), spec if workers > 1 else (lambda: model), model)
         return
-    with Children(workers, timeout_s) as children:
+    with Children(workers, limit_s) as children:
         record = _called(spec, children, _describe, spec, command)
         yield Ready(record, GuardedSpec(spec), children=children)
 
 
-def check(spec: ModelSpec, timeout_s: float) -> list[Finding]:
-    """Check whether a model conforms, a class of one's own in a child process.
+def check(spec: ModelSpec, timeout_s: float | None = None) -> list[Finding]:
+    """Check whether a model conforms, where `ready` has it.
 
     Raises:
         BadData: it cannot be made, or its process died.
     """
-    if not spec.own_class:
+    limit_s = _limit(spec, timeout_s)
+    if limit_s is None:
         return check_conformance(spec)
-    with Children(1, timeout_s) as children:
+    with Children(1, limit_s) as children:
         findings: list[Finding] = _called(spec, children, _check, spec)
     return findings
+
+
+def _limit(spec: ModelSpec, timeout_s: float | None) -> float | None:
+    """Return how long a frame may take.
+
+    Raises:
+        WrongUse: the model is none that predicts.
+    """
+    if timeout_s is not None and spec.name in HUMANS:
+        raise WrongUse(f"--timeout: {spec.name} is no model that takes time for a frame; leave it out")
+    return OWN_CLASS_S if timeout_s is None and spec.own_class else timeout_s
 
 
 def _called(spec: ModelSpec, children: Processes, function: Callable[..., Any], *arguments: Any) -> Any:

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import vidsal as package
-from vidsal.benchmark.predictor import ModelInfo
+from vidsal.benchmark.evaluation.run import Settings, run
+from vidsal.benchmark.predictor import ModelInfo, Prediction, StimulusInfo
+from vidsal.benchmark.protocols import protocol
 from vidsal.cli.app import main
+from vidsal.guarded import ready
+from vidsal.loaders.errors import BadData
+from vidsal.loaders.records import Frame
+from vidsal.models import ModelSpec
 
 from ..benchmark.runs import Brightness, small_release
 
@@ -40,6 +49,8 @@ class Mine:
                 self.end()
             yield Prediction(frame.index, frame.rgb[..., 1].astype(np.float32))
 """
+
+SETTINGS = Settings(protocol("exact-1"), threads=1)
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +136,41 @@ def test_check_names_the_model(mine: str, at: str, how: str, message: str, capfd
     assert vidsal("model", "check", mine, *options(at, how)) == 1
     said = capfd.readouterr()
     assert message in said.out + said.err
+
+
+class Slow(ModelSpec):
+    """Stands for a model of ours that never ends."""
+
+    def __call__(self) -> Any:
+        return Endless()
+
+
+class Endless(Brightness):
+    def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
+        time.sleep(60)
+        yield from super().predict(frames, stimulus)
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_the_time_of_a_model_of_ours_has_an_end_where_it_is_asked_for(
+    release: Path, tmp_path: Path, workers: int
+) -> None:
+    with (
+        ready(Slow("center_prior", None, "cpu"), None, workers, 2.0) as made,
+        pytest.raises(BadData, match="scene_00.: no sign of life for 2 s"),
+    ):
+        run(made.make, made.record, package.load(release), SETTINGS, partial=tmp_path, children=made.children)
+
+
+def test_a_time_for_each_frame_moves_no_number(
+    release: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    for name, more in (("plain", ()), ("timed", ("--timeout", "99"))):
+        assert vidsal("run", "center_prior", "--data", release, "-o", tmp_path / name, "-q", *more) == 0
+    plain, timed = (next((tmp_path / name).rglob("frames.parquet")).read_bytes() for name in ("plain", "timed"))
+    assert timed == plain
+    assert vidsal("run", "one_vs_rest", "--data", release, "-o", tmp_path, "--timeout", "9") == 2
+    assert "--timeout: one_vs_rest is no model that takes time" in capfd.readouterr().err
 
 
 def test_in_a_notebook_the_end_of_the_program_is_an_error(release: Path) -> None:

@@ -113,6 +113,12 @@ def _os_error(error: OSError) -> int:
         return _say(
             f"the disk is full{where}; what was finished is kept: make room and start the same command again", 4
         )
+    if error.errno == errno.EFBIG:
+        return _say(
+            f"a file may not become so large{where}: a limit of this shell (ulimit -f), of the queue or of the file "
+            "system; what was finished is kept: lift it and start the same command again",
+            4,
+        )
     if error.errno in MACHINE:
         return _say(f"the machine failed: {error.strerror}{where}; what was finished is kept", 4)
     if isinstance(error, PermissionError):

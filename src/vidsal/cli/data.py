@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -17,7 +18,7 @@ from .inspect import export, stats, view
 from .output import any_path, echo, file_out, json_option, print_json, print_table
 from .places import any_place, delivered, places, release_out
 from .progress import progress, quiet_option
-from .shared_options import check_scheduler, scheduler_option
+from .shared_options import check_scheduler, sandbox_option, sandboxed, scheduler_option
 
 if TYPE_CHECKING:
     from vidsal.loaders.io.progress import Progress
@@ -142,6 +143,7 @@ def _print_info(info: DatasetInfo) -> None:
 @click.option("--form", "own", metavar="FILE.py:NAME", help="Read by a form of your own instead of a NAME.")
 @click.option("--workers", type=click.IntRange(1), help="Use this many processes; default: one for each core.")
 @scheduler_option
+@sandbox_option
 @click.option("--strict", is_flag=True, help="Exit 1 if the source has any anomaly.")
 @quiet_option
 @json_option
@@ -156,6 +158,7 @@ def convert(
     own: str | None,
     workers: int | None,
     scheduler: str | None,
+    sandbox: bool,
     strict: bool,
     as_json: bool,
 ) -> None:
@@ -165,15 +168,18 @@ def convert(
     tracking as BIDS, as `data export` writes it.
     """
     from vidsal.benchmark.evaluation.cluster import Cluster
+    from vidsal.benchmark.submissions.sandbox import TimedChildren
     from vidsal.loaders.conversion.convert import convert as run_conversion, convert_own
 
     _check_options(name, variant, columns, videos, own)
-    check_scheduler(scheduler, workers)
+    check_scheduler(scheduler, workers, sandbox=sandbox)
     with (
         nullcontext() if scheduler is None else Cluster(scheduler) as cluster,
+        sandboxed(sandbox, workers or os.cpu_count() or 1) as box,
         progress(f"convert {name or own}", "stimuli") as step,
     ):
-        how: _How = {"workers": workers, "children": cluster, "progress": step}
+        children = cluster if box is None else TimedChildren(box)
+        how: _How = {"workers": workers, "children": children, "progress": step}
         if name in _OWN:
             form, folder = _table(source, columns or "", videos) if name == "table" else _bids(source, videos)
             result = convert_own(form, folder, out, frames=videos, **how)

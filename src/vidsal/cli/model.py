@@ -84,7 +84,7 @@ def check(
     options: tuple[str, ...],
     fit: Fit | None,
     device: str,
-    timeout_s: float,
+    timeout_s: float | None,
     as_json: bool,
 ) -> None:
     """Check on a two-second clip that a predictor conforms; NAME may be path/to/file.py:Class."""

@@ -123,7 +123,7 @@ def predict(
     threads: int | None,
     limit: int | None,
     with_frames_only: bool,
-    timeout_s: float,
+    timeout_s: float | None,
     fail_fast: bool,
     fresh: bool,
     as_json: bool,
@@ -184,7 +184,12 @@ def _model_arguments(made: Ready) -> dict[str, Any]:
 
 
 def _of_files(
-    spec: ModelSpec, inputs: tuple[Path, ...], out: Path, timeout_s: float, as_json: bool, settings: dict[str, Any]
+    spec: ModelSpec,
+    inputs: tuple[Path, ...],
+    out: Path,
+    timeout_s: float | None,
+    as_json: bool,
+    settings: dict[str, Any],
 ) -> None:
     from vidsal.benchmark.footage.predict import predict_footage
     from vidsal.guarded import ready
@@ -207,7 +212,7 @@ def _of_release(
     release: Release,
     folder: Path,
     out: Path,
-    timeout_s: float,
+    timeout_s: float | None,
     scheduler: str | None,
     as_json: bool,
     settings: dict[str, Any],

@@ -117,7 +117,7 @@ def run(
     no_previews: bool,
     with_frames: bool,
     submission: Path | None,
-    timeout_s: float,
+    timeout_s: float | None,
     fail_fast: bool,
     fresh: bool,
     as_json: bool,

@@ -121,9 +121,7 @@ def score(
     from vidsal.benchmark.submissions.score import score as score_submission
     from vidsal.models import shipped
 
-    check_scheduler(scheduler, workers)
-    if sandbox and scheduler:
-        raise WrongUse("--sandbox and --scheduler contradict each other: a sandbox is processes of this machine")
+    check_scheduler(scheduler, workers, sandbox=sandbox)
     if frames is not None and not (with_frames_only or with_frames):
         raise WrongUse(
             "--frames cannot apply: stored maps are scored without frames; it goes with --with-frames-only or "

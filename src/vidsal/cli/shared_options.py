@@ -99,10 +99,9 @@ timeout_option = click.option(
     "--timeout",
     "timeout_s",
     type=click.FloatRange(min=0, min_open=True),
-    default=600.0,
-    show_default=True,
     metavar="SECONDS",
-    help="How long a class of your own (FILE.py:Class) may take for a frame before its process is ended.",
+    help="How long a frame may take before the process of the model is ended.  [default: 600 for a class of your own "
+    "(FILE.py:Class), for ever for other models]",
 )
 fail_fast_option = click.option(
     "--fail-fast",
@@ -185,7 +184,7 @@ model_file_option = click.option(
 sandbox_option = click.option(
     "--sandbox",
     is_flag=True,
-    help="For files of strangers: decode them in processes whose memory (4 GiB) and time (60 s a frame) have an end.",
+    help="For files of strangers: read them in processes whose memory (4 GiB) and time (60 s a frame) have an end.",
 )
 
 
@@ -196,12 +195,14 @@ def sandboxed(asked: bool, workers: int) -> AbstractContextManager[Sandbox | Non
     return sandbox(workers) if asked else nullcontext()
 
 
-def check_scheduler(scheduler: str | None, workers: int | None) -> None:
-    """Refuse two numbers of processes.
+def check_scheduler(scheduler: str | None, workers: int | None, *, sandbox: bool = False) -> None:
+    """Refuse two numbers of processes, and a sandbox elsewhere.
 
     Raises:
         WrongUse: both are given.
     """
+    if sandbox and scheduler is not None:
+        raise WrongUse("--sandbox and --scheduler contradict each other: a sandbox is processes of this machine")
     if scheduler is not None and (workers or 1) > 1:
         raise WrongUse("--scheduler and --workers contradict each other; a cluster has its own number of workers")
 

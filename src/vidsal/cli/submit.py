@@ -130,6 +130,7 @@ def init(folder_of_maps: Path, folder: Path, split: str, kind: str | None, name:
 @click.option("-o", "--out", required=True, type=folder_out, help="Folder to write; it must not be there.")
 @said_options
 @model_file_option
+@sandbox_option
 @quiet_option
 @json_option
 @places
@@ -140,6 +141,7 @@ def import_(
     out: Path,
     said: Said,
     model_file: Path | None,
+    sandbox: bool,
     as_json: bool,
 ) -> None:
     """Bring SOURCE, predictions in any layout that `vidsal score` reads, into format 1 with digests.
@@ -155,7 +157,7 @@ def import_(
 
     split = split or split_of(source) or "all"
     release = load(folder, None if split == "all" else split)
-    with progress(f"import {source.name}", "stimuli") as step:
+    with progress(f"import {source.name}", "stimuli") as step, sandboxed(sandbox, 1) as box:
         made = import_submission(
             source,
             release,
@@ -163,6 +165,7 @@ def import_(
             said=said,
             model=None if model_file is None else read_model(model_file),
             declared=shipped,
+            sandbox=box,
             progress=step,
             note=note,
         )

@@ -11,15 +11,15 @@ import struct
 import subprocess
 import sys
 import tarfile
-import time
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import vidsal
-from vidsal.benchmark.submissions import archive
+from vidsal.benchmark.submissions import archive, workspace
 from vidsal.benchmark.submissions.archive import UNPACKED, opened_folder, unpack
 from vidsal.benchmark.submissions.archive_names import fault_of
 from vidsal.benchmark.submissions.examine import examine
@@ -289,7 +289,7 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
     )
     assert child.stdout is not None
     assert child.stdout.readline().strip() == "ready"
-    (left,) = (tmp_path / "base").iterdir()
+    (left,) = (p for p in (tmp_path / "base").iterdir() if p.is_dir())
     with temporary_folder(tmp_path / "base"):
         assert (left / "data").is_file()  # its maker lives
     os.kill(child.pid, signal.SIGKILL)
@@ -297,13 +297,27 @@ def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
     child.stdout.close()
     with temporary_folder(tmp_path / "base"):
         assert not left.exists()
-    bare = tmp_path / "base" / "work-old"
-    bare.mkdir(parents=True)
-    with temporary_folder(tmp_path / "base"):
-        assert bare.exists()  # perhaps its maker is about to lock it
-    os.utime(bare, (time.time() - 4000,) * 2)
-    with temporary_folder(tmp_path / "base"):
-        assert not bare.exists()
+    (tmp_path / "base" / "work-bare").mkdir(parents=True)
+    (tmp_path / "base" / "work-gone.lock").touch()
+    with temporary_folder(tmp_path / "base") as folder:  # neither has a maker that lives
+        assert {p.name for p in folder.parent.iterdir()} == {folder.name, f"{folder.name}.lock"}
+    assert not (tmp_path / "base").exists()
+
+
+def test_a_lock_that_was_swept_before_it_was_held_is_made_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between making a lock and holding it another process may take it for one that was left."""
+    real, swept = workspace.fcntl.flock, []
+
+    def late(file: Any, how: int) -> None:
+        if not swept:
+            swept.extend(tmp_path.glob("base/*.lock"))
+            swept[0].unlink()
+        real(file, how)
+
+    monkeypatch.setattr(workspace.fcntl, "flock", late)
+    with temporary_folder(tmp_path / "base") as folder:
+        assert swept[0].name != f"{folder.name}.lock"
+        assert (tmp_path / "base" / f"{folder.name}.lock").exists()
 
 
 def test_nothing_is_left_after_a_refusal(tmp_path: Path) -> None:

@@ -15,6 +15,9 @@ import vidsal
 from vidsal.benchmark.evaluation.results.store import find_runs, load_run
 from vidsal.benchmark.submissions.pack import pack
 from vidsal.benchmark.submissions.predict import predict
+from vidsal.benchmark.submissions.score import score
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic.write import generate
 
 from ..stored import Maps, gaze_only, opened
 
@@ -27,10 +30,20 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
+def videos(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("videos")
+    generate(folder / "src", videos=4, frames=2, width=64, height=48, observers=2)
+    convert("synthetic", folder / "src", folder / "rel", workers=1)
+    return folder / "rel"
+
+
+@pytest.fixture(scope="module")
 def sub(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     out = tmp_path_factory.mktemp("made") / "sub"
     predict(Maps(), opened(root), out)
     pack(out, out.with_name("sub.zip"))
+    result = score(out, opened(root))
+    result.save(out.with_name("results"))
     return out
 
 
@@ -39,8 +52,12 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": source, "OMP_NUM_THREADS": "1"}
 
 
-def killed(folder: Path, root: Path, sub: Path, sample: int) -> dict[str, Any]:
-    words = [sys.executable, str(SCRIPT), str(folder), str(root), str(sub), str(sample)]
+OF_SUBMISSIONS = ("predict", "import", "pack", "init", "score", "maps")
+OTHERS = ("convert", "run", "site", "merge")
+
+
+def killed(folder: Path, root: Path, sub: Path, sample: int, fault: str, *names: str) -> dict[str, Any]:
+    words = [sys.executable, str(SCRIPT), str(folder), str(root), str(sub), str(sample), fault, *names]
     done = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
@@ -50,17 +67,32 @@ def killed(folder: Path, root: Path, sub: Path, sample: int) -> dict[str, Any]:
 
 
 def test_killed_at_some_stages_of_a_write(tmp_path: Path, root: Path, sub: Path) -> None:
-    assert sum(of["tried"] for of in killed(tmp_path, root, sub, 11).values()) > 5
+    assert sum(of["tried"] for of in killed(tmp_path, root, sub, 11, "KILL", *OF_SUBMISSIONS).values()) > 5
 
 
 @pytest.mark.slow
 def test_killed_at_every_stage_of_a_write(tmp_path: Path, root: Path, sub: Path) -> None:
-    found = killed(tmp_path, root, sub, 1)
+    found = killed(tmp_path, root, sub, 1, "KILL", *OF_SUBMISSIONS)
     assert found["predict"]["tried"] > 8
     assert found["score"]["tried"] > 8
     assert found["import"]["tried"] > 3
     assert found["pack"]["tried"] > 2
     assert found["init"]["tried"] > 1
+
+
+def test_a_disk_that_fails_at_some_stages(tmp_path: Path, root: Path, sub: Path) -> None:
+    """It is said, nothing half is left to be believed, and the same command ends as if nothing had happened."""
+    assert sum(of["tried"] for of in killed(tmp_path, root, sub, 9, "ENOSPC", *OF_SUBMISSIONS, *OTHERS).values()) > 9
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["ENOSPC", "EIO", "EFBIG"])
+def test_a_disk_that_fails_at_every_stage(tmp_path: Path, root: Path, videos: Path, sub: Path, fault: str) -> None:
+    found = killed(tmp_path, root, sub, 1, fault, *OF_SUBMISSIONS, *OTHERS)
+    (tmp_path / "of_training").mkdir()
+    found |= killed(tmp_path / "of_training", videos, sub, 3, fault, "train")
+    for name, of in found.items():
+        assert of["tried"] > (1 if fault == "EFBIG" else 3), name
 
 
 def test_two_processes_on_one_results_folder(tmp_path: Path, root: Path, sub: Path) -> None:

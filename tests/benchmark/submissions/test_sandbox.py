@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import struct
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +18,21 @@ from vidsal.benchmark.evaluation.children import ChildFault, Children
 from vidsal.benchmark.evaluation.run import ModelRecord, Settings, run
 from vidsal.benchmark.predictor import Prediction, StimulusInfo
 from vidsal.benchmark.protocols import protocol
+from vidsal.benchmark.submissions.importing import import_submission
 from vidsal.benchmark.submissions.predict import predict
-from vidsal.benchmark.submissions.sandbox import Sandbox, sandbox
+from vidsal.benchmark.submissions.sandbox import Sandbox, TimedChildren, sandbox
+from vidsal.loaders import registry
+from vidsal.loaders.conversion.convert import convert_own
+from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.loaders.errors import BadData, WrongUse
-from vidsal.loaders.records import Frame
+from vidsal.loaders.records import Frame, Gaze, Report, StimulusRow
 from vidsal.loaders.release.release import load
 
 from ...cli.commands import vidsal
 from ..stored import Maps, gaze_only
 
 GIB = 1 << 30
+synthetic = registry.form("synthetic", None)
 
 
 def greedy() -> int:
@@ -65,6 +71,75 @@ def test_where_memory_cannot_be_limited(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr("sys.platform", "darwin")
     with pytest.raises(WrongUse, match="darwin does not limit"), sandbox():
         pass
+
+
+class Hostile:
+    """A source whose second stimulus never ends, and whose third unfolds."""
+
+    INFO = synthetic.INFO
+
+    def present(self, source: Path) -> bool:
+        return synthetic.present(source)
+
+    def stimuli(self, source: Path, report: Report) -> Iterator[StimulusRow]:
+        return synthetic.stimuli(source, report)
+
+    def gaze(self, source: Path, row: StimulusRow, report: Report) -> Gaze:
+        {"scene_002": endless, "scene_003": greedy}.get(row.stimulus_id, modest)()
+        return synthetic.gaze(source, row, report)
+
+
+class Endless(Hostile):
+    """A source that cannot even be listed."""
+
+    def stimuli(self, source: Path, report: Report) -> Iterator[StimulusRow]:
+        endless()
+        return super().stimuli(source, report)
+
+
+def test_a_conversion_within(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The same release; and what hangs or unfolds costs itself, be it the list of the stimuli."""
+    generate(tmp_path / "source", videos=4, frames=3, width=64, height=48, observers=2)
+    common = ("data", "convert", "synthetic", "--src", tmp_path / "source", "-q", "--workers", 1)
+    assert vidsal(*common, "-o", tmp_path / "plain") == 0
+    assert vidsal(*common, "-o", tmp_path / "boxed", "--sandbox") == 0
+    for name in ("release.json", "stimuli.parquet", "fixations.parquet", "gaze.parquet"):
+        assert (tmp_path / "boxed" / name).read_bytes() == (tmp_path / "plain" / name).read_bytes()
+    with Children(1, 3.0, GIB) as children:
+        within = TimedChildren(Sandbox(children))
+        with pytest.raises(BadData, match="scene_002: .*no sign of life for 3 s.*; also failed: scene_003") as fault:
+            convert_own(Hostile(), tmp_path / "source", tmp_path / "hostile", children=within)
+        assert "what was done is kept, the same command does only the rest" in str(fault.value)
+        with pytest.raises(BadData, match="source: no sign of life for 3 s"):
+            convert_own(Endless(), tmp_path / "source", tmp_path / "endless", children=within)
+    assert len(list((tmp_path / "hostile").rglob("*.json"))) == 2
+    assert vidsal(*common, "-o", tmp_path / "x", "--sandbox", "--scheduler", "local:2") == 2
+    assert "--sandbox and --scheduler contradict each other" in capsys.readouterr().err
+
+
+class Gone(Sandbox):
+    """Loses the process that takes over the second stimulus."""
+
+    def calls(self, calls: Iterable[Callable[[], Any]]) -> Iterator[Any]:
+        for number, call in enumerate(calls):
+            taken_over = isinstance(call, partial) and call.func.__name__ == "_bring"
+            yield ChildFault("it is gone") if taken_over and number == 1 else call()
+
+
+def test_an_import_within(root: Path, tmp_path: Path) -> None:
+    """The same submission; and what takes too much is named."""
+    predict(Maps(), load(root), tmp_path / "sub", encoding="png8")
+    common = ("submit", "import", tmp_path / "sub", "--data", root, "-q", "-o")
+    assert vidsal(*common, tmp_path / "plain") == 0
+    assert vidsal(*common, tmp_path / "boxed", "--sandbox") == 0
+    files = {p.relative_to(tmp_path / "plain") for p in (tmp_path / "plain").rglob("*") if p.is_file()}
+    assert len(files) > 3
+    assert all((tmp_path / "boxed" / f).read_bytes() == (tmp_path / "plain" / f).read_bytes() for f in files)
+    with Children(1, 60.0, 1 << 20) as children, pytest.raises(BadData, match="scene_003 .3.: it takes more than"):
+        import_submission(tmp_path / "sub", load(root), tmp_path / "small", sandbox=Sandbox(children))
+    with Children(1, 60.0, GIB) as children, pytest.raises(BadData, match="scene_002: it is gone"):
+        import_submission(tmp_path / "sub", load(root), tmp_path / "small", sandbox=Gone(children))
+    assert not (tmp_path / "small").exists()
 
 
 def write_video(path: Path, maps: list[np.ndarray[Any, np.dtype[np.uint8]]]) -> None:
