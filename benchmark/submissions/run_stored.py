@@ -93,6 +93,7 @@ def run_stored(
         with_frames_only=settings.with_frames_only,
         limit=settings.limit,
         workers=workers,
+        truth_cache="auto" if settings.keep_truth else settings.truth_cache,
         frames_of=frames_of,
         partial_folder=partial,
         fresh=fresh,
