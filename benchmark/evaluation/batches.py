@@ -92,7 +92,7 @@ class _BatchScorer:
         def next_scores(case: Case) -> FrameScores:
             return next(scores[form[case.frame]])
 
-        return (row_of(case, next_scores, scorer.previews) for case in cases)
+        return (row_of(case, next_scores, scorer) for case in cases)
 
     def _tensor(self, case: Case) -> Tensor:
         """Return the map as a tensor of a type that is scored, on its own device; arrays go to the model's."""

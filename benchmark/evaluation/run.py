@@ -34,7 +34,9 @@ from .. import protocols
 from ..human import HumanReference
 from ..metrics.gaze_path import GAZE_1, METRICS as GAZE_METRICS
 from ..scoring import truth_cache
+from ..scoring.kept_truth import Keeper, Room, room
 from ..scoring.kernels.available import kernels
+from ..scoring.truth_file import StimulusTruth
 from ..statistics import seed_of
 from .coverage import cover, expected_elsewhere
 from .human_stimulus import score_humans
@@ -159,14 +161,22 @@ def run(
         for shape in sorted({(s.height, s.width) for s in chosen}):
             _store_negatives(folder, annotated, shape, settings)
         plain = replace(settings, frames_of=None, predicted=None)  # each job has its own part of it
+        kept = _room_for_truth(chosen, data, settings, children)
+        bytes_of = kept.bytes_of if kept else {}
         jobs = [
-            replace(job, only=settings.only(job.stimulus_id))
+            replace(
+                job,
+                only=settings.only(job.stimulus_id),
+                keep_bytes=bytes_of.get(job.stimulus_id),
+            )
             for job in _Job.each(chosen, data, make, folder, settings.threads, model.info.name, settings=plain)
         ]
         try:
             work(jobs, data, **execution)
         finally:
             _negatives.cache_clear()
+        if kept:
+            kept.say(note, data)
         schema = frames_schema(settings.protocol.labels)
         tables = [job.table() for job in jobs]
         rows = pa.concat_tables([table.cast(schema) for table in tables])
@@ -252,10 +262,11 @@ def _gaze_record(gaze: Mapping[str, Mapping[str, float | None]]) -> dict[str, An
 
 @dataclass(frozen=True)
 class _Job(Job):
-    """One stimulus to score, or some frames of it."""
+    """One stimulus to score, or some frames of it; its truth may be kept in so many bytes."""
 
     settings: Settings
     only: frozenset[int] | None = None
+    keep_bytes: int | None = None
 
     @property
     def rows(self) -> Path:
@@ -310,7 +321,10 @@ class _Job(Job):
         stored = _stored(stimulus, data, self.settings)
         protocol, show = self.settings.protocol, self.settings.show
         previews = None if show == "nothing" else PreviewCollector(stimulus, protocol, frames=show == "frames")
-        scorer = FrameScorer(protocol, self.settings.recipe, negatives, stored, self.only, previews)
+        keeper = None
+        if self.keep_bytes and stored is None:
+            keeper = Keeper(_truths(data, self.settings), stimulus, self.keep_bytes)
+        scorer = FrameScorer(protocol, self.settings.recipe, negatives, stored, self.only, previews, keeper)
         if isinstance(model, HumanReference):
             table = score_humans(model, stimulus, scorer)
         elif self.settings.score_on == "device":
@@ -325,14 +339,29 @@ class _Job(Job):
                 temporary.write_text(packed(previews.part()), encoding="utf-8")
         with sealed_write(self.rows) as temporary:
             pq.write_table(table, temporary, compression="lz4")
+        if keeper:
+            keeper.finish()
 
 
-def _stored(stimulus: Stimulus, data: Release, settings: Settings) -> truth_cache.StimulusTruth | None:
+def _room_for_truth(
+    chosen: Iterable[Stimulus], data: Release, settings: Settings, children: Processes | None
+) -> Room | None:
+    """Where truth is kept on the way; None where it is not: other machines have disks of their own."""
+    if not settings.keep_truth or settings.frames_of is not None or (children and children.away):
+        return None
+    return room(_truths(data, settings), chosen)
+
+
+def _truths(data: Release, settings: Settings) -> truth_cache.TruthCache:
+    root = settings.truth_cache if settings.truth_cache != "auto" else None
+    return truth_cache.find(data, settings.protocol, settings.recipe, root)
+
+
+def _stored(stimulus: Stimulus, data: Release, settings: Settings) -> StimulusTruth | None:
     """The precomputed truths of a stimulus, if any."""
     if settings.truth_cache is None:
         return None
-    root = None if settings.truth_cache == "auto" else settings.truth_cache
-    return truth_cache.find(data, settings.protocol, settings.recipe, root).open(stimulus)
+    return _truths(data, settings).open(stimulus)
 
 
 def _numba() -> str:

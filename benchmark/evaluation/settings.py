@@ -36,6 +36,7 @@ class Settings:
         predicted: cover only these stimuli, those that a submission holds; None = all.
         truth_cache: where precomputed truths lie, see `scoring/truth_cache.py`; `auto` = with the
             release; None = use none. Scores are the same.
+        keep_truth: whether truth that is not there is kept with the release on the way, see `scoring/kept_truth.py`.
         threads: of torch in each process; recorded, because a network's bits may depend on it.
         score_on: `host`, or `device`: predictions are scored in batches where they are, to 1e-6 the same.
         frames_of: score only these frames; None = all.
@@ -48,6 +49,7 @@ class Settings:
     limit: int | None = None
     predicted: frozenset[str] | None = None
     truth_cache: str | Path | None = "auto"
+    keep_truth: bool = False
     threads: int = field(default_factory=default_threads)
     score_on: ScoreOn = "host"
     frames_of: FrameSelection | None = None

@@ -28,10 +28,11 @@ from ..protocols import Protocol
 from ..scoring.center_prior import center_prior_density
 from ..scoring.frame import FrameScores, FrameTruth, prepare_truth, score
 from ..scoring.inputs import as_map, value_range
+from ..scoring.kept_truth import Keeper
 from ..scoring.negatives import Negatives
 from ..scoring.stimulus_truth import truth_of_frame
 from ..scoring.truth import NO_NEGATIVES
-from ..scoring.truth_cache import StimulusTruth
+from ..scoring.truth_file import StimulusTruth
 from .hearing import with_sound
 from .previews.collector import PreviewCollector
 from .split_negatives import SplitNegatives
@@ -117,6 +118,7 @@ class FrameScorer:
         recipe: name of the truth recipe; None = the release's default.
         negatives: of the frames of this stimulus's size.
         stored: precomputed truths of the stimulus; None where there are none.
+        keeper: takes every truth that was scored; None = none is kept.
         only: the frames to score; None = all.
         previews: takes every frame that is scored; None = nothing is kept to look at.
         encode: whether predictions pass the protocol's 8-bit stage.
@@ -128,6 +130,7 @@ class FrameScorer:
     stored: StimulusTruth | None = None
     only: frozenset[int] | None = None
     previews: PreviewCollector | None = None
+    keeper: Keeper | None = None
     encode: bool = True
 
     def asked_for(self, frame: int) -> bool:
@@ -146,12 +149,14 @@ class FrameScorer:
 
     def truth(self, stimulus: Stimulus, frame: int, negatives: Negatives | None) -> FrameTruth:
         """Prepare the truth of a frame from all of its points, or take the stored one."""
-        if self.stored is not None:
-            stored = self.stored.at(frame, negatives, self.negatives.reason or NO_NEGATIVES)
-            if stored is not None:
-                return stored
         reason = self.negatives.reason or NO_NEGATIVES
-        return truth_of_frame(stimulus, frame, self.protocol, self.recipe, negatives, reason)
+        stored = self.stored and self.stored.at(frame, negatives, reason)
+        if stored:
+            return stored
+        made = truth_of_frame(stimulus, frame, self.protocol, self.recipe, negatives, reason)
+        if self.stored:
+            self.stored.remind(frame, made)
+        return made
 
     def truth_of(
         self, stimulus: Stimulus, chosen: npt.NDArray[np.intp], negatives: Negatives | None, where: str
@@ -405,12 +410,21 @@ def case_of(item: Item, stimulus: Stimulus, scorer: FrameScorer, negatives: Nega
     return Case(frame, truth, density, "density", where)
 
 
-def row_of(case: Case, score_case: Callable[[Case], FrameScores], previews: PreviewCollector | None) -> Row:
+def row_of(case: Case, score_case: Callable[[Case], FrameScores], scorer: FrameScorer) -> Row:
     """Make the row of a frame; it is scored where there is something to score, and may be kept to be looked at.
+
+    Its truth may be kept too.
 
     Raises:
         NonFinite: the map is not finite, even if nobody looked.
     """
+    row = _row_of(case, score_case, scorer.previews)
+    if scorer.keeper:
+        scorer.keeper.add(case.frame, case.truth)
+    return row
+
+
+def _row_of(case: Case, score_case: Callable[[Case], FrameScores], previews: PreviewCollector | None) -> Row:
     n_fixated = case.truth.n_fixated
     if n_fixated == 0:
         if case.values is not None:
@@ -431,7 +445,7 @@ def _one_by_one(items: Iterator[Item], stimulus: Stimulus, scorer: FrameScorer) 
         return score(case.values, case.kind, case.truth, scorer.protocol, encode=scorer.encode, where=case.where)
 
     def row(item: Item) -> Row:
-        return row_of(case_of(item, stimulus, scorer, negatives), score_case, scorer.previews)
+        return row_of(case_of(item, stimulus, scorer, negatives), score_case, scorer)
 
     return prefetch_calls((partial(row, item) for item in items), 1, AHEAD)
 

@@ -25,6 +25,9 @@ CHUNK = 1 << 14
 
 _LEVELS = np.arange(256)
 
+MEASURED = ("low", "high", "total", "squares", "negentropy")
+"""What is measured of a truth density whatever the prediction is; attributes of `TruthMap`."""
+
 
 class TruthMap:
     """A truth density as it was given, with the statistics that every prediction is held against.
@@ -123,6 +126,19 @@ class TruthMap:
             fast.shares(part, 1 / self.total, logs)
             weighed += fast.weighted_sum(np.log(logs, out=logs), part)
         return weighed / self.total
+
+    @property
+    def measured(self) -> tuple[float | None, ...]:
+        """What was measured so far of what `MEASURED` names; None where nobody asked."""
+        low, high = vars(self).get("_range", (None, None))
+        total, squares = vars(self).get("_moments", (None, None))
+        return low, high, total, squares, vars(self).get("negentropy")
+
+    def remember(self, measured: tuple[float | None, ...]) -> None:
+        """Take what `measured` said of equal values before, so that it is not measured again."""
+        low, high, total, squares, negentropy = measured
+        known = {"_range": (low, high), "_moments": (total, squares), "negentropy": negentropy}
+        vars(self).update({name: value for name, value in known.items() if value not in (None, (None, None))})
 
 
 @dataclass(frozen=True)

@@ -1,25 +1,22 @@
-"""Precomputed truth of a release: fixated pixels, densities and their statistics, packed in a file a stimulus.
+"""Precomputed truth of a release: fixated pixels, densities and what is measured of them, in a file a stimulus.
 
-    <release>/.cache/truth/<key>/truth.json          what it was made of, for people
-    <release>/.cache/truth/<key>/<stimulus>.truth    maps one after another, then a table, its length, its SHA-256
+    <release>/.cache/truth/<key>/truth.json                what it was made of, for people
+    <release>/.cache/truth/<key>/<stimulus>.truth          everything, see `truth_file`
+    <release>/.cache/truth/<key>/<stimulus>.small.truth    without the maps that are not 8-bit, see `kept_truth`
 
 The key is a digest of everything that the truth follows from: release, recipe, what the protocol does to it, all code
-that can take part, the libraries and the machine; so a truth that is out of date is never found. A file is mapped into
-memory; its table is compared with its SHA-256 when it is opened, and each map with the checksum in that table when it
-is used. 8-bit maps are packed by LZ4 (to a tenth or a quarter), others lie as they are. Scores are the same with and
-without.
+that can take part, the libraries and the machine; so a truth that is out of date is never found. Scores are the same
+with and without.
 """
 
 from __future__ import annotations
 
-import io
-import mmap
-import os
 import platform
 import shutil
-import zlib
-from collections.abc import Collection, Iterable, Iterator
-from dataclasses import asdict, dataclass
+import time
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache, partial
 from hashlib import sha256
 from importlib.metadata import version
@@ -28,12 +25,9 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import pyarrow as pa
 from threadpoolctl import threadpool_limits
 
-from vidsal.loaders.errors import BadData, MachineFault, MissingData
+from vidsal.loaders.errors import MachineFault, MissingData
 from vidsal.loaders.io.files import atomic_write, canonical, parse_json, sha256_text, write_json
 from vidsal.loaders.io.progress import Progress, Tally
 from vidsal.loaders.release.release import Release, Stimulus, load
@@ -41,65 +35,13 @@ from vidsal.loaders.release.release import Release, Stimulus, load
 from ..prefetch import prefetch_calls
 from ..protocols import Protocol
 from .kernels.available import kernels
-from .negatives import Negatives
 from .stimulus_truth import truth_of_frame
-from .truth import FrameTruth, TruthMap, prepare_truth
+from .truth import MEASURED, FrameTruth
+from .truth_file import StimulusTruth as StimulusTruth, TruthWriter
 
-_MAGIC = b"VidsalT2"
-_ALIGN = 64
-_LZ4 = "lz4_raw"
-_LARGE = 1 << 18
-_LINE = 1 << 13  # bytes; the sums stay in the first cache
-_COLUMNS = pa.schema(
-    [
-        ("frame", pa.int32()),
-        ("fixated", pa.list_(pa.int64())),
-        ("counts", pa.list_(pa.int64())),
-        ("n_out_of_bounds", pa.int32()),
-        ("offset", pa.int64()),  # -1: no density
-        ("size", pa.int64()),
-        ("checksum", pa.uint32()),
-        ("low", pa.float64()),
-        ("high", pa.float64()),
-        ("total", pa.float64()),
-        ("squares", pa.float64()),
-        ("negentropy", pa.float64()),
-    ]
-)
-_STATISTICS = ("low", "high", "total", "squares", "negentropy")
-
-
-class StoredTruthMap(TruthMap):
-    """A truth density whose statistics were measured when it was stored."""
-
-    def __init__(self, values: npt.NDArray[Any], divisor: float, statistics: tuple[float, ...]) -> None:
-        super().__init__(values, divisor)
-        self._statistics = statistics
-
-    @property
-    def low(self) -> float:
-        """Lowest of `values`."""
-        return self._statistics[0]
-
-    @property
-    def high(self) -> float:
-        """Highest of `values`."""
-        return self._statistics[1]
-
-    @property
-    def total(self) -> float:
-        """Sum of `values`."""
-        return self._statistics[2]
-
-    @property
-    def squares(self) -> float:
-        """Sum of squared differences from the mean."""
-        return self._statistics[3]
-
-    @property
-    def negentropy(self) -> float:
-        """Sum of q log q over the pixels, q = values / total."""
-        return self._statistics[4]
+_MADE_OF = "truth.json"
+_ABANDONED_S = 86400.0
+"""Since when nobody wrote to a file that nobody finishes any more."""
 
 
 @dataclass(frozen=True)
@@ -110,15 +52,27 @@ class TruthCache:
         folder: `<root>/<key>`.
         protocol: whose truth it is; others that treat the truth alike share it.
         recipe: name of the truth recipe; None = the release's default.
+        made_of: everything that the truth follows from.
     """
 
     folder: Path
     protocol: Protocol
     recipe: str | None
+    made_of: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
-    def path(self, stimulus: Stimulus) -> Path:
-        """The file of a stimulus."""
-        return self.folder / f"{sha256(stimulus.id.encode()).hexdigest()[:24]}.truth"
+    def begin(self) -> None:
+        """Make the folder, and say in it what its files are made of."""
+        if not (self.folder / _MADE_OF).is_file():
+            write_json(self.folder / _MADE_OF, self.made_of)
+
+    def path(self, stimulus: Stimulus, *, small: bool = False) -> Path:
+        """The file of a stimulus; small: without the maps that are not 8-bit."""
+        return self.folder / f"{sha256(stimulus.id.encode()).hexdigest()[:24]}{'.small' if small else ''}.truth"
+
+    def find(self, stimulus: Stimulus) -> Path | None:
+        """The file of a stimulus that is there; the one that holds more."""
+        paths = (self.path(stimulus), self.path(stimulus, small=True))
+        return next((path for path in paths if path.is_file()), None)
 
     def open(self, stimulus: Stimulus) -> StimulusTruth | None:
         """Open the truth of a stimulus; None where it was not made.
@@ -126,111 +80,22 @@ class TruthCache:
         Raises:
             BadData: the file is damaged; the message says which to remove.
         """
-        path = self.path(stimulus)
-        if not path.is_file():
-            return None
-        return StimulusTruth(path, self.protocol)
+        found = self.find(stimulus)
+        return None if found is None else StimulusTruth(found, self.protocol)
 
-
-class StimulusTruth:
-    """The truths of one stimulus's frames, from a mapped file."""
-
-    def __init__(self, path: Path, protocol: Protocol) -> None:
-        self._path = path
-        self._protocol = protocol
-        with path.open("rb") as file:
-            try:
-                self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
-            except ValueError as error:
-                raise self._damaged("it is empty") from error
-        table = self._table()
-        meta = {k.decode(): v.decode() for k, v in (table.schema.metadata or {}).items()}
-        self._shape = _pair(meta["shape"])
-        self._full_shape = _pair(meta["full_shape"])
-        self._dtype = np.dtype(meta["dtype"])
-        self._divisor = float(meta["divisor"])
-        self._packed = meta["packed"] == "lz4"
-        numbers = {name: table[name].to_numpy() for name in _COLUMNS.names if name not in ("fixated", "counts")}
-        self._row = {int(frame): i for i, frame in enumerate(numbers["frame"])}
-        self._places = list(zip(*(numbers[n].tolist() for n in ("offset", "size", "checksum")), strict=True))
-        self._statistics = list(zip(*(numbers[n].tolist() for n in _STATISTICS), strict=True))
-        self._outside = numbers["n_out_of_bounds"].tolist()
-        fixated, counts = (table[n].combine_chunks() for n in ("fixated", "counts"))
-        self._ends = fixated.offsets.to_numpy().tolist()
-        self._fixated = fixated.values.to_numpy()
-        self._counts = counts.values.to_numpy()
-        self._frameless: tuple[Negatives | None, FrameTruth] | None = None
-
-    def _damaged(self, what: str) -> BadData:
-        return BadData(f"{self._path}: {what}; this file only saves time: remove it, or the whole folder .cache")
-
-    def _table(self) -> pa.Table:
-        data = self._data
-        tail = len(_MAGIC) + 8 + 32
-        if len(data) < tail or data[-len(_MAGIC) :] != _MAGIC:
-            raise self._damaged("it is no file of truths, or cut short")
-        size = int.from_bytes(data[-tail : -tail + 8], "little")
-        if size > len(data) - tail:
-            raise self._damaged("it is cut short")
-        content = data[len(data) - tail - size : len(data) - tail]
-        if sha256(content).digest() != data[-tail + 8 : -len(_MAGIC)]:
-            raise self._damaged("its table does not fit its SHA-256")
-        return pa.ipc.open_stream(content).read_all()
-
-    def at(self, frame: int, negatives: Negatives | None, no_negatives_reason: str) -> FrameTruth | None:
-        """Return the truth of a frame as `prepare_truth` makes it; None where the frame was not stored.
-
-        Raises:
-            BadData: the map does not fit its checksum.
+    def remove_stale(self) -> None:
+        """Remove beside it what was made with another code or from another content of this release: nothing finds it
+        any more; and what a killed process left unfinished.
         """
-        row = self._row.get(frame)
-        if row is None:
-            return None
-        common = self._common(negatives, no_negatives_reason)
-        a, b = self._ends[row], self._ends[row + 1]
-        return FrameTruth(
-            self._shape,
-            self._full_shape,
-            self._fixated[a:b],
-            self._counts[a:b],
-            self._outside[row],
-            self._map(row),
-            common.negatives,
-            common.no_negatives_reason,
-        )
-
-    def _common(self, negatives: Negatives | None, reason: str) -> FrameTruth:
-        """What all frames share: the negatives, prepared once."""
-        if self._frameless is None or self._frameless[0] is not negatives:
-            prepared = prepare_truth(
-                np.empty((0, 2)),
-                self._full_shape,
-                None,
-                negatives,
-                self._protocol,
-                encode=True,
-                no_negatives_reason=reason,
-            )
-            self._frameless = (negatives, prepared)
-        return self._frameless[1]
-
-    def _map(self, row: int) -> StoredTruthMap | None:
-        offset, size, checksum = self._places[row]
-        if offset < 0:
-            return None
-        data = memoryview(self._data)[offset : offset + size]
-        if len(data) != size or _checksum(data) != checksum:
-            raise self._damaged(f"the map of row {row} does not fit its checksum")
-        height, width = self._shape
-        if self._packed:
-            data = pa.decompress(data, height * width * self._dtype.itemsize, _LZ4)
-        values = np.frombuffer(data, self._dtype).reshape(height, width)
-        return StoredTruthMap(values, self._divisor, self._statistics[row])
-
-
-def _pair(text: str) -> tuple[int, int]:
-    height, width = text.split("x")
-    return int(height), int(width)
+        root = self.folder.parent
+        for path in root.iterdir() if root.is_dir() else ():
+            then = _read_made_of(path)
+            if then is not None and (then["release"], then["code"]) != (self.made_of["release"], self.made_of["code"]):
+                shutil.rmtree(path, ignore_errors=True)  # another process may be at it
+        for left in self.folder.glob(".*.tmp"):
+            with suppress(OSError):
+                if time.time() - left.stat().st_mtime > _ABANDONED_S:
+                    left.unlink()
 
 
 def find(data: Release, protocol: Protocol, recipe: str | None, root: str | Path | None = None) -> TruthCache:
@@ -243,7 +108,8 @@ def find(data: Release, protocol: Protocol, recipe: str | None, root: str | Path
         root: folder of caches; None = `<release>/.cache/truth`.
     """
     folder = data.root / ".cache" / "truth" if root is None else Path(root)
-    return TruthCache(folder / sha256_text(canonical(_made_of(data, protocol, recipe)))[:24], protocol, recipe)
+    made_of = _made_of(data, protocol, recipe)
+    return TruthCache(folder / sha256_text(canonical(made_of))[:24], protocol, recipe, made_of)
 
 
 def _made_of(data: Release, protocol: Protocol, recipe: str | None) -> dict[str, Any]:
@@ -260,8 +126,12 @@ def _made_of(data: Release, protocol: Protocol, recipe: str | None) -> dict[str,
 
 @lru_cache(maxsize=1)
 def _code() -> dict[str, str]:
-    """What computes a truth: the package's code, the libraries, the machine, and whether numba works on it."""
-    engine = "definitions" if kernels() is None else f"numba {version('numba')}, llvmlite {version('llvmlite')}"
+    """What computes a truth: the package's code, the libraries, the machine, and what numba compiles for."""
+    engine = "definitions"
+    if kernels() is not None:
+        from llvmlite.binding import get_host_cpu_name
+
+        engine = f"numba {version('numba')}, llvmlite {version('llvmlite')} for {get_host_cpu_name()}"
     libraries = {name: version(name) for name in ("numpy", "scipy")}
     return {"sources": _SOURCES, **libraries, "engine": engine, "machine": platform.machine()}
 
@@ -326,11 +196,9 @@ def build(
         MachineFault: the maps would not fit on the disk.
     """
     cache = find(data, protocol, recipe, root)
-    cache.folder.mkdir(parents=True, exist_ok=True)
-    made_of = _made_of(data, protocol, recipe)
-    write_json(cache.folder / "truth.json", made_of)
+    cache.begin()
     if root is None:
-        _remove_stale(cache.folder.parent, made_of)
+        cache.remove_stale()
     stimuli = [s for s in data if s.annotated and (only is None or s.id in only)]
     _check_room(cache, stimuli)
     calls = (partial(_make, s, cache) for s in stimuli)
@@ -341,6 +209,34 @@ def build(
         for stimulus_id in prefetch_calls(calls, threads, 2 * threads):
             tally.finish(stimulus_id)
     return cache
+
+
+def use(
+    asked: str | Path | None,
+    data: Release,
+    protocol: Protocol,
+    recipe: str | None,
+    *,
+    only: Collection[str] | None = None,
+    workers: int = 1,
+    progress: Progress | None = None,
+) -> str | Path | None:
+    """Return which precomputed truths are used, as a run's settings take it; compute them where that is asked for.
+
+    Args:
+        asked: `auto` = those of the release; `build` = the same, made now; a folder = those in it, made now; None or
+            `off` = none.
+        data, protocol, recipe, only, progress: as for `build`.
+        workers: processes that will score.
+    """
+    if asked in (None, "off"):
+        return None
+    if asked == "auto":
+        return asked
+    folder = None if asked == "build" else asked
+    data.check("fixations")
+    build(data, protocol, recipe, folder, only=only, threads=max(workers, 2), progress=progress)
+    return folder or "auto"
 
 
 def _check_room(cache: TruthCache, stimuli: list[Stimulus]) -> None:
@@ -416,7 +312,7 @@ def remove(content: Content) -> None:
 def _read_made_of(folder: Path) -> dict[str, Any] | None:
     """What a cache was made of; None where the folder is none of ours."""
     try:
-        found = parse_json((folder / "truth.json").read_bytes())
+        found = parse_json((folder / _MADE_OF).read_bytes())
         found["code"], found["release"], found["recipe"]["name"]
         found["truth_encoding"], found["stretch"], found["halved"]
     except (OSError, ValueError, KeyError, TypeError):
@@ -424,74 +320,21 @@ def _read_made_of(folder: Path) -> dict[str, Any] | None:
     return dict(found)
 
 
-def _remove_stale(folder: Path, now: dict[str, Any]) -> None:
-    """Remove what was made with another code or from another content of this release: nothing finds it any more."""
-    for path in folder.iterdir():
-        then = _read_made_of(path)
-        if then is not None and (then["release"], then["code"]) != (now["release"], now["code"]):
-            shutil.rmtree(path)
-
-
 def _make(stimulus: Stimulus, cache: TruthCache) -> str:
     path = cache.path(stimulus)
     if not path.is_file():
         with atomic_write(path) as temporary, temporary.open("wb") as file:
-            _write(file, _truths(stimulus, cache))
+            writer = TruthWriter(file, floats=True)
+            for frame, truth in _truths(stimulus, cache):
+                if truth.truth_map is not None:
+                    for name in MEASURED:
+                        getattr(truth.truth_map, name)
+                writer.add(frame, truth)
+            writer.end()
+        cache.path(stimulus, small=True).unlink(missing_ok=True)
     return stimulus.id
 
 
 def _truths(stimulus: Stimulus, cache: TruthCache) -> Iterator[tuple[int, FrameTruth]]:
     for frame in stimulus.annotated_indices().tolist():
         yield frame, truth_of_frame(stimulus, frame, cache.protocol, cache.recipe)
-
-
-def _write(file: Any, truths: Iterator[tuple[int, FrameTruth]]) -> None:
-    """Write maps as they come, then the table."""
-    rows: list[dict[str, Any]] = []
-    form: dict[str, str] = {}
-    for frame, truth in truths:
-        row: dict[str, Any] = {
-            "frame": frame,
-            "fixated": truth.fixated,
-            "counts": truth.counts,
-            "n_out_of_bounds": truth.n_out_of_bounds,
-            "offset": -1,
-            "size": 0,
-            "checksum": 0,
-        }
-        form |= {"shape": "x".join(map(str, truth.shape)), "full_shape": "x".join(map(str, truth.full_shape))}
-        g = truth.truth_map
-        if g is not None:
-            form |= {"dtype": g.values.dtype.str, "divisor": repr(g.divisor)}
-            data = _packed(g.values)
-            file.write(b"\0" * (-file.tell() % _ALIGN))
-            row |= {"offset": file.tell(), "size": len(data), "checksum": _checksum(data)}
-            row |= {name: getattr(g, name) for name in _STATISTICS}
-            file.write(data)
-        rows.append(row)
-    form.setdefault("dtype", "|u1")
-    form.setdefault("divisor", "1.0")
-    form["packed"] = "lz4" if np.dtype(form["dtype"]) == np.uint8 else "no"
-    sink = io.BytesIO()
-    table = pa.Table.from_pylist(rows, schema=_COLUMNS.with_metadata(form))
-    with pa.ipc.new_stream(sink, table.schema) as writer:
-        writer.write_table(table.combine_chunks())
-    content = sink.getvalue()
-    file.write(b"\0" * (-file.tell() % _ALIGN))
-    file.write(content + len(content).to_bytes(8, "little") + sha256(content).digest() + _MAGIC)
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _checksum(data: bytes | memoryview) -> int:
-    """CRC-32 of the bytes; of a large map, of the sums of every 1024th word, which is seven times as fast."""
-    if len(data) < _LARGE:
-        return zlib.crc32(data)
-    whole_lines = len(data) // _LINE * _LINE
-    lines = np.frombuffer(data[:whole_lines], "<u8").reshape(-1, _LINE // 8)
-    return zlib.crc32(data[whole_lines:], zlib.crc32(lines.sum(axis=0, dtype=np.uint64).astype("<u8").tobytes()))
-
-
-def _packed(values: npt.NDArray[Any]) -> bytes:
-    data = np.ascontiguousarray(values).tobytes()
-    return bytes(pa.compress(data, _LZ4, asbytes=True)) if values.dtype == np.uint8 else data

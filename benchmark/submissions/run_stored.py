@@ -87,6 +87,7 @@ def run_stored(
         show=settings.show,
         with_frames_only=settings.with_frames_only,
         limit=settings.limit,
+        truth_cache="auto" if settings.keep_truth else settings.truth_cache,
         frames_of=frames_of,
         partial_folder=partial,
         fresh=fresh,

@@ -85,8 +85,9 @@ def score(
         with_frames_only: cover only stimuli whose frames are present.
         limit: score at most this number of stimuli.
         workers: number of processes; the result does not depend on it.
-        truth_cache: precomputed truth, see `scoring/truth_cache.py`: `auto` = the release's own, if it was
-            computed; `build` = compute it there first; a folder = compute and use it there; None or `off` = none.
+        truth_cache: precomputed truth, see `scoring/truth_cache.py`: `auto` = the release's own, and what is not
+            there is kept there on the way, see `scoring/kept_truth.py`; `build` = compute all of it there first; a
+            folder = compute and use it there; None or `off` = none.
         frames_of: score only the frames that this run scored (its folder), or that a file lists.
         show: what is kept to look at: `nothing`, `maps` or `frames`, see `evaluate`.
         partial_folder: where unfinished work is kept, to be resumed; None = nowhere.
@@ -127,7 +128,7 @@ def score(
             sandbox=sandbox,
         )
         _say(opened, submission, note, strict=strict)
-        cache = _truths(truth_cache, opened, data, rules, recipe, workers, building)
+        cache = truths.use(truth_cache, data, rules, recipe, only=opened.predicted, workers=workers, progress=building)
         settings = Settings(
             rules,
             recipe,
@@ -135,6 +136,7 @@ def score(
             limit,
             predicted=opened.predicted,
             truth_cache=cache,
+            keep_truth=truth_cache == "auto",
             threads=1,
             show=show,
         )
@@ -182,26 +184,6 @@ def _say(opened: Opened, submission: str | Path, note: Callable[[str], None] | N
             warnings.warn(text, stacklevel=3)
         else:
             note(text)
-
-
-def _truths(
-    asked: str | Path | None,
-    opened: Opened,
-    data: Release,
-    rules: protocols.Protocol,
-    recipe: str | None,
-    workers: int,
-    building: Progress | None,
-) -> str | Path | None:
-    """Return which precomputed truths are used; compute them where that is asked for."""
-    if asked in (None, "off"):
-        return None
-    if asked == "auto":
-        return asked
-    folder = None if asked == "build" else asked
-    data.check("fixations")
-    truths.build(data, rules, recipe, folder, only=opened.predicted, threads=max(workers, 2), progress=building)
-    return folder or "auto"
 
 
 def _record(opened: Opened, command: str | None) -> ModelRecord:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ from .places import delivered, places, results_out
 from .progress import progress, quiet_option
 from .shared_options import (
     check_scheduler,
+    check_truth_cache,
     checkpoint_option,
     data_option,
     device_option,
@@ -38,6 +40,7 @@ from .shared_options import (
     split_option,
     threads_option,
     timeout_option,
+    truth_cache_option,
     with_frames_only_option,
     with_frames_option,
     workers_option,
@@ -77,6 +80,7 @@ if TYPE_CHECKING:
 @workers_option
 @scheduler_option
 @threads_option
+@truth_cache_option
 @limit_option
 @frames_of_option
 @with_frames_only_option
@@ -111,6 +115,7 @@ def run(
     workers: int,
     scheduler: str | None,
     threads: int | None,
+    truth_cache: str,
     limit: int | None,
     frames_of: Path | None,
     with_frames_only: bool,
@@ -125,12 +130,14 @@ def run(
     """Run MODEL (a registered name, or path/to/file.py:Class) over a release and score it."""
     from vidsal.benchmark import protocols
     from vidsal.benchmark.evaluation.run import Settings, run as score_run, with_frames_of, with_threads
+    from vidsal.benchmark.scoring.truth_cache import use
     from vidsal.benchmark.submissions.run_stored import run_stored
     from vidsal.guarded import ready
     from vidsal.loaders.release.release import load
     from vidsal.models import parse_spec
 
     check_scheduler(scheduler, workers)
+    check_truth_cache(truth_cache)
     rules, show = protocols.protocol(protocol_name), shown(no_previews=no_previews, with_frames=with_frames)
     settings = Settings(rules, recipe, with_frames_only, limit, score_on=score_on, show=show)
     settings = with_frames_of(with_threads(settings, threads), frames_of)
@@ -156,6 +163,9 @@ def run(
         frames_of=frames_of,
         with_frames_only=with_frames_only,
     )
+    with progress("truth", "stimuli") as building:
+        used = use(truth_cache, release, rules, recipe, workers=workers, progress=building)
+    settings = replace(settings, truth_cache=used, keep_truth=truth_cache == "auto")
     with (
         ready(spec, command, workers, timeout_s, scheduler) as made,
         progress(f"{model} on {release.id}", "stimuli") as step,

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 import click
 
 from vidsal.loaders.errors import WrongUse
-from vidsal.loaders.io.names import address_scheme
 
 from .output import (
     any_path,
@@ -22,6 +21,7 @@ from .progress import progress, quiet_option
 from .run import report
 from .shared_options import (
     check_scheduler,
+    check_truth_cache,
     data_option,
     fail_fast_option,
     frames_of_option,
@@ -38,6 +38,7 @@ from .shared_options import (
     scheduler_option,
     shown,
     stored_split_option,
+    truth_cache_option,
     with_frames_only_option,
     with_frames_option,
     workers_option,
@@ -64,14 +65,7 @@ if TYPE_CHECKING:
 @recipe_option
 @workers_option
 @scheduler_option
-@click.option(
-    "--truth-cache",
-    default="auto",
-    show_default=True,
-    metavar="auto|build|off|DIR",
-    help="Use of precomputed truth: auto = that of the release, if it was built; build = build it there first; "
-    "off = none; DIR = build and use it in this folder. Scores do not depend on it.",
-)
+@truth_cache_option
 @limit_option
 @frames_of_option
 @with_frames_only_option
@@ -128,8 +122,7 @@ def score(
             "--with-frames"
         )
     rules = protocols.protocol(protocol_name)
-    if address_scheme(truth_cache):
-        raise WrongUse(f"--truth-cache {truth_cache}: an address, not a folder on this machine")
+    check_truth_cache(truth_cache)
     partial = out / ".partial"
     with ExitStack() as stack:
         root = stack.enter_context(opened_folder(submission, out))

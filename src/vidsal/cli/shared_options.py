@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from vidsal.loaders.errors import WrongUse
+from vidsal.loaders.io.names import address_scheme
 
 from .output import any_path
 from .places import any_place
@@ -78,6 +79,14 @@ scheduler_option = click.option(
     metavar="ADDRESS|local:N",
     help="Do the work on a Dask cluster: that of a scheduler that runs (tcp://HOST:8786), or N processes of this "
     "machine. Instead of --workers; what comes out does not depend on it.",
+)
+truth_cache_option = click.option(
+    "--truth-cache",
+    default="auto",
+    show_default=True,
+    metavar="auto|build|off|DIR",
+    help="Use of precomputed truth: auto = that of the release, where the first run leaves what saves time; build = "
+    "build all of it there first; off = none; DIR = build and use it in this folder. Scores do not depend on it.",
 )
 threads_option = click.option(
     "--threads", type=click.IntRange(1), help="Number of torch threads in each process.  [default: half of the cores]"
@@ -193,6 +202,16 @@ def sandboxed(asked: bool, workers: int) -> AbstractContextManager[Sandbox | Non
     from vidsal.benchmark.submissions.sandbox import sandbox
 
     return sandbox(workers) if asked else nullcontext()
+
+
+def check_truth_cache(truth_cache: str) -> None:
+    """Refuse an address.
+
+    Raises:
+        WrongUse: it is one.
+    """
+    if address_scheme(truth_cache):
+        raise WrongUse(f"--truth-cache {truth_cache}: an address, not a folder on this machine")
 
 
 def check_scheduler(scheduler: str | None, workers: int | None, *, sandbox: bool = False) -> None:
