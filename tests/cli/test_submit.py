@@ -78,7 +78,10 @@ def test_exit_codes_and_reports(
     assert vidsal("submit", "check", tmp_path / "nowhere", "--data", release) == 2
     assert vidsal("submit", "check", sample, "--data", release, "--protocol", "nope") == 2
     assert vidsal("submit", "check", sample) == 2
-    assert vidsal("submit", "check", sample, "--data", tmp_path / "nowhere") == 3
+    for missing in (tmp_path / "nowhere", f"zip://{tmp_path}/nowhere.zip"):
+        assert vidsal("submit", "check", sample, "--data", missing) == 2
+        assert vidsal("submit", "sample", "--data", missing, "-o", tmp_path / "none") == 3, "elsewhere it is 3"
+    assert "nowhere" in capsys.readouterr().err
     shutil.copytree(sample, tmp_path / "cut")
     (tmp_path / "cut" / "predictions" / "scene_002" / "000002.png").unlink()
     junit = tmp_path / "reports" / "junit.xml"

@@ -13,6 +13,7 @@ from vidsal.loaders.io.names import shortlist
 from vidsal.loaders.io.progress import Progress, silent
 
 from ..previews.record import faults
+from .log import add_to_log, check_log, read_log, scored, told
 from .notices import KINDS, Notice, write_notice
 from .store import PARTIAL, Run, find_runs, load_run, now, place, read_runs
 
@@ -21,13 +22,13 @@ def verify(results: Path) -> Iterator[Run | VidsalError]:
     """Yield every run of a results folder, checked; in place of a faulty one, what is wrong with it.
 
     Beyond what every reading of a run checks: that it lies where its record says, that its previews are whole and those
-    of its rows, and that no rows lie without record.
+    of its rows, that its log fits what lies beside it, and that no rows lie without record.
 
     Raises:
         MissingData: there is no such folder.
     """
     for run in read_runs(results):
-        wrong = _misplaced(run) or _unseeable(run) if isinstance(run, Run) else None
+        wrong = _misplaced(run) or _unseeable(run) or _mislogged(run) if isinstance(run, Run) else None
         yield wrong or run
     for rows in sorted(results.rglob("frames.parquet")):
         if PARTIAL not in rows.parts and not (rows.parent / "run.json").is_file():
@@ -49,6 +50,15 @@ def _unseeable(run: Run) -> BadData | None:
     found = list(faults(run.folder, digest, run.frames[run.frames["status"] == "scored"]))
     more = f" ({len(found) - 1} more such)" if len(found) > 1 else ""
     return BadData(f"{found[0]}{more}; its scores are whole") if found else None
+
+
+def _mislogged(run: Run) -> BadData | None:
+    """What is wrong with the log of a run."""
+    try:
+        check_log(Path(str(run.folder)), run.record, run.notices)
+    except BadData as error:
+        return BadData(f"{error}; the scores beside it are whole")
+    return None
 
 
 def standing(runs: Iterable[Run]) -> list[Run]:
@@ -91,7 +101,7 @@ def merge(sources: Sequence[Path], out: Path, *, strict: bool = False, progress:
     """Join results folders: copy every run that is not there yet, byte for byte.
 
     Two runs are one result where their digests are equal: they differ in their time and duration at most. The first
-    one stays. What was said of either (withdrawn, superseded) holds for both.
+    one stays. What was said of either (withdrawn, superseded) holds for both, and the logs are joined.
 
     Args:
         sources: results folders, in this order.
@@ -135,9 +145,10 @@ def _copied(run: Run, out: Path) -> Path:
     """Copy a run's folder to its place; it appears there whole or not at all.
 
     Raises:
-        BadData: it holds a link, or another run lies in its place.
+        BadData: it holds a link, its log is none, or another run lies in its place.
     """
     source, target = Path(str(run.folder)), out / place(run.record)
+    read_log(source)
     if any(p.is_symlink() for p in source.rglob("*")):
         raise BadData(f"{source}: this run holds a link; nothing of it was copied")
     if target.exists():
@@ -157,6 +168,7 @@ def _join_notices(double: Run, kept: Run) -> None:
     for notice in double.notices:
         if notice.kind not in known and not (Path(str(kept.folder)) / f"{notice.kind}.json").exists():
             write_notice(Path(str(kept.folder)), notice)
+    add_to_log(Path(str(kept.folder)), read_log(Path(str(double.folder))))
 
 
 def withdraw(folder: Path, reason: str, by: Path | None = None) -> Notice:
@@ -173,6 +185,7 @@ def withdraw(folder: Path, reason: str, by: Path | None = None) -> Notice:
             is itself, or is withdrawn.
     """
     run = load_run(folder)
+    before = [scored(run.record), *map(told, run.notices)]  # of a command that was killed, or a run that had no log
     if not reason.strip():
         raise WrongUse("give a reason; readers of the board will see it")
     other = None if by is None else load_run(by)
@@ -191,5 +204,7 @@ def withdraw(folder: Path, reason: str, by: Path | None = None) -> Notice:
         time=now(),
         by=None if other is None else other.record["digest"],
     )
+    add_to_log(folder, before)
     write_notice(folder, notice)
+    add_to_log(folder, [told(notice)])
     return notice

@@ -34,6 +34,7 @@ from .check import (
     stimuli_digest as stimuli_digest,
 )
 from .intervals import ForIntervals
+from .log import NAME as LOG, scored
 from .notices import Notice, read_notices
 from .schema import FORMAT, RunRecord, read_record
 
@@ -123,6 +124,8 @@ class Run:
         shutil.rmtree(made / PREVIEWS, ignore_errors=True)
         if previews:
             previews.write(made)
+        with atomic_write(made / LOG) as temporary:
+            temporary.write_text(f"{scored(r)}\n", encoding="utf-8")
         write_json(made / "run.json", r)
         folder.parent.mkdir(parents=True, exist_ok=True)
         if folder.is_dir():

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from vidsal.benchmark.submissions.encoding import FILES
 from vidsal.benchmark.submissions.manifest_file import PLACEHOLDER
+from vidsal.loaders.errors import MissingData, WrongUse
 
 from .output import any_path, echo, folder_out, json_option, note, print_json, print_table
 from .places import any_place, places
@@ -38,6 +41,19 @@ def submit() -> None:
     """Submissions: stored predictions with a manifest, made, checked, packed, shown."""
 
 
+def _wrong_use_where_missing(command: Callable[..., int]) -> Callable[..., int]:
+    """Say 2 of what is not there: a build server tells a check that could not begin from faults, and nothing else."""
+
+    @wraps(command)
+    def checking(**given: Any) -> int:
+        try:
+            return command(**given)
+        except MissingData as error:
+            raise WrongUse(str(error)) from error
+
+    return checking
+
+
 @submit.command()
 @click.argument("submission", type=any_place)
 @data_option
@@ -48,6 +64,7 @@ def submit() -> None:
 @sandbox_option
 @quiet_option
 @json_option
+@_wrong_use_where_missing
 @places
 def check(
     submission: Path,
@@ -59,7 +76,7 @@ def check(
     sandbox: bool,
     as_json: bool,
 ) -> int:
-    """List all faults of SUBMISSION, a folder, zip or tar file; exit code 1 if there are any.
+    """List all faults of SUBMISSION, a folder, zip or tar file; exit code 1 if there are any, 2 if it cannot begin.
 
     `vidsal score` refuses by the same rules; docs/submissions.md lists them. Every map is read.
     """
@@ -109,7 +126,6 @@ def init(folder_of_maps: Path, folder: Path, split: str, kind: str | None, name:
     """
     from vidsal.benchmark.submissions.manifest import NAME
     from vidsal.benchmark.submissions.schema import template
-    from vidsal.loaders.errors import WrongUse
     from vidsal.loaders.io.files import atomic_write
     from vidsal.loaders.release.release import load
 

@@ -222,7 +222,12 @@ def test_models_that_score_the_same_frames_share_the_truth(ds: Release, tmp_path
 def test_previews_leave_the_numbers_alone(ds: Release, made: Path, tmp_path: Path) -> None:
     with_them, without = load_run(made), vidsal.evaluate(Brightness(), ds, show="nothing").save(tmp_path)
     assert without.folder is not None
-    assert sorted(p.name for p in without.folder.iterdir()) == ["frames.parquet", "run.json", "stimuli.parquet"]
+    assert sorted(p.name for p in without.folder.iterdir()) == [
+        "LOG.txt",
+        "frames.parquet",
+        "run.json",
+        "stimuli.parquet",
+    ]
     assert "previews_digest" not in json.loads((without.folder / "run.json").read_text())
     for name in ("frames.parquet", "stimuli.parquet"):
         assert (without.folder / name).read_bytes() == (made / name).read_bytes()
