@@ -50,6 +50,10 @@ class Looks:
         self.cast += levels.dtype.kind in "iu" and levels[-1] == 1
         self.few += len(levels) <= _FEW
 
+    def suspicious(self) -> list[str]:
+        """Return what looks wrong about the maps of this stimulus alone, one sentence each."""
+        return _of_looks([self.to_dict()])
+
     def to_dict(self) -> dict[str, int]:
         """Return plain data."""
         return {name: int(value) for name, value in asdict(self).items()}
@@ -79,14 +83,19 @@ def suspicious(
     auc = means.get("AUC-J")
     if auc is not None and auc < INVERTED:
         found.append(f"inverted: AUC-J {auc:.3f}, well below the 0.5 of chance; is 255 where nobody looks?")
-    seen = list(looks)
-    total, cast, few = (sum(one.get(name, 0) for one in seen) for name in ("looked", "cast", "few"))
-    if 2 * cast > total:
-        found.append("cast: the maps hold 0 and 1 only, all else of a map of 0 to 1 was cut off; scale before rounding")
-    elif 2 * few > total:
-        found.append(f"few levels: the maps hold at most {_FEW} different values; store more bits, or the logarithm")
+    found += _of_looks(looks)
     texts = list(reasons)
     constant = sum(text is not None and "constant prediction" in text for text in texts)
     if kind != "reference" and 2 * constant > len(texts):
         found.append(f"constant: {constant} of {len(texts)} maps have one value everywhere")
     return found
+
+
+def _of_looks(looks: Iterable[Mapping[str, int]]) -> list[str]:
+    seen = list(looks)
+    total, cast, few = (sum(one.get(name, 0) for one in seen) for name in ("looked", "cast", "few"))
+    if 2 * cast > total:
+        return ["cast: the maps hold 0 and 1 only, all else of a map of 0 to 1 was cut off; scale before rounding"]
+    if 2 * few > total:
+        return [f"few levels: the maps hold at most {_FEW} different values; store more bits, or the logarithm"]
+    return []

@@ -26,6 +26,7 @@ from vidsal.loaders.io.workers import Processes
 from ..evaluation.pool import Job, Maker, Model, default_threads, work
 from ..evaluation.run import ModelRecord
 from ..evaluation.stimulus import gap, info_of
+from ..evaluation.suspicious import Looks
 from ..predictor import Prediction, Predictor
 from ..scoring.center_prior import center_prior_density
 from ..submissions.encoding import files
@@ -38,6 +39,7 @@ from ..submissions.stimulus_writer import (
     published_map,
     store_images,
     store_npz,
+    warn,
     write_images,
 )
 from ..submissions.writer import maker_of, tool_versions
@@ -139,6 +141,7 @@ def predict_footage(
         for begun in plan.out.glob(".*.json.*.tmp"):  # of a call that was killed
             begun.unlink()
         shutil.rmtree(unfinished)
+    warn(((f.id, r.suspicious) for f, r in zip(footage, records, strict=True)), encoded=plan.encodes and not for_server, note=note)
     kinds = {r.prediction.kind for r in records}
     if overlay is not None:
         write_overlays(Path(overlay), footage, records, plan.out, progress)
@@ -305,29 +308,32 @@ class _Job(Job):
         shown, predicts, place = data[self.stimulus_id], predictor(model), self.target.name
         made = self.result("")
         _remove(made)
+        looks = Looks()
         if self.server:
-            sums = _store_for(self.server, predicts, shown, made)
+            sums = _store_for(self.server, predicts, shown, made, looks)
             place = self.target.name
             sums = {f"{place}/{name}" if self.server.folder else name: digest for name, digest in sums.items()}
-            prediction = prediction_part(predicts.info, "saliency", self.plan)
+            prediction, odd = prediction_part(predicts.info, "saliency", self.plan), looks.suspicious()
         else:
             store = store_images if self.plan.files in ("png8", "png16") else store_npz
             part = store(predicts, shown, self.plan, made, place)
-            sums, prediction = part.sums, prediction_part(predicts.info, part.kind, self.plan)
+            sums, odd = part.sums, list(part.suspicious)
+            prediction = prediction_part(predicts.info, part.kind, self.plan)
         if self.server and not self.server.folder:  # one file
             made = made / place
-        Record.of(self.key, self.model, shown, prediction, sums).save(self.note)
+        Record.of(self.key, self.model, shown, prediction, sums, odd).save(self.note)
         _remove(self.target)
         os.replace(made, self.target)
 
 
-def _store_for(server: Server, model: Predictor, shown: Footage, path: Path) -> dict[str, str]:
-    """Write the maps of a stimulus of a test set; every frame has one."""
+def _store_for(server: Server, model: Predictor, shown: Footage, path: Path, looks: Looks) -> dict[str, str]:
+    """Write the maps of a stimulus of a test set, and look at some; every frame has one."""
     published: Any = getattr(model, "published_map", None)
     info, missing = info_of(shown), model.info.missing
 
     def named(frame: int, prediction: Prediction) -> tuple[str, bytes]:
         numbers = server_map(prediction, info, model.info.fit, published if callable(published) else None)
+        looks.look(numbers)
         return server.file(shown.id, frame), image_bytes(numbers, server.image)
 
     def absent(frame: int, first: Prediction | None) -> tuple[str, bytes]:

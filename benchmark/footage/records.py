@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -33,6 +34,7 @@ class Record(BaseModel):
         model: what the model says of itself.
         prediction: what the numbers in the files mean.
         files: digest of each, by its path in the folder of the record.
+        suspicious: what looks wrong about the maps, one sentence each.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -43,10 +45,17 @@ class Record(BaseModel):
     model: ModelClaims
     prediction: PredictionPart
     files: dict[_NAME, Digest]
+    suspicious: tuple[str, ...] = ()
 
     @classmethod
     def of(
-        cls, key: str, model: ModelRecord, shown: Footage, prediction: PredictionPart, files: dict[str, str]
+        cls,
+        key: str,
+        model: ModelRecord,
+        shown: Footage,
+        prediction: PredictionPart,
+        files: dict[str, str],
+        suspicious: Iterable[str] = (),
     ) -> Record:
         """Make the record of what was written."""
         described = {
@@ -59,11 +68,19 @@ class Record(BaseModel):
             "fps": None if shown.fps is None else float(shown.fps),
         }
         said = ModelClaims.model_validate(model.card().model_dump(include=set(ModelClaims.model_fields)))
-        return cls(vidsal=__version__, key=key, input=described, model=said, prediction=prediction, files=files)
+        return cls(
+            vidsal=__version__,
+            key=key,
+            input=described,
+            model=said,
+            prediction=prediction,
+            files=files,
+            suspicious=tuple(suspicious),
+        )
 
     def save(self, path: Path) -> None:
         """Write it whole or not at all."""
-        write_json(path, self.model_dump(mode="json"))
+        write_json(path, self.model_dump(mode="json", exclude=None if self.suspicious else {"suspicious"}))
 
     def whole(self, folder: Path) -> bool:
         """Whether every file is there, as it was written."""

@@ -21,6 +21,7 @@ from tempfile import gettempdir, mkdtemp
 from typing import IO, Any
 
 from vidsal.loaders.errors import VidsalError
+from vidsal.loaders.io.places import named, stands_for
 
 from ..predictor import name_like
 from .archive_names import Names
@@ -81,12 +82,12 @@ def opened_folder(path: Path, beside: Path | None = None, wanted: Wanted | None 
         root = folder / _stem(path)
         root.mkdir()
         unpack(path, root, wanted)
-        found = _inner(root)
+        stands_for(f"{root}/", f"{path}: ")  # what is said names the archive, not where it is for the moment
+        stands_for(str(root), str(path))
         try:
-            yield found
-        except VidsalError as error:  # names the archive, not where it was unpacked for the moment
-            text = str(error).replace(f"{found}/", f"{path}: ").replace(str(found), str(path))
-            error.args = (text.replace(f"{root}/", f"{path}: ").replace(str(root), str(path)),)
+            yield _inner(root)
+        except VidsalError as error:
+            error.args = (named(str(error)),)
             raise
 
 

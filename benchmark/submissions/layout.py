@@ -20,6 +20,7 @@ from typing import Literal
 from vidsal.loaders.errors import MissingData, WrongUse
 from vidsal.loaders.io.matching import Ids
 from vidsal.loaders.io.names import is_left_behind, natural_key, shortlist
+from vidsal.loaders.io.places import named
 
 from .faults import Fault, refuse
 from .formats import pictures
@@ -180,7 +181,7 @@ def _below(root: Path, ids: Ids, empty: Layout) -> tuple[Layout, tuple[str, ...]
             break
         found = [(below, layout) for below in level if (layout := _scan(root, below, ids, classic=True)).entries]
         if len(found) == 1:
-            return found[0][1], (f"the predictions are taken from {root / found[0][0]}",)
+            return found[0][1], (f"the predictions are taken from {named(str(root / found[0][0]))}",)
         if found:
             several = shortlist((root / below for below, _ in found), 3)
             raise refuse("double", root, f"several folders hold predictions: {several}; name one of them")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -16,9 +16,12 @@ import numpy as np
 
 from vidsal.loaders.errors import BadData, WrongUse
 from vidsal.loaders.io.files import atomic_write, canonical, parse_json, sealed_write
+from vidsal.loaders.io.names import shortlist
+from vidsal.loaders.io.progress import Note
 
 from ..evaluation.pool import Model
 from ..evaluation.stimulus import gap, info_of, predictions
+from ..evaluation.suspicious import Looks
 from ..human import HumanReference
 from ..metrics.maps import Map
 from ..predictor import Kind, Prediction, Predictor, Shown, StimulusInfo
@@ -52,6 +55,11 @@ class Plan:
     limit: int | None = None
     threads: int = 1
 
+    @property
+    def encodes(self) -> bool:
+        """Whether less is stored than the model gives, by choice of an encoding."""
+        return self.files != "npz" and not self.as_published
+
 
 def predictor(model: Model) -> Predictor:
     """Return the model, if it predicts.
@@ -78,7 +86,10 @@ def published_map(model: Predictor) -> Callable[[Any, StimulusInfo], Any]:
 
 @dataclass(frozen=True)
 class StoredPart:
-    """The note of a finished stimulus; `constant` says whether the model gave a map of one value."""
+    """The note of a finished stimulus.
+
+    `constant` says whether the model gave a map of one value, `suspicious` what else looks wrong about what was stored.
+    """
 
     stimulus: str
     kind: str | None
@@ -87,6 +98,7 @@ class StoredPart:
     sha256: str
     sums: dict[str, str]
     constant: bool = False
+    suspicious: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
         """Write the note."""
@@ -98,17 +110,37 @@ class StoredPart:
         """Read the note."""
         found = parse_json(content)
         shapes = tuple((h, w) for h, w in found["shapes"])
-        return cls(**found | {"frames": tuple(found["frames"]), "shapes": shapes})
+        lists = {name: tuple(found.get(name, ())) for name in ("frames", "suspicious")}
+        return cls(**found | lists | {"shapes": shapes})
+
+
+def warn(said: Iterable[tuple[str, Sequence[str]]], *, encoded: bool, note: Note | None) -> None:
+    """Say once what looks wrong about the stored maps of some stimuli.
+
+    Args:
+        said: name, and what looks wrong.
+        encoded: an encoding was chosen for them that keeps less than the model gives.
+        note: called with a sentence.
+    """
+    where: dict[str, list[str]] = {}
+    for name, texts in said:
+        for text in texts:
+            where.setdefault(text, []).append(name)
+    mend = "; --encoding npz keeps the numbers as the model gives them" if encoded else ""
+    for text, names in where.items():
+        if note:
+            note(f"suspicious: {shortlist(names, 3)}: {text}{mend}")
 
 
 @dataclass
 class _Tally:
     """What was stored so far of a stimulus."""
 
-    kind: str | None
-    frames: list[int]
-    shapes: set[tuple[int, int]]
+    kind: str | None = None
+    frames: list[int] = field(default_factory=list)
+    shapes: set[tuple[int, int]] = field(default_factory=set)
     constant: bool = False
+    looks: Looks = field(default_factory=Looks)
 
     def add(self, frame: int, kind: str, numbers: Map | None, where: str) -> None:
         if self.kind not in (None, kind):
@@ -118,11 +150,11 @@ class _Tally:
         if numbers is not None:
             self.shapes.add((numbers.shape[0], numbers.shape[1]))
             self.constant = self.constant or bool(numbers.min() == numbers.max())
+            self.looks.look(numbers)
 
     def part(self, stimulus: str, digest: str, sums: dict[str, str]) -> StoredPart:
-        return StoredPart(
-            stimulus, self.kind, ranges(self.frames), tuple(sorted(self.shapes)), digest, sums, self.constant
-        )
+        shapes, odd = tuple(sorted(self.shapes)), tuple(self.looks.suspicious())
+        return StoredPart(stimulus, self.kind, ranges(self.frames), shapes, digest, sums, self.constant, odd)
 
 
 def in_order(model: Predictor, stimulus: Shown) -> Iterator[Prediction]:
@@ -185,7 +217,7 @@ def store_npz(model: Predictor, stimulus: Shown, plan: Plan, path: Path, place: 
         path: the file to write.
         place: name that it will have in `plan.out`, for the note; None = as `path` has it.
     """
-    tally = _Tally(None, [], set())
+    tally = _Tally()
     points: list[tuple[float, float]] = []
     with atomic_write(path) as temporary:
         with NpzWriter(temporary) as file:
@@ -203,7 +235,7 @@ def store_npz(model: Predictor, stimulus: Shown, plan: Plan, path: Path, place: 
 
 def store_images(model: Predictor, stimulus: Shown, plan: Plan, path: Path, place: str | None = None) -> StoredPart:
     """Store what a model predicts for a stimulus as PNG files, one a frame; see `store_npz`."""
-    tally = _Tally(None, [], set())
+    tally = _Tally()
     digests = write_images(path, _images(model, stimulus, plan, tally))
     place = place or path.relative_to(plan.out).as_posix()
     sums = {f"{place}/{name}": digest for name, digest in digests.items()}

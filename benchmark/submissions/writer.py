@@ -30,7 +30,7 @@ from .held import PARTIAL, held, unfinished
 from .manifest import FOLDER, NAME, SUMS, Manifest
 from .parts import CoveragePart, Declarations, Encoding, FilePart, ModelPart, PredictionPart, ReleaseRef, RunPart
 from .safe_files import file_digest
-from .stimulus_writer import Plan, StoredPart, predictor, store_images, store_npz
+from .stimulus_writer import Plan, StoredPart, predictor, store_images, store_npz, warn
 
 
 def write(
@@ -71,7 +71,7 @@ def write(
     with held(plan.out) as partial:
         finished = _claim(plan.out, key, fresh=fresh)
         if finished is None:
-            return _write(make, model, declared, data, plan, key, chosen, left_out, do)
+            return _write(make, model, declared, data, plan, key, chosen, left_out, do, note)
         shutil.rmtree(partial, ignore_errors=True)  # of a call that was killed at its very end
     if progress := execution.get("progress"):
         progress(len(chosen), len(chosen), chosen[-1].id)
@@ -88,6 +88,7 @@ def _write(
     chosen: list[Stimulus],
     left_out: tuple[str, ...],
     do: Callable[[list[_Job]], None],
+    note: Note | None,
 ) -> Manifest:
     """Do the work in a folder that is held, and write the manifest last."""
     folder = plan.out / PARTIAL / key[:24]
@@ -95,6 +96,7 @@ def _write(
     jobs = _Job.each(chosen, data, make, folder, plan.threads, model.info.name, plan=plan)
     do(jobs)
     parts = [job.part() for job in jobs]
+    warn(((part.stimulus, part.suspicious) for part in parts), encoded=plan.encodes, note=note)
     manifest = _manifest(parts, model, declared, data, plan, key, left_out)
     sums = "".join(f"{digest}  {name}\n" for part in parts for name, digest in part.sums.items())
     with atomic_write(plan.out / SUMS) as temporary:

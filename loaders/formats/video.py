@@ -20,7 +20,7 @@ from ..io.progress import tick
 from ..records import Frame, UInt8Image
 from .avi_chunks import null_chunks_at_end
 from .display_matrix import UPRIGHT, turn_of
-from .video_times import frame_rate_of, frames_at
+from .video_times import even_within_a_tick, frame_rate_of, frames_at, rate_against
 
 if hasattr(os, "register_at_fork"):
     # What a decoder left as garbage waits for threads and locks that a fork does not bring along, so a forked process
@@ -93,9 +93,15 @@ def probe(path: Path) -> VideoFacts:
             f"{pictures} pictures for {frames} frames: {why}; the picture on the screen is repeated "
             f"{frames - pictures} times"
         )
-    elif (strange := _strange(steps)) and not grid.is_avi:
+    elif (strange := _strange(steps)) and not grid.is_avi and not grid.even:
         usual = steps.most_common(1)[0][0]
         notes.append(f"variable frame rate: {strange} of {pictures - 1} steps differ from the usual {usual} ticks")
+    if rate and grid.against:
+        notes.append(
+            f"the header says {float(rate):.6g} frames a second, the presentation times {float(grid.against):.6g}; "
+            "taken by the times"
+        )
+        rate = grid.against
     fps = Fraction(rate).limit_denominator(100_000) if rate else None
     return VideoFacts(frames, *size, fps, tuple(notes), (turn.remark,) if turn.remark else ())
 
@@ -239,11 +245,15 @@ class Grid:
         rate: of the frames, where presentation times leave some without a picture; None = each picture is the next
             frame.
         repeats_at_end: null chunks after the last picture.
+        even: every picture comes at its time by one rate, as the file's clock rounds it.
+        against: rate of the presentation times, where the header contradicts them.
     """
 
     is_avi: bool
     rate: Fraction | None = None
     repeats_at_end: int = 0
+    even: bool = False
+    against: Fraction | None = None
 
 
 def _grid(path: Path) -> Grid:
@@ -255,12 +265,16 @@ def _grid(path: Path) -> Grid:
             return Grid(True, repeats_at_end=null_chunks_at_end(path, container.streams.video[0].index))
         stream = container.streams.video[0]
         try:
-            times = sorted(packet.pts for packet in container.demux(stream) if packet.size and packet.pts is not None)
+            every = [packet.pts for packet in container.demux(stream) if packet.size]
         except av.error.FFmpegError:
             return Grid(False)  # decoding meets the same fault, and tells it
+        times = sorted(time for time in every if time is not None)
         stated = [Fraction(r) for r in (stream.average_rate, stream.guessed_rate) if r]
         times_s = np.array(times, np.float64) * float(stream.time_base or 0)
-    return Grid(False, frame_rate_of(times_s, stated))
+    rate = frame_rate_of(times_s, stated)
+    whole = len(times) == len(every) and rate is None
+    against = rate_against(times_s, stated[0]) if whole and stated else None
+    return Grid(False, rate, even=even_within_a_tick(times), against=against)
 
 
 class Clock:

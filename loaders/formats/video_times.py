@@ -15,6 +15,8 @@ _NEAR = 0.25
 """So far from a frame, in frames, a picture may be shown and still be that frame."""
 _LONGEST_GAP_S = 600.0
 """A longer step is a jump of the file's clock, not a picture that stayed."""
+_OFF = 1.5
+"""A stated rate that is wrong by so many frames at the end is not that of the pictures."""
 _STANDARD = [Fraction(n) for n in (10, 12, 15, 20, 24, 25, 30, 48, 50, 60, 100, 120)]
 _STANDARD += [Fraction(1000 * n, 1001) for n in (24, 30, 48, 60, 120)]
 
@@ -45,6 +47,38 @@ def frame_rate_of(times_s: Float64Array, stated: Sequence[Fraction]) -> Fraction
     measured = _standard(1 / float(steps[(steps > 0) & (steps < _GAP * usual)].mean()))
     candidates = [*near, measured, *(rate for rate in stated if 1 / usual < rate <= 120)]
     return next((rate for rate in candidates if _fits(times_s, rate)), measured)
+
+
+def rate_against(times_s: Float64Array, stated: Fraction) -> Fraction | None:
+    """Return the rate of pictures that come evenly, where the stated one is frames off at their end; None where not.
+
+    Args:
+        times_s: float64, (n,), seconds, ascending: presentation times of all pictures.
+        stated: the rate that the file states.
+
+    >>> rate_against(np.arange(200) / 24, Fraction(30)), rate_against(np.arange(200) / 24, Fraction(24))
+    (Fraction(24, 1), None)
+    """
+    if len(times_s) < 3 or not (np.diff(times_s) > 0).all() or not _even(times_s):
+        return None
+    shown = (len(times_s) - 1) / float(times_s[-1] - times_s[0])
+    return None if abs(float(stated) / shown - 1) * (len(times_s) - 1) <= _OFF else _standard(shown)
+
+
+def even_within_a_tick(times: Sequence[int]) -> bool:
+    """Whether times are those of one rate, rounded to the tick in which they are written.
+
+    Args:
+        times: ascending whole numbers; a container may count in finer units than its writer did.
+
+    >>> even_within_a_tick([0, 528, 1072, 1600, 2128]), even_within_a_tick([0, 528, 1072, 1600, 2160])
+    (True, False)
+    """
+    if len(times) < 2:
+        return True
+    at = np.array(times, np.int64)
+    own = np.linspace(at[0], at[-1], len(at))
+    return bool(np.abs(at - own).max() <= np.gcd.reduce(np.diff(at)))
 
 
 def frames_at(times_s: Float64Array, rate: Fraction) -> Int64Array:

@@ -119,13 +119,14 @@ def canonical(value: Any) -> str:
     return json.dumps(value, sort_keys=True, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def parse_json(text: str | bytes) -> Any:
+def parse_json(text: str | bytes, *, nan_is_none: bool = False) -> Any:
     """Read JSON strictly: a key that stands twice, NaN and Infinity are refused, not chosen between.
 
     Every JSON file is read by this one function; what it returns can be written and hashed again.
 
     Args:
         text: the text, or its bytes in UTF-8.
+        nan_is_none: take NaN and Infinity for nothing, as tables of measurements hold them.
 
     Raises:
         ValueError: it is no such JSON; the message says where.
@@ -137,7 +138,11 @@ def parse_json(text: str | bytes) -> Any:
     text = text if isinstance(text, str) else text.decode("utf-8")
     try:
         value = json.loads(
-            text, object_pairs_hook=_once, parse_constant=_no_number, parse_float=_finite, parse_int=_whole
+            text,
+            object_pairs_hook=_once,
+            parse_constant=_nothing if nan_is_none else _no_number,
+            parse_float=_finite,
+            parse_int=_whole,
         )
         if _HALF.search(text):
             json.dumps(value, ensure_ascii=False).encode()
@@ -159,6 +164,10 @@ def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         keys = [key for key, _ in pairs]
         raise ValueError(f"the key {next(k for k in keys if keys.count(k) > 1)!r} stands twice in one object")
     return found
+
+
+def _nothing(_text: str) -> None:
+    return None
 
 
 def _no_number(text: str) -> Any:

@@ -96,8 +96,13 @@ def cache_folder() -> Path:
 _standing_for: dict[str, str] = {}
 
 
+def stands_for(path: str, name: str) -> None:
+    """Let a folder of the moment be named by what it was made of, wherever `named` is asked."""
+    _standing_for[path] = name
+
+
 def named(text: str, spelled: Callable[[str], str] = str) -> str:
-    """Name the address where a text names the folder that stands for it in this process.
+    """Name the address or archive where a text names the folder that stands for it in this process.
 
     Args:
         text: for people or programs.

@@ -1,4 +1,5 @@
-"""Reading a table whatever it is written in: CSV, TSV, Parquet, JSON lines, a matrix of a MATLAB file, EyeLink ASC."""
+"""Reading a table whatever it is written in: CSV, TSV, Parquet, JSON (lines, a list of rows, lists by column), a matrix
+of a MATLAB file, EyeLink ASC."""
 
 from __future__ import annotations
 
@@ -18,6 +19,7 @@ import pyarrow.parquet as pq
 
 from ..errors import BadData
 from ..formats import matlab
+from ..io.files import parse_json
 from ..io.names import shortlist
 from ..records import Float64Array
 from .column_map import PART, ROW, ColumnMap, FileTable
@@ -133,12 +135,52 @@ def _table(path: Path, file: FileTable) -> pa.Table:
             table.validate(full=True)
             return table
         if suffix in (".jsonl", ".ndjson", ".json"):
-            return pa_json.read_json(path)
+            return _json(path)
         return _text(path, file)
     except (pa.ArrowException, UnicodeDecodeError, LookupError) as error:
         raise BadData(f"{path}: not a readable table ({str(error).splitlines()[0][:200]})") from error
     except OSError as error:
         raise BadData(f"{path}: cannot be read ({error.strerror or error})") from error
+
+
+def _json(path: Path) -> pa.Table:
+    """Read JSON lines, a list of rows, or one object that holds a list for each column; NaN is nothing."""
+    data = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    try:
+        if not data.lstrip().startswith(b"["):
+            lines = pa_json.read_json(io.BytesIO(data))
+            if not any(pa.types.is_nested(kind) for kind in lines.schema.types):
+                return lines
+    except pa.ArrowInvalid:
+        pass  # NaN, columns of two types: read below, or named there
+    found = _parsed(data, path)
+    if isinstance(found, dict) and not all(isinstance(value, dict | list) for value in found.values()):
+        found = [found]
+    if isinstance(found, list) and found and all(isinstance(row, dict) for row in found):
+        names = dict.fromkeys(name for row in found for name in row)
+        return pa.table({name: pa.array([row.get(name) for row in found]) for name in names})
+    if isinstance(found, dict) and found and all(isinstance(column, list) for column in found.values()):
+        return pa.table(found)
+    raise BadData(
+        f"{path}: JSON, but no table: expected a row a line, a list of rows, or a list for each column; pandas writes "
+        "them with to_json(orient='records')"
+    )
+
+
+def _parsed(data: bytes, path: Path) -> Any:
+    """All of a JSON file, or its lines as a list."""
+    try:
+        return parse_json(data, nan_is_none=True)
+    except ValueError as error:
+        if data.lstrip().startswith(b"["):
+            raise BadData(f"{path}: not a readable table ({error})") from error
+    rows = []
+    for number, line in enumerate(data.splitlines(), 1):
+        try:
+            rows += [parse_json(line, nan_is_none=True)] if line.strip() else []
+        except ValueError as error:
+            raise BadData(f"{path}, line {number}: not a row of JSON ({error})") from error
+    return rows
 
 
 def _text(path: Path, file: FileTable) -> pa.Table:

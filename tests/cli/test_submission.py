@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from .commands import small_release, vidsal
+from .commands import Say, small_release, vidsal
 
 
 @pytest.fixture(scope="module")
@@ -208,3 +208,10 @@ def test_predictions_of_another_data_set_are_reported_before_their_split(
     (other / "submission.json").write_text(json.dumps(manifest))
     assert vidsal("score", other, "--data", release, "-o", tmp_path / "r") == 2
     assert "predictions of salicon-2017, the data is synthetic" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("wrong", ["first", "-1", "1.5", "Own", ""])
+def test_a_first_number_that_is_none_is_refused_with_all_that_may_be_said(say: Say, tmp_path: Path, wrong: str) -> None:
+    code, text = say("score", tmp_path, "--data", tmp_path, "-o", tmp_path / "r", "--first-frame", wrong)
+    assert code == 2
+    assert f"{wrong!r} is neither a number from 0, that of frame 0, nor own" in text

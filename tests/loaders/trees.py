@@ -75,16 +75,26 @@ def repeat(file: Path, numbers: Iterable[int]) -> None:
 
 
 def write_timed_video(
-    path: Path, frames: np.ndarray, times: Sequence[int], fps: int = 25, codec: str = "ffv1", rotation: int = 0
+    path: Path,
+    frames: np.ndarray,
+    times: Sequence[int],
+    fps: int = 25,
+    codec: str = "ffv1",
+    rotation: int = 0,
+    stated: int | None = None,
 ) -> None:
-    """Write uint8 frames (n, h, w, 3), each at its number of ticks of 1 / fps; in an AVI a gap becomes null chunks."""
+    """Write uint8 frames (n, h, w, 3), each at its number of ticks of 1 / fps; in an AVI a gap becomes null chunks.
+
+    `stated` is the rate that the header says, where it is another than that of the ticks.
+    """
     from fractions import Fraction
 
     import av
 
     path.parent.mkdir(parents=True, exist_ok=True)
     with av.open(str(path), "w") as container:
-        stream = container.add_stream(codec, rate=fps)
+        stream = container.add_stream(codec, rate=stated or fps)
+        stream.codec_context.time_base = Fraction(1, fps)
         stream.width, stream.height = frames.shape[2], frames.shape[1]
         stream.pix_fmt = {"ffv1": "bgr0", "png": "rgb24", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
         if rotation:

@@ -30,7 +30,14 @@ class FirstFrame(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return the number or `own`."""
-        return value if value == "own" else click.IntRange(0).convert(value, param, ctx)
+        text = str(value)
+        if text == "own":
+            return text
+        if not (text.isascii() and text.isdigit() and len(text) < 10):
+            self.fail(
+                f"{text!r} is neither a number from 0, that of frame 0, nor own, which takes the release's", param, ctx
+            )
+        return int(text)
 
 
 data_option = click.option(

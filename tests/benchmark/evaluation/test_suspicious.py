@@ -79,8 +79,15 @@ def test_a_log_density_of_three_levels(tmp_path: Path, ds: Release) -> None:
 
     flat = Flat("density", "float64")
     assert "suspicious" not in vidsal.evaluate(flat, ds).record
-    predict(flat, ds, tmp_path / "sub", encoding="png8")
-    assert score(tmp_path / "sub", ds).record["suspicious"][0].startswith("few levels")
+    said: list[str] = []
+    predict(flat, ds, tmp_path / "exact", note=said.append)
+    assert said == []
+    predict(flat, ds, tmp_path / "sub", encoding="png8", note=said.append)
+    (told,) = score(tmp_path / "sub", ds).record["suspicious"]
+    assert told.startswith("few levels")
+    assert said == [
+        f"suspicious: {ds.ids[0]}, {ds.ids[1]}, {ds.ids[2]}: {told}; --encoding npz keeps the numbers as the model gives them"
+    ]
 
 
 def test_looks_at_a_few_maps_only() -> None:

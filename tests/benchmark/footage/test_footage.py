@@ -308,6 +308,28 @@ def test_servers_get_their_names_and_sizes(tmp_path: Path, clip: Path) -> None:
     assert [p.name for p in (tmp_path / "s").iterdir()] == ["COCO_test2014_000000000042.png"]
 
 
+def test_maps_of_few_levels_are_named_where_they_are_written(tmp_path: Path) -> None:
+    class Flat(Brightness):
+        def published_map(self, values: Any, stimulus: StimulusInfo) -> Any:
+            return np.rint((values - values.min()) * 4e3).astype(np.uint8)
+
+        def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
+            for frame in frames:
+                yield Prediction(frame.index, 9 + np.indices(frame.rgb.shape[:2])[0] / 1e3 / frame.rgb.shape[0])
+
+    write_frames(tmp_path / "701")
+    for how, mend in (({}, True), ({"for_server": "dhf1k"}, False), ({"encoding": "npz"}, None)):
+        said: list[str] = []
+        out = tmp_path / str(how)
+        predict_footage(Flat(), tmp_path / "701", out, note=said.append, **how)  # type: ignore[arg-type]
+        assert [text.partition(": the maps")[0] for text in said] == (
+            [] if mend is None else ["suspicious: 701: few levels"]
+        )
+        assert all(("--encoding npz" in text) == mend for text in said)
+        if mend:
+            assert json.loads((out / "701.json").read_text())["suspicious"][0].startswith("few levels")
+
+
 def test_servers_refuse_what_is_not_theirs(tmp_path: Path, clip: Path) -> None:
     Image.new("RGB", (20, 10)).save(tmp_path / "i301.jpg")
     for path, asked, words in (

@@ -120,6 +120,18 @@ def test_dhf1ks_own_tree(tmp_path: Path, classic: Path, ds: Release, expected: s
     assert scored(tmp_path / "tree", ds, workers=2)[0] == expected
 
 
+def test_what_is_said_of_an_archive_names_it_and_its_member(tmp_path: Path, classic: Path, ds: Release) -> None:
+    outer = tmp_path / "outer" / "a"
+    outer.mkdir(parents=True)
+    shutil.move(classic, outer / "m")
+    packed = Path(shutil.make_archive(str(tmp_path / "net"), "zip", tmp_path / "outer"))
+    assert scored(packed, ds)[1] == [f"the predictions are taken from {packed}: a/m"]
+    shutil.copytree(outer / "m", outer / "m2")
+    packed = Path(shutil.make_archive(str(tmp_path / "two"), "zip", tmp_path / "outer"))
+    with pytest.raises(BadData, match=rf"^{packed}: several folders hold predictions: {packed}: a/m, {packed}: a/m2;"):
+        score(packed, ds, kind="saliency")
+
+
 def test_too_high_and_too_low(tmp_path: Path, classic: Path, ds: Release, expected: str) -> None:
     outer = tmp_path / "zip" / "out"
     outer.mkdir(parents=True)

@@ -165,6 +165,34 @@ def test_one_frame_dropped_of_many_is_found(tmp_path: Path) -> None:
     assert_shown(tmp_path / "a.mkv", [2 * (t if t < 50 else t - 1) for t in range(101)], 30)
 
 
+@pytest.mark.parametrize(("name", "codec"), [("ms.mp4", "libx264"), ("ms.mp4", "mpeg4"), ("ms.mkv", "ffv1")])
+@pytest.mark.parametrize("round_to_ms", [np.rint, np.floor])
+def test_times_in_whole_milliseconds_are_of_one_rate(
+    tmp_path: Path, name: str, codec: str, round_to_ms: np.ufunc
+) -> None:
+    """An MP4 counts in sixteenths of them, so that neighboring steps differ by 16 ticks."""
+    video = np.stack([np.full((16, 16, 3), 4 * i, np.uint8) for i in range(60)])
+    times = round_to_ms(np.arange(60) * 1000 / 30).astype(int).tolist()
+    write_timed_video(tmp_path / name, video, times, fps=1000, codec=codec, stated=30)
+    found = frames.probe(tmp_path / name)
+    assert found.notes == ()
+    assert float(found.fps or 0) == pytest.approx(30, rel=0.002)
+
+
+def test_steps_that_change_are_a_variable_rate(tmp_path: Path) -> None:
+    times = np.cumsum([33, 39, 27, 33] * 7 + [33, 33]).tolist()
+    write_timed_video(tmp_path / "a.mp4", noise_video(30, 16, 16), times, fps=1000, codec="libx264", stated=30)
+    assert frames.probe(tmp_path / "a.mp4").notes[0].startswith("variable frame rate: ")
+
+
+def test_presentation_times_win_over_the_rate_of_the_header(tmp_path: Path) -> None:
+    times = np.rint(np.arange(60) * 1000 / 24).astype(int).tolist()
+    write_timed_video(tmp_path / "a.mkv", noise_video(60, 16, 16), times, fps=1000, stated=30)
+    found = frames.probe(tmp_path / "a.mkv")
+    assert found.fps == 24
+    assert found.notes == ("the header says 30 frames a second, the presentation times 24; taken by the times",)
+
+
 @pytest.mark.parametrize("rotation", [90, -90, 180])
 def test_a_rotated_video_is_turned_upright(tmp_path: Path, rotation: int) -> None:
     stored = noise_video(3, 32, 64)

@@ -54,6 +54,8 @@ COATS = {
     "CRLF": lambda folder: ROWS.to_csv(folder / "gaze.csv", index=False, lineterminator="\r\n"),
     "parquet": lambda folder: ROWS.to_parquet(folder / "gaze.parquet", index=False),
     "jsonl": lambda folder: ROWS.to_json(folder / "gaze.jsonl", orient="records", lines=True),
+    "rows of JSON in a list": lambda folder: ROWS.to_json(folder / "gaze.json", orient="records", indent=1),
+    "columns of JSON in lists": lambda folder: (folder / "gaze.json").write_text(json.dumps(ROWS.to_dict("list"))),
     "two files": lambda folder: [
         ROWS.iloc[s].to_csv(folder / f"{s.start}.csv", index=False) for s in (slice(0, 2), slice(2, 4))
     ],
@@ -70,6 +72,33 @@ def test_the_same_table_in_every_coat(coat: str, tmp_path: Path) -> None:
     assert [a.kind for a in made.anomalies if a.where != "frames"] == (["surplus"] if coat == "two files" else [])
     assert made.release["release"] == "own"
     assert made.release["processing"]["column_map"]["columns"] == COLUMNS
+
+
+def test_json_with_what_tables_lack(tmp_path: Path) -> None:
+    """NaN as Python writes it, a key that only later rows have, a nested column that nobody asked for."""
+    rows = [{**row, "more": [1, 2]} for row in ROWS.to_dict("records")]
+    rows.insert(0, {"clip": "a", "who": "8", "t": 0, "gx": float("nan")})
+    for name, text in (("list", json.dumps(rows)), ("lines", "\n".join(json.dumps(row) for row in rows))):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "gaze.json").write_text(text)
+        converted(tmp_path / name, tmp_path / f"{name}-out", column_map())
+        assert points(tmp_path / f"{name}-out") == EXPECTED
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        (ROWS.to_json(), "JSON, but no table: .*orient='records'"),
+        ("[[1, 2], [3, 4]]", "JSON, but no table"),
+        ("[]", "JSON, but no table"),
+        ('[{"clip": "a"}, {"clip": ]', "not a readable table"),
+        ('{"clip": "a"}\n{"clip": }', "line 2: not a row of JSON"),
+    ],
+)
+def test_json_that_is_no_table(tmp_path: Path, text: str, why: str) -> None:
+    (tmp_path / "gaze.json").write_text(text)
+    with pytest.raises(BadData, match=rf"gaze\.json.*{why}"):
+        converted(tmp_path, tmp_path / "out", column_map())
 
 
 @pytest.mark.parametrize("first", [0, 1])
