@@ -61,8 +61,9 @@ def train(
         device: `cpu`, `cuda`, `cuda:1`.
         epochs: instead of the recipe's.
         limit: most stimuli that train, and that are held out, of each release.
-        ids: stimuli that train; none = all but those held out, or as the recipe divides.
-        held_out: stimuli that are held out; none = as the recipe divides, none where `ids` are named.
+        ids: stimuli that train, `ID:FIRST-LAST` some frames of one (0-based, both included); none = all but those held
+            out, or as the recipe divides.
+        held_out: stimuli that are held out, likewise; none = as the recipe divides, none where `ids` are named.
         workers: processes that read; of `fold="all"` those that train a fold each. The weights do not depend on them.
         threads: of torch on the CPU; None = as the run began, else half of the cores.
         cache: folder for resized frames; in smoke size `out/frames`.

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from vidsal.loaders.errors import MissingData, UnknownName, WrongUse
@@ -15,6 +16,7 @@ from .published import folds, unisal_validation_numbers
 _HELD_OUT = ("val", "valid", "validation")
 _EVERY = 5
 _NAMED = 4
+_PART = re.compile(r"(.+):(\d+)-(\d+)")
 
 
 @dataclass(frozen=True)
@@ -24,11 +26,22 @@ class Division:
     Attributes:
         train, held_out: ids, in the release's order.
         how: the rule in words.
+        train_frames, held_out_frames: of stimuli of which only some frames are meant.
     """
 
     train: tuple[str, ...]
     held_out: tuple[str, ...]
     how: str
+    train_frames: Mapping[str, range] = field(default_factory=dict)
+    held_out_frames: Mapping[str, range] = field(default_factory=dict)
+
+    def training_clips(self) -> dict[str, Any]:
+        """Return what restricts a ClipSampler to what trains."""
+        return {"only": self.train, "within": self.train_frames}
+
+    def held_out_clips(self) -> dict[str, Any]:
+        """Return what restricts a ClipSampler to what is held out."""
+        return {"only": self.held_out, "within": self.held_out_frames}
 
     def limited(self, limit: int | None) -> Division:
         """Return the first `limit` of both."""
@@ -52,13 +65,13 @@ def divide(
         release: opened without a split.
         data: of the recipe; `folds` (n, seed) and `validation` (seed, n, of) are read.
         options: of the recipe; `fold`, `train_split`, `validation_split`.
-        ids: that train; none = all but what is held out.
-        held_out: ids that are held out; none = none where `ids` are named.
+        ids: that train, `ID:FIRST-LAST` some frames of one (0-based, both included); none = all but what is held out.
+        held_out: that are held out, likewise; none = none where `ids` are named.
 
     Raises:
         MissingData: nothing can be trained on, or an id has no gaze or no frames here.
         UnknownName: no such split or id.
-        WrongUse: a held-out stimulus, or one of its group, would be trained on.
+        WrongUse: a held-out stimulus, or one of its group, would be trained on, or a stimulus has no such frames.
     """
     here = [s for s in release if s.annotated and s.frames_path() is not None]
     if not here:
@@ -96,24 +109,37 @@ def refuse_overlap(release: Release, division: Division) -> None:
     Raises:
         WrongUse: an id is in both parts, or two stimuli of one group are.
     """
-    both = sorted(set(division.train) & set(division.held_out))
+    held = defaultdict(list)
+    for i in division.held_out:
+        held[release[i].row["group_id"]].append(i)
+    pairs = [
+        (i, j) for i in division.train for j in held.get(release[i].row["group_id"], ()) if not _apart(division, i, j)
+    ]
+    both = sorted({i for i, j in pairs if i == j})
     if both:
         raise WrongUse(
             f"{release.id}: {_some(both)} would be trained on and are held out ({division.how}); choose splits that "
             "share no stimulus"
         )
-    held = {release[i].row["group_id"]: i for i in division.held_out}
-    shared = [i for i in division.train if release[i].row["group_id"] in held]
-    if shared:
-        first = shared[0]
+    if pairs:
+        first, other = pairs[0]
         raise WrongUse(
-            f"{release.id}: {_some(shared)} would be trained on and belong to groups that are held out ({first} and "
-            f"{held[release[first].row['group_id']]} are parts of one recording); leave them out or hold out the group"
+            f"{release.id}: {_some(list(dict.fromkeys(i for i, _ in pairs)))} would be trained on and belong to groups "
+            f"that are held out ({first} and {other} are parts of one recording); leave them out or hold out the group"
         )
+
+
+def _apart(division: Division, trained: str, held_out: str) -> bool:
+    """Whether both are one stimulus of which different frames are meant."""
+    if trained != held_out:
+        return False
+    one, other = division.train_frames.get(trained), division.held_out_frames.get(held_out)
+    return one is not None and other is not None and (one.stop <= other.start or other.stop <= one.start)
 
 
 def _by_ids(here: Sequence[Stimulus], release: Release, ids: Sequence[str], held_out: Sequence[str]) -> Division:
     usable = {s.id for s in here}
+    (ids, own), (held_out, other) = _parts(ids, release), _parts(held_out, release)
     for name in (*ids, *held_out):
         if name not in usable:
             stimulus = release[name]  # UnknownName where there is none
@@ -121,7 +147,25 @@ def _by_ids(here: Sequence[Stimulus], release: Release, ids: Sequence[str], held
             raise MissingData(f"{release.id}: {name} is named for training and has {why}")
     groups = {release[i].row["group_id"] for i in held_out}
     others = tuple(s.id for s in here if s.row["group_id"] not in groups)
-    return Division(tuple(ids) or others, tuple(held_out), "ids as asked for")
+    return Division(tuple(ids) or others, tuple(held_out), "ids as asked for", own, other)
+
+
+def _parts(names: Sequence[str], release: Release) -> tuple[list[str], dict[str, range]]:
+    """Part `ID:FIRST-LAST` into ids and frames."""
+    found, frames = list[str](), dict[str, range]()
+    for name in names:
+        part = None if name in release.ids else _PART.fullmatch(name)
+        if part is None:
+            found.append(name)
+            continue
+        stimulus, first, last = release[part[1]], int(part[2]), int(part[3])
+        if not first <= last < stimulus.n_frames:
+            raise WrongUse(f"{name}: {stimulus.id} has the frames 0 to {stimulus.n_frames - 1}")
+        if stimulus.id in frames:
+            raise WrongUse(f"{stimulus.id} is named twice with frames; name one run of them")
+        found.append(stimulus.id)
+        frames[stimulus.id] = range(first, last + 1)
+    return found, frames
 
 
 def _named(here: Sequence[Stimulus], names: set[str], options: Mapping[str, Any], release: Release) -> Division:

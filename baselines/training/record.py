@@ -15,6 +15,7 @@ from vidsal.loaders.io.files import canonical, sha256, sha256_text, write_json
 from .. import checkpoints
 from ..registry import baseline
 from ..trained import RECORD, read_trained
+from .division import Division
 from .feeds.base import Source
 from .recipe import Recipe
 
@@ -56,6 +57,7 @@ def describe(
                 "division": s.division.how,
                 "train": list(s.division.train),
                 "held_out": list(s.division.held_out),
+                **_frames(s.division),
             }
             for s in data
         ],
@@ -69,6 +71,13 @@ def describe(
         "command": command,
         "weights": {},
     }
+
+
+def _frames(division: Division) -> dict[str, Any]:
+    """First and last frame of the stimuli of which only some are meant; nothing where all are."""
+    parts = {"train": division.train_frames, "held_out": division.held_out_frames}
+    named = {part: {i: [f.start, f.stop - 1] for i, f in frames.items()} for part, frames in parts.items() if frames}
+    return {"frames": named} if named else {}
 
 
 def input_digest(record: Mapping[str, Any]) -> str:

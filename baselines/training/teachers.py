@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -27,7 +27,7 @@ from .systems.base import Batch
 if TYPE_CHECKING:
     from .feeds.base import Source
 
-NETWORK = "hd2s"
+NETWORK, NONE = "hd2s", "none"
 _AT_ONCE = 4
 
 
@@ -35,7 +35,12 @@ class Teacher(Protocol):
     """Adds a teacher's maps to a batch: `teacher_out` (B, W, h, w), and `teacher_side` (4, B, W, h, w) if it has them.
 
     W is 1 for clips of 16 frames: the map of the last one. For clips of 32 it is 16: those of the frames 15 to 30.
+
+    Attributes:
+        taught: whether there are such maps.
     """
+
+    taught: ClassVar[bool]
 
     def read(self, clips: Sequence[Clip], frames: int) -> Batch:
         """Return what is read from the disk; called in loader workers."""
@@ -52,6 +57,8 @@ def find_teacher(name: str, source: Source, size: tuple[int, int], seed: int) ->
     Raises:
         MissingData: no such folder or file; the message says how to make one.
     """
+    if name == NONE:
+        return NoTeacher()
     path = Path(name)
     if path.is_dir():
         return StoredTeacher(path, source, size)
@@ -63,8 +70,24 @@ def find_teacher(name: str, source: Source, size: tuple[int, int], seed: int) ->
     )
 
 
+class NoTeacher:
+    """Nothing but the truth."""
+
+    taught = False
+
+    def read(self, clips: Sequence[Clip], frames: int) -> Batch:
+        """Return nothing."""
+        return {}
+
+    def watch(self, batch: Batch, device: torch.device) -> Batch:
+        """Return the batch as it is."""
+        return batch
+
+
 class StoredTeacher:
     """Maps that `vidsal predict` stored, of any model."""
+
+    taught = True
 
     def __init__(self, folder: Path, source: Source, size: tuple[int, int]) -> None:
         release = _with_split(folder, source.release)
@@ -119,6 +142,8 @@ class StoredTeacher:
 
 class NetworkTeacher:
     """HD2S, always in eval mode, without gradients, in float32; it sees the student's frames."""
+
+    taught = True
 
     def __init__(self, weights: Path | None, seed: int) -> None:
         with torch.random.fork_rng(devices=[]):

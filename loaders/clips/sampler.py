@@ -49,6 +49,7 @@ class ClipSampler:
         flip: share of clips that are mirrored.
         seed: of all random choices.
         only: ids to use; None = all.
+        within: frames of stimuli that their clips stay in; those that are not named give all of theirs.
         observers: most observers of a stimulus, in order; None = all.
         recipe: truth recipe of the densities; None = the release's default.
         cache: folder for resized frames; None = decode every time.
@@ -76,6 +77,7 @@ class ClipSampler:
         flip: float = 0.0,
         seed: int = 0,
         only: Iterable[str] | None = None,
+        within: Mapping[str, range] | None = None,
         observers: int | None = None,
         recipe: str | None = None,
         cache: str | Path | None = None,
@@ -97,7 +99,7 @@ class ClipSampler:
         self._size, self._target_size, self._fit, self._resize = size, target_size, fit, resize
         self._targets, self._start, self._n, self._last = tuple(targets), start, per_stimulus, last_start
         self._short, self._flip, self._recipe = short, flip, recipe
-        self._most_observers = observers
+        self._most_observers, self._within = observers, dict(within or {})
         self._cache = None if cache is None else FrameCache(Path(cache), resize)
         self._labels: dict[str, dict[str, ObserverLabels]] = {}
         self.stimuli = self._usable(None if only is None else set(only))
@@ -110,12 +112,13 @@ class ClipSampler:
         if not here:
             raise MissingData(self.release.frames_hint([s.id for s in wanted]))
         any_length = self._short == "repeat" or self._start == "consecutive"
-        usable = tuple(s for s in here if any_length or s.n_frames >= self.span)
+        usable = tuple(s for s in here if any_length or len(self.frames_of(s)) >= self.span)
         if not usable:
-            longest = max(here, key=lambda s: s.n_frames)
+            longest = max(here, key=lambda s: len(self.frames_of(s)))
             raise MissingData(
                 f"{self.release!r}: too few frames for a clip of {self.frames} frames with step {self.step} "
-                f"({self.span} frames); the longest is {longest.id} with {longest.n_frames}. Use shorter clips"
+                f"({self.span} frames); the longest is {longest.id} with {len(self.frames_of(longest))}. Use "
+                "shorter clips"
             )
         return usable
 
@@ -124,6 +127,18 @@ class ClipSampler:
         """Ids of annotated stimuli that are not used: without frames here, or too short."""
         used = {s.id for s in self.stimuli}
         return tuple(s.id for s in self.release if s.annotated and s.id not in used)
+
+    def frames_of(self, stimulus: Stimulus) -> range:
+        """Return the frames of a stimulus that its clips stay in.
+
+        Raises:
+            WrongUse: the stimulus has fewer.
+        """
+        n = stimulus.n_frames
+        found = self._within.get(stimulus.id, range(n))
+        if not 0 <= found.start < found.stop <= n or found.step != 1:
+            raise WrongUse(f"{stimulus.id}: {found} was asked for; it has the frames 0 to {n - 1}")
+        return found
 
     def size_of(self, stimulus: Stimulus) -> Size:
         """Return height and width of the frames of a stimulus."""
@@ -138,10 +153,11 @@ class ClipSampler:
         random = np.random.default_rng([self.seed, epoch, 0])
         clips = []
         for stimulus in self.stimuli:
+            own = self.frames_of(stimulus)
             for observer in self.observers_of(stimulus.id) if "labels" in self._targets else (None,):
-                for start in self._starts(stimulus.n_frames, random):
+                for start in self._starts(len(own), random):
                     flip = bool(random.random() < self._flip) if self._flip else False
-                    clips.append(Clip(stimulus.id, self._numbers(start, stimulus.n_frames), observer, flip))
+                    clips.append(Clip(stimulus.id, self._numbers(own.start + start, own.stop), observer, flip))
         return clips
 
     def observers_of(self, stimulus_id: str) -> tuple[str, ...]:
@@ -215,11 +231,11 @@ class ClipSampler:
             return spread_starts(n_frames, self.span, self._n)
         return draw_starts(n_frames, self.span, self._n, random, last=self._last)
 
-    def _numbers(self, start: int, n_frames: int) -> tuple[int, ...]:
+    def _numbers(self, start: int, stop: int) -> tuple[int, ...]:
         numbers = range(start, start + self.span, self.step)
         if self._start == "consecutive":
-            return tuple(number for number in numbers if number < n_frames)
-        return tuple(min(number, n_frames - 1) for number in numbers)
+            return tuple(number for number in numbers if number < stop)
+        return tuple(min(number, stop - 1) for number in numbers)
 
     def _pixels(self, stimulus: Stimulus, numbers: Sequence[int], at: Placement) -> Any:
         if self._cache is not None:

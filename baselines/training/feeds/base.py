@@ -124,18 +124,20 @@ class Request:
             MissingData: none of the given releases is of it.
             WrongUse: several are.
         """
-        releases = [(folder, load(folder, frames=self.frames)) for folder in self.folders]
-        anything = dataset is None or bool(self.data.get("any_release"))
-        found = [(f, r) for f, r in releases if anything or r.record["dataset"] == dataset]
+        releases = [load(folder, frames=self.frames) for folder in self.folders]
+        found = [r for r in releases if dataset is None or r.record["dataset"] == dataset]
+        if not found and self.data.get("any_release"):
+            found = releases
         if not found:
-            given = ", ".join(sorted(r.id for _, r in releases))
+            given = ", ".join(sorted(r.id for r in releases))
             raise MissingData(
                 f"{self.recipe.name} trains on {dataset}, and the given releases are {given}; convert {dataset} "
                 f"(`vidsal data convert {dataset} --src DIR --out DIR`) and name it with --data"
             )
-        if len(found) > 1 and not self.data.get("any_release"):
-            raise WrongUse(f"{len(found)} of the given releases are of {dataset}; give one of each data set")
-        release = found[0][1]
+        if len(found) > 1:
+            given = ", ".join(sorted(r.id for r in found))
+            raise WrongUse(f"{self.recipe.name}: {given} could all be trained on; give one release of each data set")
+        release = found[0]
         if (self.ids or self.held_out) and len(self.folders) > 1:
             raise WrongUse("stimuli are named by their ids (--ids, --held-out) where one release is given")
         rules = {**self.data, **(data or {})}

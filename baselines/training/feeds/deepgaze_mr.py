@@ -12,6 +12,7 @@ from vidsal.loaders.clips.sampler import ClipSampler, collate
 from vidsal.loaders.release.release import Release
 
 from ...deepgaze_mr.network import DeepGazeMR
+from ..division import Division
 from ..systems.base import Batch
 from .base import Request, Source, Work, size_of, to_device, validation_work
 
@@ -39,7 +40,7 @@ class DeepgazeFeed:
         division = source.division
         self._train = ClipSampler(
             source.release,
-            only=division.train,
+            **division.training_clips(),
             per_stimulus=data["clips_per_video"],
             seed=request.seed,
             **common,
@@ -47,7 +48,7 @@ class DeepgazeFeed:
         self._valid = (
             ClipSampler(
                 source.release,
-                only=division.held_out,
+                **division.held_out_clips(),
                 start="spread",
                 per_stimulus=data.get("validation_clips", 4),
                 **common,
@@ -55,7 +56,7 @@ class DeepgazeFeed:
             if division.held_out
             else None
         )
-        self.center_bias = center_bias(source.release, division.train, data["bias_sigma"])
+        self.center_bias = center_bias(source.release, division, data["bias_sigma"])
 
     def epoch(self, number: int) -> Sequence[Work]:
         """Some clips of every video, shuffled."""
@@ -80,23 +81,27 @@ class DeepgazeFeed:
         return to_device(batch, device)
 
 
-def center_bias(release: Release, ids: Sequence[str], sigma: float) -> Tensor:
-    """Return the density of the gaze of stimuli on a frame of 720 x 1280, under one Gaussian.
+def center_bias(release: Release, division: Division, sigma: float) -> Tensor:
+    """Return the density of the gaze that trains on a frame of 720 x 1280, under one Gaussian.
 
     Args:
         release: holds the stimuli.
-        ids: of the stimuli.
+        division: what of them trains.
         sigma: of the Gaussian, as a share of the width.
     """
     from scipy.ndimage import gaussian_filter
 
     counts = np.zeros(_BIAS)
-    for stimulus_id in ids:
+    for stimulus_id in division.train:
         stimulus = release[stimulus_id]
         points = stimulus.gaze_points
         x = np.clip(points.x / stimulus.width * _BIAS[1], 0, _BIAS[1] - 1).astype(int)
         y = np.clip(points.y / stimulus.height * _BIAS[0], 0, _BIAS[0] - 1).astype(int)
-        np.add.at(counts, (y, x), points.frame_end - points.frame + 1)
+        first, last = points.frame, points.frame_end
+        if stimulus_id in division.train_frames:
+            own = division.train_frames[stimulus_id]
+            first, last = np.maximum(first, own.start), np.minimum(last, own.stop - 1)
+        np.add.at(counts, (y, x), np.maximum(last - first + 1, 0))
     smooth = gaussian_filter(counts, sigma * _BIAS[1], mode="nearest") + counts.sum() * 1e-9 / counts.size
     return torch.from_numpy((smooth / smooth.sum()).astype(np.float32))
 

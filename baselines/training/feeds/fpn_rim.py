@@ -36,13 +36,15 @@ class FpnRimFeed:
         }
         self._train = ClipSampler(
             source.release,
-            only=source.division.train,
+            **source.division.training_clips(),
             per_stimulus=data["clips_per_video"],
             seed=request.seed,
             **common,
         )
-        held_out = source.division.held_out
-        self._valid = ClipSampler(source.release, only=held_out, start="consecutive", **common) if held_out else None
+        held_out = source.division.held_out_clips()
+        self._valid = (
+            ClipSampler(source.release, **held_out, start="consecutive", **common) if held_out["only"] else None
+        )
         if not self._train.plan(0):
             raise MissingData(f"{source.release!r}: no observer's gaze to train on")
 

@@ -34,12 +34,12 @@ class SalemaFeed:
                 resize=_area,
                 targets=("density", "fixated"),
                 start="consecutive",
-                only=only,
+                **which,
                 cache=request.cache,
             )
-            if only
+            if which["only"]
             else None
-            for only in (source.division.train, source.division.held_out)
+            for which in (source.division.training_clips(), source.division.held_out_clips())
         )
 
     def epoch(self, number: int) -> Sequence[Work]:
@@ -51,11 +51,14 @@ class SalemaFeed:
         return self._clips(self._valid)
 
     def _clips(self, sampler: ClipSampler | None) -> list[Work]:
-        found = []
-        for clip in [] if sampler is None else sampler.plan(0):
-            frames = tuple(n for n in clip.frames if self._limit is None or n < self._limit)
+        found = list[Work]()
+        if sampler is None:
+            return found
+        for clip in sampler.plan(0):
+            first = sampler.frames_of(sampler.release[clip.stimulus]).start
+            frames = tuple(n for n in clip.frames if self._limit is None or n < first + self._limit)
             if frames:
-                found.append(Work((replace(clip, frames=frames),), continues=frames[0] > 0))
+                found.append(Work((replace(clip, frames=frames),), continues=frames[0] > first))
         return found
 
     def read(self, work: Work) -> Batch:

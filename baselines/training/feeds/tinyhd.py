@@ -30,7 +30,7 @@ class TinyhdFeed:
 
     def __init__(self, request: Request) -> None:
         data, options = request.data, request.recipe.options
-        source = request.source(data["dataset"])
+        source = request.source(data.get("dataset"))
         self.sources: tuple[Source, ...] = (source,)
         self._seed, self._flip = request.seed, data["flip"]
         self._multiple = options["variant"] == "m"
@@ -38,7 +38,14 @@ class TinyhdFeed:
         self._valid_batch = int(data["validation_batch"])
         size = size_of(data["size"])
         assert size is not None
-        self._size, self._frames = size, 2 * WINDOW if self._multiple else WINDOW
+        wanted = options.get("teacher") or data.get("teacher")
+        if wanted is None:
+            raise MissingData(
+                f"{request.recipe.name} needs a teacher: --option teacher=DIR with stored maps (`vidsal predict MODEL "
+                "--split train -o DIR`), or teacher=FILE with the weights of HD2S"
+            )
+        self._teacher: Teacher = find_teacher(wanted, source, size, request.seed)
+        self._size, self._frames = size, 2 * WINDOW if self._multiple and self._teacher.taught else WINDOW
         common: dict[str, Any] = {
             "frames": self._frames,
             "size": size,
@@ -46,12 +53,13 @@ class TinyhdFeed:
             "targets": ("density", "fixated"),
             "cache": request.cache,
         }
-        self._extra = None if options["extra"] is None else ExtraVideos(Path(options["extra"]), self._frames)
-        self._per_labelled = data["extra_per_labelled"]
+        extra = options.get("extra")
+        self._extra = None if extra is None else ExtraVideos(Path(extra), self._frames)
+        self._per_labelled = data.get("extra_per_labelled", 0)
         own = data["clips_per_video_beside_extra" if self._extra else "clips_per_video"]
         self._train = ClipSampler(
             source.release,
-            only=source.division.train,
+            **source.division.training_clips(),
             per_stimulus=own,
             flip=self._flip,
             seed=request.seed,
@@ -60,7 +68,7 @@ class TinyhdFeed:
         self._valid = (
             ClipSampler(
                 source.release,
-                only=source.division.held_out,
+                **source.division.held_out_clips(),
                 start="spread",
                 per_stimulus=data["validation_clips"],
                 **common,
@@ -68,13 +76,6 @@ class TinyhdFeed:
             if source.division.held_out
             else None
         )
-        wanted = options["teacher"] or data.get("teacher")
-        if wanted is None:
-            raise MissingData(
-                f"{request.recipe.name} needs a teacher: --option teacher=DIR with stored maps (`vidsal predict MODEL "
-                "--split train -o DIR`), or teacher=FILE with the weights of HD2S"
-            )
-        self._teacher: Teacher = find_teacher(wanted, source, self._size, request.seed)
 
     def epoch(self, number: int) -> Sequence[Work]:
         """Labelled clips, as many unlabelled ones, shuffled together."""

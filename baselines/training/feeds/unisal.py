@@ -41,11 +41,12 @@ class _Domain:
         self.source = request.source(rule["dataset"], rule)
         self.batch = int(request.recipe.options["batch"] or rule["batch"])
         self.valid_batch = min(self.batch, int(rule.get("validation_batch", self.batch)))
-        self.train = self._sampler(request, self.source.division.train, request.seed + stream)
-        held_out = self.source.division.held_out
-        self.valid = self._sampler(request, held_out, request.seed) if held_out else None
+        division = self.source.division
+        self.train = self._sampler(request, division.training_clips(), request.seed + stream)
+        held_out = division.held_out_clips()
+        self.valid = self._sampler(request, held_out, request.seed) if held_out["only"] else None
 
-    def _sampler(self, request: Request, only: Sequence[str], seed: int) -> ClipSampler:
+    def _sampler(self, request: Request, which: Mapping[str, Any], seed: int) -> ClipSampler:
         rule = self.rule
         cells = tuple((int(c[0]), int(c[1])) for c in rule.get("cells", ()))
         size: Any = _Cells(cells) if cells else size_of(rule["size"])
@@ -60,7 +61,7 @@ class _Domain:
             per_stimulus=rule.get("clips_per_video", 1),
             last_start=False,
             seed=seed,
-            only=only,
+            **which,
             cache=request.cache,
         )
 
@@ -78,9 +79,9 @@ class _Domain:
         clips, step = [], self.rule["step"]
         for stimulus in self.valid.stimuli:
             n = self.rule.get("validation_clips", 1)
-            starts = unisal_validation_starts(stimulus.n_frames, self.valid.span, n)
-            for start in starts:
-                clips.append(Clip(stimulus.id, tuple(range(start, start + self.valid.span, step))))
+            own = self.valid.frames_of(stimulus)
+            for start in unisal_validation_starts(len(own), self.valid.span, n):
+                clips.append(Clip(stimulus.id, tuple(own[start : start + self.valid.span : step])))
         made = self.valid.batches(clips, self.valid_batch, 0, shuffle=False)
         return [Work(tuple(one), self.name) for one in made]
 

@@ -39,8 +39,12 @@ if TYPE_CHECKING:
 )
 @click.option("--epochs", type=click.IntRange(1), help="Number of epochs, instead of the recipe's.")
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Use only the first N stimuli of each part.")
-@click.option("--ids", multiple=True, help="Stimuli to train on; repeat, or part by commas.  [default: by the recipe]")
-@click.option("--held-out", multiple=True, help="Stimuli to hold out; repeat, or part by commas; the others train.")
+@click.option(
+    "--ids",
+    multiple=True,
+    help="Stimuli to train on; repeat, or part by commas; ID:FIRST-LAST = some frames.  [default: by the recipe]",
+)
+@click.option("--held-out", multiple=True, help="Stimuli, or frames of them, to hold out; the others train.")
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of all random choices.")
 @click.option("--protocol", default="exact-1", show_default=True, help="Protocol by which held-out frames are scored.")
 @click.option(

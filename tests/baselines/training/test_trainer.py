@@ -19,6 +19,7 @@ import vidsal
 from vidsal.baselines import load_model
 from vidsal.baselines.training.division import Division, divide, refuse_overlap
 from vidsal.baselines.training.recipe import FOLDER
+from vidsal.loaders.clips import ClipSampler
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.loaders.errors import MissingData, NonFinite, UnknownName, WrongUse
@@ -172,6 +173,38 @@ def test_ids_that_are_named_divide(release: Path) -> None:
         divide(data, {}, {}, ids=["nothing"])
     with pytest.raises(WrongUse, match="are held out"):
         divide(data, {}, {}, ids=[first], held_out=[first])
+
+
+def test_frames_that_are_named_divide(release: Path, tmp_path: Path) -> None:
+    data = load(release)
+    first, second, _ = data.ids
+    found = divide(data, {}, {}, ids=[f"{first}:0-11", second], held_out=[f"{first}:12-23"])
+    assert (found.train, found.held_out) == ((first, second), (first,))
+    assert (found.train_frames, found.held_out_frames) == ({first: range(12)}, {first: range(12, 24)})
+    for held, why in ((f"{first}:11-23", "are held out"), (first, "are held out")):
+        with pytest.raises(WrongUse, match=why):
+            divide(data, {}, {}, ids=[f"{first}:0-11"], held_out=[held])
+    for name in (f"{first}:5-24", f"{first}:9-8"):
+        with pytest.raises(WrongUse, match="has the frames 0 to 23"):
+            divide(data, {}, {}, ids=[name])
+    with pytest.raises(UnknownName, match="nothing"):
+        divide(data, {}, {}, ids=["nothing:0-8"])
+    out = tmp_path / "run"
+    vidsal.train(_small(), release, out, ids=[f"{first}:0-11"], held_out=[f"{first}:12-23"], epochs=1, threads=1)
+    record = json.loads((out / "training.json").read_text())["data"][0]
+    assert record["frames"] == {"train": {first: [0, 11]}, "held_out": {first: [12, 23]}}
+
+
+@pytest.mark.parametrize("start", ["random", "spread", "consecutive"])
+def test_clips_stay_within_the_frames_that_are_named(start: Any, release: Path) -> None:
+    data = load(release)
+    own = {data.ids[0]: range(7, 18)}
+    sampler = ClipSampler(data, frames=3, step=2, start=start, per_stimulus=4, only=data.ids[:1], within=own)
+    for epoch in range(4):
+        seen = [number for clip in sampler.plan(epoch) for number in clip.frames]
+        assert seen
+        assert {7, 17} & set(seen) or start == "random"
+        assert set(seen) <= set(range(7, 18))
 
 
 def test_wrong_words_are_named(release: Path, tmp_path: Path) -> None:
