@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain
@@ -24,6 +25,7 @@ from vidsal.benchmark.evaluation.results.store import PARTIAL, Run, find_runs, l
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 from vidsal.loaders.io.progress import Progress, silent
 
+from . import kept
 from .boards import Board, Column, Entry, columns, common_board, distinct, mixed
 from .film.previews import read_previews
 from .rows import Rows, SpooledRows
@@ -112,6 +114,7 @@ class Loaded:
         stimuli: a line a stimulus.
         rows: its frames.
         previews: what it kept of each stimulus to look at.
+        key: digest of what all of this was read from; empty where nobody asked for it.
     """
 
     entry: Entry
@@ -119,6 +122,7 @@ class Loaded:
     stimuli: Stimuli
     rows: Rows | SpooledRows
     previews: Mapping[str, StimulusPreview]
+    key: str = ""
 
     def table(self) -> pa.Table:
         """Return the lines of the stimuli as a table: `stimulus_id`, `n_frames`, `n_scored`, each metric."""
@@ -175,21 +179,41 @@ def collect(
 def _read(
     folders: Sequence[Path], *, results: Path, lenient: bool, spool: Path | None
 ) -> list[tuple[Loaded | None, list[str]]]:
-    """Read some runs; return each, or None, and what is damaged of it."""
-    out: list[tuple[Loaded | None, list[str]]] = []
-    for run in load_runs(folders):
+    """Read some runs, anew where they were not kept; return each, or None, and what is damaged of it."""
+    found: dict[Path, tuple[Loaded | None, list[str]]] = {}
+    keys: dict[Path, str] = {}
+    for folder in folders if spool is not None else ():
+        with suppress(OSError):
+            keys[folder] = kept.run_digest(folder, results)
+            if (there := kept.load(keys[folder])) is not None:
+                made, path, begin = there
+                found[folder] = replace(made, rows=replace(made.rows, path=path, begin=begin)), []
+    missing = [folder for folder in folders if folder not in found]
+    for folder, run in zip(missing, load_runs(missing), strict=True):
         wrong: list[str] = []
         made = None
         try:
             if not isinstance(run, Run):
                 raise run
             made = loaded(run, results, wrong if lenient else None)
-            if spool is not None and isinstance(made.rows, Rows):
-                made = replace(made, rows=made.rows.spooled(spool / f"{os.getpid()}.rows"))
+            if spool is not None:
+                made = _spooled(made, spool, "" if wrong else keys.get(folder, ""))
         except (BadData, MissingData) as error:
             wrong.append(str(error))
-        out.append((made, wrong))
-    return out
+        found[folder] = made, wrong
+    return [found[folder] for folder in folders]
+
+
+def _spooled(made: Loaded, spool: Path, key: str) -> Loaded:
+    """Put the rows of a run into a file: the one that keeps the run for the next build, or one of this build alone."""
+    rows = made.rows
+    if not isinstance(rows, Rows):
+        return made
+    made = replace(made, key=key, rows=SpooledRows(Path(), 0, rows.offsets, rows.values.shape[1]))
+    saved = kept.save(key, made, rows.to_bytes()) if key else None
+    if saved is None:
+        return replace(made, rows=rows.spooled(spool / f"{os.getpid()}.rows"))
+    return replace(made, rows=SpooledRows(*saved, rows.offsets, rows.values.shape[1]))
 
 
 def loaded(run: Run, results: Path, faults: list[str] | None = None) -> Loaded:

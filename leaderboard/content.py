@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 from vidsal.benchmark.evaluation.results.schema import ReleaseRecord
+from vidsal.loaders.io.files import canonical, sha256_text
 
 from .boards import Board, Entry
 from .collect import Loaded
@@ -82,6 +83,28 @@ class Content:
     def newest(self) -> str:
         """When the newest run was scored."""
         return max(entry.record.time for board in self.boards for runs in board.history.values() for entry in runs)
+
+    def key_of(self, *parts: object) -> str:
+        """Return the digest of what a page is made from, beside the site's own words: see `board_key`, `run_key`."""
+        return sha256_text(canonical([self.config.model_dump(), *parts])) if all(parts) else ""
+
+    @cached_property
+    def board_keys(self) -> dict[str, str]:
+        """By id: digest of everything that a board shows of its runs; empty where it is not known of one of them."""
+        return {
+            board.id: self.key_of(board.id, board.title, self._runs(e for runs in board.history.values() for e in runs))
+            for board in self.boards
+        }
+
+    def run_key(self, address: str) -> str:
+        """Return the digest of everything that the page of a run shows."""
+        board, run = self.board_of[address], self.runs[address]
+        shown = [self.labels[address]] if address in self.labels else []
+        return self.key_of(address, board.id, board.title, [shown], self._runs(board.runs_of(run.entry)))
+
+    def _runs(self, entries: Iterable[Entry]) -> list[str]:
+        keys = [self.runs[e.page].key for e in entries]
+        return keys if all(keys) else []
 
     def comparison_of(self, board: Board) -> Board | None:
         """Return the comparison in which models of a board stand beside those of others."""

@@ -37,13 +37,16 @@ class Rows:
 
     def spooled(self, path: Path) -> SpooledRows:
         """Add the rows to the end of a file."""
-        columns = self.values.shape[1]
-        record = np.empty(len(self.frame), _record(columns))
-        record["frame"], record["values"] = self.frame, self.values
         with path.open("ab") as file:
             begin = file.tell()
-            file.write(record.tobytes())
-        return SpooledRows(path, begin, self.offsets, columns)
+            file.write(self.to_bytes())
+        return SpooledRows(path, begin, self.offsets, self.values.shape[1])
+
+    def to_bytes(self) -> bytes:
+        """Return the rows as they lie in a file."""
+        record = np.empty(len(self.frame), _record(self.values.shape[1]))
+        record["frame"], record["values"] = self.frame, self.values
+        return record.tobytes()
 
 
 @dataclass(frozen=True)
@@ -77,21 +80,25 @@ def _record(columns: int) -> np.dtype[np.void]:
 
 
 _open: dict[Path, BinaryIO] = {}
+_MOST_OPEN = 200
+"""Files that stay open; some systems allow a process 256."""
 
 
 def _opened(path: Path) -> BinaryIO:
     if path not in _open:
+        if len(_open) >= _MOST_OPEN:
+            _open.pop(next(iter(_open))).close()
         _open[path] = path.open("rb", buffering=0)
     return _open[path]
 
 
 @contextmanager
 def spool(folder: Path) -> Iterator[Path]:
-    """Give a new folder for the rows of runs; it vanishes at the end, and what was opened in it is closed."""
+    """Give a new folder for the rows of runs; it vanishes at the end, and all files of rows are closed."""
     folder.mkdir()
     try:
         yield folder
     finally:
-        for path in [path for path in _open if path.parent == folder]:
-            _open.pop(path).close()
+        while _open:
+            _open.popitem()[1].close()
         shutil.rmtree(folder)

@@ -11,21 +11,24 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache, partial
+from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 from vidsal.benchmark.evaluation.previews.record import FOLDER as PREVIEWS
 from vidsal.loaders.errors import MissingData, WrongUse
-from vidsal.loaders.io.files import canonical, parse_json
+from vidsal.loaders.io.files import canonical, parse_json, sha256_text
 from vidsal.loaders.io.progress import Progress, silent
 from vidsal.loaders.io.workers import pool
 
+from . import kept
 from .boards import Board, make_boards
 from .collect import Each, Loaded, Stimuli, collect, compared
 from .config import Config, read_config
 from .content import Content
 from .downloads.write import Download, write_archive, write_downloads
 from .links import sprite
-from .pages.all import Made, pages_of
+from .pages.all import Page, pages_of
 from .pages.environment import assets
 from .rows import spool
 from .standing import Standing, standing
@@ -100,11 +103,15 @@ def build(
             downloads = _downloads(folder, content)
             written = [d.path for found in downloads.values() for d in found]
             written += _copy_pictures(folder, content, results)
-            kept = work / "content"
-            kept.write_bytes(pickle.dumps((content, downloads), pickle.HIGHEST_PROTOCOL))
-            pages = list(_write_pages(folder, kept, len(pages_of(content, downloads)), progress, each))
+            stored = work / "content"
+            known = kept.pages_of(target)
+            stored.write_bytes(pickle.dumps((content, downloads, known), pickle.HIGHEST_PROTOCOL))
+            total = len(pages_of(content, downloads))
+            pages = {made.address: made for made in _write_pages(folder, target, stored, total, progress, each)}
         written += [*pages, *(_write(folder, name, text) for name, text in {**assets(), ".nojekyll": ""}.items())]
         _write(folder, MARKER, canonical({"format": _FORMAT, "made_by": "vidsal", "files": sorted(written)}))
+    kept.save_pages(target, {name: (made.key, made.digest) for name, made in pages.items() if made.key})
+    kept.sweep()
     return SiteSummary(Path(out) / "index.html", len(pages), len(content.runs), len(content.boards), tuple(faults))
 
 
@@ -124,30 +131,75 @@ def _crew(count: int) -> Iterator[Each]:
         yield executor.map
 
 
-def _write_pages(folder: Path, kept: Path, total: int, progress: Progress, each: Each) -> Iterator[str]:
-    """Write all pages of the content that is kept in a file, some at a time; yield the name of each."""
+class _Written(NamedTuple):
+    """A page that was written: where, what it was made from, and what it is."""
+
+    address: str
+    key: str
+    digest: str
+
+
+def _write_pages(
+    folder: Path, earlier: Path, stored: Path, total: int, progress: Progress, each: Each
+) -> Iterator[_Written]:
+    """Write all pages of the content that is stored in a file, some at a time; yield each.
+
+    Args:
+        folder: of the new site.
+        earlier: where the earlier one lies; its pages that were made from the same are taken over.
+        stored: the content, and what is known of the earlier pages.
+        total: number of pages.
+        progress: told of each page.
+        each: who writes.
+    """
     done = 0
     try:
-        for names in each(partial(_make_pages, folder, kept), range(0, total, _TOGETHER)):
-            for name in names:
+        for some in each(partial(_make_pages, folder, earlier, stored), range(0, total, _TOGETHER)):
+            for made in some:
                 done += 1
-                progress(done, total, name)
-                yield name
+                progress(done, total, made.address)
+                yield made
     finally:
         _pages.cache_clear()
 
 
-def _make_pages(folder: Path, kept: Path, first: int) -> list[str]:
+def _make_pages(folder: Path, earlier: Path, stored: Path, first: int) -> list[_Written]:
     """Write some pages, from the first one on."""
-    some = _pages(kept)[first : first + _TOGETHER]
-    return [_write(folder, name, made()) for name, made in some]
+    pages, known = _pages(stored)
+    out = []
+    for page in pages[first : first + _TOGETHER]:
+        origin, digest = known.get(page.address, ("", ""))
+        if not page.key or page.key != origin or not _taken_over(folder, earlier, page.address, digest):
+            text = page.made()
+            digest = sha256_text(text)
+            _write(folder, page.address, text)
+        out.append(_Written(page.address, page.key, digest))
+    return out
+
+
+def _taken_over(folder: Path, earlier: Path, name: str, digest: str) -> bool:
+    """Take a page over from an earlier site, if it is still the one that was written."""
+    try:
+        content = (earlier / name).read_bytes()
+    except OSError:
+        return False
+    if sha256(content).hexdigest() != digest:
+        return False
+    (folder / name).parent.mkdir(parents=True, exist_ok=True)
+    try:
+        os.link(earlier / name, folder / name)
+    except OSError:  # no links on this disk
+        (folder / name).write_bytes(content)
+    return True
 
 
 @lru_cache(maxsize=1)
-def _pages(kept: Path) -> Sequence[tuple[str, Made]]:
-    """Return all pages of a site whose content was kept in a file by this very build."""
-    content, downloads = pickle.loads(kept.read_bytes())  # noqa: S301 - our own, in a folder that nobody else writes
-    return pages_of(content, downloads)
+def _pages(stored: Path) -> tuple[Sequence[Page], Mapping[str, tuple[str, str]]]:
+    """Return all pages of a site whose content was stored in a file by this very build, and what an earlier one said of
+    its own."""
+    found = pickle.loads(stored.read_bytes())  # noqa: S301 - our own, in a folder that nobody else writes
+    content, downloads, known = found
+    return pages_of(content, downloads), known
 
 
 def content_of(runs: Sequence[Loaded], results: Path, config: Config, each: Each = map) -> Content:
@@ -161,13 +213,13 @@ def content_of(runs: Sequence[Loaded], results: Path, config: Config, each: Each
     if not boards:
         raise MissingData(f"{results}: every run here is withdrawn or superseded, so no board has a row")
     known = {e.page for board in boards for shared in board.history.values() for e in shared}
-    kept = {page: run for page, run in by_page.items() if page in known}
-    common = compared(boards, kept, results)
-    means = {page: run.stimuli for page, run in kept.items()}
+    ours = {page: run for page, run in by_page.items() if page in known}
+    common = compared(boards, ours, results)
+    means = {page: run.stimuli for page, run in ours.items()}
     tables = [*((board, {e.page: means[e.page] for e in board.shown}) for board in boards), *common]
     found = each(_standing, tables)
     standings = {board.id: one for (board, _), one in zip(tables, found, strict=True)}
-    return Content(config, tuple(boards), tuple(board for board, _ in common), standings, kept)
+    return Content(config, tuple(boards), tuple(board for board, _ in common), standings, ours)
 
 
 def _standing(table: tuple[Board, Mapping[str, Stimuli]]) -> Standing:

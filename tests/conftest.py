@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,18 @@ def _folder(name: str) -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real files here: the folder shared/{name} does not lie beside the checkout")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """What is kept for a next time lies in a folder of the tests; a test that counts work takes one of its own."""
+    before = os.environ.get("VIDSAL_CACHE")
+    os.environ["VIDSAL_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    yield
+    if before is None:
+        del os.environ["VIDSAL_CACHE"]
+    else:
+        os.environ["VIDSAL_CACHE"] = before
 
 
 @pytest.fixture(scope="session")

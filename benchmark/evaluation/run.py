@@ -28,6 +28,7 @@ from vidsal._version import __version__
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.io.files import canonical, lock_folder, parse_json, read_sealed, sealed_write, sha256_text
 from vidsal.loaders.io.progress import Progress
+from vidsal.loaders.io.workers import Processes
 from vidsal.loaders.release.release import Release, Stimulus
 
 from .. import protocols
@@ -161,7 +162,7 @@ def run(
         for shape in sorted({(s.height, s.width) for s in chosen}):
             _store_negatives(folder, annotated, shape, settings)
         plain = replace(settings, frames_of=None, predicted=None)  # each job has its own part of it
-        kept = _room_for_truth(chosen, data, settings, children)
+        kept = _room_for_truth(chosen, data, settings, execution.get("children"))
         bytes_of = kept.bytes_of if kept else {}
         jobs = [
             replace(
@@ -176,7 +177,7 @@ def run(
         finally:
             _negatives.cache_clear()
         if kept:
-            kept.say(note, data)
+            kept.say(execution.get("note"), data)
         schema = frames_schema(settings.protocol.labels)
         tables = [job.table() for job in jobs]
         rows = pa.concat_tables([table.cast(schema) for table in tables])

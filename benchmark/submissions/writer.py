@@ -19,6 +19,7 @@ from pydantic import ValidationError
 from vidsal._version import __version__
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.io.files import atomic_write, canonical, read_sealed, sha256_text
+from vidsal.loaders.io.progress import Note
 from vidsal.loaders.release.release import Release, Stimulus
 
 from ..evaluation.pool import Execution, Job, Maker, Model, versions, work
@@ -71,7 +72,7 @@ def write(
     with held(plan.out) as partial:
         finished = _claim(plan.out, key, fresh=fresh)
         if finished is None:
-            return _write(make, model, declared, data, plan, key, chosen, left_out, do, note)
+            return _write(make, model, declared, data, plan, key, chosen, left_out, do, execution.get("note"))
         shutil.rmtree(partial, ignore_errors=True)  # of a call that was killed at its very end
     if progress := execution.get("progress"):
         progress(len(chosen), len(chosen), chosen[-1].id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache, partial
+from typing import NamedTuple
 
 from .. import links
 from ..boards import Board
@@ -11,11 +12,23 @@ from ..content import Content
 from ..downloads.write import Download
 from . import about, board, compare, index, models, reference, run, stimuli
 
-Made = Callable[[], str]
+
+class Page(NamedTuple):
+    """A page to be.
+
+    Attributes:
+        address: relative to the site.
+        made: makes it.
+        key: digest of everything that it is made from; empty where that is not known.
+    """
+
+    address: str
+    made: Callable[[], str]
+    key: str = ""
 
 
-def pages_of(content: Content, downloads: Mapping[str, Sequence[Download]]) -> list[tuple[str, Made]]:
-    """Return the address of each page, and what makes it; nothing is computed before it is asked for.
+def pages_of(content: Content, downloads: Mapping[str, Sequence[Download]]) -> list[Page]:
+    """Return every page; nothing is computed before it is asked for.
 
     Args:
         content: the site.
@@ -24,40 +37,42 @@ def pages_of(content: Content, downloads: Mapping[str, Sequence[Download]]) -> l
     return list(_all(content, downloads))
 
 
-def _all(content: Content, downloads: Mapping[str, Sequence[Download]]) -> Iterator[tuple[str, Made]]:
+def _all(content: Content, downloads: Mapping[str, Sequence[Download]]) -> Iterator[Page]:
     for one in (*content.boards, *content.comparisons):
-        yield links.board_page(one), partial(board.board_page, content, one, downloads[one.id])
+        yield Page(links.board_page(one), partial(board.board_page, content, one, downloads[one.id]))
     for one in content.boards:
         yield from _of_board(content, one)
-    yield links.MODELS, partial(models.models_page, content)
-    for address in content.models:
-        yield address, partial(models.model_page, content, address)
+    yield Page(links.MODELS, partial(models.models_page, content))
+    for address, found in content.models.items():
+        key = content.key_of(address, *(content.board_keys[of.id] for of, _ in found))
+        yield Page(address, partial(models.model_page, content, address), key)
     for address in content.runs:
-        yield address, partial(run.run_page, content, address)
-    yield links.COMPARE, partial(compare.compare_page, content)
-    yield links.METRICS, partial(reference.metrics_page, content)
+        yield Page(address, partial(run.run_page, content, address), content.run_key(address))
+    yield Page(links.COMPARE, partial(compare.compare_page, content))
+    yield Page(links.METRICS, partial(reference.metrics_page, content))
     for address, variants in reference.families(content).items():
-        yield address, partial(reference.metric_page, content, address, variants)
-    yield links.PROTOCOLS, partial(reference.protocols_page, content)
+        yield Page(address, partial(reference.metric_page, content, address, variants))
+    yield Page(links.PROTOCOLS, partial(reference.protocols_page, content))
     for address, boards in content.protocols.items():
-        yield address, partial(reference.protocol_page, content, address, boards)
-    yield links.DATA, partial(reference.data_pages, content)
+        yield Page(address, partial(reference.protocol_page, content, address, boards))
+    yield Page(links.DATA, partial(reference.data_pages, content))
     for address, (release, boards) in content.releases.items():
-        yield address, partial(reference.data_page, content, address, release, boards)
-    yield links.ABOUT, partial(about.about_page, content, downloads[""])
-    yield links.CHANGES, partial(about.changes_page, content)
-    yield links.FEED, partial(about.feed, content)
-    yield links.NOT_FOUND, partial(about.not_found_page, content)
-    yield links.INDEX, partial(index.index_page, content)
+        yield Page(address, partial(reference.data_page, content, address, release, boards))
+    yield Page(links.ABOUT, partial(about.about_page, content, downloads[""]))
+    yield Page(links.CHANGES, partial(about.changes_page, content))
+    yield Page(links.FEED, partial(about.feed, content))
+    yield Page(links.NOT_FOUND, partial(about.not_found_page, content))
+    yield Page(links.INDEX, partial(index.index_page, content))
 
 
-def _of_board(content: Content, one: Board) -> Iterator[tuple[str, Made]]:
-    yield links.stimuli_page(one), partial(stimuli.stimuli_page, content, one)
+def _of_board(content: Content, one: Board) -> Iterator[Page]:
+    key = content.board_keys[one.id]
+    yield Page(links.stimuli_page(one), partial(stimuli.stimuli_page, content, one), key)
     names = cache(partial(stimuli.name_cells, one))
     for name in stimuli.stimuli_of(content, one):
-        yield links.stimulus_page(one, name), partial(stimuli.stimulus_page, content, one, name, names)
-    yield links.compare_board_page(one), partial(compare.board_compare_page, content, one)
+        yield Page(links.stimulus_page(one, name), partial(stimuli.stimulus_page, content, one, name, names), key)
+    yield Page(links.compare_board_page(one), partial(compare.board_compare_page, content, one), key)
     pairs = compare.pairs_of(one)
     tested = cache(partial(compare.tested, content, one, pairs))
     for place, pair in enumerate(pairs):
-        yield links.compare_page(one, pair), partial(compare.pair_page, content, one, pair, tested, place)
+        yield Page(links.compare_page(one, pair), partial(compare.pair_page, content, one, pair, tested, place), key)

@@ -275,12 +275,76 @@ def test_a_build_reads_and_aggregates_each_run_once(
 ) -> None:
     from vidsal.benchmark.evaluation.results import store
 
+    monkeypatch.setenv("VIDSAL_CACHE", str(tmp_path / "cache"))
     calls: list[str] = []
     for name in ("_load", "summarize"):
         plain = getattr(store, name)
         monkeypatch.setattr(store, name, lambda *a, plain=plain, name=name: calls.append(name) or plain(*a))
     n = build(results, tmp_path / "site").runs
     assert sorted(calls) == ["_load"] * n + ["summarize"] * n
+    before = content(tmp_path / "site")
+    build(results, tmp_path / "site")
+    assert len(calls) == 2 * n, "a run whose files did not change is neither read nor aggregated again"
+    assert content(tmp_path / "site") == before
+
+
+def made_pages(results: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> set[str]:
+    """Build, and return the pages that were made anew."""
+    with monkeypatch.context() as patch:
+        made, plain = set[str](), site._write
+        patch.setattr(site, "_write", lambda folder, name, text: made.add(name) or plain(folder, name, text))
+        build(results, out)
+    return {name for name in made if name.endswith(".html")}
+
+
+def test_pages_whose_origin_did_not_change_are_taken_over(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_run: MakeRun
+) -> None:
+    monkeypatch.setenv("VIDSAL_CACHE", str(tmp_path / "cache"))
+    out, alone = tmp_path / "site", {"boards", "stimuli", "runs", "compare", "models"}
+    first = made_pages(results, out, monkeypatch)
+    again = made_pages(results, out, monkeypatch)
+    boards = {name.split("/")[1].removesuffix(".html") for name in first if name.startswith("boards/")}
+    assert {n.split("/")[0] for n in again} & alone == {"boards", "compare", "models"}, "lists are made again"
+    assert not [n for n in again if n.startswith(("stimuli/", "runs/"))]
+    victim = sorted(n for n in content(out) if n.startswith("stimuli/") and n.count("/") == 2)[0]
+    (out / victim).write_text("another number")
+    assert victim in made_pages(results, out, monkeypatch), "a page that is not the one that was written is made again"
+    make_run("late", seed=9).save(results)
+    late = made_pages(results, out, monkeypatch)
+    touched = {b for b in boards if any(n.startswith(f"stimuli/{b}") for n in late)}
+    assert len(touched) == 1 < len(boards)
+    assert len([n for n in late if n.startswith("runs/")]) == 1
+    incremental = content(out)
+    monkeypatch.setenv("VIDSAL_CACHE", str(tmp_path / "empty"))
+    build(results, tmp_path / "anew")
+    assert content(tmp_path / "anew") == incremental
+
+
+@pytest.mark.parametrize("harm", [lambda b: b[:-1000], lambda b: b.replace(b"NSS", b"CC ", 1), lambda b: b""])
+def test_what_was_kept_is_never_shown_for_something_else(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: Callable[[bytes], bytes]
+) -> None:
+    monkeypatch.setenv("VIDSAL_CACHE", str(tmp_path / "cache"))
+    build(results, tmp_path / "site")
+    before = content(tmp_path / "site")
+    for path in (tmp_path / "cache" / "site" / "runs").glob("*/*"):
+        path.write_bytes(harm(path.read_bytes()))
+    build(results, tmp_path / "other")
+    assert content(tmp_path / "other") == before, "a damaged cache"
+    rows = next(results.rglob("frames.parquet"))
+    rows.write_bytes(rows.read_bytes()[:-1])
+    assert "frames.parquet" in build(results, tmp_path / "site").faults[0], "a run that was damaged since"
+
+
+def test_a_cache_that_cannot_be_written_is_done_without(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    build(results, tmp_path / "one")
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("VIDSAL_CACHE", str(tmp_path / "file"))
+    build(results, tmp_path / "two")
+    assert content(tmp_path / "one") == content(tmp_path / "two")
 
 
 def test_an_unknown_metric_is_refused(results: Path, tmp_path: Path, make_run: MakeRun) -> None:

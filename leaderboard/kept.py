@@ -1,0 +1,112 @@
+"""What a build keeps for the next one, in the user's cache: under the digest of everything that it follows from.
+
+What was read and checked of a run is kept under the digest of its files and of this very code, so that a changed run,
+or another version, finds nothing. A page is kept where it stood: under the digest of what it was made from, with its
+own, by which the page of the earlier site is recognized. Whoever deletes the folder loses time, and nothing else.
+"""
+
+from __future__ import annotations
+
+import pickle
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
+from hashlib import sha256
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import vidsal
+from vidsal.loaders.io.files import atomic_write, canonical, parse_json, sha256_text
+from vidsal.loaders.io.places import cache_folder
+
+_CODE = ("loaders", "benchmark", "leaderboard")
+_FROM = ("numpy", "pandas", "pyarrow", "pydantic", "jinja2", "markupsafe")
+_DAYS = 30
+"""What no build has used for so long goes."""
+_HEAD = 64 + 1 + 16 + 1 + 16 + 1
+"""Bytes before a kept object: its digest, its length, and that of its rows."""
+
+
+@cache
+def code_digest() -> str:
+    """Return the digest of the code that reads runs and makes pages, its data and templates, and what it stands on."""
+    here = Path(vidsal.__file__).parent
+    files = {
+        f"{name}/{p.relative_to(here / name).as_posix()}": sha256(p.read_bytes()).hexdigest()
+        for name in _CODE
+        for p in (here / name).rglob("*")
+        if p.is_file() and "__pycache__" not in p.parts
+    }
+    return sha256_text(canonical([vidsal.__version__, sys.version, {name: version(name) for name in _FROM}, files]))
+
+
+def run_digest(folder: Path, results: Path) -> str:
+    """Return the digest of everything that lies in a run's folder, its place in the results, and of this code."""
+    files = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file()}
+    sums = {name: sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
+    return sha256_text(canonical([code_digest(), folder.relative_to(results).as_posix(), sums]))
+
+
+def save(key: str, thing: object, rows: bytes) -> tuple[Path, int] | None:
+    """Keep an object and its rows; return the file and where the rows begin in it; None where there is no room."""
+    content = pickle.dumps(thing, pickle.HIGHEST_PROTOCOL)
+    head = f"{sha256(content).hexdigest()} {len(content):016} {len(rows):016}\n".encode()
+    path = _runs() / key[:2] / key
+    try:
+        with atomic_write(path) as temporary, temporary.open("wb") as file:
+            file.writelines((head, content, rows))
+    except OSError:
+        return None
+    return path, _HEAD + len(content)
+
+
+def load(key: str) -> tuple[Any, Path, int] | None:
+    """Return what was kept: the object, the file, and where its rows begin; None where it is not there or not whole."""
+    path = _runs() / key[:2] / key
+    try:
+        with path.open("rb") as file:
+            said, length, rows = file.read(_HEAD).decode("ascii").split()
+            content = file.read(int(length))
+            whole = path.stat().st_size == _HEAD + int(length) + int(rows)
+            if not whole or sha256(content).hexdigest() != said:
+                return None
+        path.touch()
+        return pickle.loads(content), path, _HEAD + len(content)  # noqa: S301 - our own; its folder is the user's own
+    except (OSError, ValueError):
+        return None
+
+
+def sweep() -> None:
+    """Delete the runs that no build has used for long."""
+    oldest = time.time() - 86_400 * _DAYS
+    for path in _runs().glob("*/*"):
+        with suppress(OSError):
+            if path.stat().st_mtime < oldest:
+                path.unlink()
+
+
+def pages_of(site: Path) -> dict[str, tuple[str, str]]:
+    """Return what is known of the pages of a site that lies in a folder: of each the digests of its origin, and its
+    own."""
+    try:
+        found = parse_json(_pages(site).read_text(encoding="utf-8"))
+        return {str(name): (str(origin), str(own)) for name, (origin, own) in found.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}
+
+
+def save_pages(site: Path, pages: Mapping[str, tuple[str, str]]) -> None:
+    """Remember the pages of a site."""
+    with suppress(OSError), atomic_write(_pages(site)) as temporary:
+        temporary.write_text(canonical(pages), encoding="utf-8")
+
+
+def _runs() -> Path:
+    return cache_folder() / "site" / "runs"
+
+
+def _pages(site: Path) -> Path:
+    return cache_folder() / "site" / "pages" / f"{sha256_text(str(site))[:24]}.json"
