@@ -10,10 +10,12 @@ import pickle
 import re
 import warnings
 import zipfile
+import zlib
 from pathlib import Path
 from typing import Any
 
 from vidsal.loaders.errors import BadData
+from vidsal.loaders.io.files import rule_out_machine
 
 MOST_EXPANSION = 64
 """A zip archive may expand to at most so many times its size."""
@@ -33,6 +35,7 @@ def digests(path: Path) -> tuple[str, str]:
                 sha256.update(block)
                 blob.update(block)
     except OSError as error:
+        rule_out_machine(path)
         raise BadData(f"{path} cannot be read: {error.strerror}") from error
     return sha256.hexdigest(), blob.hexdigest()
 
@@ -63,6 +66,7 @@ def read_object(path: Path) -> Any:
             "fetch it again and compare its size and checksum"
         ) from error
     except OSError as error:
+        rule_out_machine(path)
         raise BadData(f"{path} cannot be read: {error.strerror or error}") from error
 
 
@@ -72,6 +76,7 @@ def _refuse_other_files(path: Path) -> None:
         with path.open("rb") as file:
             head = file.read(512)
     except OSError as error:
+        rule_out_machine(path)
         raise BadData(f"{path} cannot be read: {error.strerror}") from error
     text = head.lstrip().lower()
     if not head:
@@ -81,20 +86,31 @@ def _refuse_other_files(path: Path) -> None:
     if text.startswith((b"<!doctype", b"<html", b"<?xml")):
         raise BadData(f"{path} is a web page, not a weight file; fetch the raw file")
     if head.startswith(b"PK\x03\x04"):
-        _refuse_bomb(path)
+        _check_archive(path)
 
 
-def _refuse_bomb(path: Path) -> None:
+def _check_archive(path: Path) -> None:
+    """Refuse what unfolds beyond measure, and what is not what was written: torch itself compares no checksum."""
+    damaged: str | None = None
     try:
         with zipfile.ZipFile(path) as archive:
             expanded = sum(part.file_size for part in archive.infolist())
+            if expanded <= MOST_EXPANSION * max(path.stat().st_size, 1 << 20):
+                damaged = archive.testzip()
+    except (NotImplementedError, RuntimeError, EOFError, zlib.error) as error:
+        raise BadData(f"{path} is damaged ({error}); fetch it again, or make it again") from error
     except zipfile.BadZipFile as error:
+        rule_out_machine(path)
         raise BadData(
             f"{path} is cut off ({path.stat().st_size} bytes): its table of contents is missing; fetch it "
             "again and compare its size and checksum"
         ) from error
     if expanded > MOST_EXPANSION * max(path.stat().st_size, 1 << 20):
         raise BadData(f"{path} would expand to {expanded} bytes, far beyond its size; it was not read")
+    if damaged is not None:
+        raise BadData(
+            f"{path} is damaged: {damaged} does not meet the checksum that lies in it (CRC-32); fetch or make it again"
+        )
 
 
 def _why_refused(path: Path, error: str) -> str:

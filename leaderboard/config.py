@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from vidsal.benchmark.model_card import faults_in_words
 from vidsal.loaders.errors import BadData, MissingData
+from vidsal.loaders.io.files import rule_out_machine
 
 from .sanitize import https_url
 
@@ -69,4 +70,5 @@ def read_config(path: Path | None, results: Path) -> Config:
     except ValidationError as error:
         raise BadData(f"{path}: {'; '.join(faults_in_words(error))}") from error
     except (ValueError, OSError) as error:
+        rule_out_machine(path)
         raise BadData(f"{path}: cannot be read as TOML: {error}") from error

@@ -31,6 +31,7 @@ import numpy as np
 from vidsal.benchmark.predictor import Missing, ModelInfo, Prediction, StimulusInfo
 from vidsal.benchmark.scoring.center_prior import center_prior_density
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
+from vidsal.loaders.io.files import rule_out_machine
 from vidsal.loaders.records import Frame
 
 from .. import checkpoints
@@ -215,6 +216,7 @@ def read_center_bias(path: Path) -> torch.Tensor:
         try:
             values: Any = torch.from_numpy(np.load(path, allow_pickle=False))
         except (ValueError, OSError, EOFError, TypeError) as error:
+            rule_out_machine(path)
             raise BadData(f"{path} cannot be read as a .npy array of numbers: {error}") from error
     else:
         values = read_object(path)

@@ -20,7 +20,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from vidsal.benchmark.evaluation.pool import default_threads
 from vidsal.loaders.errors import MachineFault, MissingData, NonFinite, WrongUse
-from vidsal.loaders.io.files import lock_folder
+from vidsal.loaders.io.files import lock_folder, sha256
 from vidsal.loaders.io.progress import Meter, Progress, heard, resume, silent
 
 from ..registry import build_module
@@ -28,7 +28,7 @@ from ..runtime import resolve
 from ..trained import RECORD
 from .curves import draw_curves
 from .feeds.base import Feed, Request, Work
-from .history import EPOCHS, STEPS, History, read_history
+from .history import EPOCHS, STEPS, History, damaged, read_history
 from .optimization import scale_rates
 from .processes import Objective, Processes, careful
 from .reading import read_batches
@@ -148,6 +148,9 @@ def finished(order: Order) -> Outcome | None:
         return None
     threads, device = order.threads or state["threads"], torch.device(order.device)
     _check_same(order, state, input_digest(_record(order, _feed(order), threads, device)))
+    _, digest = state.get("lines_sha256", (None, None))
+    if digest is not None and (order.out / EPOCHS).is_file() and sha256(order.out / EPOCHS) != digest:
+        raise damaged(order.out / EPOCHS)
     found = tuple(read_history(order.out / EPOCHS))
     whole = len(found) == state["lines"][1] and all((order.out / name).is_file() for name in (WEIGHTS, RECORD))
     return Outcome(order.out, found) if whole else None
@@ -181,10 +184,11 @@ class _Training:
         if self.together.size > 1:
             torch.manual_seed(order.seed + _STREAM * self.together.rank)  # each drops other units
         lines = self._restore(state) if state else (0, 0)
+        digests = (state or {}).get("lines_sha256", (None, None))
         self.together.gathered(None)  # all have read the state before the first writes
         self.steps, self.epochs = (
-            History(order.out / name if self.together.first else None, n)
-            for name, n in zip((STEPS, EPOCHS), lines, strict=True)
+            History(order.out / name if self.together.first else None, n, digest)
+            for name, n, digest in zip((STEPS, EPOCHS), lines, digests, strict=True)
         )
         self._saved = time.monotonic()
         self._told = (0, 0)
@@ -352,6 +356,7 @@ class _Training:
                 "place": asdict(self.place),
                 "best": asdict(self.best),
                 "lines": [self.steps.lines, self.epochs.lines],
+                "lines_sha256": [self.steps.digest, self.epochs.digest],
                 "module": self.module.state_dict(),
                 "optimizer": self.optimizer.state_dict(),
                 "scaler": self.scaler.state_dict(),

@@ -187,7 +187,7 @@ def run(
         if approve:
             approve(made)
         if results is not None:
-            made = made.save(results)
+            made = made.save(results, newest=True)
         shutil.rmtree(folder)
     if results is not None:
         with suppress(OSError):

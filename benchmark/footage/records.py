@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from vidsal._version import __version__
 from vidsal.loaders.errors import WrongUse
-from vidsal.loaders.io.files import write_json
+from vidsal.loaders.io.files import rule_out_machine, write_json
 
 from ..evaluation.run import ModelRecord
 from ..model_card import Digest, ModelClaims
@@ -98,6 +98,7 @@ def read_record(path: Path) -> Record | None:
     try:
         return Record.model_validate_json(path.read_bytes())
     except (ValidationError, OSError) as error:
+        rule_out_machine(path)
         raise WrongUse(
             f"{path}: in the way: not a record of maps, or damaged; name another folder, or remove it"
         ) from error

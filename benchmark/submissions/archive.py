@@ -21,6 +21,7 @@ from tempfile import gettempdir, mkdtemp
 from typing import IO, Any
 
 from vidsal.loaders.errors import VidsalError
+from vidsal.loaders.io.files import rule_out_machine
 from vidsal.loaders.io.places import named, stands_for
 
 from ..predictor import name_like
@@ -134,6 +135,7 @@ def unpack(path: Path, out: Path, wanted: Wanted | None = None) -> None:
         except Refused:
             raise
         except _DAMAGE as error:
+            rule_out_machine(path)
             what = f"cannot be read ({type(error).__name__}: {short(str(error))})"
             raise refuse("archive-damaged", path, what) from error
         except OSError as error:

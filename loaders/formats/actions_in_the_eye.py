@@ -27,6 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadData, MissingData
+from ..io.files import rule_out_machine
 from ..io.folders import matching
 from ..io.names import shortlist
 from ..records import (
@@ -245,6 +246,7 @@ def parse(file: Path) -> LetteredSamples:
     try:
         data = without_mark(file.read_bytes())
     except OSError as error:
+        rule_out_machine(file)
         raise BadData(f"{file.name}: can not be read: {error.strerror or error}") from error
     t, _, _, x, y, event = read_rows(file.name, data, _COLUMNS, letter=True)
     if not len(t):

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadData
-from ..io.files import parse_json
+from ..io.files import parse_json, rule_out_machine
 from ..io.names import shortlist
 from ..records import Float64Array, Gaze, Int64Array, Report
 from .pooled import ranges
@@ -83,6 +83,7 @@ def _frames(path: Path) -> list[Any]:
     except ValueError as error:
         raise BadData(f"{path}: no readable JSON ({str(error)[:120]}); is the download complete?") from error
     except OSError as error:
+        rule_out_machine(path)
         raise BadData(f"{path}: can not be read: {error.strerror or error}") from error
     if not isinstance(found, list):
         raise BadData(f"{path}: holds a {type(found).__name__}; expected a list with one entry a frame")
@@ -121,6 +122,7 @@ def names_by_split(path: Path, report: Report) -> Iterator[tuple[str, str]]:
     try:
         found = parse_json(path.read_bytes())
     except (ValueError, OSError) as error:
+        rule_out_machine(path)
         report.add("unreadable", path.name, f"no readable JSON ({str(error)[:120]}); videos are in the split `all`")
         return
     if not isinstance(found, dict) or not all(isinstance(names, list) for names in found.values()):

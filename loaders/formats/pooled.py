@@ -23,6 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadData, MissingData
+from ..io.files import rule_out_machine
 from ..io.names import is_left_behind, shortlist
 from ..records import Float32Array, Gaze, Int32Array, Report
 from . import matlab
@@ -349,6 +350,7 @@ def _png_pixels(path: Path) -> npt.NDArray[Any]:
     try:
         data = path.read_bytes()
     except OSError as error:
+        rule_out_machine(path)
         raise BadData(f"{path}: can not be read: {error.strerror or error}") from error
     if not data:
         raise BadData(f"{path}: the file is empty; fetch it again")
@@ -362,6 +364,7 @@ def _png_pixels(path: Path) -> npt.NDArray[Any]:
         image = Image.open(io.BytesIO(data), formats=["PNG"])
         image.load()
     except (OSError, SyntaxError, ValueError, zlib.error) as error:
+        rule_out_machine(path)
         raise BadData(f"{path}: Pillow can not decode it: {error}") from error
     return _pixels_of(image) if image.mode == "L" and not image.info.get("transparency") else _gray(path, image)
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadData, MissingData
+from ..io.files import rule_out_machine
 from ..records import Float32Array
 from .frames import VIDEO_SUFFIXES
 
@@ -39,6 +40,7 @@ class SoundTrack:
                 if not container.streams.audio:
                     raise MissingData(f"{path}: this video has no sound track")
         except av.error.FFmpegError as error:
+            rule_out_machine(path)
             raise BadData(f"{path}: not a readable video ({error.strerror}); fetch the file again") from error
         self._chunks = self._decoded()
         self._buffer = np.zeros((0, channels), np.float32)
@@ -103,6 +105,7 @@ class SoundTrack:
                 if run is not None:
                     yield from run.resampled(None)
         except av.error.FFmpegError as error:
+            rule_out_machine(self._path)
             raise BadData(
                 f"{self._path}: its sound cannot be decoded ({error.strerror}); fetch the file again"
             ) from error

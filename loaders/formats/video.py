@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ..errors import BadData
 from ..io.compiled import compiled
+from ..io.files import rule_out_machine
 from ..io.progress import tick
 from ..records import Frame, UInt8Image
 from .avi_chunks import null_chunks_at_end
@@ -79,6 +80,7 @@ def probe(path: Path) -> VideoFacts:
                     steps[picture.pts - previous] += 1
                 previous = picture.pts
         except av.error.FFmpegError as error:
+            rule_out_machine(path)
             notes.append(f"the decoder stopped after {pictures} frames ({error.strerror})")
         else:
             frames += grid.repeats_at_end
@@ -135,6 +137,7 @@ def header(path: Path) -> Header:
         try:
             times = [packet.pts for packet in container.demux(stream) if packet.size]
         except av.error.FFmpegError as error:
+            rule_out_machine(path)
             raise BadData(f"{path}: not a readable video ({error.strerror}); fetch the file again") from error
         width, height = stream.codec_context.width, stream.codec_context.height
     known = None if None in times else tuple(sorted(time for time in times if time is not None))
@@ -189,6 +192,7 @@ def pictures(path: Path, start: int | None = None) -> Iterator[Any]:
                 container.seek(start, stream=stream)
             yield from container.decode(stream)
         except av.error.FFmpegError as error:
+            rule_out_machine(path)
             raise BadData(f"{path}: the decoder stopped ({error.strerror}); fetch the file again") from error
 
 
@@ -230,6 +234,7 @@ def read(path: Path) -> Iterator[Frame]:
                 last = Frame(index, float(time_s * 1000), turn_of(picture).apply(rgb_of(picture)))
                 yield last
         except av.error.FFmpegError as error:
+            rule_out_machine(path)
             done = 0 if last is None else last.index + 1
             raise BadData(f"{path}: the decoder stopped after {done} frames ({error.strerror})") from error
         if last is not None:
@@ -317,6 +322,7 @@ def _open(path: Path) -> Any:
     try:
         container = av.open(str(path), options={"protocol_whitelist": "file"})  # nothing in it leads elsewhere
     except av.error.FFmpegError as error:
+        rule_out_machine(path)
         raise BadData(f"{path}: not a readable video ({error.strerror}); fetch the file again") from error
     if not container.streams.video:
         container.close()

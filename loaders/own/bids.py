@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import BadData, MissingData
-from ..io.files import parse_json
+from ..io.files import parse_json, rule_out_machine
 from ..io.folders import matching
 from ..records import DatasetInfo, Float64Array, Gaze, Int64Array, Report, Screen, StimulusRow, Truth
 from .recording import frame_of
@@ -234,6 +234,7 @@ def _rows(file: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
                 raise BadData(f"{file}: no column {', '.join(lacking)}")
             return [{k: v if v is not None else "n/a" for k, v in row.items() if k} for row in reader]
     except (OSError, UnicodeDecodeError) as error:
+        rule_out_machine(file)
         raise BadData(f"{file}: cannot be read ({error})") from error
 
 
@@ -242,6 +243,7 @@ def _physio(file: Path) -> dict[str, Any]:
     try:
         names = tuple(parse_json(sidecar.read_bytes())["Columns"])
     except (OSError, ValueError, KeyError, TypeError) as error:
+        rule_out_machine(sidecar)
         raise BadData(f"{sidecar}: does not tell the columns ({error})") from error
     table = _table(file, names)
     lacking = [name for name in ("timestamp", "x_coordinate", "y_coordinate") if name not in table]
@@ -257,6 +259,7 @@ def _table(file: Path, names: tuple[str, ...]) -> dict[str, list[str]]:
     try:
         lines = gzip.decompress(file.read_bytes()).decode().splitlines()
     except (OSError, EOFError, UnicodeDecodeError) as error:
+        rule_out_machine(file)
         raise BadData(f"{file}: not a readable tsv.gz ({error})") from error
     cells = [line.split("\t") for line in lines]
     for number, row in enumerate(cells, 1):

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from ..errors import BadData
 from ..formats import matlab
-from ..io.files import parse_json
+from ..io.files import parse_json, rule_out_machine
 from ..io.names import shortlist
 from ..records import Float64Array
 from .column_map import PART, ROW, ColumnMap, FileTable
@@ -140,6 +140,7 @@ def _table(path: Path, file: FileTable) -> pa.Table:
     except (pa.ArrowException, UnicodeDecodeError, LookupError) as error:
         raise BadData(f"{path}: not a readable table ({str(error).splitlines()[0][:200]})") from error
     except OSError as error:
+        rule_out_machine(path)
         raise BadData(f"{path}: cannot be read ({error.strerror or error})") from error
 
 

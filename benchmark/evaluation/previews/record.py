@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vidsal.loaders.errors import BadData, MissingData
-from vidsal.loaders.io.files import canonical, parse_json, sha256_text
+from vidsal.loaders.io.files import canonical, parse_json, rule_out_machine, sha256_text
 
 from ...model_card import Digest, faults_in_words
 from .sprites import check_sprite
@@ -198,6 +198,7 @@ def read_record(run: Path, digest: str) -> PreviewsRecord:
             raise BadData(f"{path}: not what was written (its SHA-256 is not the one in run.json); score again")
         return PreviewsRecord.model_validate_json(canonical(parse_json(text)))
     except OSError as error:
+        rule_out_machine(path)
         raise MissingData(f"{path}: cannot be read ({error.strerror}); score again, or with --no-previews") from error
     except ValidationError as error:
         raise BadData(f"{path}: not of format 1: {faults_in_words(error)[0]}") from error
@@ -246,6 +247,7 @@ def check_pictures(run: Path, stimulus_id: str, preview: StimulusPreview, *, tho
                     raise BadData(f"{path}: a link, or larger than any picture of ours")
                 content = path.read_bytes()
             except OSError as error:
+                rule_out_machine(path)
                 raise MissingData(f"{path}: cannot be read ({error.strerror}); score again") from error
             if sha256(content).hexdigest() != sprite.sha256:
                 raise BadData(f"{path}: damaged on the disk since it was written; score again")

@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, VidsalError, WrongUse
+from vidsal.loaders.io.files import lock_folder
 from vidsal.loaders.io.names import shortlist
 from vidsal.loaders.io.progress import Progress, silent
 
@@ -110,11 +112,25 @@ def merge(sources: Sequence[Path], out: Path, *, strict: bool = False, progress:
         progress: called after each run with the number done, their total, and its folder.
 
     Raises:
-        MissingData: a source is no folder. BadData: a run is damaged, with `strict`.
+        MissingData: a source is no folder. BadData: a run is damaged, with `strict`. WrongUse: another process merges
+            into the same folder.
     """
     for source in sources:
         if not source.is_dir():
             raise MissingData(f"{source}: no such results folder")
+    with lock_folder(out / _MERGING):
+        try:
+            return _merge(sources, out, strict, progress)
+        finally:
+            shutil.rmtree(out / _MERGING, ignore_errors=True)
+            with suppress(OSError):
+                (out / PARTIAL).rmdir()  # unless unfinished work lies there
+
+
+_MERGING = Path(PARTIAL) / "merge"
+
+
+def _merge(sources: Sequence[Path], out: Path, strict: bool, progress: Progress) -> Merged:
     merged = Merged()
     kept: dict[str, Run] = {}
     folders = [out, *sources] if out.is_dir() else sources
@@ -153,13 +169,14 @@ def _copied(run: Run, out: Path) -> Path:
         raise BadData(f"{source}: this run holds a link; nothing of it was copied")
     if target.exists():
         raise BadData(f"{target}: something else lies here, so {source} was not copied")
-    made = out / PARTIAL / f"{target.name}.merged.{os.getpid()}"
-    shutil.rmtree(made, ignore_errors=True)
-    shutil.copytree(source, made, ignore=shutil.ignore_patterns(".*"))
+    made = out / _MERGING / target.name
+    shutil.rmtree(made, ignore_errors=True)  # of a merge that was killed
+    for path in [source, *sorted(source.rglob("*"))]:
+        name = path.relative_to(source)
+        if not any(part.startswith(".") for part in name.parts):
+            (made / name).mkdir(parents=True) if path.is_dir() else shutil.copyfile(path, made / name)
     target.parent.mkdir(parents=True, exist_ok=True)
     os.replace(made, target)
-    if not any(made.parent.iterdir()):
-        made.parent.rmdir()
     return target
 
 

@@ -9,7 +9,7 @@ import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -102,10 +102,14 @@ class Run:
         means = {label: self.record["metrics"][label]["mean"] for label in self.metrics}
         return {label: float("nan") if mean is None else mean for label, mean in means.items()}
 
-    def save(self, results: str | Path) -> Run:
+    def save(self, results: str | Path, *, newest: bool = False) -> Run:
         """Write the run below a results folder, at its `place`.
 
         A results folder only grows: where the very same run lies already, it stays.
+
+        Args:
+            results: the folder.
+            newest: date it after those of its model that lie there, whatever the clock said: the newest one counts.
 
         Returns:
             The same run with its folder, which appears whole or not at all.
@@ -117,6 +121,9 @@ class Run:
         folder = Path(results) / place(r)
         with suppress(MissingData, BadData):
             return load_run(folder)
+        if newest:
+            r["time"] = _after(folder.parent, r["time"])
+            folder = Path(results) / place(r)
         made = Path(results) / PARTIAL / f"{r['digest'][:24]}.saved"  # what a killed command left there is replaced
         for table, file in ((self.frame_table, "frames.parquet"), (self.stimulus_table, "stimuli.parquet")):
             with atomic_write(made / file) as temporary:
@@ -185,7 +192,26 @@ def result_digest(record: Mapping[str, Any]) -> str:
 
 def now() -> str:
     """Return the time in UTC to the second."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return _written(datetime.now(UTC))
+
+
+def _written(time: datetime) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+_DATED = re.compile(r"([0-9]{8}T[0-9]{6})Z-[0-9a-f]{12}")
+
+
+def _after(folder: Path, time: str) -> str:
+    """Return a time, or the second after the last of a model's runs that lie in a folder, if that is later.
+
+    A clock that was put back would make an old run the newest; two runs of one second would have no order.
+    """
+    names = (_DATED.fullmatch(path.name) for path in folder.glob("*Z-*"))
+    dates = sorted(name[1] for name in names if name)
+    with suppress(ValueError, OverflowError, IndexError):  # no date, or none at all
+        return max(time, _written(datetime.strptime(dates[-1], "%Y%m%dT%H%M%S") + timedelta(seconds=1)))
+    return time
 
 
 _UNREADABLE = (None, errno.ENOENT, errno.EACCES, errno.EISDIR, errno.ENOTDIR, errno.ELOOP)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.formats import matlab
 from vidsal.loaders.io.extras import optional_packages
+from vidsal.loaders.io.files import rule_out_machine
 
 from ...geometry import same_aspect
 from ...metrics.maps import Map
@@ -78,6 +80,7 @@ class Hdf5File(ArrayFile):
         try:
             file = h5py.File(self.path, "r")
         except OSError as error:
+            rule_out_machine(self.path)
             raise BadData(f"{self.path}: no HDF5 file, or damaged ({error})") from error
         with file:
             yield _Datasets(str(self.path), file)
@@ -113,4 +116,5 @@ class _Datasets:
         try:
             return np.asarray(node[tuple(places)])
         except (OSError, RuntimeError, ValueError) as error:
+            rule_out_machine(Path(self._path))
             raise BadData(f"{self._path}: {name!r} cannot be read ({error}); write it again") from error

@@ -21,6 +21,7 @@ from typing import IO, Any
 import numpy as np
 
 from vidsal.loaders.errors import BadData
+from vidsal.loaders.io.files import rule_out_machine
 from vidsal.loaders.io.names import is_left_behind
 
 from ...metrics.maps import Map
@@ -68,6 +69,7 @@ class NpzFile(ArrayFile):
             try:
                 archive = zipfile.ZipFile(file)
             except (zipfile.BadZipFile, ValueError, OSError, RuntimeError) as error:
+                rule_out_machine(self.path)
                 raise BadData(f"{self.path}: no npz file ({error}); write it with numpy.savez") from error
             with archive:
                 yield _Archive(self.path, archive)
@@ -127,6 +129,7 @@ class _Archive:
             with self._archive.open(entry) as member:
                 return _checked_header(member, entry.file_size, where)
         except (OSError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:
+            rule_out_machine(self._path)
             raise BadData(f"{where} cannot be read ({error})") from error
 
     @contextmanager

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.formats.avi_chunks import null_chunks_at_end
 from vidsal.loaders.formats.video import Clock, Grid, channel_mean, rgb_of
+from vidsal.loaders.io.files import rule_out_machine
 
 from ...metrics.maps import Map
 from ...prefetch import prefetch_items
@@ -67,6 +68,7 @@ class VideoFile:
                         found.lossy[lossy] = self.path.name
                     break
         except (BadData, av.error.FFmpegError) as fault:
+            rule_out_machine(self.path)
             found.faults.append(str(fault).removeprefix(f"{self.path}: "))
             found.readable = False
         return found
@@ -96,6 +98,7 @@ class VideoFile:
                 str(self.path), format=CONTAINERS[self.path.suffix.lower()], options={"protocol_whitelist": "file"}
             )
         except (av.error.FFmpegError, ValueError) as error:
+            rule_out_machine(self.path)
             raise BadData(f"{self.path}: not a readable video ({error})") from error
         if not container.streams.video:
             container.close()
@@ -176,6 +179,7 @@ class VideoFile:
                     index += 1
                     yield picture
             except av.error.FFmpegError as error:
+                rule_out_machine(self.path)
                 raise BadData(
                     f"{self.path}: damaged near frame {index + 1} ({error}); fetch or write it again"
                 ) from error

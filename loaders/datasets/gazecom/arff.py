@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from ...errors import BadData
 from ...formats.text_table import line_of, number, read_rows, without_mark
+from ...io.files import rule_out_machine
 from ...records import Float64Array
 from .recording import Recording, checked, cut_off_note
 
@@ -49,6 +50,7 @@ def parse(file: Path) -> Recording:
     try:
         data = without_mark(file.read_bytes())
     except OSError as error:
+        rule_out_machine(file)
         raise BadData(f"{file.name}: can not be read: {error.strerror or error}") from error
     header, start = _header(file.name, data)
     missing = [c for c in _NEEDED if c not in header.columns]

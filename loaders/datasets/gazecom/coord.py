@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ...errors import BadData
 from ...formats.text_table import line_of, number, read_rows, without_mark
+from ...io.files import rule_out_machine
 from .recording import Recording, checked, cut_off_note, in_meters
 
 _COLUMNS = ("time", "x", "y", "confidence")
@@ -36,6 +37,7 @@ def parse(file: Path) -> Recording:
     try:
         data = without_mark(file.read_bytes())
     except OSError as error:
+        rule_out_machine(file)
         raise BadData(f"{file.name}: can not be read: {error.strerror or error}") from error
     header, start = _header(file.name, data)
     t, x, y, confidence = read_rows(file.name, data, _COLUMNS, start=start, comment="#")

@@ -19,6 +19,7 @@ import numpy.typing as npt
 
 from ...errors import BadData, MissingData
 from ...formats.completeness import Extent, extent_of, report_incomplete
+from ...io.files import rule_out_machine
 from ...io.folders import files, folders, matching
 from ...io.names import natural_key
 from ...records import DatasetInfo, Float64Array, Gaze, Int64Array, Mask, Report, Screen, StimulusRow, Truth
@@ -204,6 +205,7 @@ def _read(file: Path, name: str, report: Report) -> _Recording:
     try:
         lines = file.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
+        rule_out_machine(file)
         raise BadData(f"not readable as text ({error})") from error
     header = _header(lines)
     good: list[tuple[int, float, float, float, str]] = []

@@ -355,3 +355,34 @@ def test_a_gpu_by_its_resource_and_no_child_is_left(tmp_path: Path) -> None:
         assert parents == {made.workers[0].pid}
         with pytest.raises(ProcessLookupError):
             os.kill(child, 0)
+
+
+@pytest.mark.slow
+def test_two_commands_on_one_cluster(release: Path, expected: bytes, tmp_path: Path) -> None:
+    """Those that do the same work: one does it, the other says so. Another one goes its own way."""
+    with machines(tmp_path, workers=1) as made, in_the_middle(tmp_path, release, made) as (first, line):
+        second = subprocess.run(line, check=False, stderr=subprocess.PIPE)
+        assert second.returncode == 2, second.stderr.decode()
+        assert b"another process is doing the same work; wait for it to end" in second.stderr
+        (tmp_path / "go").touch()
+        command = ("run", "center_prior", "--data", release, "-o", tmp_path / "other", "-q")
+        assert vidsal(*command, "--scheduler", made.address) == 0
+        _, err = first.communicate(timeout=WAIT_S)
+        assert first.returncode == 0, err.decode()
+    assert frames(tmp_path / "other") == expected
+    assert vidsal("run", f"{tmp_path / 'own.py'}:Own", "--data", release, "-o", tmp_path / "one", "-q") == 0
+    assert frames(tmp_path / "out") == frames(tmp_path / "one")
+
+
+@pytest.mark.slow
+def test_a_straggler(release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker that stands still with a stimulus in its hands: another one does it, and the command ends."""
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL", "5s")
+    body = "n = stimulus.id == 'scene_002' and first('a')\n"
+    body += "        while n: os.kill(os.getppid(), signal.SIGSTOP); time.sleep(0.1)"
+    model = own(tmp_path / "own.py", body)
+    with machines(tmp_path) as made:
+        command = ("run", model, "--data", release, "-q")
+        assert vidsal(*command, "-o", tmp_path / "out", "--scheduler", made.address) == 0
+    assert vidsal(*command, "-o", tmp_path / "one") == 0
+    assert frames(tmp_path / "out") == frames(tmp_path / "one")

@@ -45,6 +45,19 @@ def test_saving_the_same_run_twice_leaves_the_first(tmp_path: Path) -> None:
     assert load_run(where(run)).record["digest"] == run.record["digest"], "a damaged one is mended"
 
 
+def test_a_clock_that_was_put_back_makes_no_old_run_the_newest(tmp_path: Path) -> None:
+    """Nor have two runs of one second no order; what lies there keeps its date."""
+    build_run(seed=1, time="2037-12-31T23:59:59Z").save(tmp_path, newest=True)
+    build_run(seed=3, time=OLD).save(tmp_path)  # as it is, where nothing is asked for
+    times = [build_run(seed=n, time=OLD).save(tmp_path, newest=True).record["time"] for n in (2, 4)]
+    assert times == ["2038-01-01T00:00:00Z", "2038-01-01T00:00:01Z"]
+    again = build_run(seed=4, time=times[1]).save(tmp_path, newest=True)
+    assert again.record["time"] == times[1]
+    runs = [run for run in read_runs(tmp_path) if isinstance(run, Run)]
+    assert [run.record["time"] for run in standing(runs)] == [times[1]]
+    assert build_run("other", seed=1, time=OLD).save(tmp_path, newest=True).record["time"] == OLD
+
+
 def test_merge_joins_without_doubles(tmp_path: Path) -> None:
     a, b, out = tmp_path / "a", tmp_path / "b", tmp_path / "c"
     saved(a, seed=1)

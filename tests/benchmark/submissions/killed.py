@@ -63,7 +63,7 @@ def main(folder: Path, release: str, submission: str, sample: int, fault: str, n
         "score": ["score", f"{submission}.zip", *data, "-o", "out"],
         "convert": ["data", "convert", "synthetic", "--src", str(source), "-o", "out", "--workers", "1"],
         "run": ["run", "center_prior", *data, "-o", "out"],
-        "site": ["site", "build", "--results", str(results), "-o", "out"],
+        "site": ["site", "build", str(results), "-o", "out"],
         "merge": ["results", "merge", str(results), "-o", "out"],
         "train": ["train", "unisal-mit1003-1", "--smoke", *data, "-o", "out", "--threads", "1", "--epochs", "1"],
     }
