@@ -101,5 +101,6 @@ def run_stored(
         results=results,
         progress=progress,
         note=note,
-        children=children if children and children.away else None,  # no code but ours: it needs no child here
+        # No code but ours: it needs no child here, and none that a class of one's own has been in.
+        children=children if children and (children.away or record.kind != "custom") else None,
     )

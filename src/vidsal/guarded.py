@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, cast
@@ -113,7 +113,12 @@ class Ready:
 
 @contextmanager
 def ready(
-    spec: ModelSpec, command: str | None, workers: int, timeout_s: float, scheduler: str | None = None
+    spec: ModelSpec,
+    command: str | None,
+    workers: int,
+    timeout_s: float,
+    scheduler: str | None = None,
+    started: Children | None = None,
 ) -> Iterator[Ready]:
     """Make a model of ours here, or a class of one's own in a child process, and say what a result says of it.
 
@@ -123,6 +128,7 @@ def ready(
         workers: processes that will do the work.
         timeout_s: how long a class of one's own may take for a frame.
         scheduler: of the Dask cluster that does the work, see `Cluster`; None = this machine.
+        started: processes that are there already; None = as many as are needed are started.
 
     Raises:
         BadData: it cannot be made, or its process died; WrongUse: it is no predictor.
@@ -134,9 +140,9 @@ def ready(
         return
     if not spec.own_class:
         model = spec()
-        yield Ready(spec.record(model, command), spec if workers > 1 else (lambda: model), model)
+        yield Ready(spec.record(model, command), spec if workers > 1 else (lambda: model), model, started)
         return
-    with Children(workers, timeout_s) as children:
+    with nullcontext(started) if started else Children(workers, timeout_s) as children:
         record = _called(spec, children, _describe, spec, command)
         yield Ready(record, GuardedSpec(spec), children=children)
 
