@@ -15,6 +15,7 @@ import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from importlib import import_module
 from multiprocessing import connection, get_context
 from pathlib import Path
 from types import TracebackType
@@ -50,6 +51,10 @@ class Children(Processes):
         self.memory_bytes = memory_bytes
         self._free: list[_Child] = []
         self._working: dict[_Child, int] = {}
+
+    def start(self, modules: Sequence[str]) -> None:
+        """Start all of them now, so that they import what they will need while this process gets its work together."""
+        self._free += [_Child(self.memory_bytes, modules) for _ in range(self.count)]
 
     def __enter__(self) -> Self:
         return self
@@ -116,12 +121,13 @@ class _Killed(ChildFault):
 class _Child:
     """One process, which does one task at a time."""
 
-    def __init__(self, memory_bytes: int | None) -> None:
+    def __init__(self, memory_bytes: int | None, modules: Sequence[str] = ()) -> None:
+        self._used = False
         context = get_context("spawn")
         self.pipe, other = context.Pipe()
         self._since = context.RawValue("d", 0.0)
         self._frames = context.RawValue("q", 0)
-        arguments = (other, self._since, self._frames, memory_bytes)
+        arguments = (other, self._since, self._frames, memory_bytes, tuple(modules))
         self.process = context.Process(target=_serve, args=arguments, name="vidsal-child")
         self.process.start()
         other.close()
@@ -132,6 +138,7 @@ class _Child:
         return int(self._frames.value)
 
     def give(self, task: Task) -> None:
+        self._used = True
         self._frames.value = 0
         with suppress(BrokenPipeError):  # it is dead, which `answer` will say
             self.pipe.send(task)
@@ -167,9 +174,10 @@ class _Child:
         self.pipe.close()
 
     def leave(self) -> None:
-        """Let it end, or end it."""
+        """Let it end, or end it; one that still gets ready would notice late."""
         self.pipe.close()
-        self.process.join(_LEAVE_S)
+        if self._used:
+            self.process.join(_LEAVE_S)
         self.process.kill()
         self.process.join()
 
@@ -213,7 +221,9 @@ def _limit_memory(more_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-def _serve(pipe: connection.Connection, clock: Any, frames: Any, memory_bytes: int | None) -> None:
+def _serve(
+    pipe: connection.Connection, clock: Any, frames: Any, memory_bytes: int | None, modules: Sequence[str]
+) -> None:
     global _clock
     _clock = clock
 
@@ -227,6 +237,9 @@ def _serve(pipe: connection.Connection, clock: Any, frames: Any, memory_bytes: i
         _limit_memory(memory_bytes)
     sys.stdout = sys.stderr
     os.dup2(2, 1)
+    for module in modules:
+        with suppress(Exception):  # the task that needs it says so better
+            import_module(module)
     while True:
         try:
             task = pipe.recv_bytes()

@@ -6,7 +6,7 @@ A class of one's own is always there, a model of ours where the time of a frame 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, fields, replace
 from functools import partial
 from typing import Any, cast
@@ -121,7 +121,12 @@ class Ready:
 
 @contextmanager
 def ready(
-    spec: ModelSpec, command: str | None, workers: int, timeout_s: float | None = None, scheduler: str | None = None
+    spec: ModelSpec,
+    command: str | None,
+    workers: int,
+    timeout_s: float | None = None,
+    scheduler: str | None = None,
+    started: Children | None = None,
 ) -> Iterator[Ready]:
     """Make a model of ours here, or in a child process, and say what a result says of it; see this module.
 
@@ -131,6 +136,7 @@ def ready(
         workers: processes that will do the work.
         timeout_s: how long a frame may take; None = `OWN_CLASS_S` for a class of one's own, for ever for one of ours.
         scheduler: of the Dask cluster that does the work, see `Cluster`; None = this machine.
+        started: processes that are there already; None = as many as are needed are started.
 
     Raises:
         BadData: it cannot be made, or its process died; WrongUse: it is no predictor.
@@ -144,9 +150,11 @@ def ready(
         return
     if limit_s is None:
         model = spec()
-        yield Ready(spec.record(model, command), spec if workers > 1 else (lambda: model), model)
+        yield Ready(spec.record(model, command), spec if workers > 1 else (lambda: model), model, started)
         return
-    with Children(workers, limit_s) as children:
+    if started:
+        started.timeout_s = limit_s
+    with nullcontext(started) if started else Children(workers, limit_s) as children:
         record = _called(spec, children, _describe, spec, command)
         yield Ready(record, GuardedSpec(spec), children=children)
 

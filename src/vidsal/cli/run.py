@@ -44,6 +44,7 @@ from .shared_options import (
     with_frames_only_option,
     with_frames_option,
     workers_option,
+    workers_started,
 )
 
 if TYPE_CHECKING:
@@ -128,83 +129,84 @@ def run(
     as_json: bool,
 ) -> None:
     """Run MODEL (a registered name, or path/to/file.py:Class) over a release and score it."""
-    from vidsal.benchmark import protocols
-    from vidsal.benchmark.evaluation.run import Settings, run as score_run, with_frames_of, with_threads
-    from vidsal.benchmark.scoring.truth_cache import use
-    from vidsal.benchmark.submissions.run_stored import run_stored
-    from vidsal.guarded import ready
-    from vidsal.loaders.release.release import load
-    from vidsal.models import parse_spec
-
     check_scheduler(scheduler, workers)
     check_truth_cache(truth_cache)
-    rules, show = protocols.protocol(protocol_name), shown(no_previews=no_previews, with_frames=with_frames)
-    settings = Settings(rules, recipe, with_frames_only, limit, score_on=score_on, show=show)
-    settings = with_frames_of(with_threads(settings, threads), frames_of)
-    release = load(folder, None if split == "all" else split, frames=frames)
-    spec = parse_spec(model, checkpoint, device, options, fit, away=scheduler is not None)
-    own: list[tuple[str, object]] = [
-        ("checkpoint", checkpoint),
-        *(("option", option) for option in options),
-        ("fit", fit),
-    ]
-    own += [] if score_on == "host" else [("score-on", score_on)]
-    own += [("submit", submission)]
-    command = repeating_command(
-        "run",
-        model,
-        folder,
-        split,
-        protocol_name,
-        out,
-        own,
-        recipe=recipe,
-        limit=limit,
-        frames_of=frames_of,
-        with_frames_only=with_frames_only,
-    )
-    with progress("truth", "stimuli") as building:
-        used = use(truth_cache, release, rules, recipe, workers=workers, progress=building)
-    settings = replace(settings, truth_cache=used, keep_truth=truth_cache == "auto")
-    with (
-        ready(spec, command, workers, timeout_s, scheduler) as made,
-        progress(f"{model} on {release.id}", "stimuli") as step,
-    ):
-        if submission is None:
-            result = score_run(
-                made.make,
-                made.record,
-                release,
-                settings,
-                partial=out / ".partial",
-                workers=workers,
-                fresh=fresh,
-                progress=step,
-                note=note,
-                children=made.children,
-                fail_fast=fail_fast,
-                results=out,
-            )
-        else:
-            with progress(f"score {submission.name}", "stimuli") as scoring:
-                result = run_stored(
+    with workers_started(workers) as children:
+        from vidsal.benchmark import protocols  # the children import meanwhile
+        from vidsal.benchmark.evaluation.run import Settings, run as score_run, with_frames_of, with_threads
+        from vidsal.benchmark.scoring.truth_cache import use
+        from vidsal.benchmark.submissions.run_stored import run_stored
+        from vidsal.guarded import ready
+        from vidsal.loaders.release.release import load
+        from vidsal.models import parse_spec
+
+        rules, show = protocols.protocol(protocol_name), shown(no_previews=no_previews, with_frames=with_frames)
+        settings = Settings(rules, recipe, with_frames_only, limit, score_on=score_on, show=show)
+        settings = with_frames_of(with_threads(settings, threads), frames_of)
+        release = load(folder, None if split == "all" else split, frames=frames)
+        spec = parse_spec(model, checkpoint, device, options, fit, away=scheduler is not None)
+        own: list[tuple[str, object]] = [
+            ("checkpoint", checkpoint),
+            *(("option", option) for option in options),
+            ("fit", fit),
+        ]
+        own += [] if score_on == "host" else [("score-on", score_on)]
+        own += [("submit", submission)]
+        command = repeating_command(
+            "run",
+            model,
+            folder,
+            split,
+            protocol_name,
+            out,
+            own,
+            recipe=recipe,
+            limit=limit,
+            frames_of=frames_of,
+            with_frames_only=with_frames_only,
+        )
+        with progress("truth", "stimuli") as building:
+            used = use(truth_cache, release, rules, recipe, workers=workers, progress=building)
+        settings = replace(settings, truth_cache=used, keep_truth=truth_cache == "auto")
+        with (
+            ready(spec, command, workers, timeout_s, scheduler, children) as made,
+            progress(f"{model} on {release.id}", "stimuli") as step,
+        ):
+            if submission is None:
+                result = score_run(
                     made.make,
                     made.record,
                     release,
                     settings,
-                    submission,
-                    model=made.model,
                     partial=out / ".partial",
-                    frames_of=frames_of,
                     workers=workers,
                     fresh=fresh,
-                    predicting=step,
-                    progress=scoring,
+                    progress=step,
                     note=note,
                     children=made.children,
                     fail_fast=fail_fast,
                     results=out,
                 )
+            else:
+                with progress(f"score {submission.name}", "stimuli") as scoring:
+                    result = run_stored(
+                        made.make,
+                        made.record,
+                        release,
+                        settings,
+                        submission,
+                        model=made.model,
+                        partial=out / ".partial",
+                        frames_of=frames_of,
+                        workers=workers,
+                        fresh=fresh,
+                        predicting=step,
+                        progress=scoring,
+                        note=note,
+                        children=made.children,
+                        fail_fast=fail_fast,
+                        results=out,
+                    )
     delivered()
     report(result, as_json)
     if submission is not None and not as_json:

@@ -42,10 +42,12 @@ from .shared_options import (
     with_frames_only_option,
     with_frames_option,
     workers_option,
+    workers_started,
 )
 
 if TYPE_CHECKING:
     from vidsal.benchmark.submissions.said import Said
+    from vidsal.loaders.io.workers import Processes
     from vidsal.loaders.release.release import Release
 
 
@@ -109,22 +111,23 @@ def score(
     For each stimulus: a folder with a PNG, JPEG, TIFF, BMP, npy, npz, mat or HDF5 file for each frame, one file of
     arrays, or one video. What was stored with loss is scored and marked.
     """
-    from vidsal.benchmark import protocols
-    from vidsal.benchmark.evaluation.cluster import Cluster
-    from vidsal.benchmark.submissions.archive import opened_folder
-    from vidsal.benchmark.submissions.score import score as score_submission
-    from vidsal.models import shipped
-
     check_scheduler(scheduler, workers, sandbox=sandbox)
     if frames is not None and not (with_frames_only or with_frames):
         raise WrongUse(
             "--frames cannot apply: stored maps are scored without frames; it goes with --with-frames-only or "
             "--with-frames"
         )
-    rules = protocols.protocol(protocol_name)
     check_truth_cache(truth_cache)
     partial = out / ".partial"
     with ExitStack() as stack:
+        children: Processes | None = stack.enter_context(workers_started(1 if sandbox else workers))
+        from vidsal.benchmark import protocols  # the children import meanwhile
+        from vidsal.benchmark.evaluation.cluster import Cluster
+        from vidsal.benchmark.submissions.archive import opened_folder
+        from vidsal.benchmark.submissions.score import score as score_submission
+        from vidsal.models import shipped
+
+        rules = protocols.protocol(protocol_name)
         root = stack.enter_context(opened_folder(submission, out))
         release = release_for(root, folder, split, frames)
         own = [(name.replace("_", "-"), value) for name, value in vars(replace(said, pattern=None)).items()]
@@ -141,7 +144,8 @@ def score(
             frames_of=frames_of,
             with_frames_only=with_frames_only,
         )
-        cluster = None if scheduler is None else stack.enter_context(Cluster(scheduler))
+        if scheduler is not None:
+            children = stack.enter_context(Cluster(scheduler))
         building = stack.enter_context(progress("truth", "stimuli"))
         step = stack.enter_context(progress(f"{submission.name} on {release.id}", "stimuli"))
         result = score_submission(
@@ -167,7 +171,7 @@ def score(
             note=note,
             results=out,
             sandbox=stack.enter_context(sandboxed(sandbox, workers)),
-            children=cluster,
+            children=children,
             fail_fast=fail_fast,
         )
     delivered()

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import fields
 from functools import wraps
 from pathlib import Path
@@ -19,6 +19,7 @@ from .output import any_path
 from .places import any_place
 
 if TYPE_CHECKING:
+    from vidsal.benchmark.evaluation.children import Children
     from vidsal.benchmark.evaluation.previews.collector import Show
     from vidsal.benchmark.submissions.sandbox import Sandbox
 
@@ -209,6 +210,19 @@ def sandboxed(asked: bool, workers: int) -> AbstractContextManager[Sandbox | Non
     from vidsal.benchmark.submissions.sandbox import sandbox
 
     return sandbox(workers) if asked else nullcontext()
+
+
+@contextmanager
+def workers_started(workers: int) -> Iterator[Children | None]:
+    """Start the processes that will score, so that they get ready while this one does; None for one: it is this one."""
+    from vidsal.benchmark.evaluation.children import Children
+
+    if workers < 2:
+        yield None
+        return
+    with Children(workers) as children:
+        children.start(("vidsal.benchmark.submissions.score", "vidsal.benchmark.scoring.kernels.pixels"))
+        yield children
 
 
 def check_truth_cache(truth_cache: str) -> None:

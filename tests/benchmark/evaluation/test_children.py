@@ -120,3 +120,31 @@ def test_no_child_is_left(tmp_path: Path) -> None:
         pid = children.call(os.getpid)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def loaded(name: str) -> bool:
+    return name in sys.modules
+
+
+def test_started_children_import_what_they_will_need_and_are_used(tmp_path: Path) -> None:
+    with Children(2) as children:
+        children.start(("no_such_module", "xml.dom.minidom"))
+        pids = {child.process.pid for child in children._free}
+        assert dict(children.each([(loaded, ("xml.dom.minidom",))] * 2)) == {0: True, 1: True}
+        assert {children.call(os.getpid)} <= pids
+    for pid in pids:
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+
+
+def test_a_started_child_that_nobody_used_or_that_died_waiting_is_no_matter() -> None:
+    with Children(1) as children:
+        children.start(("vidsal",))
+        (unused,) = children._free
+    assert not unused.process.is_alive()
+    with Children(1) as children:
+        children.start(())
+        (dead,) = children._free
+        dead.process.kill()
+        dead.process.join()
+        assert children.call(double, 4) == 8
