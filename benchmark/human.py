@@ -76,9 +76,18 @@ class OneVsRest:
         if len(seen) < 2:
             return
         for one in seen:
-            values = stimulus.density_of(here[observer != one], recipe)
-            if values.any():
+            rest = here[observer != one]
+            values = stimulus.density_of(rest, recipe)
+            if _seen(values, stimulus, rest):
                 yield Comparison(values, here[observer == one])
+
+
+def _seen(values: npt.NDArray[Any], stimulus: Stimulus, chosen: Indices) -> bool:
+    """Whether a density is anything but 0; where it peaks is looked at first, for a large frame takes its time."""
+    points, (height, width) = stimulus.gaze_points, values.shape
+    row = np.clip(points.y[chosen[:1]].astype(np.intp), 0, height - 1)
+    column = np.clip(points.x[chosen[:1]].astype(np.intp), 0, width - 1)
+    return bool(values[row, column].any() or values.any())
 
 
 class GoldStandard:
@@ -94,7 +103,7 @@ class GoldStandard:
         """Yield the density of all points against all points."""
         here = stimulus.gaze_points.at(frame)
         values = stimulus.density_of(here, recipe)
-        if values.any():
+        if _seen(values, stimulus, here):
             yield Comparison(values, here)
 
 

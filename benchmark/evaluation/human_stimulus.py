@@ -33,8 +33,8 @@ def score_humans(reference: HumanReference, stimulus: Stimulus, scorer: FrameSco
             rows.add(frame, 0, None, NO_FIXATION, None)
             continue
         truths.next_frame(frame)
-        others: list[Map] = []
-        compared = _compared(reference.compare(stimulus, frame, scorer.recipe), truths, others)
+        mean_map = MeanMap() if scorer.previews else None
+        compared = _compared(reference.compare(stimulus, frame, scorer.recipe), truths, mean_map)
         scores = list(prefetch_calls(compared, 1, AHEAD))  # one is scored while the next one is made
         if not scores:
             rows.add(frame, n_fixated, None, NO_PREDICTION, "only one observer looked")
@@ -42,9 +42,9 @@ def score_humans(reference: HumanReference, stimulus: Stimulus, scorer: FrameSco
         means = {label: _mean([s[label] for s in scores]) for label in scorer.protocol.labels}
         mean = FrameScores(means, shared_reasons(scores))
         rows.add(frame, n_fixated, mean, SCORED, reason_of(mean))
-        if scorer.previews:
+        if scorer.previews and mean_map:
             everyone = scorer.truth(stimulus, frame, negatives)
-            scorer.previews.look(frame, mean, partial(np.mean, others, axis=0), "density", everyone)
+            scorer.previews.look(frame, mean, mean_map.mean, "density", everyone)
     return scorer.add_left_out(rows, stimulus).table()
 
 
@@ -72,13 +72,35 @@ class _PartTruths:
         return truth
 
 
+class MeanMap:
+    """The mean of a frame's densities, to look at: only their sum is kept, for all of a large frame fill the memory."""
+
+    def __init__(self) -> None:
+        self._sum: Map = np.zeros((), np.float32)
+        self._count = 0
+
+    def add(self, values: Map) -> None:
+        """Add a density."""
+        if self._count:
+            self._sum += values
+        else:
+            self._sum = values.copy()
+        self._count += 1
+
+    def mean(self) -> Map:
+        """Return the mean, of the densities' type."""
+        mean: Map = self._sum / self._sum.dtype.type(self._count)
+        return mean
+
+
 def _compared(
-    comparisons: Iterator[Comparison], truths: _PartTruths, others: list[Map]
+    comparisons: Iterator[Comparison], truths: _PartTruths, mean_map: MeanMap | None
 ) -> Iterator[Callable[[], FrameScores]]:
-    """Yield what scores each comparison of a frame; its densities are appended to `others`."""
+    """Yield what scores each comparison of a frame, and add up its densities."""
     protocol = truths.scorer.protocol
     for comparison in comparisons:
-        others.append(comparison.values)
+        if mean_map:
+            mean_map.add(comparison.values)
         truth = truths.of(comparison.truth)
         yield partial(score, comparison.values, "density", truth, protocol, encode=True, where=truths.where)
 

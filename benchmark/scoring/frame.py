@@ -26,7 +26,7 @@ from ..predictor import Kind
 from ..protocols import Protocol, protocol as find_protocol
 from .center_prior import center_prior_density
 from .degenerate import convention, facts_of, impossible_fixations, missing_part
-from .inputs import as_map, check_is_density, rescale_extremes, value_range
+from .inputs import as_map, check_is_density, extent, rescale_extremes
 from .kernels.available import kernels
 from .negatives import Negatives, points_inside
 from .quantize import prediction_to_uint8
@@ -218,14 +218,15 @@ def _prepare_prediction(
     logs: Map | None = None
     known: tuple[float, float] | None = None
     if array.dtype != np.uint8 or kind != "saliency":
-        low, high = known = value_range(array, where, log=kind == "log_density")
+        low, high, total = extent(array, where, log=kind == "log_density")
+        known = low, high
         if kind == "log_density":
             known, linear, logs = None, np.exp(array.astype(np.float64) - high), array
             if rules.log_ranks:
                 ranks = _without_infinities(array) if low == -math.inf else array
         else:
             if kind == "density":
-                check_is_density(array, low, where)
+                check_is_density(array, low, where, total)
             linear = rescale_extremes(array, low, high)
             if linear is not array:
                 known, ranks = None, array if rules.log_ranks else None

@@ -10,6 +10,7 @@ import numpy as np
 from vidsal.loaders.errors import BadData, NonFinite, WrongUse
 
 from ..metrics.maps import Map
+from .kernels.available import kernels
 
 SUM_TOLERANCE = 1e-3
 """How far the sum of a `density` may lie from 1."""
@@ -46,9 +47,23 @@ def value_range(array: Map, where: str, *, log: bool = False) -> tuple[float, fl
     Raises:
         NonFinite: the map holds NaN or +inf, or -inf where it may not; the message counts them.
     """
+    return extent(array, where, log=log)[:2]
+
+
+def extent(array: Map, where: str, *, log: bool = False) -> tuple[float, float, float | None]:
+    """Return what `value_range` does, and the sum where it came along.
+
+    Raises:
+        NonFinite: see there.
+    """
+    fast = kernels() if array.dtype in (np.float32, np.float64) else None
+    if fast is not None:
+        low, high, total = fast.extent(np.ascontiguousarray(array).ravel())
+        if math.isfinite(total):
+            return low, high, total
     low, high = float(array.min()), float(array.max())
     if math.isfinite(high) and (math.isfinite(low) or (log and low == -math.inf)):
-        return low, high
+        return low, high, None
     nan, above, below = (int(f(array).sum()) for f in (np.isnan, np.isposinf, np.isneginf))
     raise NonFinite(
         f"{where}: the map holds {nan} NaN, {above} +inf and {below} -inf of {array.size} values; "
@@ -56,18 +71,19 @@ def value_range(array: Map, where: str, *, log: bool = False) -> tuple[float, fl
     )
 
 
-def check_is_density(array: Map, low: float, where: str) -> None:
+def check_is_density(array: Map, low: float, where: str, total: float | None = None) -> None:
     """Refuse a density that is negative somewhere or does not sum to 1.
 
     Args:
         array: the map.
         low: its lowest value.
         where: named in the error.
+        total: its sum, if that is known.
 
     Raises:
         BadData: the message says what was found.
     """
-    total = float(array.sum(dtype=np.float64))
+    total = float(array.sum(dtype=np.float64)) if total is None else total
     if low < 0 or abs(total - 1) > SUM_TOLERANCE:
         raise BadData(
             f"{where}: a density is non-negative and sums to 1 within {SUM_TOLERANCE}; found a lowest value of "

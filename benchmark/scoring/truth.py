@@ -14,7 +14,7 @@ from vidsal.loaders.errors import BadData, WrongUse
 from ..metrics.maps import Float64Map, Map, stretch_eps32
 from ..protocols import Protocol, protocol as find_protocol
 from .inputs import as_map, rescale_extremes, value_range
-from .kernels.available import kernels
+from .kernels.available import block_kernels, kernels
 from .negatives import Negatives, pixel_indices
 from .quantize import truth_to_uint8
 from .resize import half_uint8
@@ -37,9 +37,11 @@ class TruthMap:
         divisor: the density is values / divisor (255 where it came through an 8-bit map).
     """
 
-    def __init__(self, values: Map, divisor: float = 1.0) -> None:
+    def __init__(self, values: Map, divisor: float = 1.0, value_range: tuple[float, float] | None = None) -> None:
+        """Take a map, and its lowest and highest value if they are known."""
         self.values = np.ascontiguousarray(values)
         self.divisor = divisor
+        self._known_range = value_range
 
     @cached_property
     def density(self) -> Float64Map:
@@ -61,7 +63,16 @@ class TruthMap:
         if self.values.dtype == np.uint8:
             present = np.flatnonzero(self.levels)
             return float(present[0]), float(present[-1])
-        return float(self.values.min()), float(self.values.max())
+        return self._known_range or (float(self.values.min()), float(self.values.max()))
+
+    @cached_property
+    def blocks(self) -> npt.NDArray[np.intp] | None:
+        """Where the blocks of a float map begin that hold anything but 0, by `kernels/blocks.py`; None = everywhere."""
+        fast = block_kernels()
+        if fast is None or self.values.dtype == np.uint8 or self.low != 0:
+            return None
+        starts: npt.NDArray[np.intp] | None = fast.occupied(self.values.ravel())
+        return starts
 
     @property
     def low(self) -> float:
@@ -84,7 +95,11 @@ class TruthMap:
             mass = float(flat.sum(dtype=np.float64))
             return mass, float(((flat.astype(np.float64) - mass / n) ** 2).sum())
         shift = float(flat[:: max(1, n // 16)].mean(dtype=np.float64))
-        first, second, _ = fast.moments(flat, flat, shift, shift)
+        some = block_kernels()
+        if some is not None and shift == 0 and self.blocks is not None:
+            first, second = some.moments(flat, self.blocks)
+        else:
+            first, second, _ = fast.moments(flat, flat, shift, shift)
         return first + shift * n, second - first * first / n
 
     @property
@@ -119,6 +134,10 @@ class TruthMap:
         if fast is None:
             q = flat[flat > 0].astype(np.float64) / self.total
             return float((q * np.log(q)).sum())
+        some = block_kernels()
+        if some is not None and self.blocks is not None:
+            logs = np.log(some.shares(flat, 1 / self.total, self.blocks))
+            return float(some.weighted_sum(logs, flat, self.blocks, CHUNK)) / self.total
         weighed, buffer = 0.0, np.empty(min(CHUNK, flat.size))
         for start in range(0, flat.size, CHUNK):
             part = flat[start : start + CHUNK]
@@ -227,7 +246,7 @@ def prepare_truth(
         raise WrongUse(f"negatives have shape {negatives.shape}; the truth's grid is {full}")
     if negatives is not None and negatives.empty:
         negatives = None
-    truth_map = None if density is None else TruthMap(_checked(density, full, where))
+    truth_map = None if density is None else _truth_map(density, full, where)
     if truth_map is not None and encode and rules.truth_encoding == "uint8":
         truth_map = TruthMap(truth_to_uint8(truth_map.values), 255.0)
     grid = full
@@ -240,16 +259,18 @@ def prepare_truth(
     return FrameTruth(grid, full, fixated, counts.astype(np.int64), outside, truth_map, negatives, no_negatives_reason)
 
 
-def _checked(density: Any, shape: tuple[int, int], where: str) -> Map:
+def _truth_map(density: Any, shape: tuple[int, int], where: str) -> TruthMap:
     array = as_map(density, where)
     if array.shape != shape:
         raise WrongUse(f"{where}: the density has shape {array.shape}, the grid of the fixations is {shape}")
     if array.dtype == np.uint8:
-        return array
+        return TruthMap(array)
     low, high = value_range(array, where)
     if low < 0:
         raise BadData(f"{where}: the density has a lowest value of {low}; it cannot be negative")
-    return rescale_extremes(array.astype(np.float32) if array.dtype == np.float16 else array, low, high)
+    array = array.astype(np.float32) if array.dtype == np.float16 else array
+    values = rescale_extremes(array, low, high)
+    return TruthMap(values, value_range=(low, high) if values is array else None)
 
 
 def _halve(

@@ -121,6 +121,7 @@ def decoder(prediction: PredictionPart) -> Callable[[Map], tuple[Map, Kind]]:
     raw = said.transform == "linear" and (plain or (kind == "saliency" and said.offset == 0))
     tables: dict[int, Map] = {}
 
+    @np.errstate(over="ignore")  # an infinity is found among the values, and named with its frame
     def values(numbers: Map) -> Map:
         if raw:
             return numbers.astype(np.float32) if numbers.dtype == np.uint16 else numbers

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import model_validator
+from pydantic import field_validator, model_validator
 
 from vidsal.loaders.io.files import canonical, sha256_text
 
@@ -51,6 +51,13 @@ class Manifest(Part):
     licence: Text | None = None
     declarations: Declarations | None = None
     run: RunPart | None = None
+
+    @field_validator("format", mode="before")
+    @classmethod
+    def _is_a_number(cls, value: Any) -> Any:
+        if isinstance(value, bool):
+            raise ValueError("Input should be 1")  # which true equals, but in the JSON Schema
+        return value
 
     @model_validator(mode="after")
     def _once(self) -> Manifest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -205,9 +206,10 @@ def _faults(error: ValidationError) -> list[Fault]:
 
 
 def _fault(error: Any) -> Fault:
-    where = ".".join(short(str(part)) for part in error["loc"])
+    path = [str(part) for part in error["loc"]]
+    where = ".".join(short(part) for part in path if not _BRANCH.fullmatch(part))
     if error["type"] == "extra_forbidden":
-        name = str(error["loc"][-1])
+        name = path[-1]
         near = get_close_matches(name, sorted(_KNOWN), n=1) if len(name) < 100 else []
         return Fault(where, "no such field" + (f", did you mean {near[0]!r}?" if near else ""), rule="manifest")
     return Fault(where, short(in_words({**error, "loc": ()}), 300), rule="manifest")
@@ -217,6 +219,9 @@ def short(text: str, most: int = 80) -> str:
     """Return a text, cut where it is long."""
     return text if len(text) <= most else f"{text[:most]}..."
 
+
+_BRANCH = re.compile(r"constrained-\w+|literal\[.*\]")
+"""What a field of several types is called by: no part of its place."""
 
 _PARTS: tuple[type[BaseModel], ...] = (Manifest, PredictionPart, ModelPart, Encoding, RunPart, Declarations)
 _KNOWN = {name for part in _PARTS for name in part.model_fields}

@@ -275,6 +275,11 @@ def test_different_coverage_is_said_in_words(tmp_path: Path, make_run: MakeRun, 
     assert "covers all 3 annotated stimuli of the split: a, b, c." in first.text
     assert "covers 2 of the 3 annotated stimuli of the split: a, b." in second.text
     assert "Left out because their frames were missing: 1 stimulus (c)." in second.text
+    (shared,) = (read_page(p) for p in (tmp_path / "site" / "boards").glob("common*"))
+    assert (
+        "each mean is over the 8 frames that all of them scored. A model that left frames out chose these"
+        in shared.text
+    )
 
 
 def test_a_speed_that_a_submission_states_stands_below_the_board_with_its_hardware(

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 
 from ...metrics.maps import Map
-from ..kernels import pixels as kernels, roc
+from ..kernels import blocks, pixels as kernels, roc
 from ..truth import CHUNK, FrameTruth, TruthMap
 from .groups import LEVELS, Groups, LevelGroups, RegionGroups
 
@@ -193,6 +193,15 @@ class FrameStats:
     ) -> float:
         """Pass over both maps once for SIM and KLD; KLD's part is kept."""
         other, scale = self.truth_map.values.ravel(), self.density_scale(q_low)
+        starts = self.truth_map.blocks
+        if starts is not None and g_low == 0 and eps > 0 and max(p_low, q_low) <= self.low and min(p_scale, scale) > 0:
+            # Where the truth is 0, nothing is shared and a finite logarithm counts for nothing.
+            lanes = np.zeros(kernels.LANES)
+            logs = blocks.overlap_and_arguments(
+                self.linear, p_low, p_scale, other, g_scale, q_low, scale, eps, starts, lanes
+            )
+            self._cross = (q_low, eps, blocks.weighted_sum(np.log(logs, out=logs), other, starts, CHUNK))
+            return float(lanes.sum())
         lanes, buffer, cross = np.zeros(kernels.LANES), np.empty(min(CHUNK, self.linear.size)), 0.0
         with np.errstate(divide="ignore", invalid="ignore"):
             for start in range(0, self.linear.size, CHUNK):

@@ -158,6 +158,9 @@ class RegionGroups:
         thresholds, n = self._places[0], self.pixels.size
         if self.low == self.high:
             return np.array([0.0, n, 0.0])
+        if len(thresholds) <= kernels.FEW:
+            few: Float64Array = kernels.count_few_regions(self.pixels, thresholds).astype(np.float64)
+            return few
         if self._table is not None:
             counts: Float64Array = kernels.count_regions(self.pixels, *self._table).astype(np.float64)
             return counts

@@ -28,3 +28,8 @@ def kernels() -> ModuleType | None:
 def map_kernels() -> ModuleType | None:
     """Return the module of kernels that make maps, or None as `kernels` does."""
     return None if kernels() is None else import_module("vidsal.benchmark.scoring.kernels.maps")
+
+
+def block_kernels() -> ModuleType | None:
+    """Return the module of sums over some blocks of a map, or None as `kernels` does."""
+    return None if kernels() is None else import_module("vidsal.benchmark.scoring.kernels.blocks")

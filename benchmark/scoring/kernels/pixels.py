@@ -213,6 +213,59 @@ def _moments(p: Array, g: Array, shift: float, g_shift: float, lanes: Array) -> 
     return first, second, mixed - first * other / n
 
 
+def extent(p: Array) -> tuple[float, float, float]:
+    """Lowest value, highest value and sum of a float map; where the sum is not finite, the other two are no answer."""
+    ends = np.full((2, LANES), p[0])
+    total = _extent(p, ends, _lane_row())
+    return float(ends[0].min()), float(ends[1].max()), float(total)
+
+
+@compiled
+def _extent(p: Array, ends: Array, sums: Array) -> float:
+    n = p.size
+    whole, start = n // LANES * LANES, 0
+    while start < n:
+        size = LANES if start < whole else 1
+        for lane in range(size):
+            x = p[start + lane]
+            ends[0, lane] = x if x < ends[0, lane] else ends[0, lane]
+            ends[1, lane] = x if x > ends[1, lane] else ends[1, lane]
+            sums[lane] += np.float64(x)
+        start += size
+    total = 0.0
+    for lane in range(LANES):
+        total += sums[lane]
+    return total
+
+
+FEW = 4
+"""Up to so many thresholds pixels are compared with each, which costs less than a table."""
+
+
+def count_few_regions(p: Array, thresholds: Array) -> Array:
+    """Do what `count_regions` does with few thresholds, of the map's type."""
+    below, upto = np.zeros((2, thresholds.size), np.int64)
+    for i, threshold in enumerate(thresholds):
+        below[i], upto[i] = _count_around(p, threshold)
+    ends = np.stack((below, upto), 1).ravel()
+    return np.diff(ends, prepend=0, append=p.size)
+
+
+@compiled
+def _count_around(p: Array, threshold: float) -> tuple[int, int]:
+    """Count the pixels below a value, and those below or on it."""
+    below = upto = np.int64(0)
+    for start in range(0, p.size, BLOCK):
+        block = p[start : start + BLOCK]
+        under, on = np.uint32(0), np.uint32(0)
+        for i in range(block.size):
+            under += np.uint32(block[i] < threshold)
+            on += np.uint32(block[i] <= threshold)
+        below += np.int64(under)
+        upto += np.int64(on)
+    return below, upto  # type: ignore[return-value]
+
+
 def bin_table(thresholds: Array, low: float, scale: float) -> Array:
     """For each bin 2 i where i thresholds lie in lower bins, + 1 where one lies in this bin.
 

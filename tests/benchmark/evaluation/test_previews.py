@@ -17,6 +17,7 @@ from PIL import Image
 
 import vidsal
 from vidsal.benchmark import protocols
+from vidsal.benchmark.evaluation.human_stimulus import MeanMap
 from vidsal.benchmark.evaluation.previews.cells import cell_size, shrink
 from vidsal.benchmark.evaluation.previews.choose import MOST_EVEN, MOST_EXTREME, Chooser
 from vidsal.benchmark.evaluation.previews.collector import RankedBy
@@ -392,3 +393,14 @@ def test_an_unknown_wish() -> None:
 def test_an_image_has_one() -> None:
     found = chosen([1.5])
     assert (list(found.even), found.extreme, found.best, found.worst) == ([0], {}, (), ())
+
+
+def test_the_mean_of_people_is_that_of_all_their_maps_to_the_bit() -> None:
+    maps = np.random.default_rng(0).random((29, 33, 57), np.float32)
+    mean = MeanMap()
+    for values in maps:
+        mean.add(values)
+    assert mean.mean().tobytes() == np.mean(list(maps), axis=0).tobytes()
+    assert maps.tobytes() == np.random.default_rng(0).random((29, 33, 57), np.float32).tobytes(), (
+        "none was written into"
+    )

@@ -243,6 +243,56 @@ def test_weighted_negatives_agree_dense_and_sparse() -> None:
                 agree(fast, score(values, "saliency", truth, protocol, encode=False, fast=False), 1e-12)
 
 
+@pytest.mark.parametrize("shape", [(40, 64), (61, 67), (23, 50), (300, 400)])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_a_truth_that_is_mostly_0_scores_the_same_bytes_by_its_blocks(
+    shape: tuple[int, int], dtype: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(shape[0])
+    density, last = np.zeros(shape, dtype), np.zeros(shape, dtype)
+    density[2:5, 7:20] = rng.random((3, 13))
+    last[-1, -3:] = 1, 2, 3  # in the block that the map's end cuts off
+    offered = [smooth(rng, *shape).astype(dtype), np.where(rng.random(shape) < 0.5, 0, 0.3).astype(dtype)]
+    offered += [offered[0] - dtype(0.4), np.eye(*shape, dtype=dtype), density]
+
+    def scores() -> list[str]:
+        return [
+            repr(
+                (dict(score(p, "saliency", truth, protocol, encode=False)), truth.truth_map and truth.truth_map.squares)
+            )
+            for protocol in ("exact-1", "tuebingen-1", "unisal-1", "density-1")
+            for d in (density, last)
+            for truth in [prepare_truth([(9.5, 3.5), (12, 1)], shape, d, None, protocol, encode=False)]
+            for p in offered
+        ]
+
+    by_blocks = scores()
+    sparse = prepare_truth([], shape, density, None, "exact-1", encode=False).truth_map
+    assert sparse is not None
+    assert sparse.blocks is not None, "it is what is compared"
+    monkeypatch.setattr("vidsal.benchmark.scoring.truth.TruthMap.blocks", None)
+    assert scores() == by_blocks
+
+
+@pytest.mark.parametrize("size", [1, 255, 256, 257, 5000])
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_few_regions_and_extents_are_those_of_comparisons(size: int, dtype: Any) -> None:
+    rng = np.random.default_rng(size)
+    p = np.round(rng.normal(size=size), 1).astype(dtype)
+    for k in range(1, kernels.FEW + 1):
+        thresholds = np.unique(rng.choice(p, k))
+        expected = np.bincount(
+            np.searchsorted(thresholds, p, "left") + np.searchsorted(thresholds, p, "right"),
+            minlength=2 * thresholds.size + 1,
+        )
+        assert kernels.count_few_regions(p, thresholds).tolist() == expected.tolist()
+    low, high, total = kernels.extent(p)
+    assert (low, high, total) == (p.min(), p.max(), pytest.approx(p.sum(dtype=np.float64), abs=1e-9))
+    for value in (np.nan, np.inf, -np.inf):
+        at = rng.integers(size)
+        assert not math.isfinite(kernels.extent(np.where(np.arange(size) == at, value, p).astype(dtype))[2])
+
+
 def test_more_fixated_values_than_the_table_holds() -> None:
     rng = np.random.default_rng(3)
     p = rng.random((90, 120)).astype(np.float32)
@@ -381,7 +431,7 @@ _QUICK_TO_COMPILE = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["pixels", "roc", "maps"])
+@pytest.mark.parametrize("name", ["pixels", "blocks", "roc", "maps"])
 def test_what_is_compiled_calls_only_what_is_quick_to_compile(name: str) -> None:
     """A fresh machine compiles at its first frame: one `np.zeros` or `sum` in a kernel costs more than the kernel."""
     module = importlib.import_module(f"vidsal.benchmark.scoring.kernels.{name}")

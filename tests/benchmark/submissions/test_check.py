@@ -237,6 +237,19 @@ def test_files_that_are_not_those_of_sha256sums(root: Path, ds: Release, sub: Pa
     assert rules(check(sub, root)) == {"digest": 1, "frame-missing": 1}
 
 
+@pytest.mark.filterwarnings("error")
+def test_numbers_that_are_none_are_named_by_their_field(root: Path, tmp_path: Path) -> None:
+    predict(Maps(), vidsal.load(root, "val"), tmp_path / "sub", encoding="png16")
+    rewrite(tmp_path / "sub", lambda m: m.update(format=True))
+    rewrite(tmp_path / "sub", lambda m: m["prediction"].update(first_frame=-1))
+    told = [f.places for f in check(tmp_path / "sub", root).findings if f.rule == "manifest"]
+    assert set(told) == {("submission.json, format",), ("submission.json, prediction.first_frame",)}
+    rewrite(tmp_path / "sub", lambda m: m.update(format=1))
+    rewrite(tmp_path / "sub", lambda m: m["prediction"].update(first_frame=0))
+    rewrite(tmp_path / "sub", lambda m: m["prediction"]["encoding"].update(scale=1e308, offset=1.0))
+    assert set(rules(check(tmp_path / "sub", root))) == {"not-finite"}
+
+
 @pytest.mark.parametrize("name", ["<script>", "x" * 5000, "FILL IN", 7])
 def test_a_wrong_name_leaves_the_rest_of_the_manifest(root: Path, tmp_path: Path, name: Any) -> None:
     half = vidsal.load(root, "val")
