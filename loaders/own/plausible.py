@@ -17,6 +17,7 @@ from .recording import Recording
 _FEWEST = 10
 _MOST_NORMALIZED = 1.5
 _MOST_AT_ONE_PLACE = 0.02
+_MOST_TWICE = 0.05
 
 
 def report_stated(known: StimulusTable, stimulus: StimulusRow, report: Report) -> None:
@@ -90,7 +91,7 @@ def report_begun_anew(time: Float64Array, observer: str, wanted: ColumnMap, name
     """Report times that go back to where others are: two recordings, or one twice, that nothing tells apart."""
     back = int((np.diff(time) < 0).sum())
     twice = len(time) - len(np.unique(time))
-    if back and twice and wanted.units.time != "frame":
+    if back and twice > max(1, _MOST_TWICE * len(time)) and wanted.units.time != "frame":
         message = f"the times of {observer} go back {back} times, to times that are there already: is it one recording "
         report.add("surplus", name, f"{message}twice, or is a column observer or trial missing?", count=twice)
 

@@ -91,7 +91,11 @@ def test_two_recordings_that_nothing_tells_apart(tmp_path: Path) -> None:
             20,
         )
     ]
-    for name, rows in (("unsorted", still(30, 20)[::-1]), ("coarse", sorted(twice, key=lambda row: row[2]))):
+    for name, rows in (
+        ("unsorted", still(30, 20)[::-1]),
+        ("coarse", sorted(twice, key=lambda row: row[2])),
+        ("glitch", [*still(30, 20)[:9], still(30, 20)[3], *still(30, 20)[9:]]),
+    ):
         (tmp_path / name).mkdir()
         assert told(tmp_path / name, rows, column_map()) == []
 
