@@ -141,11 +141,8 @@ def predict_footage(
         for begun in plan.out.glob(".*.json.*.tmp"):  # of a call that was killed
             begun.unlink()
         shutil.rmtree(unfinished)
-    warn(
-        ((f.id, r.suspicious) for f, r in zip(footage, records, strict=True)),
-        encoded=plan.encodes and not for_server,
-        note=note,
-    )
+    odd = ((f.id, r.suspicious) for f, r in zip(footage, records, strict=True))
+    warn(odd, encoded=plan.encodes and not for_server, note=note)
     kinds = {r.prediction.kind for r in records}
     if overlay is not None:
         write_overlays(Path(overlay), footage, records, plan.out, progress)

@@ -74,7 +74,7 @@ def fault_of(name: str) -> str | None:
     if name.startswith("/") or name[1:2] == ":":
         return "is an absolute path"
     if "\\" in name or "\x00" in name or visible(name) != name or any(c in name for c in "\n\t"):
-        return "holds signs that a path here cannot: a backslash, or what cannot be seen"
+        return "holds signs that a path here cannot: a backslash (pack it again, with /), or what cannot be seen"
     parts = [part for part in name.split("/") if part not in ("", ".")]
     if ".." in parts:
         return "leads out of the archive's folder"

@@ -141,20 +141,25 @@ class _Tally:
     shapes: set[tuple[int, int]] = field(default_factory=set)
     constant: bool = False
     looks: Looks = field(default_factory=Looks)
+    flattened: int = 0
 
-    def add(self, frame: int, kind: str, numbers: Map | None, where: str) -> None:
+    def add(self, frame: int, kind: str, numbers: Map | None, given: Map | None, where: str) -> None:
         if self.kind not in (None, kind):
             raise BadData(f"{where}: the prediction is of kind {kind}, those before it of kind {self.kind}")
         self.kind = kind
         self.frames.append(frame)
         if numbers is not None:
             self.shapes.add((numbers.shape[0], numbers.shape[1]))
-            self.constant = self.constant or bool(numbers.min() == numbers.max())
             self.looks.look(numbers)
+            if numbers.min() == numbers.max():
+                self.constant = True
+                self.flattened += given is not None and bool(given.min() < given.max())
 
     def part(self, stimulus: str, digest: str, sums: dict[str, str]) -> StoredPart:
-        shapes, odd = tuple(sorted(self.shapes)), tuple(self.looks.suspicious())
-        return StoredPart(stimulus, self.kind, ranges(self.frames), shapes, digest, sums, self.constant, odd)
+        shapes, odd = tuple(sorted(self.shapes)), self.looks.suspicious()
+        if self.flattened:
+            odd.append(f"constant: {self.flattened} of {len(self.frames)} maps vary, but are stored as one value")
+        return StoredPart(stimulus, self.kind, ranges(self.frames), shapes, digest, sums, self.constant, tuple(odd))
 
 
 def in_order(model: Predictor, stimulus: Shown) -> Iterator[Prediction]:
@@ -186,7 +191,7 @@ def _numbers(
         if prediction.xy is not None:
             if plan.files != "npz" or plan.as_published:
                 raise WrongUse(f"{model.info.name} predicts gaze points, which are stored as npz only")
-            tally.add(prediction.frame, "point", None, where)
+            tally.add(prediction.frame, "point", None, None, where)
             yield prediction.frame, prediction.xy
             continue
         kind: Kind = "saliency" if published else prediction.kind
@@ -194,7 +199,7 @@ def _numbers(
         array = as_map(values, where)
         if before is None or kind != before[1] or not _same(array, before[0]):
             before, numbers = (array, kind), encode(array, kind, plan.files, where)
-        tally.add(prediction.frame, stored_kind(kind, plan.files), numbers, where)
+        tally.add(prediction.frame, stored_kind(kind, plan.files), numbers, array, where)
         yield prediction.frame, numbers
 
 

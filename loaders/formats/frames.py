@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 from queue import Empty, Full, Queue
 
@@ -126,10 +127,23 @@ def read(path: Path, first_number: int | None = None, fps: Fraction | None = Non
     return _prefetch(lambda: video.read(path))
 
 
-def _probe_folder(path: Path, first_number: int | None) -> FrameSource:
+def _one_a_number(path: Path) -> list[tuple[int, Path]]:
+    """Return the images of a folder.
+
+    Raises:
+        MissingData: there is none. BadData: two have one number.
+    """
     images = numbered_images(path)
     if not images:
         raise MissingData(f"no numbered images in {path}")
+    for (number, one), (other, two) in pairwise(images):
+        if number == other:
+            raise BadData(f"{path}: {one.name} and {two.name} are both image {number}; leave one of them")
+    return images
+
+
+def _probe_folder(path: Path, first_number: int | None) -> FrameSource:
+    images = _one_a_number(path)
     sizes: Counter[tuple[int, int]] = Counter()
     done: Counter[str] = Counter()
     for _, file in images:
@@ -151,9 +165,7 @@ def _probe_folder(path: Path, first_number: int | None) -> FrameSource:
 
 
 def _read_folder(path: Path, first_number: int | None, fps: Fraction | None) -> Iterator[Frame]:
-    images = numbered_images(path)
-    if not images:
-        raise MissingData(f"no numbered images in {path}")
+    images = _one_a_number(path)
     first = images[0][0] if first_number is None else first_number
     for number, file in images:
         if number < first:

@@ -262,20 +262,24 @@ class Grid:
 
 
 def _grid(path: Path) -> Grid:
-    """Read the times of all packets, which takes a hundredth of the time to decode them."""
+    with _open(path) as container:
+        return grid_of(container, path)
+
+
+def grid_of(container: Any, path: Path) -> Grid:
+    """Read the times of all packets of an open video, which takes a hundredth of the time to decode them."""
     import av
 
-    with _open(path) as container:
-        if container.format.name == "avi":
-            return Grid(True, repeats_at_end=null_chunks_at_end(path, container.streams.video[0].index))
-        stream = container.streams.video[0]
-        try:
-            every = [packet.pts for packet in container.demux(stream) if packet.size]
-        except av.error.FFmpegError:
-            return Grid(False)  # decoding meets the same fault, and tells it
-        times = sorted(time for time in every if time is not None)
-        stated = [Fraction(r) for r in (stream.average_rate, stream.guessed_rate) if r]
-        times_s = np.array(times, np.float64) * float(stream.time_base or 0)
+    stream = container.streams.video[0]
+    if container.format.name == "avi":
+        return Grid(True, repeats_at_end=null_chunks_at_end(path, stream.index))
+    try:
+        every = [packet.pts for packet in container.demux(stream) if packet.size]
+    except av.error.FFmpegError:
+        return Grid(False)  # decoding meets the same fault, and tells it
+    times = sorted(time for time in every if time is not None)
+    stated = [Fraction(r) for r in (stream.average_rate, stream.guessed_rate) if r]
+    times_s = np.array(times, np.float64) * float(stream.time_base or 0)
     rate = frame_rate_of(times_s, stated)
     whole = len(times) == len(every) and rate is None
     against = rate_against(times_s, stated[0]) if whole and stated else None

@@ -20,7 +20,13 @@ from ..io.names import natural_key, shortlist
 from ..records import DatasetInfo, Float64Array, Gaze, Report, Screen, StimulusRow, Truth
 from . import events, positions, tables
 from .column_map import ColumnMap
-from .plausible import checked_numbers, report_outside, report_stated
+from .plausible import (
+    checked_numbers,
+    report_begun_anew,
+    report_numbering,
+    report_outside,
+    report_stated,
+)
 from .recording import Recording, recording_of
 from .shown import shown
 
@@ -169,6 +175,7 @@ class TableForm:
             if field in columns
         }
         values = checked_numbers(values, wanted, name, report)
+        report_numbering(values, wanted, stimulus, name, report)
         labels = tables.words(columns["event"]) if "event" in columns else None
         size = (stimulus.width or 0, stimulus.height or 0)
         found = []
@@ -177,6 +184,8 @@ class TableForm:
         code_of = np.array([codes[key] for key in keys])
         for key, code in codes.items():
             at = np.flatnonzero(code_of == code)
+            if "time" in values:
+                report_begun_anew(values["time"][at], key[0], wanted, name, report)
             if wanted.units.zero == "first" and "time" in values:
                 before = values["time"][at] < values["time"][at[0]]
                 if before.any():
@@ -204,15 +213,15 @@ class TableForm:
                 parts.append(recording.runs(label, begins, rate, stimulus))
                 rest.append(recording.samples(np.ones(len(seen), bool), label))
             extents.append(extent_of(recording.observer, recording.name, recording.t_us))
-        _report_extents(extents, stimulus, report)
         samples = _joined(rest)
         kept = _joined(parts)
         late = sum(int((~recording.within(stimulus.n_frames)).sum()) for recording in found)
         if late:
             message = "samples before the first frame or after the last, kept as gaze"
             most = 2 * late > sum(len(recording.frame) for recording in found)
-            message += "; most of them, is [units] time of the map right?" if most else ""
+            message += "; most of them: are time and zero in [units] of the map right?" if most else ""
             report.add("after-end", stimulus.stimulus_id, message, count=late, fatal=most)
+        _report_extents(extents, stimulus, report)
         return self._gaze(kept, samples if len(samples["t_us"]) else None, found, stimulus, report)
 
     def _fixations(self, found: list[Recording], stimulus: StimulusRow, rate: Fraction, report: Report) -> Gaze:

@@ -27,7 +27,7 @@ from .eyelink import check_display, read_asc
 
 SUFFIXES = (".asc", ".csv", ".tsv", ".txt", ".parquet", ".jsonl", ".ndjson", ".json", ".mat")
 _WORDS = ("stimulus", "observer", "trial", "event")
-_MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", ".")
+_MISSING = ("", "NA", "N/A", "n/a", "NaN", "nan", "NULL", "null", "None", ".", "-")
 
 
 @lru_cache(maxsize=4)
@@ -137,7 +137,9 @@ def _table(path: Path, file: FileTable) -> pa.Table:
         if suffix in (".jsonl", ".ndjson", ".json"):
             return _json(path)
         return _text(path, file)
-    except (pa.ArrowException, UnicodeDecodeError, LookupError) as error:
+    except UnicodeDecodeError as error:
+        raise BadData(f"{path}: is no {error.encoding}; say in which it is written: encoding in [file]") from error
+    except (pa.ArrowException, LookupError) as error:
         raise BadData(f"{path}: not a readable table ({str(error).splitlines()[0][:200]})") from error
     except OSError as error:
         rule_out_machine(path)

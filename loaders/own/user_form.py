@@ -10,7 +10,8 @@ from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import cast
 
-from ..errors import MissingData, WrongUse
+from ..errors import MissingData, MissingExtra, WrongUse
+from ..io.extras import lacking
 from ..records import DatasetInfo, Form, Gaze, Report, StimulusRow
 
 _NEEDED = ("INFO", "present", "stimuli", "gaze")
@@ -74,6 +75,8 @@ def _load(path: Path, name: str) -> Form:
     try:
         spec.loader.exec_module(module)
     except Exception as error:
+        if isinstance(error, ImportError) and (needed := lacking(error)) is not None:
+            raise MissingExtra(f"--form {path}: {needed}") from error
         raise WrongUse(f"--form {path}: it cannot be imported: {type(error).__name__}: {error}") from error
     if name and not hasattr(module, name):
         known = [n for n in vars(module) if not n.startswith("_")]
@@ -81,8 +84,8 @@ def _load(path: Path, name: str) -> Form:
     found = getattr(module, name) if name else module
     if isinstance(found, type):
         found = found()
-    lacking = [part for part in _NEEDED if not hasattr(found, part)]
-    if lacking or not isinstance(found.INFO, DatasetInfo):
-        what = f"lacks {', '.join(lacking)}" if lacking else "has an INFO that is no DatasetInfo"
+    absent = [part for part in _NEEDED if not hasattr(found, part)]
+    if absent or not isinstance(found.INFO, DatasetInfo):
+        what = f"lacks {', '.join(absent)}" if absent else "has an INFO that is no DatasetInfo"
         raise WrongUse(f"--form {path}:{name}: it {what}; a form is described in vidsal.loaders.records.Form")
     return cast(Form, found)

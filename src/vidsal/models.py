@@ -18,7 +18,8 @@ from vidsal.benchmark.evaluation.run import Model, ModelRecord
 from vidsal.benchmark.human import HUMANS, HumanReference, human_reference
 from vidsal.benchmark.predictor import Fit, ModelInfo, Predictor
 from vidsal.benchmark.submissions.score import score as _score
-from vidsal.loaders.errors import MACHINE, BadData, MissingData, VidsalError, WrongUse
+from vidsal.loaders.errors import MACHINE, BadData, MissingData, MissingExtra, VidsalError, WrongUse
+from vidsal.loaders.io.extras import lacking
 from vidsal.loaders.io.files import sha256, sha256_text
 from vidsal.loaders.io.names import is_left_behind
 
@@ -217,6 +218,8 @@ def own_predictor(spec: ModelSpec) -> Predictor:
     try:
         source.loader.exec_module(module)
     except (Exception, SystemExit) as error:
+        if isinstance(error, ImportError) and (needed := lacking(error)) is not None:
+            raise MissingExtra(f"{file}: {needed}") from error
         raise BadData(f"{file}: importing it fails: {type(error).__name__}: {error}") from error
     made = getattr(module, name, None)
     if made is None:

@@ -16,6 +16,7 @@ from vidsal.benchmark.scoring.resize import resize
 from vidsal.cli.app import _run
 from vidsal.loaders.errors import MissingExtra
 from vidsal.loaders.io.extras import EXTRAS
+from vidsal.models import ModelSpec, own_predictor
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -61,6 +62,7 @@ FINE = (
 NEEDS = {
     "model check unisal": "models",
     "run unisal --data RELEASE -o OUT/other": "models",
+    "data convert --form OUT/own.py:MyModel --src RELEASE --out OUT/formed": "models",
     "data stats RELEASE --out OUT/plots": "plots",
     "data export RELEASE --to pysaliency -o OUT/pysaliency": "matlab",
     "run uniform --data RELEASE -o OUT/other --scheduler local:2": "distributed",
@@ -74,6 +76,7 @@ def without(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, st
     """Exit code and text of every command, in one process where no optional package can be imported."""
     out = tmp_path_factory.mktemp("core")
     assert _run(["demo", "-o", str(out / "demo"), "--videos", "3", "--frames", "20", "--observers", "3"]) == 0
+    assert _run(["model", "template", "--torch", str(out / "own.py")]) == 0
     places = {"RELEASE": str(next((out / "demo").rglob("release.json")).parent), "OUT": str(out)}
     commands = [re.sub("RELEASE|OUT", lambda found: places[found[0]], command) for command in (*FINE, *NEEDS)]
     code = WITHOUT.format(absent={*EXTRAS, "pytest"}, commands=commands)
@@ -103,6 +106,13 @@ def test_a_resize_of_scikit_image_names_its_extra(monkeypatch: pytest.MonkeyPatc
     monkeypatch.setitem(sys.modules, "skimage.transform", None)
     with pytest.raises(MissingExtra, match=r"vidsal\[skimage\]"):
         resize(np.eye(2), (4, 4), "linear-skimage")
+
+
+def test_a_class_of_ones_own_that_imports_one_names_its_extra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert _run(["model", "template", "--torch", str(tmp_path / "own.py")]) == 0
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtra, match=r"own\.py: this needs torch.*vidsal\[models\]"):
+        own_predictor(ModelSpec(f"{tmp_path / 'own.py'}:MyModel"))
 
 
 def test_every_extra_is_in_the_package_and_in_all() -> None:

@@ -21,6 +21,7 @@ from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.io.matching import numbers
 from vidsal.loaders.io.names import shortlist
 
+from ...geometry import same_aspect
 from ...metrics.maps import Map
 from ...prefetch import prefetch_items
 from ..safe_files import file_digest
@@ -139,6 +140,11 @@ class ArrayFile(ABC):
         single = self._single(arrays)
         if single is not None:
             shape = arrays[single].shape
+            frame = (self._limits.height, self._limits.width)
+            if len(shape) == 3 and same_aspect(shape[:2], frame) and not same_aspect(shape[1:], frame):
+                raise BadData(
+                    f"{self.path}: array {single} has shape {shape}, the frames last; store (frames, height, width)"
+                )
             found.frames, found.numbered = self._listed(source, shape[0] if len(shape) == 3 else 1)
             shapes = {single: shape[-2:]}
         else:

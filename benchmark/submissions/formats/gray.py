@@ -1,7 +1,8 @@
-"""One gray channel out of pictures that hold it in another coat: a palette, three equal channels, an opaque alpha."""
+"""One upright gray channel of pictures that hold it in another coat: a palette, equal channels, an opaque alpha."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,20 @@ from ...metrics.maps import Map
 
 ROUNDING = 8
 """How far the channels of a gray picture may differ after lossy compression, of 255."""
+
+
+_ORIENTATION = 0x0112
+
+
+def check_upright(exif: Mapping[int, Any], where: str) -> None:
+    """Refuse a picture that viewers show turned or mirrored.
+
+    Raises:
+        BadData: its EXIF says so.
+    """
+    orientation = exif.get(_ORIENTATION, 1)
+    if orientation in range(2, 9):
+        raise BadData(f"{where}: its EXIF orientation {orientation} turns the map; store it upright, without it")
 
 
 def gray_of(channels: npt.NDArray[Any], where: str, *, alpha: bool = False, tolerance: int = 0) -> Map:

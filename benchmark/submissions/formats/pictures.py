@@ -14,7 +14,7 @@ from vidsal.loaders.errors import BadData
 
 from ...metrics.maps import Map
 from . import png
-from .gray import ROUNDING, gray_of
+from .gray import ROUNDING, check_upright, gray_of
 
 FORMATS: dict[str, Literal["PNG", "JPEG", "TIFF", "BMP"]] = {
     ".png": "PNG",
@@ -79,6 +79,7 @@ def decode(data: bytes, name: str) -> Map:
     with _open(data, name) as image:
         try:
             image.load()
+            check_upright(image.getexif(), name)
             gray = image.mode in ("L", "F", "I") or image.mode.startswith("I;16")
             coat = {"1": "L", "P": "RGBA" if "transparency" in image.info else "RGB"}.get(image.mode)
             pixels = np.array(image.convert(coat) if coat else image)

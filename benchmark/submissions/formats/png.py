@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import struct
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -20,7 +21,7 @@ from PIL import Image
 from vidsal.loaders.errors import BadData
 
 from ...metrics.maps import Map
-from .gray import gray_of
+from .gray import check_upright, gray_of
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 HEADER_BYTES = 33
@@ -178,6 +179,11 @@ def _chunks(data: bytes, where: str, *, colors: bool) -> dict[bytes, list[bytes]
             if zlib.crc32(view[position + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
                 raise BadData(f"{where}: a checksum of the PNG is wrong; write the file again")
             found[kind].append(data[position + 8 : end - 4])
+        elif kind == b"eXIf":
+            exif = Image.Exif()
+            with suppress(SyntaxError, struct.error, ValueError, TypeError, KeyError):  # no EXIF at all: says nothing
+                exif.load(bytes(data[position + 8 : end - 4]))
+            check_upright(exif, where)
         elif kind == b"IEND":
             return found
         elif kind[0] & 0x20 == 0 and kind != b"IHDR":

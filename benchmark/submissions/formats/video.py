@@ -1,4 +1,5 @@
-"""Predictions in one gray video a stimulus; its n-th frame is frame n. A null chunk of an AVI repeats the frame before.
+"""Predictions in one gray video a stimulus; its n-th frame is frame n. A null chunk of an AVI repeats the frame before,
+and so does a gap in the presentation times of other containers, as in the videos that people were shown.
 
 The luma of the stream is the map. Gray streams and streams of full range are taken byte by byte; the luma of others
 runs from 16 to 235 (of 8 bits), and is brought to 0 to 255. Whatever the decoder complains of is an error: it would
@@ -19,7 +20,9 @@ import numpy.typing as npt
 
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.formats.avi_chunks import null_chunks_at_end
-from vidsal.loaders.formats.video import Clock, Grid, channel_mean, rgb_of
+from vidsal.loaders.formats.display_matrix import turn_of
+from vidsal.loaders.formats.video import Clock, Grid, channel_mean, grid_of, rgb_of
+from vidsal.loaders.formats.video_times import frames_at
 from vidsal.loaders.io.files import rule_out_machine
 
 from ...metrics.maps import Map
@@ -54,15 +57,20 @@ class VideoFile:
             with self._open() as container:
                 stream = container.streams.video[0]
                 self._check(stream, found)
-                places = [packet.dts for packet in container.demux(stream) if packet.size]
-                count = len(places)
-                if self._is_avi and count and None not in places:
+                packets = [(packet.dts, packet.pts) for packet in container.demux(stream) if packet.size]
+                places = [dts for dts, _ in packets if dts is not None]
+                count = len(packets)
+                if self._is_avi and count and len(places) == count:
                     count = max(places) - min(places) + 1 + null_chunks_at_end(self.path, stream.index)
+                elif rate := self._grid().rate:
+                    times = sorted(pts for _, pts in packets if pts is not None)
+                    count = int(frames_at(np.array(times) * float(stream.time_base), rate)[-1]) + 1
             if count > MOST_FRAMES:
                 raise BadData(f"{count} frames, more than a stimulus has")
             found.frames = list(range(count))
             with self._open() as container:
                 for picture in container.decode(video=0):
+                    self._check_upright(picture)
                     lossy = loss_of(container.streams.video[0].codec_context, picture)
                     if lossy:
                         found.lossy[lossy] = self.path.name
@@ -72,6 +80,13 @@ class VideoFile:
             found.faults.append(str(fault).removeprefix(f"{self.path}: "))
             found.readable = False
         return found
+
+    def _grid(self) -> Grid:
+        """Which pictures are the frames."""
+        if self._is_avi:
+            return Grid(True)
+        with self._open() as container:
+            return grid_of(container, self.path)
 
     @property
     def _is_avi(self) -> bool:
@@ -88,6 +103,10 @@ class VideoFile:
         self._limits.check(context.width, context.height, str(self.path))
         found.sizes[(context.width, context.height)] = self.path.name
         found.numbers["video8" if form.components[0].bits == 8 else "video16"] = self.path.name
+
+    def _check_upright(self, picture: Any) -> None:
+        if turn_of(picture).remark:
+            raise BadData(f"{self.path}: its display matrix turns the maps; write them upright, without it")
 
     def _open(self) -> Any:
         import av
@@ -143,13 +162,14 @@ class VideoFile:
                 where = f"{self.path}, frame {index}"
                 return _map_of(picture, where, gray=gray, lossy=lossy) if index in wanted else None
 
-            clock = Clock(Grid(self._is_avi), stream)
+            clock = Clock(self._grid(), stream)
             index, last = -1, None
             for picture in self._pictures(container):
                 if (picture.width, picture.height) != size or picture.format.name != own:
                     raise BadData(f"{self.path}: a frame has another size or other pixels than the first")
                 if last is None:
                     lossy = loss_of(context, picture) is not None
+                    self._check_upright(picture)
                 shown = clock.frame(picture)
                 for repeated in range(index + 1, shown):
                     yield map_at(repeated, last)

@@ -308,26 +308,40 @@ def test_servers_get_their_names_and_sizes(tmp_path: Path, clip: Path) -> None:
     assert [p.name for p in (tmp_path / "s").iterdir()] == ["COCO_test2014_000000000042.png"]
 
 
-def test_maps_of_few_levels_are_named_where_they_are_written(tmp_path: Path) -> None:
-    class Flat(Brightness):
-        def published_map(self, values: Any, stimulus: StimulusInfo) -> Any:
-            return np.rint((values - values.min()) * 4e3).astype(np.uint8)
+class NearlyFlat(Brightness):
+    """Maps that vary by a share of their size."""
 
-        def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
-            for frame in frames:
-                yield Prediction(frame.index, 9 + np.indices(frame.rgb.shape[:2])[0] / 1e3 / frame.rgb.shape[0])
+    share = 0.005
 
+    def published_map(self, values: Any, stimulus: StimulusInfo) -> Any:
+        return np.rint((values - 9) * 4 / self.share / 9).astype(np.uint8)
+
+    def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
+        for frame in frames:
+            yield Prediction(frame.index, 9 + 9 * self.share * np.indices(frame.rgb.shape[:2])[0] / frame.rgb.shape[0])
+
+
+@pytest.mark.parametrize(
+    ("how", "share", "told"),
+    [
+        ({}, 0.005, "few levels: the maps hold at most 8 different values"),
+        ({}, 0.0005, "constant: 3 of 3 maps vary, but are stored as one value"),
+        ({"for_server": "dhf1k"}, 0.005, "few levels: the maps hold at most 8 different values"),
+        ({"encoding": "npz"}, 0.0005, None),
+    ],
+)
+def test_what_an_encoding_flattens_is_named_where_it_is_written(
+    tmp_path: Path, how: Any, share: float, told: str | None
+) -> None:
+    model, said = NearlyFlat(), list[str]()
+    model.share = share
     write_frames(tmp_path / "701")
-    for how, mend in (({}, True), ({"for_server": "dhf1k"}, False), ({"encoding": "npz"}, None)):
-        said: list[str] = []
-        out = tmp_path / str(how)
-        predict_footage(Flat(), tmp_path / "701", out, note=said.append, **how)  # type: ignore[arg-type]
-        assert [text.partition(": the maps")[0] for text in said] == (
-            [] if mend is None else ["suspicious: 701: few levels"]
-        )
-        assert all(("--encoding npz" in text) == mend for text in said)
-        if mend:
-            assert json.loads((out / "701.json").read_text())["suspicious"][0].startswith("few levels")
+    predict_footage(model, tmp_path / "701", tmp_path / "out", note=said.append, **how)
+    assert len(said) == (told is not None)
+    assert all(text.startswith(f"suspicious: 701: {told}") for text in said)
+    assert all(("--encoding npz" in text) == (how == {}) for text in said)
+    if told and not how:
+        assert json.loads((tmp_path / "out" / "701.json").read_text())["suspicious"][0].startswith(told)
 
 
 def test_servers_refuse_what_is_not_theirs(tmp_path: Path, clip: Path) -> None:

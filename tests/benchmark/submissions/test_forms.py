@@ -184,6 +184,8 @@ def test_arrays_that_are_refused(tmp_path: Path) -> None:
     _mat(tmp_path / "text.mat", maps="hello")
     _mat(tmp_path / "axes.mat", maps=np.zeros((48, 64, 64)))
     _mat(tmp_path / "which.mat", maps=np.zeros((30, 30, 30)))
+    np.save(tmp_path / "last.npy", np.zeros((48, 64, 7)))
+    np.savez(tmp_path / "half.npz", maps=np.zeros((24, 32, 7)))
     (tmp_path / "x.h5").write_bytes(b"nothing")
     with h5py.File(tmp_path / "link.h5", "w") as file:
         file["a"] = h5py.ExternalLink("/etc/passwd", "/")
@@ -193,6 +195,8 @@ def test_arrays_that_are_refused(tmp_path: Path) -> None:
     for name, message in (
         ("text.mat", "no array of numbers"),
         ("which.mat", "does not tell which axis"),
+        ("last.npy", "has shape (48, 64, 7), the frames last; store (frames, height, width)"),
+        ("half.npz", "has shape (24, 32, 7), the frames last"),
         ("x.h5", "no HDF5 file"),
         ("link.h5", "no dataset of its own"),
         ("soft.h5", "no dataset of its own"),
@@ -265,7 +269,7 @@ def write_video(path: Path, stimulus: str, codec: str, pixels: str, options: dic
 
 
 def write_with_nulls(path: Path, codec: str, pixels: str, options: dict[str, str], at_end: int) -> None:
-    """Frames 0, 1, 2, 5, 6 as pictures of an AVI; 3 and 4, and some at the end, are null chunks."""
+    """Frames 0, 1, 2, 5, 6 as pictures; 3 and 4 are a gap, in an AVI null chunks, and some more of these at its end."""
     with av.open(str(path), "w") as container:
         stream: Any = container.add_stream(codec, rate=25, options=options)
         stream.width, stream.height, stream.pix_fmt = 64, 48, pixels
@@ -274,20 +278,24 @@ def write_with_nulls(path: Path, codec: str, pixels: str, options: dict[str, str
             picture.pts, picture.time_base = frame, Fraction(1, 25)
             container.mux(stream.encode(picture))
         container.mux(stream.encode(None))
+    if not at_end:
+        return
     data = path.read_bytes()
     index = data.rindex(b"idx1")
     path.write_bytes(data[:index] + at_end * b"00dc\0\0\0\0" + data[index:])
 
 
-@pytest.mark.parametrize("at_end", [0, 3])
+@pytest.mark.parametrize(("suffix", "at_end"), [(".avi", 0), (".avi", 3), (".mkv", 0), (".mov", 0)])
 @pytest.mark.parametrize(
     ("codec", "pixels", "options"),
     [("ffv1", "gray", {}), ("libx264", "gray", {"qp": "0", "bf": "2"}), ("png", "gray", {})],
 )
-def test_null_chunks_of_an_avi_repeat_the_map_before(
-    tmp_path: Path, codec: str, pixels: str, options: dict[str, str], at_end: int
+def test_null_chunks_and_gaps_repeat_the_map_before(
+    tmp_path: Path, codec: str, pixels: str, options: dict[str, str], suffix: str, at_end: int
 ) -> None:
-    path = tmp_path / "a.avi"
+    if (codec, suffix) in (("ffv1", ".mov"), ("png", ".mkv")):
+        pytest.skip("this container does not hold it")
+    path = tmp_path / f"a{suffix}"
     write_with_nulls(path, codec, pixels, options, at_end)
     stored = VideoFile(path, Limits(64, 48))
     shown = [0, 1, 2, 2, 2, 5, 6] + at_end * [6]
@@ -413,6 +421,36 @@ def test_what_a_decoder_would_conceal_is_an_error(tmp_path: Path, ds: Release, f
     assert outcomes["refused"] > 10
     # H.264 has no checksums: what decodes without a complaint is why a digest is asked for.
     assert outcomes.get("wrong", 0) <= (0 if form == "ffv1" else 9), outcomes
+
+
+@pytest.mark.parametrize("suffix", [".png", ".jpg", ".tif"])
+def test_a_map_that_is_shown_turned_is_refused(tmp_path: Path, ds: Release, suffix: str) -> None:
+    """Upside down it has the aspect of the frame; Pillow itself turns a TIFF."""
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    turned = each_frame(tmp_path / "m", ds, suffix, lambda p, v: Image.fromarray(v[::-1, ::-1]).save(p, exif=exif))
+    if suffix == ".tif":
+        assert (
+            scored(turned, ds)[0]
+            == scored(each_frame(tmp_path / "n", ds, ".png", lambda p, v: Image.fromarray(v).save(p)), ds)[0]
+        )
+        return
+    with pytest.raises(BadData, match=rf"0001\{suffix}: its EXIF orientation 3 turns the map; store it upright"):
+        scored(turned, ds)
+
+
+def test_a_video_that_is_shown_turned_is_refused(tmp_path: Path, ds: Release) -> None:
+    (tmp_path / "m").mkdir()
+    for stimulus in ds:
+        with av.open(str(tmp_path / "m" / f"{stimulus.id}.mov"), "w") as container:
+            stream: Any = container.add_stream("png", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 64, 48, "gray"
+            stream.set_display_rotation(180)
+            for frame in range(stimulus.n_frames):
+                container.mux(stream.encode(av.VideoFrame.from_ndarray(levels(stimulus.id, frame), format="gray")))
+            container.mux(stream.encode(None))
+    with pytest.raises(BadData, match="its display matrix turns the maps; write them upright"):
+        scored(tmp_path / "m", ds)
 
 
 def test_colors_in_a_video_are_no_map(tmp_path: Path, ds: Release) -> None:

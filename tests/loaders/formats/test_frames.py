@@ -58,6 +58,15 @@ def test_a_folder_of_numbered_images(tmp_path: Path) -> None:
     assert np.array_equal(read[2].rgb, noise_video(1, seed=10)[0])
 
 
+def test_two_images_of_one_number_are_named(tmp_path: Path) -> None:
+    """One is missing, so that their count is right."""
+    for name in ("0.png", "2.png", "02.jpg"):
+        Image.fromarray(noise_video(1)[0]).save(tmp_path / name)
+    for look in (frames.probe, lambda path: list(frames.read(path))):
+        with pytest.raises(BadData, match=r"02\.jpg and 2\.png are both image 2; leave one of them"):
+            look(tmp_path)
+
+
 def test_gray_and_alpha_images_become_rgb(tmp_path: Path) -> None:
     Image.fromarray(np.full((5, 6), 9, np.uint8)).save(tmp_path / "grey.png")
     Image.fromarray(np.full((5, 6, 4), 9, np.uint8)).save(tmp_path / "alpha.png")

@@ -48,8 +48,56 @@ def test_normalized_positions_that_are_called_pixels(tmp_path: Path) -> None:
 
 def test_times_of_another_unit_run_past_the_clip(tmp_path: Path) -> None:
     ((message, count, fatal),) = told(tmp_path, still(30, 20), column_map(units={"time": "s"}))
-    assert message.endswith("most of them, is [units] time of the map right?")
+    assert message.endswith("most of them: are time and zero in [units] of the map right?")
     assert (count, fatal) == (19, True)
+
+
+@pytest.mark.parametrize("mark", [0, -1, -9999])
+def test_a_mark_of_lost_samples_is_named(tmp_path: Path, mark: float) -> None:
+    rows = still(30, 20)
+    rows[3:14] = [(*row[:3], mark, mark) for row in rows[3:14]]
+    found = told(tmp_path, rows, column_map())
+    assert found[0] == (
+        f"11 of 20 positions are exactly ({mark:g}, {mark:g}); if that means lost, say lost = [{mark:g}, {mark:g}] in "
+        "[units] of the map",
+        1,
+        True,
+    )
+
+
+def test_a_mark_that_is_said_or_the_center_is_not_named(tmp_path: Path) -> None:
+    for name, units, place in (("a", {"lost": [-1, -1]}, -1), ("b", {"origin": "center"}, 0)):
+        (tmp_path / name).mkdir()
+        rows = [(*row[:3], place, place) if i < 12 else row for i, row in enumerate(still(10, 12))]
+        assert told(tmp_path / name, rows, column_map(units=units)) == []
+
+
+@pytest.mark.parametrize(("low", "high", "said"), [(1, 10, True), (0, 9, False), (1, 9, False), (0, 10, False)])
+def test_frames_that_seem_to_count_from_one(tmp_path: Path, low: int, high: int, said: bool) -> None:
+    rows = [("b", "a", frame, 30.0, 20.0) for frame in range(low, high + 1)]
+    found = [text for text, _, _ in told(tmp_path, rows, column_map(units={"time": "frame"})) if "numbered" in text]
+    assert found == said * [
+        "frames are numbered 1 to 10, by the map they are 0 to 9; if counted from 1, say first_frame = 1 in [units]"
+    ]
+
+
+def test_two_recordings_that_nothing_tells_apart(tmp_path: Path) -> None:
+    twice = still(30, 20) + still(31, 20)
+    found = [(text, count) for text, count, _ in told(tmp_path, twice, column_map()) if "twice" in text]
+    assert found == [
+        (
+            "the times of a go back 1 times, to times that are there already: is it one recording twice, or is a column "
+            "observer or trial missing?",
+            20,
+        )
+    ]
+    for name, rows in (
+        ("unsorted", still(30, 20)[::-1]),
+        ("coarse", sorted(twice, key=lambda row: row[2])),
+        ("glitch", [*still(30, 20)[:9], still(30, 20)[3], *still(30, 20)[9:]]),
+    ):
+        (tmp_path / name).mkdir()
+        assert told(tmp_path / name, rows, column_map()) == []
 
 
 def test_a_few_samples_past_the_end_are_a_note(tmp_path: Path) -> None:
