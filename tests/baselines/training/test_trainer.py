@@ -108,7 +108,7 @@ def test_a_run_that_was_killed_goes_on_bit_by_bit(release: Path, tmp_path: Path)
 
 
 def test_half_precision_goes_on_bit_by_bit_too(release: Path, undisturbed: Path, tmp_path: Path) -> None:
-    """In bfloat16 on a CPU: other weights than in single precision, but nearly its losses, and a cut changes nothing."""
+    """In bfloat16 on a CPU: nearly the loss of single precision from the same weights, and a cut changes nothing."""
 
     def stop(done: int, total: int, name: str) -> None:
         if done == 3:
@@ -122,8 +122,7 @@ def test_half_precision_goes_on_bit_by_bit_too(release: Path, undisturbed: Path,
     assert _bytes(tmp_path / "b") == _bytes(tmp_path / "a")
     half, single = ([line["mse"] for line in _lines(run)] for run in (tmp_path / "a", undisturbed))
     assert half != single
-    assert half[0] == pytest.approx(single[0], rel=0.1)
-    assert sum(half) == pytest.approx(sum(single), rel=0.2)  # units that switch part the two as steps go on
+    assert half[0] == pytest.approx(single[0], rel=0.1)  # later on other units are active, and the losses part
     state = torch.load(tmp_path / "a" / "weights.pt", weights_only=True)
     assert {value.dtype for value in state.values() if value.is_floating_point()} == {torch.float32}
 
