@@ -10,7 +10,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
@@ -52,9 +52,17 @@ class Objective(nn.Module):
         return {name: term if name == "total" else term.detach() for name, term in terms.items()}
 
 
-def careful(mixed: bool, device: torch.device) -> AbstractContextManager[None]:
+@contextmanager
+def careful(mixed: bool, device: torch.device) -> Iterator[None]:
     """Leave oneDNN out of half precision on a CPU: its bfloat16 gradients of small 3-D convolutions damage memory."""
-    return torch.backends.mkldnn.flags(enabled=False) if mixed and device.type == "cpu" else nullcontext()
+    if not mixed or device.type != "cpu":
+        yield
+        return
+    before = torch.backends.mkldnn.set_flags(False)  # type: ignore[no-untyped-call]  # `flags` sets TF32 too, and warns
+    try:
+        yield
+    finally:
+        torch.backends.mkldnn.set_flags(before[0])  # type: ignore[no-untyped-call]
 
 
 def _single(output: Any) -> Any:

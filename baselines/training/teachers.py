@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import torch
@@ -40,7 +40,7 @@ class Teacher(Protocol):
         taught: whether there are such maps.
     """
 
-    taught: ClassVar[bool]
+    taught: bool
 
     def read(self, clips: Sequence[Clip], frames: int) -> Batch:
         """Return what is read from the disk; called in loader workers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -102,13 +102,15 @@ def _distances(gaze: Tensor, batch: Batch, prior: bool) -> list[tuple[int, dict[
     return [(n, found)]
 
 
-def selected(marks: Mapping[str, float], by: str) -> float:
-    """Return the number by which the best epoch is chosen, a term or a sum of terms joined by `+`; lower is better.
+def selected(marks: Mapping[str, float], by: str) -> tuple[float, ...]:
+    """Return the numbers by which the best epoch is chosen, terms joined by `|`; lower is better.
 
-    >>> selected({"loss/truth": 1.0, "loss/teacher": 0.5}, "truth+teacher")
-    1.5
+    A term that a training does not have (a teacher's, of unlabelled clips alone) is not a number.
+
+    >>> selected({"loss/truth": 1.0, "loss/teacher": 0.5}, "truth|teacher")
+    (1.0, 0.5)
     """
-    return sum(marks.get(f"loss/{name.strip()}", math.nan) for name in by.split("+"))
+    return tuple(marks.get(f"loss/{name.strip()}", math.nan) for name in by.split("|"))
 
 
 @dataclass
@@ -117,18 +119,22 @@ class Best:
 
     Attributes:
         epoch: its number; -1 before there is one.
-        mark: its value; lower is better.
+        marks: its values; lower is better.
         without: epochs since.
     """
 
     epoch: int = -1
-    mark: float = math.inf
+    marks: tuple[float, ...] = ()
     without: int = 0
 
-    def update(self, epoch: int, mark: float) -> bool:
-        """Take an epoch in; return whether it is the best so far."""
-        if mark < self.mark:
-            self.epoch, self.mark, self.without = epoch, mark, 0
+    def update(self, epoch: int, marks: Sequence[float]) -> bool:
+        """Take an epoch in; return whether it is the best so far: one of its values is below its mark.
+
+        All marks then are those of this epoch, so of two one may rise, as TinyHD's training has it.
+        """
+        before = self.marks or (math.inf,) * len(marks)
+        if any(new < old for new, old in zip(marks, before, strict=True)):
+            self.epoch, self.marks, self.without = epoch, tuple(marks), 0
             return True
         self.without += 1
         return False

@@ -12,7 +12,7 @@ import numpy.typing as npt
 from ..errors import WrongUse
 from ..records import Float32Array, Mask, UInt8Image
 
-Fit = Literal["squeeze", "cover"]
+Fit = Literal["squeeze", "cover", "height"]
 Size = tuple[int, int]
 """Height and width."""
 Resize = Callable[[UInt8Image, Size], npt.NDArray[Any]]
@@ -25,7 +25,7 @@ class Placement:
 
     Attributes:
         scaled: height and width before the crop.
-        top, left: of the crop.
+        top, left: of the crop; negative where it is larger than the picture.
         size: height and width after it.
     """
 
@@ -35,8 +35,14 @@ class Placement:
     size: Size
 
     def crop(self, picture: npt.NDArray[Any]) -> npt.NDArray[Any]:
-        """Cut the crop out of a picture (h, w, ...) that was scaled."""
-        return picture[self.top : self.top + self.size[0], self.left : self.left + self.size[1]]
+        """Cut the crop out of a picture (h, w, ...) that was scaled; 0, black, where there is no picture."""
+        top, left = max(self.top, 0), max(self.left, 0)
+        cut = picture[top : self.top + self.size[0], left : self.left + self.size[1]]
+        if cut.shape[:2] == self.size:
+            return cut
+        whole = np.zeros((*self.size, *picture.shape[2:]), picture.dtype)
+        whole[top - self.top :, left - self.left :][: cut.shape[0], : cut.shape[1]] = cut
+        return whole
 
 
 def place(size: Size, wanted: Size, fit: Fit) -> Placement:
@@ -46,10 +52,12 @@ def place(size: Size, wanted: Size, fit: Fit) -> Placement:
         size: height and width of the stimulus.
         wanted: of what the network sees.
         fit: `squeeze`: each axis by itself; `cover`: both by one factor, the other side cut off to whole pixels, then
-            the middle of it.
+            the middle of it; `height`: both by the factor of the heights, then the middle, black beside what is narrow.
 
     >>> place((540, 960), (224, 416), "cover")
     Placement(scaled=(234, 416), top=5, left=0, size=(224, 416))
+    >>> place((480, 640), (224, 416), "height")
+    Placement(scaled=(224, 298), top=0, left=-59, size=(224, 416))
     """
     if fit not in get_args(Fit):
         raise WrongUse(f"fit={fit!r}; one of {', '.join(get_args(Fit))} was expected")
@@ -58,7 +66,9 @@ def place(size: Size, wanted: Size, fit: Fit) -> Placement:
     if fit == "squeeze":
         return Placement(wanted, 0, 0, wanted)
     (height, width), (rows, columns) = size, wanted
-    if rows * width >= columns * height:
+    if fit == "height":
+        scaled = (rows, max(1, rows * width // height))
+    elif rows * width >= columns * height:
         scaled = (rows, max(columns, rows * width // height))
     else:
         scaled = (max(rows, columns * height // width), columns)

@@ -35,7 +35,8 @@ class ClipSampler:
         frames: T, frames in a clip.
         step: from one frame of a clip to the next.
         size: height and width of the frames; None = as they are; a function of the stimulus for several sizes.
-        fit: `squeeze`, or `cover`: scaled until both sides are long enough, then cropped in the middle.
+        fit: `squeeze`; `cover`: scaled until both sides are long enough, then cropped in the middle; `height`: scaled
+            to the height, then cropped in the middle, or black beside what is narrower.
         resize: how frames are resized: a function of uint8 (h, w, 3) and a height and width. Pillow's LANCZOS.
         target_size: height and width of the targets, like `size`; None = that of the frames.
         targets: of `density` (float32, sum 1, all zero where nobody looked), `fixated` (bool, by nearest neighbour),

@@ -16,9 +16,11 @@ import pytest
 import torch
 
 import vidsal
-from vidsal.baselines import load_model
+from vidsal.baselines import build_module, load_model
 from vidsal.baselines.training.division import Division, divide, refuse_overlap
+from vidsal.baselines.training.processes import Objective, careful
 from vidsal.baselines.training.recipe import FOLDER
+from vidsal.baselines.training.validation import Best
 from vidsal.loaders.clips import ClipSampler
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.datasets.synthetic.write import generate
@@ -103,6 +105,61 @@ def test_a_run_that_was_killed_goes_on_bit_by_bit(release: Path, tmp_path: Path)
         process.wait()
     subprocess.run([*command, "-o", str(tmp_path / "b")], env=environment, check=True, capture_output=True)
     assert _bytes(tmp_path / "b") == _bytes(tmp_path / "a")
+
+
+def test_half_precision_goes_on_bit_by_bit_too(release: Path, undisturbed: Path, tmp_path: Path) -> None:
+    """In bfloat16 on a CPU: nearly the loss of single precision from the same weights, and a cut changes nothing."""
+
+    def stop(done: int, total: int, name: str) -> None:
+        if done == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    recipe = _small(precision="mixed")
+    vidsal.train(recipe, release, tmp_path / "a", seed=3, threads=1)
+    with pytest.raises(KeyboardInterrupt):
+        vidsal.train(recipe, release, tmp_path / "b", seed=3, threads=1, progress=stop)
+    vidsal.train(recipe, release, tmp_path / "b", seed=3, threads=1)
+    assert _bytes(tmp_path / "b") == _bytes(tmp_path / "a")
+    half, single = ([line["mse"] for line in _lines(run)] for run in (tmp_path / "a", undisturbed))
+    assert half != single
+    assert half[0] == pytest.approx(single[0], rel=0.1)  # later on other units are active, and the losses part
+    state = torch.load(tmp_path / "a" / "weights.pt", weights_only=True)
+    assert {value.dtype for value in state.values() if value.is_floating_point()} == {torch.float32}
+
+
+@pytest.mark.parametrize("variant", ["s", "m"])
+def test_half_precision_of_three_dimensions(variant: str) -> None:
+    """TinyHD's small 3-D convolutions, whose gradients oneDNN damages: a loss near that of single precision."""
+    torch.manual_seed(0)
+    recipe, maps = load_recipe("tinyhd-distil-1", variant=variant, reduced_channels=4), 1 if variant == "s" else 16
+    batch = {
+        "clip": torch.randn(2, 3, 16 if variant == "s" else 32, 32, 32),
+        "truth": torch.rand(1, maps, 32, 32),
+        "has_truth": torch.tensor([False, True]),
+        "teacher_out": torch.rand(2, maps, 32, 32),
+    }
+    module = build_module(recipe.model, **recipe.module_options())
+    recipe.prepare(module)
+    totals = []
+    for mixed in (False, True):
+        module.zero_grad()
+        with careful(mixed, torch.device("cpu")):
+            total = Objective(module, recipe, mixed, torch.device("cpu"))(batch)["total"]
+            total.backward()
+        totals.append(float(total.detach()))
+        assert 0 < float(recipe.clip(module, batch)) < float("inf")
+    assert totals[1] == pytest.approx(totals[0], rel=0.02)
+
+
+def _lines(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "history.jsonl").read_text().splitlines()]
+
+
+def test_the_best_is_below_one_of_its_marks() -> None:
+    best = Best()
+    found = [best.update(epoch, marks) for epoch, marks in enumerate([(2.0, 1.0), (1.9, 3.0), (1.9, 3.0), (2.5, 2.0)])]
+    assert found == [True, True, False, True]
+    assert (best.epoch, best.marks, best.without) == (3, (2.5, 2.0), 0)
 
 
 def test_a_line_a_step_and_a_line_a_validation(undisturbed: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from vidsal.loaders.clips import Clip, ClipSampler, batches
-from vidsal.loaders.clips.geometry import Placement, counts, density, fixated, place
+from vidsal.loaders.clips.geometry import Placement, counts, density, fixated, image, place
 from vidsal.loaders.clips.plan import draw_starts
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.datasets.synthetic.write import generate
@@ -140,6 +140,7 @@ def test_scaled_and_cropped() -> None:
     values[50, 200] = 1
     assert density(values, at).sum() == pytest.approx(1)
     assert place((100, 101), (50, 50), "cover").scaled == (50, 50)
+    assert place((100, 400), (50, 100), "height") == at
 
 
 def test_nearest_keeps_what_it_hits() -> None:
@@ -147,6 +148,22 @@ def test_nearest_keeps_what_it_hits() -> None:
     every = np.stack(np.meshgrid(np.arange(8), np.arange(4)), -1).reshape(-1, 2).astype(np.float32)
     assert fixated(every, (4, 8), at).all()
     assert fixated(every[[9]], (4, 8), at).sum() + fixated(every[[0]], (4, 8), at).sum() == 1
+
+
+def test_what_is_narrower_than_its_height_asks_for_has_black_beside_it() -> None:
+    at = place((20, 30), (10, 21), "height")
+    assert (at.scaled, at.left) == ((10, 15), -3)
+    picture = image(np.full((20, 30, 3), 9, np.uint8), at)
+    assert picture.shape == (10, 21, 3)
+    assert (picture[:, 3:18] == 9).all()
+    assert not picture[:, :3].any()
+    assert not picture[:, 18:].any()
+    points = np.array([[0.5, 0.5], [29.5, 19.5]], np.float32)
+    assert np.argwhere(counts(points, (20, 30), at)).tolist() == [[0, 3], [9, 17]]
+    even = density(np.full((20, 30), 1 / 600, np.float32), at)
+    assert even.sum() == pytest.approx(1)
+    assert not even[:, :3].any()
+    assert fixated(np.array([[10.5, 10.5]], np.float32), (20, 30), at).shape == (10, 21)
 
 
 def test_wrong_words_are_named(release: Release) -> None:
