@@ -161,7 +161,8 @@ def collect(
     for done, (run, wrong) in enumerate(chain.from_iterable(each(read, some)), 1):
         damaged += wrong
         if run is not None:
-            found.append(replace(run, stimuli=run.stimuli.sharing(known)))
+            shared = known.setdefault(tuple((c.name, c.metric.id) for c in run.columns), run.columns)
+            found.append(replace(run, stimuli=run.stimuli.sharing(known), columns=shared))
         progress(done, len(folders), folders[done - 1].name)
     if damaged and (faults is None or not found):
         raise BadData("\n".join([f"{results}: {len(damaged)} of its runs cannot be shown:", *damaged]))

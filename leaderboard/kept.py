@@ -1,8 +1,9 @@
 """What a build keeps for the next one, in the user's cache: under the digest of everything that it follows from.
 
 What was read and checked of a run is kept under the digest of its files and of this very code, so that a changed run,
-or another version, finds nothing. A page is kept where it stood: under the digest of what it was made from, with its
-own, by which the page of the earlier site is recognized. Whoever deletes the folder loses time, and nothing else.
+or another version, finds nothing; how sure the order of a board is, under those of its runs. A page is kept where it
+stood: under the digest of what it was made from, with its own, by which the page of the earlier site is recognized.
+Whoever deletes the folder loses time, and nothing else.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def save(key: str, thing: object, rows: bytes) -> tuple[Path, int] | None:
     """Keep an object and its rows; return the file and where the rows begin in it; None where there is no room."""
     content = pickle.dumps(thing, pickle.HIGHEST_PROTOCOL)
     head = f"{sha256(content).hexdigest()} {len(content):016} {len(rows):016}\n".encode()
-    path = _runs() / key[:2] / key
+    path = _things() / key[:2] / key
     try:
         with atomic_write(path) as temporary, temporary.open("wb") as file:
             file.writelines((head, content, rows))
@@ -65,7 +66,7 @@ def save(key: str, thing: object, rows: bytes) -> tuple[Path, int] | None:
 
 def load(key: str) -> tuple[Any, Path, int] | None:
     """Return what was kept: the object, the file, and where its rows begin; None where it is not there or not whole."""
-    path = _runs() / key[:2] / key
+    path = _things() / key[:2] / key
     try:
         with path.open("rb") as file:
             said, length, rows = file.read(_HEAD).decode("ascii").split()
@@ -80,9 +81,9 @@ def load(key: str) -> tuple[Any, Path, int] | None:
 
 
 def sweep() -> None:
-    """Delete the runs that no build has used for long."""
+    """Delete what no build has used for long."""
     oldest = time.time() - 86_400 * _DAYS
-    for path in _runs().glob("*/*"):
+    for path in _things().glob("*/*"):
         with suppress(OSError):
             if path.stat().st_mtime < oldest:
                 path.unlink()
@@ -104,8 +105,8 @@ def save_pages(site: Path, pages: Mapping[str, tuple[str, str]]) -> None:
         temporary.write_text(canonical(pages), encoding="utf-8")
 
 
-def _runs() -> Path:
-    return cache_folder() / "site" / "runs"
+def _things() -> Path:
+    return cache_folder() / "site" / "things"
 
 
 def _pages(site: Path) -> Path:

@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import BinaryIO
 
@@ -75,6 +76,7 @@ class SpooledRows:
         return found["frame"], found["values"]
 
 
+@cache
 def _record(columns: int) -> np.dtype[np.void]:
     return np.dtype([("frame", "<i4"), ("values", "<f4", (columns,))])
 

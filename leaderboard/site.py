@@ -216,14 +216,31 @@ def content_of(runs: Sequence[Loaded], results: Path, config: Config, each: Each
     ours = {page: run for page, run in by_page.items() if page in known}
     common = compared(boards, ours, results)
     means = {page: run.stimuli for page, run in ours.items()}
-    tables = [*((board, {e.page: means[e.page] for e in board.shown}) for board in boards), *common]
+    tables = [
+        *((board, {e.page: means[e.page] for e in board.shown}, _key(board, ours)) for board in boards),
+        *((*one, "") for one in common),
+    ]
     found = each(_standing, tables)
-    standings = {board.id: one for (board, _), one in zip(tables, found, strict=True)}
+    standings = {board.id: one for (board, _, _), one in zip(tables, found, strict=True)}
     return Content(config, tuple(boards), tuple(board for board, _ in common), standings, ours)
 
 
-def _standing(table: tuple[Board, Mapping[str, Stimuli]]) -> Standing:
-    return standing(*table)
+def _key(board: Board, runs: Mapping[str, Loaded]) -> str:
+    """Return the digest of what the standing of a board follows from; empty where one of its runs has none."""
+    keys = [runs[entry.page].key for entry in board.shown]
+    return sha256_text(canonical(["standing", board.id, keys])) if all(keys) else ""
+
+
+def _standing(table: tuple[Board, Mapping[str, Stimuli], str]) -> Standing:
+    board, stimuli, key = table
+    there = kept.load(key) if key else None
+    if there is not None:
+        known: Standing = there[0]
+        return known
+    made = standing(board, stimuli)
+    if key:
+        kept.save(key, made, b"")
+    return made
 
 
 def _copy_pictures(folder: Path, content: Content, results: Path) -> list[str]:

@@ -18,6 +18,8 @@ from .tables import Ranks, board_rows, stimulus_rows
 
 FOLDER = "downloads"
 ARCHIVE = f"{FOLDER}/all.zip"
+MOST_ROWS = 50_000
+"""Rows of a table of stimuli that is also given as CSV; longer ones are Parquet alone, a fifth of the size."""
 
 
 class Download(NamedTuple):
@@ -65,7 +67,8 @@ def _files(
     yield "BibTeX", f"{start}.bib", bibtex(board).encode()
     if stimuli is not None:
         each = stimulus_rows(board, stimuli)
-        yield "CSV, each stimulus", f"{start}-stimuli.csv", csv_bytes(each)
+        if each.num_rows <= MOST_ROWS:
+            yield "CSV, each stimulus", f"{start}-stimuli.csv", csv_bytes(each)
         yield "Parquet, each stimulus", f"{start}-stimuli.parquet", parquet_bytes(each)
 
 

@@ -33,9 +33,9 @@ UNITS = 160
 MOMENTS = 3
 """Best and worst frames that are shown of each chosen run."""
 
-MOST_STEPS, MOST_BYTES = 240, 256_000
+MOST_STEPS, LEAST_STEPS, MOST_BYTES = 240, 40, 96_000
 """Values are given frame by frame, to 1/65534 of their scale, where that takes at most so many bytes; else as means of
-at most so many steps, to 1/254 of their scale."""
+at most so many steps, fewer where they would take more bytes, to 1/254 of their scale."""
 
 TABLE_ROWS = 24
 
@@ -164,7 +164,7 @@ def film_of(stimulus_id: str, runs: Sequence[FilmRun], *, title: str) -> Film:
     at = _all_frames(runs)
     if not len(at):
         raise ValueError(f"{stimulus_id}: no frame is scored")
-    columns = {c.name: c for among in dict.fromkeys(run.columns for run in runs) for c in among}
+    columns = {c.name: c for among in {id(run.columns): run.columns for run in runs}.values() for c in among}
     values = dict(zip(columns, _values(runs, tuple(columns), at), strict=True))
     if any(np.isfinite(v).any() for v in values.values()):  # a metric that is undefined throughout has no plot
         columns = {name: c for name, c in columns.items() if np.isfinite(values[name]).any()}
@@ -222,14 +222,15 @@ def _all_frames(runs: Sequence[FilmRun]) -> Ints:
 def _values(runs: Sequence[FilmRun], names: tuple[str, ...], at: Ints) -> Floats:
     """Return the scores of all runs at some frames, (metrics, runs, frames); NaN where there is no finite one."""
     found = np.full((len(names), len(runs), len(at)), np.nan)
-    for k, run in enumerate(runs):
-        where = slice(None) if len(run.frames) == len(at) else np.searchsorted(at, run.frames)
-        ours = tuple(c.name for c in run.columns)
-        if ours == names:
-            found[:, k, where] = run.scores.T
-            continue
-        for place, name in enumerate(ours):
-            found[names.index(name), k, where] = run.scores[:, place]
+    different = {id(run.columns): run.columns for run in runs}
+    of = {key: tuple(c.name for c in columns) for key, columns in different.items()}
+    plain = [k for k, run in enumerate(runs) if of[id(run.columns)] == names and len(run.frames) == len(at)]
+    if plain:
+        found[:, plain] = np.array([runs[k].scores for k in plain]).transpose(2, 0, 1)
+    for k in sorted(set(range(len(runs))) - set(plain)):
+        where = np.searchsorted(at, runs[k].frames)
+        for place, name in enumerate(of[id(runs[k].columns)]):
+            found[names.index(name), k, where] = runs[k].scores[:, place]
     found[~np.isfinite(found)] = np.nan
     return found
 
@@ -239,7 +240,8 @@ def _coded(at: Ints, values: Mapping[str, Floats], scales: Mapping[str, Axis]) -
     n_runs = max(len(v) for v in values.values())
     if 8 * len(at) * n_runs * len(values) // 3 <= MOST_BYTES:
         return at, {name: _packed(v, scales[name], 65535) for name, v in values.items()}
-    width = ceil(len(at) / MOST_STEPS)
+    most = max(LEAST_STEPS, min(MOST_STEPS, 3 * MOST_BYTES // (4 * n_runs * len(values))))
+    width = ceil(len(at) / most)
     edges = np.arange(0, len(at), width)
     middles = at[np.minimum(edges + width // 2, len(at) - 1)]
     steps = {}

@@ -57,15 +57,15 @@ def _finalize(value: Any) -> Any:
 
 def cells(means: Iterable[float]) -> Markup:
     """Return the cells of a line of means, as the macro `value` writes them, many times faster."""
-    return Markup(
-        "".join(
-            f'<td class="number">{words.decimals(mean)}</td>'
-            if isfinite(mean)
-            else f'<td class="number" data-v=""><span aria-hidden="true">{words.DASH}</span>'
-            '<span class="unseen">undefined</span></td>'
-            for mean in means
-        )
-    )
+    return Markup("".join([_cell(mean) if isfinite(mean) else _UNDEFINED for mean in means]))
+
+
+_UNDEFINED = f'<td class="number" data-v=""><span aria-hidden="true">{words.DASH}</span><span class="unseen">undefined</span></td>'
+
+
+def _cell(mean: float) -> str:
+    text = "%.3f" % mean  # noqa: UP031 - a third of the time
+    return f'<td class="number">{words.decimals(mean) if text == "-0.000" else text}</td>'
 
 
 @cache

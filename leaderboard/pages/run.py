@@ -35,12 +35,12 @@ def run_page(content: Content, address: str) -> str:
         board=board,
         columns=run.columns,
         shown=history[0],
-        others=[other for other in history if other != run.entry],
+        others=[other for other in history if other.page != address],
         rows=[_line(run, k) for k in (sorted(order) if listed is order else listed)],
         total=len(order),
         videos=videos(_frame_of(run, drawn), run.columns),
         titles={run.stimuli.ids[k]: title for k, title in drawn.items()},
-        picture=best_and_worst(content, board, run.entry, address) if run.entry in board.shown else "",
+        picture=best_and_worst(content, board, run.entry, address) if address in content.labels else "",
         pages={run.stimuli.ids[k]: links.stimulus_page(board, run.stimuli.ids[k]) for k in drawn}
         | {run.stimuli.ids[k]: links.stimulus_page(board, run.stimuli.ids[k]) for k in listed},
     )

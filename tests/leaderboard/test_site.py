@@ -328,7 +328,7 @@ def test_what_was_kept_is_never_shown_for_something_else(
     monkeypatch.setenv("VIDSAL_CACHE", str(tmp_path / "cache"))
     build(results, tmp_path / "site")
     before = content(tmp_path / "site")
-    for path in (tmp_path / "cache" / "site" / "runs").glob("*/*"):
+    for path in (tmp_path / "cache" / "site" / "things").glob("*/*"):
         path.write_bytes(harm(path.read_bytes()))
     build(results, tmp_path / "other")
     assert content(tmp_path / "other") == before, "a damaged cache"
