@@ -7,6 +7,7 @@ To add a model: its module, its test, one line in `_OWN`. Other packages join wi
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
@@ -18,6 +19,7 @@ from vidsal.loaders.io.extras import optional_packages
 from vidsal.loaders.io.joined import Joined, refuse_taken
 
 from .base import Baseline, Misfit
+from .runtime import one_thread
 from .trained import read_trained
 
 if TYPE_CHECKING:
@@ -179,7 +181,8 @@ def load_model(name: str, checkpoint: str | Path | None = None, device: str = "c
     if trained is not None and trained.model == name:
         given = {**{k: v for k, v in trained.options.items() if k in model.options}, **given}
     try:
-        found = model.load(path, device, **given)
+        with one_thread() if model.build else nullcontext():
+            found = model.load(path, device, **given)
     except Misfit as error:
         raise BadData(f"{error} {likeness(error, name)}") from error
     if trained is not None:

@@ -13,6 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from .one_pass import After, convolve
+
 #: Least number of values of the largest intermediate in one band.
 BAND = 1 << 18
 #: Least number of input channels times output channels from which Winograd's transforms cost less than they save.
@@ -26,12 +28,11 @@ class DirectConvolution:
         self.weight = weight.contiguous(memory_format=torch.channels_last)
         self.bias = bias
         self.padding = weight.shape[-1] // 2
-        self.rectify = rectify
+        self.after: After = "relu" if rectify else "none"
 
     def __call__(self, x: Tensor) -> Tensor:
         """Apply to (N, C, H, W)."""
-        y = F.conv2d(x, self.weight, self.bias, padding=self.padding)
-        return y.relu_() if self.rectify else y
+        return convolve(x, self.weight, self.bias, padding=self.padding, after=self.after)
 
 
 class WinogradConvolution:

@@ -20,12 +20,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from ..nn.one_pass import After, combine, convolve
 from .layers import Chain, DomainNorm, InvertedResidual
 from .network import SMOOTHING, TAP_2X, TAP_4X, UNISAL, domain_key, log_softmax_map
 
 #: Blocks that may run at half resolution at once: their full output is read by nobody.
 HALVED_AT_ONCE = (2, 4)
-#: Blocks before this one run frame by frame: a batch of their large maps does not fit into caches.
+#: Blocks before this one, and the last enlargement, run frame by frame: batches of large maps do not fit into caches.
 BATCH_FROM = 5
 #: Pixels of the image in one pixel of the unsmoothed map.
 CELL = 8
@@ -40,7 +41,7 @@ class FoldedConv:
         self.stride = stride or conv.stride[0]
         self.padding = conv.padding[0]
         self.groups = conv.groups
-        self.clamps = clamps
+        self.after: After = "relu6" if clamps else "none"
         self.bias = bias
         self.pointwise = weight.shape[-1] == 1
         self.weight = (
@@ -50,10 +51,10 @@ class FoldedConv:
     def __call__(self, x: Tensor) -> Tensor:
         """Apply to (N, C, H, W) in channels-last memory."""
         if self.pointwise:
-            y = F.linear(x.permute(0, 2, 3, 1), self.weight, self.bias).permute(0, 3, 1, 2)
-        else:
-            y = F.conv2d(x, self.weight, self.bias, self.stride, self.padding, 1, self.groups)
-        return y.clamp_(0, 6) if self.clamps else y
+            return combine(x, self.weight, self.bias, after=self.after)
+        return convolve(
+            x, self.weight, self.bias, stride=self.stride, padding=self.padding, groups=self.groups, after=self.after
+        )
 
 
 class FoldedBlock:
@@ -200,7 +201,9 @@ class FoldedUNISAL:
         if state is not None:
             state = self.gru.step(feature, state)
             feature = feature + self.post_rnn(state)
-        coarse = self.adaptation(self.up_4x(self.up_2x(feature, skip_2x), skip_4x)).contiguous()
+        lower = self.up_2x(feature, skip_2x)
+        upper = torch.cat([self.up_4x(*pair) for pair in zip(lower.split(1), skip_4x.split(1), strict=True)])
+        coarse = self.adaptation(upper).contiguous()
         smooth = F.conv2d(F.pad(coarse, [REACH] * 4, mode="replicate"), self.smoothing)
         fine = F.pixel_shuffle(smooth, CELL)
         size = (int(target_size[0]), int(target_size[1]))
