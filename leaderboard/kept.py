@@ -4,10 +4,13 @@ What was read and checked of a run is kept under the digest of its files and of 
 or another version, finds nothing; how sure the order of a board is, under those of its runs. A page is kept where it
 stood: under the digest of what it was made from, with its own, by which the page of the earlier site is recognized.
 Whoever deletes the folder loses time, and nothing else.
+
+What is unpickled could run: nothing is kept or believed in a folder into which anybody else may write.
 """
 
 from __future__ import annotations
 
+import os
 import pickle
 import sys
 import time
@@ -57,6 +60,9 @@ def save(key: str, thing: object, rows: bytes) -> tuple[Path, int] | None:
     head = f"{sha256(content).hexdigest()} {len(content):016} {len(rows):016}\n".encode()
     path = _things() / key[:2] / key
     try:
+        _home().mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not _is_mine(_home()):
+            return None
         with atomic_write(path) as temporary, temporary.open("wb") as file:
             file.writelines((head, content, rows))
     except OSError:
@@ -68,6 +74,8 @@ def load(key: str) -> tuple[Any, Path, int] | None:
     """Return what was kept: the object, the file, and where its rows begin; None where it is not there or not whole."""
     path = _things() / key[:2] / key
     try:
+        if not _is_mine(_home()):
+            return None
         with path.open("rb") as file:
             said, length, rows = file.read(_HEAD).decode("ascii").split()
             content = file.read(int(length))
@@ -105,9 +113,19 @@ def save_pages(site: Path, pages: Mapping[str, tuple[str, str]]) -> None:
         temporary.write_text(canonical(pages), encoding="utf-8")
 
 
+def _is_mine(folder: Path) -> bool:
+    """Whether nobody but this user can have put anything into a folder."""
+    found = folder.stat()
+    return os.name == "posix" and found.st_uid == os.geteuid() and not found.st_mode & 0o022
+
+
+def _home() -> Path:
+    return cache_folder() / "site"
+
+
 def _things() -> Path:
-    return cache_folder() / "site" / "things"
+    return _home() / "things"
 
 
 def _pages(site: Path) -> Path:
-    return cache_folder() / "site" / "pages" / f"{sha256_text(str(site))[:24]}.json"
+    return _home() / "pages" / f"{sha256_text(str(site))[:24]}.json"

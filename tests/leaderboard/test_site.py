@@ -16,6 +16,7 @@ import pytest
 from vidsal.benchmark.evaluation.results.store import Run, result_digest
 from vidsal.cli import main
 from vidsal.leaderboard import site
+from vidsal.leaderboard.kept import load as load_kept
 from vidsal.leaderboard.site import MARKER, SiteSummary, build
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 
@@ -335,6 +336,22 @@ def test_what_was_kept_is_never_shown_for_something_else(
     rows = next(results.rglob("frames.parquet"))
     rows.write_bytes(rows.read_bytes()[:-1])
     assert "frames.parquet" in build(results, tmp_path / "site").faults[0], "a run that was damaged since"
+
+
+def test_what_somebody_else_may_have_kept_is_not_believed(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is unpickled, so it could run."""
+    monkeypatch.setenv("VIDSAL_CACHE", str(tmp_path / "cache"))
+    build(results, tmp_path / "one")
+    assert (tmp_path / "cache" / "site").stat().st_mode & 0o777 == 0o700
+    kept = list((tmp_path / "cache" / "site" / "things").glob("*/*"))
+    assert kept
+    assert all(load_kept(path.name) for path in kept)
+    (tmp_path / "cache" / "site").chmod(0o770)
+    assert not any(load_kept(path.name) for path in kept)
+    build(results, tmp_path / "two")
+    assert content(tmp_path / "one") == content(tmp_path / "two")
 
 
 def test_a_cache_that_cannot_be_written_is_done_without(
