@@ -227,6 +227,10 @@ def test_a_gate_makes_its_first_baseline_and_works_the_second_time(
     vidsal(*gate, "--markdown", tmp_path / "summary.md")
     assert (tmp_path / "summary.md").read_text().count("**Passed**") == 2, "a summary is added to"
     assert vidsal("gate", "--baseline", tmp_path / "baseline", "--candidate", "/nowhere") == 3
+    next((tmp_path / "baseline").rglob("run.json")).unlink()
+    capsys.readouterr()
+    assert vidsal(*gate) == 2, "a baseline that lost its record is none, and is not replaced in silence"
+    assert "no run is here, but synthetic" in capsys.readouterr().err
 
 
 def test_results_show_verify_merge_withdraw(gaps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
