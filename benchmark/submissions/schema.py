@@ -7,6 +7,7 @@ from typing import Any
 from vidsal.loaders.io.files import canonical
 from vidsal.loaders.release.release import Release
 
+from ..predictor import check_name
 from .manifest import Manifest
 from .manifest_file import PLACEHOLDER
 
@@ -27,7 +28,12 @@ def template(data: Release, kind: str | None, name: str | None) -> dict[str, Any
         data: the release, opened with the split that was predicted.
         kind: what the maps are; None = to be filled in.
         name: of the model; None = to be filled in.
+
+    Raises:
+        WrongUse: this can be no model's name.
     """
+    if name is not None:
+        check_name(name)
 
     def ask(what: str) -> str:
         return f"{PLACEHOLDER}: {what}; null if unknown"

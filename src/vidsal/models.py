@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import wraps
+from importlib.abc import Loader
 from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
 
 from vidsal.baselines import registry
@@ -188,14 +191,47 @@ def package_sha256(file: Path) -> str | None:
 
     A package is a folder with `__init__.py`; the outermost one counts. None where the file is part of none.
     """
+    folder = _package_of(file)
+    if folder is None:
+        return None
+    found = {path.relative_to(folder): path for path in folder.rglob("*.py") if path.is_file()}
+    names = {name.as_posix(): path for name, path in found.items() if not any(map(is_left_behind, name.parts))}
+    return sha256_text("".join(f"{name}\t{sha256(names[name])}\n" for name in sorted(names)))
+
+
+def _package_of(file: Path) -> Path | None:
+    """The folder of the outermost package that a file is part of."""
     folder = file.resolve().parent
     if not (folder / "__init__.py").is_file():
         return None
     while (folder.parent / "__init__.py").is_file():
         folder = folder.parent
-    found = {path.relative_to(folder): path for path in folder.rglob("*.py") if path.is_file()}
-    names = {name.as_posix(): path for name, path in found.items() if not any(map(is_left_behind, name.parts))}
-    return sha256_text("".join(f"{name}\t{sha256(names[name])}\n" for name in sorted(names)))
+    return folder
+
+
+def _executed(module: ModuleType, loader: Loader, file: Path) -> ModuleType:
+    """Run a file as a module of its own, or, where it imports its neighbors (`from . import`), as part of its package.
+
+    Such a package has a name of its own, too, so that it hides none that is installed.
+    """
+    try:
+        loader.exec_module(module)
+    except ImportError as error:
+        folder = _package_of(file)
+        if folder is None or "no known parent package" not in str(error):
+            raise
+        top = f"vidsal_own_{hashlib.sha256(str(folder).encode()).hexdigest()[:12]}"
+        for known in [name for name in sys.modules if name == top or name.startswith(f"{top}.")]:
+            del sys.modules[known]  # as it was before its files changed
+        source = importlib.util.spec_from_file_location(
+            top, folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        assert source is not None
+        assert source.loader is not None
+        sys.modules[top] = importlib.util.module_from_spec(source)
+        source.loader.exec_module(sys.modules[top])
+        return importlib.import_module(".".join((top, *file.resolve().relative_to(folder).with_suffix("").parts)))
+    return module
 
 
 def own_predictor(spec: ModelSpec) -> Predictor:
@@ -216,14 +252,14 @@ def own_predictor(spec: ModelSpec) -> Predictor:
     module = importlib.util.module_from_spec(source)
     sys.modules[module_name] = module
     try:
-        source.loader.exec_module(module)
+        module = _executed(module, source.loader, file)
     except (Exception, SystemExit) as error:
         if isinstance(error, ImportError) and (needed := lacking(error)) is not None:
             raise MissingExtra(f"{file}: {needed}") from error
         raise BadData(f"{file}: importing it fails: {type(error).__name__}: {error}") from error
     made = getattr(module, name, None)
     if made is None:
-        classes = [n for n, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module_name]
+        classes = [n for n, c in inspect.getmembers(module, inspect.isclass) if c.__module__ == module.__name__]
         raise WrongUse(f"{file} has no class {name!r}; it has {', '.join(classes) or 'none'}")
     where = f"{file}:{name}"
     arguments = {**spec.options, **_where_to_run(made, where, spec.checkpoint, spec.device)}

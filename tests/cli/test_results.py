@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 import time
 from hashlib import sha256
 from importlib.metadata import version
@@ -15,7 +16,8 @@ import pytest
 
 from vidsal.benchmark.evaluation.results.store import result_digest
 from vidsal.benchmark.scoring.kernels.available import kernels
-from vidsal.models import package_sha256
+from vidsal.loaders.errors import BadData
+from vidsal.models import own_predictor, package_sha256, parse_spec
 
 from .commands import small_release, vidsal
 
@@ -141,6 +143,22 @@ def test_a_result_of_a_class_in_a_package_names_its_digest(release: Path, tmp_pa
     assert record(tmp_path / "r")["model"]["options"]["package_sha256"] == package_sha256(package / "mine.py")
 
 
+def test_a_class_may_import_its_neighbors_in_its_package(tmp_path: Path) -> None:
+    inner = tmp_path / "json" / "parts"  # of the name of an installed package, which it must not hide
+    inner.mkdir(parents=True)
+    (inner.parent / "__init__.py").write_text("SHARED = 1\n")
+    (inner / "__init__.py").write_text("")
+    (inner / "mine.py").write_text(f"from .. import SHARED\nfrom .other import K\nimport json\njson.dumps\n{OWN}")
+    for k in (1, 2):
+        (inner / "other.py").write_text(f"K = {k}{k * ' '}\n")
+        made = own_predictor(parse_spec(f"{inner / 'mine.py'}:Mine", None, "cpu", (), None))
+        module = sys.modules[type(made).__module__]
+        assert (1, k) == (module.SHARED, module.K)
+    (inner / "other.py").write_text("from ..nowhere import x\n")
+    with pytest.raises(BadData, match="importing it fails: ModuleNotFoundError"):
+        own_predictor(parse_spec(f"{inner / 'mine.py'}:Mine", None, "cpu", (), None))
+
+
 def damaged_beside(gaps: Path, folder: Path) -> Path:
     """A results folder with a good run and one whose record is cut; the good one's model names a terminal command."""
     shutil.copytree(gaps, folder)
@@ -209,6 +227,10 @@ def test_a_gate_makes_its_first_baseline_and_works_the_second_time(
     vidsal(*gate, "--markdown", tmp_path / "summary.md")
     assert (tmp_path / "summary.md").read_text().count("**Passed**") == 2, "a summary is added to"
     assert vidsal("gate", "--baseline", tmp_path / "baseline", "--candidate", "/nowhere") == 3
+    next((tmp_path / "baseline").rglob("run.json")).unlink()
+    capsys.readouterr()
+    assert vidsal(*gate) == 2, "a baseline that lost its record is none, and is not replaced in silence"
+    assert "no run is here, but synthetic" in capsys.readouterr().err
 
 
 def test_results_show_verify_merge_withdraw(gaps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,6 +102,7 @@ def test_why_a_paper(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
         (["why", "A", "A", "--reported", "NSS=1"], 2, "name a second run"),
         (["why", "A", "A", "--protocol", "exact-1"], 2, "run B says it itself"),
         (["why", "A", "--reported", "NSS"], 2, "expected METRIC=VALUE"),
+        (["why", "A", "--reported", "NSS=1", "--reported", "NSS=2"], 2, "NSS is there twice"),
         (["why", "A", "--reported", "NSS=high"], 2, "expected METRIC=VALUE"),
         (["why", "A", "--reported", "NSS=nan"], 2, "expected a finite number"),
         (["why", "A", "--reported", "NNS=1"], 2, "did you mean 'NSS'"),

@@ -100,6 +100,8 @@ def test_init_asks_for_everything_and_check_refuses_what_is_left_open(
 ) -> None:
     assert vidsal("submit", "init", classic, "--data", release, "--kind", "saliency", "--name", "their-net") == 0
     assert vidsal("submit", "init", classic, "--data", release) == 2
+    assert vidsal("submit", "init", tmp_path / "new", "--data", release, "--name", "their net") == 2
+    assert not (tmp_path / "new").exists()
     assert "is there already" in capsys.readouterr().err
     code, found = checked(classic, "--data", release, capsys=capsys)
     assert code == 1

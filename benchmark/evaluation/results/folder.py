@@ -16,7 +16,7 @@ from vidsal.loaders.io.progress import Progress, silent
 
 from ..previews.record import faults
 from .log import add_to_log, check_log, read_log, scored, told
-from .notices import KINDS, Notice, write_notice
+from .notices import KINDS, MOST_REASON, Notice, write_notice
 from .store import PARTIAL, Run, find_runs, load_run, now, place, read_runs
 
 
@@ -198,13 +198,15 @@ def withdraw(folder: Path, reason: str, by: Path | None = None) -> Notice:
 
     Raises:
         MissingData, BadData: a run is not there, or damaged.
-        WrongUse: no reason; it was said before; or the other run is of another release, split, protocol or model name,
-            is itself, or is withdrawn.
+        WrongUse: no reason, or one that cannot be kept; it was said before; or the other run is of another release,
+            split, protocol or model name, is itself, or is withdrawn.
     """
     run = load_run(folder)
     before = [scored(run.record), *map(told, run.notices)]  # of a command that was killed, or a run that had no log
     if not reason.strip():
         raise WrongUse("give a reason; readers of the board will see it")
+    if len(reason) > MOST_REASON or any("\ud800" <= c <= "\udfff" for c in reason):
+        raise WrongUse(f"the reason has {len(reason)} characters; at most {MOST_REASON} are kept, and only in UTF-8")
     other = None if by is None else load_run(by)
     if other is not None:
         wrong = [k for k in ("release", "split", "protocol") if other.record[k] != run.record[k]]

@@ -20,6 +20,10 @@ Kind = Literal["withdrawn", "superseded"]
 KINDS: tuple[Kind, ...] = ("withdrawn", "superseded")
 
 
+MOST_REASON = 4000
+"""Characters of a reason."""
+
+
 class Notice(BaseModel):
     """Why a run no longer stands for its model.
 
@@ -36,7 +40,7 @@ class Notice(BaseModel):
     format: Literal[1] = 1
     kind: Kind
     run: Digest
-    reason: Annotated[str, Field(min_length=1, max_length=4000)]
+    reason: Annotated[str, Field(min_length=1, max_length=MOST_REASON)]
     time: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
     by: Digest | None = None
 

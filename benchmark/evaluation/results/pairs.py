@@ -40,11 +40,18 @@ def make_baseline(baseline: str | Path, candidate: str | Path) -> Run | None:
         The new baseline; None where a run is there already.
 
     Raises:
-        MissingData: there is no candidate either. WrongUse: several could be meant. BadData: it is damaged.
+        MissingData: there is no candidate either. BadData: it is damaged. WrongUse: several could be meant, or the
+            folder holds something else: what is left of a baseline is no reason for a new one.
     """
     folder = Path(baseline)
     if folder.is_file() or (folder.is_dir() and ((folder / "run.json").is_file() or find_runs(folder))):
         return None
+    others = sorted(p.name for p in folder.iterdir() if not p.name.startswith(".")) if folder.is_dir() else []
+    if others:
+        raise WrongUse(
+            f"{baseline}: no run is here, but {shortlist(others)}; a baseline is made only in a folder that is new or "
+            "empty: name another one, or bring back the run.json that was here"
+        )
     runs = _newest(Path(candidate))
     if len(runs) > 1:
         raise WrongUse(f"{candidate} holds runs of {len(runs)} models: name the one that is to be the baseline")

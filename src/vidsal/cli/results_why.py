@@ -49,6 +49,8 @@ def _numbers(texts: tuple[str, ...]) -> tuple[dict[str, float], dict[str, int]]:
     digits: dict[str, int] = {}
     for text in texts:
         label, _, value = text.partition("=")
+        if label in numbers:
+            raise click.UsageError(f"--reported {text}: {label} is there twice")
         try:
             numbers[label] = float(value)
         except ValueError:

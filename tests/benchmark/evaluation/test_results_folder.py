@@ -152,6 +152,9 @@ def test_a_superseded_run_names_the_other(tmp_path: Path) -> None:
         withdraw(where(new), "x", where(other))
     with pytest.raises(WrongUse, match="give a reason"):
         withdraw(where(new), "  ")
+    for reason in ("x" * 4001, "as the terminal gave it: \udcff"):
+        with pytest.raises(WrongUse, match="at most 4000"):
+            withdraw(where(new), reason)
 
 
 @pytest.mark.parametrize(
