@@ -84,18 +84,23 @@ class TruthCache:
         return None if found is None else StimulusTruth(found, self.protocol)
 
     def remove_stale(self) -> None:
-        """Remove beside it what was made with another code or from another content of this release: nothing finds it
-        any more; and what a killed process left unfinished.
+        """Remove beside it what was made by another code of ours or from another content of this release, since nothing
+        finds it any more, and what a killed process left unfinished. What another machine made stays: it may come back.
         """
         root = self.folder.parent
         for path in root.iterdir() if root.is_dir() else ():
             then = _read_made_of(path)
-            if then is not None and (then["release"], then["code"]) != (self.made_of["release"], self.made_of["code"]):
+            if then is not None and _origin(then) != _origin(self.made_of):
                 shutil.rmtree(path, ignore_errors=True)  # another process may be at it
         for left in self.folder.glob(".*.tmp"):
             with suppress(OSError):
                 if time.time() - left.stat().st_mtime > _ABANDONED_S:
                     left.unlink()
+
+
+def _origin(made_of: Mapping[str, Any]) -> tuple[Any, Any]:
+    code = made_of["code"]
+    return made_of["release"], code.get("sources") if isinstance(code, dict) else None
 
 
 def find(data: Release, protocol: Protocol, recipe: str | None, root: str | Path | None = None) -> TruthCache:

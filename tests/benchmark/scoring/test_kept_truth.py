@@ -155,6 +155,16 @@ def test_a_stimulus_that_takes_more_than_its_part_is_left_out(ds: Release) -> No
         assert (cache.find(stimulus) is not None) == kept
 
 
+def test_a_stimulus_of_which_frames_are_missing_is_left_out(ds: Release) -> None:
+    cache = truth_cache.find(ds, protocols.protocol("dhf1k-1"), None)
+    stimulus = ds[ds.ids[0]]
+    keeper = kept_truth.Keeper(cache, stimulus, 1 << 20)
+    for frame, truth in list(truth_cache._truths(stimulus, cache))[1:]:
+        keeper.add(frame, truth)
+    keeper.finish()
+    assert cache.find(stimulus) is None
+
+
 def test_a_folder_that_cannot_be_written_switches_it_off(ds: Release) -> None:
     expected = scored(ds, truth_cache=None, keep_truth=False)
     cache = ds.root / ".cache"
