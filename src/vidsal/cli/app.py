@@ -121,8 +121,8 @@ def _os_error(error: OSError) -> int:
         )
     if error.errno in MACHINE:
         return _say(
-            f"the machine failed: {error.strerror}{where}; what was finished is kept: mend it and start the same command "
-            "again",
+            f"the machine failed: {error.strerror}{where}; what was finished is kept: mend it and start the same "
+            "command again",
             4,
         )
     if isinstance(error, PermissionError):
