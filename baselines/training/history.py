@@ -29,7 +29,8 @@ class History:
     """
 
     def __init__(self, path: Path | None, lines: int, digest: str | None = None) -> None:
-        self._file: IO[bytes] | None = None
+        self._path = path
+        self._file: IO[bytes] | None = None  # from the first line on
         self._sum = sha256()
         self.lines = lines
         if path is None:
@@ -40,7 +41,6 @@ class History:
             raise damaged(path)
         with atomic_write(path) as temporary:
             temporary.write_bytes(b"".join(kept))
-        self._file = path.open("ab")
         self.lines = len(kept)
 
     @property
@@ -52,7 +52,8 @@ class History:
         """Add a line; numbers that are not finite become null."""
         text = json.dumps({k: _finite(v) for k, v in entry.items()}, sort_keys=True)
         self.lines += 1
-        if self._file is not None:
+        if self._path is not None:
+            self._file = self._file or self._path.open("ab")
             self._sum.update(text.encode("utf-8") + b"\n")
             self._file.write(text.encode("utf-8") + b"\n")
             self._file.flush()  # whoever looks on sees every step

@@ -141,6 +141,8 @@ class Cluster(Processes):
                 f"one with `dask worker --resources {GPU}=1`"
             )
         for worker, found in self._client.run(_versions, on_error="return").items():
+            if isinstance(found, OSError):
+                continue  # it has just left; one that comes back is asked with its first task
             if isinstance(found, Exception):
                 raise BadData(
                     f"--scheduler {self.address}: {worker} cannot import vidsal {__version__} "

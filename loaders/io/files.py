@@ -82,7 +82,7 @@ def rule_out_machine(path: Path) -> None:
                 pass
     except OSError as error:
         if error.errno in MACHINE:
-            raise
+            raise OSError(error.errno, error.strerror, str(path)) from error
 
 
 @contextmanager

@@ -221,6 +221,20 @@ def test_cut_off(tmp_path: Path, tiny: torch.nn.Module, kept: float, zipped: boo
     assert str(path) in str(caught.value)
 
 
+def test_a_flipped_bit(tmp_path: Path, tiny: torch.nn.Module) -> None:
+    """Torch itself reads on with another weight."""
+    path = _save(tmp_path / "w.pth", {"student_model": tiny.state_dict()})
+    content = bytearray(path.read_bytes())
+    weight = max(tiny.state_dict().values(), key=lambda tensor: tensor.numel())
+    place = content.find(weight.numpy().tobytes()[:64])
+    assert place > 0
+    content[place + 2] ^= 1
+    path.write_bytes(content)
+    torch.load(path, weights_only=True)
+    with pytest.raises(BadData, match=r"w\.pth is damaged: \S+data/\d+ does not meet the checksum"):
+        load_model("tinyhd_s", path)
+
+
 @pytest.mark.parametrize(
     ("content", "what"),
     [

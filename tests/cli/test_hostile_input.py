@@ -304,3 +304,10 @@ def test_work_is_kept_until_its_result_is_saved(
         patch.setattr("vidsal.benchmark.evaluation.run._Job.do", again)
         assert say(*command)[0] == 0
     assert not (tmp_path / "r" / ".partial").exists()
+
+
+def test_a_name_that_is_half_a_character(data: Data, tmp_path: Path, say: Say) -> None:
+    for command in (("submit", "init", tmp_path / "x"), ("score", data.submission, "-o", tmp_path / "x")):
+        code, text = say(*command, "--data", data.release, "--kind", "saliency", "--name", "a\udcff")
+        assert (code, r"'a\udcff' is no UTF-8" in text) == (2, True)
+    assert not (tmp_path / "x").exists()

@@ -120,7 +120,11 @@ def _os_error(error: OSError) -> int:
             4,
         )
     if error.errno in MACHINE:
-        return _say(f"the machine failed: {error.strerror}{where}; what was finished is kept", 4)
+        return _say(
+            f"the machine failed: {error.strerror}{where}; what was finished is kept: mend it and start the same "
+            "command again",
+            4,
+        )
     if isinstance(error, PermissionError):
         return _say(f"no permission{where}; choose another folder or change its rights", 2)
     if isinstance(error, FileNotFoundError):

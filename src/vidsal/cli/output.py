@@ -34,6 +34,21 @@ class LocalPath(click.Path):
         return super().convert(value, param, ctx)
 
 
+class Text(click.ParamType[Any]):
+    """A text that can be written: UTF-8, no half characters."""
+
+    name = "text"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return the text."""
+        try:
+            str(value).encode()
+        except UnicodeEncodeError:
+            self.fail(f"{str(value)!a} is no UTF-8", param, ctx)
+        return value
+
+
+text = Text()
 folder_out = LocalPath(path_type=Path, file_okay=False)
 any_path = LocalPath(path_type=Path)
 file_out = LocalPath(path_type=Path, dir_okay=False)

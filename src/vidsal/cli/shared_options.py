@@ -15,7 +15,7 @@ import click
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.io.names import address_scheme
 
-from .output import any_path
+from .output import any_path, text
 from .places import any_place
 
 if TYPE_CHECKING:
@@ -169,7 +169,9 @@ _SAID = (
         "scores.  [default: that of submission.json, else error]",
     ),
     fit_option,
-    click.option("--name", help="Name of the model, if there is no submission.json.  [default: name of the folder]"),
+    click.option(
+        "--name", type=text, help="Name of the model, if there is no submission.json.  [default: name of the folder]"
+    ),
 )
 
 

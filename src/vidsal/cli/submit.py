@@ -15,7 +15,7 @@ from vidsal.benchmark.submissions.encoding import FILES
 from vidsal.benchmark.submissions.manifest_file import PLACEHOLDER
 from vidsal.loaders.errors import MissingData, WrongUse
 
-from .output import any_path, echo, folder_out, json_option, note, print_json, print_table
+from .output import any_path, echo, folder_out, json_option, note, print_json, print_table, text
 from .places import any_place, places
 from .progress import progress, quiet_option
 from .shared_options import (
@@ -117,7 +117,7 @@ def check(
 @data_option
 @split_option
 @kind_option
-@click.option("--name", help="Name of the model.")
+@click.option("--name", type=text, help="Name of the model.")
 @places
 def init(folder_of_maps: Path, folder: Path, split: str, kind: str | None, name: str | None) -> None:
     """Write DIR/submission.json to be filled in: each open field says what belongs into it.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -24,7 +25,7 @@ from vidsal.baselines.training.validation import Best
 from vidsal.loaders.clips import ClipSampler
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.datasets.synthetic.write import generate
-from vidsal.loaders.errors import MissingData, NonFinite, UnknownName, WrongUse
+from vidsal.loaders.errors import BadData, MissingData, NonFinite, UnknownName, WrongUse
 from vidsal.loaders.release.release import load
 from vidsal.training import load_recipe, names, read_recipe
 
@@ -192,6 +193,15 @@ def test_a_folder_holds_one_training(release: Path, undisturbed: Path) -> None:
     with pytest.raises(WrongUse, match="holds another training"):
         vidsal.train(_small(), release, undisturbed, seed=4, threads=1)
     assert _bytes(undisturbed) == before
+
+
+@pytest.mark.parametrize("name", ["history.jsonl", "epochs.jsonl"])
+def test_lines_that_are_not_those_of_the_state(release: Path, undisturbed: Path, tmp_path: Path, name: str) -> None:
+    shutil.copytree(undisturbed, tmp_path, dirs_exist_ok=True)
+    text = (tmp_path / name).read_text()
+    (tmp_path / name).write_text(text.replace("0.", "1.", 1))
+    with pytest.raises(BadData, match=f"{name}: damaged: its lines are not those that were written"):
+        vidsal.train(_small(), release, tmp_path, seed=3, threads=1)
 
 
 def test_a_loss_that_is_not_finite_stops(release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -377,7 +377,7 @@ def test_two_commands_on_one_cluster(release: Path, expected: bytes, tmp_path: P
 @pytest.mark.slow
 def test_a_straggler(release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker that stands still with a stimulus in its hands: another one does it, and the command ends."""
-    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL", "5s")
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__WORKER_TTL", "20s")
     body = "n = stimulus.id == 'scene_002' and first('a')\n"
     body += "        while n: os.kill(os.getppid(), signal.SIGSTOP); time.sleep(0.1)"
     model = own(tmp_path / "own.py", body)

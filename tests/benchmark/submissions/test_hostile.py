@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import pickle
@@ -15,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings, strategies as st
 
 import vidsal
+from vidsal.benchmark.submissions.formats.matrices import Hdf5File
 from vidsal.benchmark.submissions.formats.npz import NpzFile
 from vidsal.benchmark.submissions.formats.stored import Limits
 from vidsal.benchmark.submissions.layout import scan
@@ -296,3 +298,14 @@ def test_hidden_names_are_ignored_and_strangers_named(tmp_path: Path) -> None:
     layout = scan(tmp_path, ["a"])
     assert list(layout.entries) == ["a"]
     assert [f.where for f in layout.faults] == ["predictions/b.exe", "predictions/c.tar"]
+
+
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file that cannot be read, which Linux has")
+def test_a_disk_that_fails_is_no_damaged_submission() -> None:
+    """zipfile and HDF5 take it for a file of another kind."""
+    pytest.importorskip("h5py")
+    path = Path("/proc/self/mem")
+    for file in (NpzFile(path, Limits(64, 48)), Hdf5File(path, Limits(64, 48))):
+        with pytest.raises(OSError, match="Input/output error") as caught:
+            file.inspect()
+        assert caught.value.errno == errno.EIO

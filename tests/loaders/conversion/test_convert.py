@@ -3,6 +3,7 @@ from __future__ import annotations
 import errno
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -421,3 +422,52 @@ def test_an_ended_conversion_takes_its_workers_along_and_goes_on(
     assert not (out / "release.json").exists()
     convert("synthetic", long_source, out, workers=1)
     assert _digests(out) == long_digests
+
+
+FAILS = Path("/proc/self/mem")
+"""A regular file whose beginning cannot be read: Input/output error."""
+
+
+@pytest.mark.skipif(not FAILS.exists(), reason="needs a file that cannot be read, which Linux has")
+def test_a_disk_that_fails_is_no_damaged_source(tmp_path: Path) -> None:
+    """There is no release that lacks frames or gaze; once the disk is mended, only what is missing is done."""
+    generate(tmp_path / "source", videos=3, frames=3, width=64, height=48, observers=2)
+    convert("synthetic", tmp_path / "source", tmp_path / "expected", workers=1)
+    for pattern in ("*/video/scene_002.avi", "*/gaze/scene_002/*"):
+        victim = sorted((tmp_path / "source").glob(pattern))[0]
+        victim.rename(tmp_path / "kept")
+        victim.symlink_to(FAILS)
+        with pytest.raises(OSError, match="Input/output error") as caught:
+            convert("synthetic", tmp_path / "source", tmp_path / "out", workers=1)
+        assert caught.value.errno == errno.EIO
+        assert not (tmp_path / "out" / "release.json").exists()
+        victim.unlink()
+        (tmp_path / "kept").rename(victim)
+        convert("synthetic", tmp_path / "source", tmp_path / "out", workers=1)
+        assert (tmp_path / "out" / "release.json").read_bytes() == (tmp_path / "expected" / "release.json").read_bytes()
+        shutil.rmtree(tmp_path / "out")
+
+
+@pytest.mark.parametrize("suffix", ["json", "fixations", "gaze"])
+def test_a_kept_stimulus_that_is_damaged_is_done_again(
+    tmp_path: Path, suffix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    generate(tmp_path / "source", videos=2, frames=2, width=64, height=48, observers=2, write_video=False)
+    convert("synthetic", tmp_path / "source", tmp_path / "expected", workers=1)
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "_publish", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        with pytest.raises(KeyboardInterrupt):
+            convert("synthetic", tmp_path / "source", tmp_path / "out", workers=1)
+    victim = sorted((tmp_path / "out").rglob(f"*.{suffix}"))[0]
+    content = victim.read_bytes()
+    victim.write_bytes(content.replace(b'"n_observers": 2', b'"n_observers": 3') if suffix == "json" else flip(content))
+    assert victim.read_bytes() != content
+    convert("synthetic", tmp_path / "source", tmp_path / "out", workers=1)
+    for name in ("release.json", "stimuli.parquet", "fixations.parquet", "gaze.parquet"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "expected" / name).read_bytes()
+
+
+def flip(content: bytes) -> bytes:
+    """Flip a bit in the middle."""
+    half = len(content) // 2
+    return content[:half] + bytes([content[half] ^ 1]) + content[half + 1 :]
