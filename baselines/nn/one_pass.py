@@ -57,4 +57,4 @@ def _fits(x: Tensor) -> bool:
 @lru_cache(maxsize=1)
 def _there() -> bool:
     names = ("_convolution_pointwise", "_linear_pointwise")
-    return torch.backends.mkldnn.is_available() and all(hasattr(torch.ops.mkldnn, name) for name in names)
+    return torch._C._has_mkldnn and all(hasattr(torch.ops.mkldnn, name) for name in names)

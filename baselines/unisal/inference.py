@@ -39,7 +39,7 @@ class FoldedConv:
 
     def __init__(self, weight: Tensor, bias: Tensor, conv: nn.Conv2d, clamps: bool, stride: int = 0) -> None:
         self.stride = stride or conv.stride[0]
-        self.padding = conv.padding[0]
+        self.padding = int(conv.padding[0])
         self.groups = conv.groups
         self.after: After = "relu6" if clamps else "none"
         self.bias = bias
@@ -202,7 +202,9 @@ class FoldedUNISAL:
             state = self.gru.step(feature, state)
             feature = feature + self.post_rnn(state)
         lower = self.up_2x(feature, skip_2x)
-        upper = torch.cat([self.up_4x(*pair) for pair in zip(lower.split(1), skip_4x.split(1), strict=True)])
+        upper = torch.cat(
+            [self.up_4x(*pair) for pair in zip(lower.chunk(len(lower)), skip_4x.chunk(len(lower)), strict=True)]
+        )
         coarse = self.adaptation(upper).contiguous()
         smooth = F.conv2d(F.pad(coarse, [REACH] * 4, mode="replicate"), self.smoothing)
         fine = F.pixel_shuffle(smooth, CELL)

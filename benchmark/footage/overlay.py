@@ -47,7 +47,7 @@ def check_place(place: Path, footage: Sequence[Footage], plan: Plan, for_server:
         raise WrongUse(f"--overlay {place}: one file for {len(footage)} inputs; name a folder, without a suffix")
     wanted = _suffix(footage[0])
     if suffix != wanted:
-        raise WrongUse(f"--overlay {place}: the overlay of a {footage[0].kind} is written as {wanted}")
+        raise WrongUse(f"--overlay {place}: overlays of {footage[0].kind}s are written as {wanted}")
     if place.is_dir():
         raise WrongUse(f"--overlay {place}: a folder has this name")
     if footage[0].path is not None and place.exists() and place.samefile(footage[0].path):

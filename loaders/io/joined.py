@@ -96,7 +96,7 @@ class Joined(MutableMapping[str, V]):
         ):
             try:
                 self._join(self._entries, point.name, point.load())
-            except Exception as error:  # another package's code may fail in any way; the others go on
+            except (Exception, SystemExit) as error:  # another package's code may fail in any way; the others go on
                 reason = str(error) if isinstance(error, VidsalError) else f"{type(error).__name__}: {error}"
                 self._broken[point.name] = (
                     f"the {self._kind} {point.name} of the package {_package(point)} ({point.value}) cannot be used: "

@@ -53,6 +53,12 @@ PACKAGE = {
         toy-1 = toy_package.protocols:TOY_1
     """,
     "bad_package/__init__.py": "raise RuntimeError('of another year')",
+    "quitting_package.py": "raise SystemExit(3)",
+    "quitting_package-0.1.dist-info/METADATA": "Metadata-Version: 2.1\nName: quitting-package\nVersion: 0.1\n",
+    "quitting_package-0.1.dist-info/entry_points.txt": """
+        [vidsal.models]
+        a_quitter = quitting_package
+    """,
     "bad_package-0.1.dist-info/METADATA": "Metadata-Version: 2.1\nName: bad-package\nVersion: 0.1\n",
     "bad_package-0.1.dist-info/entry_points.txt": """
         [vidsal.datasets]
@@ -107,6 +113,7 @@ def test_names_of_other_packages(packages: Path, tmp_path: Path) -> None:
             "summary": registry.entry("toy_corner").summary, "trained_on": declared("toy_corner").trained_on,
             "protocols": list(PROTOCOLS), "digest": protocol("exact-1").digest,
             "run": [run.record["release"]["dataset"], run.record["protocol"]["name"], run.record["model"]["name"], len(run.frames)],
+            "quitter": why(lambda: registry.entry("a_quitter")),
             "bad_model": why(lambda: registry.entry("a_bad_model")), "bad_set": why(lambda: variants("bad_set")),
             "bad_protocol": why(lambda: protocol("a-bad-1")), "unknown": why(lambda: registry.entry("toy_corne")),
         }))
@@ -141,6 +148,10 @@ def test_names_of_other_packages(packages: Path, tmp_path: Path) -> None:
     )
     assert f"BadData: the data set bad_set {package}" in found["bad_set"]
     assert "NOTHING" in found["bad_protocol"]
+    assert (
+        "a_quitter of the package quitting-package 0.1 (quitting_package) cannot be used: SystemExit: 3"
+        in found["quitter"]
+    )
     assert found["unknown"].startswith("UnknownName: unknown model 'toy_corne'; did you mean 'toy_corner'")
     for what in (
         "data set dhf1k",

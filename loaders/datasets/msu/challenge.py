@@ -77,8 +77,13 @@ class Challenge:
         """Yield the videos that have points or frames: in the order of the splits, then by name.
 
         Raises:
-            MissingData: there are neither.
+            MissingData: there are neither, or they are those of a challenge where its split file has no place.
         """
+        if self.by_folder and (source / SPLIT_FILE).is_file():
+            raise MissingData(
+                f"{source}: {SPLIT_FILE} is here, so these are the videos of a challenge (avimos, ntire26); "
+                f"{self.info.name} has no split file. Convert them under their own name"
+            )
         videos = _named(source, "Videos", *VIDEO_SUFFIXES)
         points = _points(source)
         truths = _named(source, "Saliency", *VIDEO_SUFFIXES)
