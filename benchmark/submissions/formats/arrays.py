@@ -142,9 +142,8 @@ class ArrayFile(ABC):
             shape = arrays[single].shape
             frame = (self._limits.height, self._limits.width)
             if len(shape) == 3 and same_aspect(shape[:2], frame) and not same_aspect(shape[1:], frame):
-                raise BadData(
-                    f"{self.path}: array {single} has shape {shape}, the frames last; store (frames, height, width)"
-                )
+                named = f"array {single}".strip()
+                raise BadData(f"{self.path}: {named} has shape {shape}, the frames last; store (frames, height, width)")
             found.frames, found.numbered = self._listed(source, shape[0] if len(shape) == 3 else 1)
             shapes = {single: shape[-2:]}
         else:

@@ -79,12 +79,13 @@ def decode(data: bytes, name: str) -> Map:
     with _open(data, name) as image:
         try:
             image.load()
-            check_upright(image.getexif(), name)
+            exif = image.getexif()
             gray = image.mode in ("L", "F", "I") or image.mode.startswith("I;16")
             coat = {"1": "L", "P": "RGBA" if "transparency" in image.info else "RGB"}.get(image.mode)
             pixels = np.array(image.convert(coat) if coat else image)
         except (OSError, ValueError, SyntaxError, IndexError, EOFError) as error:
             raise BadData(f"{name}: cannot be decoded ({error}); write the file again") from error
+    check_upright(exif, name)
     if gray:
         pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
         return pixels.astype(np.float64) if pixels.dtype.kind == "i" else pixels
