@@ -31,10 +31,14 @@ from . import truth as truths
 from .digests import check_record, check_table
 from .record import read_record
 from .stimulus import Stimulus as Stimulus
-from .tables import read_groups, reading
+from .tables import RowsByStimulus, read_groups, reading
 
 if TYPE_CHECKING:
     from .torch_data import Clips
+
+
+_RECENT_GROUPS = 2
+"""Row groups that stay in memory: rows of a stimulus may lie in two."""
 
 
 class Release:
@@ -150,11 +154,27 @@ class Release:
         with reading(path), pq.ParquetFile(path) as file:
             if stimulus_id is None and self.split in (None, "all"):
                 return read_groups(file, range(file.num_row_groups), columns)
-            groups = [g for g, low, high in self._groups(name) if any(low <= w <= high for w in wanted)]
             needed = None if columns is None else list(dict.fromkeys(["stimulus_id", *columns]))
-            table = read_groups(file, groups, needed)
-        kept = table.filter(pc.is_in(table["stimulus_id"].cast(pa.string()), pa.array(wanted, pa.string())))
+            if stimulus_id is not None:
+                groups = [g for g, low, high in self._groups(name) if low <= stimulus_id <= high]
+                parts = [self._rows(name, file, group, needed).of(stimulus_id) for group in groups]
+                kept = pa.concat_tables(parts) if parts else read_groups(file, (), needed)
+            else:
+                groups = [g for g, low, high in self._groups(name) if any(low <= w <= high for w in wanted)]
+                table = read_groups(file, groups, needed)
+                kept = table.filter(pc.is_in(table["stimulus_id"].cast(pa.string()), pa.array(wanted, pa.string())))
         return kept if columns is None else kept.select(list(columns))
+
+    def _rows(self, name: str, file: pq.ParquetFile, group: int, columns: list[str] | None) -> RowsByStimulus:
+        """A row group by stimulus. The last ones stay: the next stimulus is mostly in the same."""
+        recent: dict[tuple[Any, ...], RowsByStimulus] = self.__dict__.setdefault("_recent_groups", {})
+        key = (name, group, *(columns or ()))
+        found = recent.get(key)
+        if found is None:
+            found = RowsByStimulus(read_groups(file, [group], columns))
+            kept = list(recent.items())[1 - _RECENT_GROUPS :]
+            self.__dict__["_recent_groups"] = {**dict(kept), key: found}  # a new one: other threads may be looking
+        return found
 
     def _groups(self, name: str) -> list[tuple[int, str, str]]:
         """Row groups with their lowest and highest stimulus id."""

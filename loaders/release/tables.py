@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -22,6 +23,26 @@ def read_groups(file: pq.ParquetFile, groups: Iterable[int], columns: Sequence[s
         return joined
     schema = file.schema_arrow
     return schema.empty_table() if wanted is None else schema.empty_table().select(wanted)
+
+
+class RowsByStimulus:
+    """A row group, and where the rows of each stimulus are in it."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self._table = table
+        ids = table["stimulus_id"].cast(pa.string()).combine_chunks().dictionary_encode()
+        number = ids.indices.to_numpy(zero_copy_only=False)
+        self._order = np.argsort(number, kind="stable")
+        ends = np.searchsorted(number[self._order], np.arange(len(ids.dictionary) + 1))
+        self._range = dict(zip(ids.dictionary.to_pylist(), zip(ends[:-1], ends[1:], strict=True), strict=True))
+
+    def of(self, stimulus_id: str) -> pa.Table:
+        """Return the rows of a stimulus, in their order."""
+        begin, end = self._range.get(stimulus_id, (0, 0))
+        rows = self._order[begin:end]
+        if not len(rows) or rows[-1] - rows[0] == len(rows) - 1:
+            return self._table.slice(int(rows[0]) if len(rows) else 0, len(rows))
+        return self._table.take(pa.array(rows))
 
 
 @contextmanager
