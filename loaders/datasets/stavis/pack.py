@@ -42,6 +42,10 @@ UNVERIFIED = (
     "whatever its name",
     "sigma of the released densities: not stated, so densities follow from the points; --recipe sigma=PX gives another",
 )
+BY_SOUND = (
+    "which conditions of sound, each with observers of its own, the pooled maps hold: not stated",
+    "the number of observers is not from the files",
+)
 _CITE = "Pack: A. Tsiami, P. Koutras, P. Maragos. STAViS: Spatio-Temporal AudioVisual Saliency Network. CVPR 2020."
 
 
@@ -127,9 +131,18 @@ class PackSet:
 
 
 def info(
-    name: str, folder: str, n_folds: int, *, title: str, observers: str, splits: str, licence: str, citation: str
+    name: str,
+    folder: str,
+    n_folds: int,
+    *,
+    title: str,
+    observers: str,
+    splits: str,
+    licence: str,
+    citation: str,
+    unverified: tuple[str, ...] = (),
 ) -> DatasetInfo:
-    """Return the facts of one data set of the pack."""
+    """Return the facts of one data set of the pack; `unverified` beside what is so of all."""
     return DatasetInfo(
         name=name,
         title=title,
@@ -142,7 +155,7 @@ def info(
         splits=splits,
         split_names=folds.names_of(n_folds),
         verified=("names, frame counts, rates and folds of the lists as another project carries them",),
-        unverified=UNVERIFIED,
+        unverified=(*UNVERIFIED, *unverified),
     )
 
 
