@@ -12,7 +12,7 @@ from vidsal.benchmark.reported import Reported, reported
 
 from .. import format as words, links
 from ..boards import OTHER_TRUTH, Board, Column, Entry
-from ..charts.forest import Forest, Value, forest
+from ..charts.forest import SMALL, WIDTH, Forest, Value, forest
 from ..charts.speed import Fast, Speed, speed_plot
 from ..content import Content
 from ..downloads.write import Download
@@ -87,6 +87,7 @@ def board_page(content: Content, board: Board, downloads: Sequence[Download] = (
         groups=rows(board, standing),
         brackets=len(standing.groups[:BRACKETS]),
         plot=forest_of(board),
+        narrow=forest_of(board, SMALL),
         attributes=attributes(content, board),
         extremes=extremes(content, board),
         elsewhere=elsewhere(board),
@@ -156,7 +157,7 @@ def _cell(board: Board, standing: Standing, entry: Entry, column: Column) -> Cel
     )
 
 
-def forest_of(board: Board) -> Forest | None:
+def forest_of(board: Board, width: int = WIDTH) -> Forest | None:
     """Draw the means over stimuli by which the board is ordered, with their intervals; people as lines."""
     by = board.sort_column
     values, marks = [], []
@@ -172,7 +173,9 @@ def forest_of(board: Board) -> Forest | None:
     said = "Mean over stimuli of each model" + (
         ", with its 95 % interval" if any(v.low is not None for v in values) else ""
     )
-    return forest(by, values, marks, f"{said}: {by.label}, {words.direction(by)}. Rings are reference predictors.")
+    return forest(
+        by, values, marks, f"{said}: {by.label}, {words.direction(by)}. Rings are reference predictors.", width
+    )
 
 
 def attributes(content: Content, board: Board) -> tuple[list[tuple[str, int]], list[tuple[Entry, list[float]]]]:

@@ -356,3 +356,43 @@ def test_contrast_in_every_theme() -> None:
             assert contrast(c[ink], c["bar"]) >= 4.5, (theme, ink, "a value is read on its bar")
         if "focus" in c:
             assert contrast(c["focus"], c["page"]) >= 3, theme
+
+
+def test_the_mean_rank_is_over_the_models_that_stand_on_every_data_set(
+    tmp_path: Path, make_run: MakeRun, read_page: ReadPage
+) -> None:
+    score: dict[tuple[str, str], float] = {}
+    for d, data in enumerate(("one", "two")):
+        release = {"id": f"{data}-raw", "digest": f"{d}e" * 32, "dataset": data, "title": data}
+        for k, name in enumerate(("alpha", "beta", "gamma", "alone")[: 4 - d]):
+            info = {"checkpoint_sha256": f"{k}a" * 32}
+            run = make_run(name, seed=7 * k + d, release=release, info=info).save(tmp_path / "results")
+            score[name, data] = run.scores["NSS"]
+    build(tmp_path / "results", tmp_path / "site")
+    table = read_page(tmp_path / "site" / "models" / "index.html").all("section")[-1]
+    assert "1 more model" not in table.text, "`alone` stands on one data set only"
+    among = ("alpha", "beta", "gamma")
+    rank = {
+        (name, data): 1 + sum(score[other, data] > score[name, data] for other in among)
+        for name in among
+        for data in ("one", "two")
+    }
+    found = {
+        row.one("th").text: [cell.text for cell in row.all("td")] for row in table.one("tbody").all("tr")
+    }  # fmt: skip
+    assert found == {
+        n: [f"{(rank[n, 'one'] + rank[n, 'two']) / 2:.2f}", f"{rank[n, 'one']}", f"{rank[n, 'two']}"] for n in among
+    }
+    assert list(found) == sorted(found, key=lambda n: (float(found[n][0]), n))
+
+
+def test_a_model_page_has_its_results_for_a_model_card(pages: dict[str, Any], kept_results: Path) -> None:
+    page = next(p for name, p in pages.items() if name.startswith("models/tinyhd"))
+    (card,) = [e for e in page.all("pre") if e.text.startswith("model-index:")]
+    newest = [load_run(p.parent) for p in kept_results.rglob("run.json") if "tinyhd_s" in p.parts]
+    assert any(
+        f'"value": {run.scores["NSS"]}' in card.text or f"value: {run.scores['NSS']}" in card.text for run in newest
+    )
+    assert not [e for n, p in pages.items() if n.startswith("models/one_vs") for e in p.all("pre")], (
+        "people have no card"
+    )
