@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from posixpath import normpath
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from vidsal.benchmark.evaluation.results.store import Run, load_run
 from vidsal.benchmark.submissions.parts import RunPart
 from vidsal.leaderboard.collect import collect
 from vidsal.leaderboard.config import Config
-from vidsal.leaderboard.pages.board import board_page
+from vidsal.leaderboard.pages.board import board_page, lanes
 from vidsal.leaderboard.pages.environment import assets
 from vidsal.leaderboard.site import build, content_of
 
@@ -396,3 +397,9 @@ def test_a_model_page_has_its_results_for_a_model_card(pages: dict[str, Any], ke
     assert not [e for n, p in pages.items() if n.startswith("models/one_vs") for e in p.all("pre")], (
         "people have no card"
     )
+
+
+def test_bars_of_models_not_told_apart_share_a_place_where_they_do_not_touch() -> None:
+    board: Any = SimpleNamespace(models=[SimpleNamespace(page=str(k)) for k in range(9)])
+    standing: Any = SimpleNamespace(groups=(("0", "1"), ("1", "2"), ("2", "3"), ("4", "6"), ("8", "7")))
+    assert lanes(board, standing) == [[(0, 1), (4, 6)], [(1, 2), (7, 8)], [(2, 3)]]
