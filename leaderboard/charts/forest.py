@@ -14,6 +14,8 @@ from .timeline import axis
 LEFT, RIGHT, WIDTH, LINE = 190, 24, 760, 22
 SMALL = 420
 """Width of a drawing on a card."""
+NAMES = 84
+"""Room that the names of two lines need beside each other."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +43,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Mark:
-    """A value that a thin line shows through all rows."""
+    """A value that a thin line shows through all rows; `side` says where its name hangs: middle, end or start."""
 
     label: str
     x: float
+    side: str = "middle"
 
 
 @dataclass(frozen=True)
@@ -104,9 +107,17 @@ def forest(
     return Forest(
         width, bottom + 22, left, top, bottom,
         tuple((scale.label(t), place(t)) for t in scale.ticks),
-        tuple(Mark(label, place(x)) for label, x in kept),
+        _marks([(label, place(x)) for label, x in kept]),
         rows, _in_words(column, values), caption,
     )  # fmt: skip
+
+
+def _marks(places: Sequence[tuple[str, float]]) -> tuple[Mark, ...]:
+    """Name lines; names of close ones hang to both sides."""
+    ordered = sorted(places, key=lambda one: one[1])
+    close = len(ordered) == 2 and ordered[1][1] - ordered[0][1] < NAMES
+    sides = ("end", "start") if close else ("middle",) * len(ordered)
+    return tuple(Mark(label, x, side) for (label, x), side in zip(ordered, sides, strict=True))
 
 
 def _in_words(column: Column, values: Sequence[Value]) -> str:

@@ -12,7 +12,7 @@ from vidsal.benchmark.reported import Reported, reported
 
 from .. import format as words, links
 from ..boards import OTHER_TRUTH, Board, Column, Entry
-from ..charts.forest import Forest, Value, forest
+from ..charts.forest import SMALL, WIDTH, Forest, Value, forest
 from ..charts.speed import Fast, Speed, speed_plot
 from ..content import Content
 from ..downloads.write import Download
@@ -20,8 +20,8 @@ from ..standing import Standing
 from .environment import page
 from .pictures import still
 
-BRACKETS = 26
-"""Most groups of models that are not told apart which a table draws."""
+BRACKETS = 12
+"""Most bars beside each other that a table draws of groups of models that are not told apart."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class Row:
     """A line of the table.
 
     Attributes:
-        marks: for each group of the board whether the model is in it (`in`), between its members (`by`), or neither.
+        marks: for each bar's place whether the model is in its group (`in`), between the members (`by`), or neither.
         alike: names of the models that it is not told apart from.
         variant: whether a better run of the same name stands above it.
     """
@@ -85,8 +85,9 @@ def board_page(content: Content, board: Board, downloads: Sequence[Download] = (
         board=board,
         standing=standing,
         groups=rows(board, standing),
-        brackets=len(standing.groups[:BRACKETS]),
+        brackets=len(lanes(board, standing)),
         plot=forest_of(board),
+        narrow=forest_of(board, SMALL),
         attributes=attributes(content, board),
         extremes=extremes(content, board),
         elsewhere=elsewhere(board),
@@ -102,13 +103,13 @@ def board_page(content: Content, board: Board, downloads: Sequence[Download] = (
 def rows(board: Board, standing: Standing) -> list[tuple[str, list[Row]]]:
     """Return the lines of a board: models and reference predictors, then people."""
     order = [e.page for e in board.models]
-    name_of = {e.page: e.record.model.name for e in board.models}
+    name_of, bars = {e.page: e.record.model.name for e in board.models}, lanes(board, standing)
     seen: set[str] = set()
     models = []
     for entry in board.models:
-        models.append(_row(board, standing, entry, order, name_of, entry.record.model.name in seen))
+        models.append(_row(board, standing, entry, order, name_of, bars, entry.record.model.name in seen))
         seen.add(entry.record.model.name)
-    humans = [_row(board, standing, entry, order, name_of, False) for entry in board.humans]
+    humans = [_row(board, standing, entry, order, name_of, bars, False) for entry in board.humans]
     return [
         (title, found)
         for title, found in (("Models and reference predictors", models), ("Human references", humans))
@@ -116,16 +117,34 @@ def rows(board: Board, standing: Standing) -> list[tuple[str, list[Row]]]:
     ]
 
 
+def lanes(board: Board, standing: Standing) -> list[list[tuple[int, ...]]]:
+    """Return the groups of models that are not told apart, by place of each, in as few bars beside each other as do not
+    touch."""
+    place = {e.page: k for k, e in enumerate(board.models)}
+    found: list[list[tuple[int, ...]]] = []
+    for group in sorted(tuple(sorted(place[name] for name in group)) for group in standing.groups):
+        lane = next((lane for lane in found if lane[-1][-1] + 1 < group[0]), None)
+        if lane is not None:
+            lane.append(group)
+        elif len(found) < BRACKETS:
+            found.append([group])
+    return found
+
+
 def _row(
-    board: Board, standing: Standing, entry: Entry, order: list[str], name_of: dict[str, str], variant: bool
+    board: Board,
+    standing: Standing,
+    entry: Entry,
+    order: list[str],
+    name_of: dict[str, str],
+    bars: Sequence[Sequence[tuple[int, ...]]],
+    variant: bool,
 ) -> Row:
-    marks, alike = [], dict[str, str]()
-    for group in standing.groups[:BRACKETS]:
-        places = [order.index(page) for page in group]
-        inside = entry.page in group
-        between = entry.page in name_of and min(places) < order.index(entry.page) < max(places)
-        marks.append("in" if inside else "by" if between else "")
-        alike |= {page: name_of[page] for page in group if inside and page != entry.page}
+    marks, alike, place = [], dict[str, str](), order.index(entry.page) if entry.page in name_of else None
+    for lane in bars:
+        here = next((g for g in lane if place is not None and g[0] <= place <= g[-1]), ())
+        marks.append("in" if place in here else "by" if here else "")
+        alike |= {order[k]: name_of[order[k]] for k in here if place in here and k != place}
     return Row(
         entry,
         standing.ranks.get(entry.page),
@@ -156,7 +175,7 @@ def _cell(board: Board, standing: Standing, entry: Entry, column: Column) -> Cel
     )
 
 
-def forest_of(board: Board) -> Forest | None:
+def forest_of(board: Board, width: int = WIDTH) -> Forest | None:
     """Draw the means over stimuli by which the board is ordered, with their intervals; people as lines."""
     by = board.sort_column
     values, marks = [], []
@@ -172,7 +191,9 @@ def forest_of(board: Board) -> Forest | None:
     said = "Mean over stimuli of each model" + (
         ", with its 95 % interval" if any(v.low is not None for v in values) else ""
     )
-    return forest(by, values, marks, f"{said}: {by.label}, {words.direction(by)}. Rings are reference predictors.")
+    return forest(
+        by, values, marks, f"{said}: {by.label}, {words.direction(by)}. Rings are reference predictors.", width
+    )
 
 
 def attributes(content: Content, board: Board) -> tuple[list[tuple[str, int]], list[tuple[Entry, list[float]]]]:

@@ -60,7 +60,8 @@ def cells(means: Iterable[float]) -> Markup:
     return Markup("".join([_cell(mean) if isfinite(mean) else _UNDEFINED for mean in means]))
 
 
-_UNDEFINED = f'<td class="number" data-v=""><span aria-hidden="true">{words.DASH}</span><span class="unseen">undefined</span></td>'
+_DASH = f'<span aria-hidden="true">{words.DASH}</span>'
+_UNDEFINED = f'<td class="number" data-v="">{_DASH}<span class="unseen">undefined</span></td>'
 
 
 def _cell(mean: float) -> str:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from vidsal.benchmark.evaluation.results.model_index import index_of
+
 from .. import links
 from ..boards import Board, Column, Entry
 from ..content import Content
@@ -34,10 +36,66 @@ class Part:
     attributes: tuple[tuple[str, int, float, float], ...]
 
 
+@dataclass(frozen=True)
+class MeanRanks:
+    """The ranks of the models that stand on a board of each of several data sets, all scored under one protocol.
+
+    Attributes:
+        column: the metric of the ranks.
+        boards: one a data set.
+        lines: page of the model, its run on the first board, its rank among these models on each board, and their
+            mean; the best mean first.
+        others: models that stand on several of the boards, but not on all.
+    """
+
+    column: Column
+    boards: tuple[Board, ...]
+    lines: tuple[tuple[str, Entry, tuple[int, ...], float], ...]
+    others: int
+
+
 def models_page(content: Content) -> str:
     """Return the list of all models."""
     lines = [(address, found[0][1], found) for address, found in content.models.items()]
-    return page("models.html", links.MODELS, content.config, lines=lines, places=content.standings)
+    return page(
+        "models.html", links.MODELS, content.config, lines=lines, places=content.standings, ranks=mean_ranks(content)
+    )
+
+
+def mean_ranks(content: Content) -> list[MeanRanks]:
+    """Return the mean rank over data sets, by protocol; values of different data sets are never averaged.
+
+    Of each data set the board with the most models counts. A model that lacks one of them has no mean rank.
+    """
+    found = []
+    for boards in content.protocols.values():
+        fullest: dict[str, Board] = {}
+        for board in sorted(boards, key=lambda b: -len(b.models)):
+            fullest.setdefault(board.release.dataset, board)
+        chosen = tuple(board for board in boards if fullest[board.release.dataset] is board)
+        column = chosen[0].sort_column
+        placed = [_places(content, board, column) for board in chosen]
+        common = [address for address in placed[0] if all(address in places for places in placed)]
+        if len(chosen) < 2 or len(common) < 2:
+            continue
+        lines = []
+        for address in common:
+            ranks = tuple(1 + sum(places[other][0] < places[address][0] for other in common) for places in placed)
+            lines.append((address, placed[0][address][1], ranks, float(np.mean(ranks))))
+        several = {a for places in placed for a in places if sum(a in other for other in placed) > 1}
+        ordered = sorted(lines, key=lambda line: (line[3], line[1].record.model.name, line[0]))
+        found.append(MeanRanks(column, chosen, tuple(ordered), len(several) - len(common)))
+    return found
+
+
+def _places(content: Content, board: Board, column: Column) -> dict[str, tuple[int, Entry]]:
+    """Return the rank of each model of a board by a metric, and its run, by page of the model."""
+    places = content.standings[board.id].places
+    return {
+        links.model_page(e): (places[e.page][column.name], e)
+        for e in board.models
+        if column.name in places.get(e.page, {})
+    }
 
 
 def model_page(content: Content, address: str) -> str:
@@ -50,6 +108,7 @@ def model_page(content: Content, address: str) -> str:
         entry=found[0][1],
         parts=[_part(content, board, entry) for board, entry in found],
         columns=columns_of(found),
+        card=None if found[0][1].record.human else index_of([entry.record for _, entry in found]),
         pictures={board.id: best_and_worst(content, board, entry, address) for board, entry in found},
     )
 

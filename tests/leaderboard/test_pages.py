@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from posixpath import normpath
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from vidsal.benchmark.evaluation.results.store import Run, load_run
 from vidsal.benchmark.submissions.parts import RunPart
 from vidsal.leaderboard.collect import collect
 from vidsal.leaderboard.config import Config
-from vidsal.leaderboard.pages.board import board_page
+from vidsal.leaderboard.pages.board import board_page, lanes
 from vidsal.leaderboard.pages.environment import assets
 from vidsal.leaderboard.site import build, content_of
 
@@ -361,3 +362,49 @@ def test_contrast_in_every_theme() -> None:
             assert contrast(c[ink], c["bar"]) >= 4.5, (theme, ink, "a value is read on its bar")
         if "focus" in c:
             assert contrast(c["focus"], c["page"]) >= 3, theme
+
+
+def test_the_mean_rank_is_over_the_models_that_stand_on_every_data_set(
+    tmp_path: Path, make_run: MakeRun, read_page: ReadPage
+) -> None:
+    score: dict[tuple[str, str], float] = {}
+    for d, data in enumerate(("one", "two")):
+        release = {"id": f"{data}-raw", "digest": f"{d}e" * 32, "dataset": data, "title": data}
+        for k, name in enumerate(("alpha", "beta", "gamma", "alone")[: 4 - d]):
+            info = {"checkpoint_sha256": f"{k}a" * 32}
+            run = make_run(name, seed=7 * k + d, release=release, info=info).save(tmp_path / "results")
+            score[name, data] = run.scores["NSS"]
+    build(tmp_path / "results", tmp_path / "site")
+    table = read_page(tmp_path / "site" / "models" / "index.html").all("section")[-1]
+    assert "1 more model" not in table.text, "`alone` stands on one data set only"
+    among = ("alpha", "beta", "gamma")
+    rank = {
+        (name, data): 1 + sum(score[other, data] > score[name, data] for other in among)
+        for name in among
+        for data in ("one", "two")
+    }
+    found = {
+        row.one("th").text: [cell.text for cell in row.all("td")] for row in table.one("tbody").all("tr")
+    }  # fmt: skip
+    assert found == {
+        n: [f"{(rank[n, 'one'] + rank[n, 'two']) / 2:.2f}", f"{rank[n, 'one']}", f"{rank[n, 'two']}"] for n in among
+    }
+    assert list(found) == sorted(found, key=lambda n: (float(found[n][0]), n))
+
+
+def test_a_model_page_has_its_results_for_a_model_card(pages: dict[str, Any], kept_results: Path) -> None:
+    page = next(p for name, p in pages.items() if name.startswith("models/tinyhd"))
+    (card,) = [e for e in page.all("pre") if e.text.startswith("model-index:")]
+    newest = [load_run(p.parent) for p in kept_results.rglob("run.json") if "tinyhd_s" in p.parts]
+    assert any(
+        f'"value": {run.scores["NSS"]}' in card.text or f"value: {run.scores['NSS']}" in card.text for run in newest
+    )
+    assert not [e for n, p in pages.items() if n.startswith("models/one_vs") for e in p.all("pre")], (
+        "people have no card"
+    )
+
+
+def test_bars_of_models_not_told_apart_share_a_place_where_they_do_not_touch() -> None:
+    board: Any = SimpleNamespace(models=[SimpleNamespace(page=str(k)) for k in range(9)])
+    standing: Any = SimpleNamespace(groups=(("0", "1"), ("1", "2"), ("2", "3"), ("4", "6"), ("8", "7")))
+    assert lanes(board, standing) == [[(0, 1), (4, 6)], [(1, 2), (7, 8)], [(2, 3)]]

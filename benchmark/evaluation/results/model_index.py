@@ -30,12 +30,18 @@ def model_index(runs: Sequence[Run]) -> str:
     """
     if not runs:
         raise WrongUse("no run is here to be exported; make one with `vidsal run` or `vidsal score`")
-    models: dict[str, list[dict[str, Any]]] = {}
     for run in runs:
         if run.notices:
             notice = run.notices[0]
             raise WrongUse(f"{run.folder}: this run is {notice.kind} ({notice.reason}); export the one that holds")
-        models.setdefault(run.typed.model.name, []).append(_result(run.typed))
+    return index_of([run.typed for run in runs])
+
+
+def index_of(records: Sequence[RunRecord]) -> str:
+    """Return the same for records that are known to hold."""
+    models: dict[str, list[dict[str, Any]]] = {}
+    for record in records:
+        models.setdefault(record.model.name, []).append(_result(record))
     index = [{"name": name, "results": results} for name, results in models.items()]
     return "\n".join(_lines({"model-index": index})) + "\n"
 
