@@ -111,12 +111,14 @@ def _frames(video: Video, info: ModelInfo) -> Iterator[Frame]:
         yield Frame(index, index * 1000 / FPS, rgb, sound)
 
 
-def _predict(model: Predictor, video: Video) -> list[Prediction]:
+def predicted(model: Predictor, video: Video) -> list[Prediction]:
+    """Return all that a predictor says of a video, kept as it was when it was said."""
     answers = model.predict(_frames(video, model.info), _info(video))
     return [a.kept() if isinstance(a, Prediction) else a for a in answers]
 
 
-def _array(prediction: Prediction) -> npt.NDArray[np.float64]:
+def as_array(prediction: Prediction) -> npt.NDArray[np.float64]:
+    """Return a map, (h, w), or a position, (1, 2), wherever it lies."""
     if prediction.xy is not None:
         return np.array([prediction.xy])
     values = prediction.values
@@ -128,13 +130,13 @@ def _array(prediction: Prediction) -> npt.NDArray[np.float64]:
 def _same(a: list[Prediction], b: list[Prediction], tolerance: float = 0.0) -> bool:
     pairs = list(zip(a, b, strict=False))
     return len(a) == len(b) and all(
-        p.frame == q.frame and np.allclose(_array(p), _array(q), rtol=tolerance, atol=tolerance) for p, q in pairs
+        p.frame == q.frame and np.allclose(as_array(p), as_array(q), rtol=tolerance, atol=tolerance) for p, q in pairs
     )
 
 
 def _answers(model: Predictor, video: Video) -> tuple[list[Prediction] | None, Finding]:
     try:
-        answers = _predict(model, video)
+        answers = predicted(model, video)
     except (Exception, SystemExit) as error:  # a user's own code may fail in any way; the finding says how
         return None, Finding("frames", False, f"predict fails: {type(error).__name__}: {error}")
     if not all(isinstance(a, Prediction) for a in answers):
@@ -154,7 +156,7 @@ def _answers(model: Predictor, video: Video) -> tuple[list[Prediction] | None, F
 
 def _values(info: ModelInfo, answers: list[Prediction], video: Video) -> Finding:
     for answer in answers:
-        values = _array(answer)
+        values = as_array(answer)
         if info.output == "point":
             if answer.xy is None:
                 return Finding("values", False, f"frame {answer.frame}: declared output is point, got a map")
@@ -174,7 +176,7 @@ def _values(info: ModelInfo, answers: list[Prediction], video: Video) -> Finding
     fault = _shape_fault(info, answers, video)
     if fault:
         return Finding("values", False, fault)
-    shape = "points" if info.output == "point" else f"{info.output} maps of shape {_array(answers[0]).shape}"
+    shape = "points" if info.output == "point" else f"{info.output} maps of shape {as_array(answers[0]).shape}"
     return Finding("values", True, f"{shape}, finite" + (", normalised" if "density" in info.output else ""))
 
 
@@ -186,8 +188,8 @@ def _shape_fault(info: ModelInfo, answers: list[Prediction], video: Video) -> st
 
 
 def _state(model: Predictor, first: Video, answers: list[Prediction]) -> Finding:
-    _predict(model, clip(2))
-    again = _predict(model, first)
+    predicted(model, clip(2))
+    again = predicted(model, first)
     ok = _same(answers, again)
     return Finding(
         "state",
@@ -206,10 +208,10 @@ def _lookahead(model: Predictor, first: Video, answers: list[Prediction]) -> Fin
     video = first
     if cut > N_FRAMES // 2:
         video = clip(1, cut + N_FRAMES // 2)
-        answers = _predict(model, video)
+        answers = predicted(model, video)
     changed = video.copy()
     changed[cut:] = clip(3, len(video))[cut:][::-1]
-    before, after = ([a for a in found if a.frame <= last] for found in (answers, _predict(model, changed)))
+    before, after = ([a for a in found if a.frame <= last] for found in (answers, predicted(model, changed)))
     if _same(before, after, 1e-6):
         stay = f"frames {begin} to {last} do not change when frames from {cut} on do (look-ahead {lookahead})"
         return Finding("lookahead", True, stay)

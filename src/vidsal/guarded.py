@@ -17,6 +17,7 @@ from vidsal.benchmark.evaluation.cluster import Cluster
 from vidsal.benchmark.evaluation.pool import Maker, Model
 from vidsal.benchmark.evaluation.run import ModelRecord
 from vidsal.benchmark.human import HUMANS
+from vidsal.benchmark.model_speed import ModelSpeed
 from vidsal.benchmark.predictor import ModelInfo, Prediction, Predictor, StimulusInfo
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.io.workers import Processes
@@ -171,6 +172,40 @@ def check(spec: ModelSpec, timeout_s: float | None = None) -> list[Finding]:
     with Children(1, limit_s) as children:
         findings: list[Finding] = _called(spec, children, _check, spec)
     return findings
+
+
+Measure = Callable[[Predictor, Predictor], ModelSpeed]
+
+
+def speed(spec: ModelSpec, control: ModelSpec, measure: Measure, timeout_s: float | None = None) -> ModelSpeed:
+    """Measure a model beside a control, in a child process where one of them is a class of one's own.
+
+    Args:
+        spec, control: the two models.
+        measure: does it; picklable.
+        timeout_s: as for `ready`.
+
+    Raises:
+        BadData: one of them cannot be made or fails, or its process died.
+        WrongUse: it is no model that predicts a clip.
+    """
+    for one in (spec, control):
+        if one.name in HUMANS:
+            raise WrongUse(f"{one.name} is handed the gaze of a data set; it predicts no clip")
+    limits = [limit for one in (spec, control) if (limit := _limit(one, timeout_s)) is not None]
+    if not limits:
+        return measure(_predictor(spec), _predictor(control))
+    with Children(1, max(limits)) as children:
+        found: ModelSpeed = _called(spec, children, _measure, spec, control, measure)
+    return found
+
+
+def _measure(spec: ModelSpec, control: ModelSpec, measure: Measure) -> ModelSpeed:
+    return measure(_predictor(GuardedSpec(spec)), _predictor(GuardedSpec(control)))
+
+
+def _predictor(make: Callable[[], object]) -> Predictor:
+    return cast(Predictor, make())
 
 
 def _limit(spec: ModelSpec, timeout_s: float | None) -> float | None:

@@ -1,8 +1,9 @@
-"""`vidsal model`: list, info, check, template."""
+"""`vidsal model`: list, info, check, speed, template."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,7 +12,7 @@ import click
 
 from vidsal.loaders.errors import BadData, WrongUse
 
-from .output import any_path, echo, json_option, print_json, print_table
+from .output import any_path, echo, json_option, note, print_json, print_table
 from .shared_options import checkpoint_option, device_option, fit_option, model_option, timeout_option
 
 if TYPE_CHECKING:
@@ -100,6 +101,84 @@ def check(
     failed = [f for f in findings if not f.ok]
     if failed:
         raise BadData(f"{name}: {len(failed)} of {len(findings)} rules of the predictor protocol are broken")
+
+
+@model.command()
+@click.argument("name")
+@checkpoint_option
+@model_option
+@device_option
+@click.option(
+    "--control",
+    default="motion_energy",
+    show_default=True,
+    help="Model that works beside it, a registered name or path/to/file.py:Class; the ratio to it is what is kept.",
+)
+@click.option(
+    "--baseline",
+    type=any_path,
+    metavar="FILE",
+    help="What an earlier call kept: exit code 1 if the model is slower now. A file that is not there is written.",
+)
+@click.option(
+    "--threshold",
+    type=click.FloatRange(min=0),
+    default=0.25,
+    show_default=True,
+    help="How much slower than the baseline is allowed: the fastest turn is held against the slowest of then.",
+)
+@click.option("--repeats", type=click.IntRange(min=1), default=5, show_default=True, help="Turns of both models.")
+@click.option("--frames", type=click.IntRange(min=1), default=24, show_default=True, help="Frames of the clip.")
+@click.option(
+    "--size",
+    type=(click.IntRange(min=1), click.IntRange(min=1)),
+    default=(160, 96),
+    show_default=True,
+    metavar="WIDTH HEIGHT",
+    help="Of the clip, in pixels.",
+)
+@timeout_option
+@json_option
+def speed(
+    name: str,
+    checkpoint: Path | None,
+    options: tuple[str, ...],
+    device: str,
+    control: str,
+    baseline: Path | None,
+    threshold: float,
+    repeats: int,
+    frames: int,
+    size: tuple[int, int],
+    timeout_s: float | None,
+    as_json: bool,
+) -> None:
+    """Measure a model beside a control, in turns in one process; NAME may be path/to/file.py:Class.
+
+    Times of different machines, or of one machine at different hours, cannot be compared; ratios to a control can.
+    """
+    from vidsal.benchmark.model_speed import measure, read_speed, write_speed
+    from vidsal.guarded import speed as beside
+    from vidsal.models import parse_spec
+
+    before = read_speed(baseline) if baseline is not None and baseline.exists() else None
+    spec, other = parse_spec(name, checkpoint, device, options), parse_spec(control, None, device, ())
+    turns = partial(measure, repeats=repeats, frames=frames, width=size[0], height=size[1])
+    found = beside(spec, other, turns, timeout_s)
+    slower = before is not None and found.is_slower_than(before, threshold)
+    if as_json:
+        kept = None if before is None else before.model_dump(mode="json")
+        print_json({**found.model_dump(mode="json"), "baseline": kept, "slower": slower})
+    else:
+        echo(f"{found.model}: {found.frames / found.seconds:.1f} frames a second in its fastest turn")
+        rows = [("now", found)] + ([] if before is None else [("baseline", before)])
+        table = [(when, min(one.ratios), max(one.ratios)) for when, one in rows]
+        print_table(table, (f"time by that of {found.control}", "fastest turn", "slowest turn"))
+    if baseline is not None and before is None:
+        write_speed(baseline, found)
+        note(f"{baseline}: there was no baseline; this is one now")
+    if slower:
+        raise BadData(f"{name} is slower than in {baseline}, by more than {100 * threshold:g} %")
 
 
 @model.command()
