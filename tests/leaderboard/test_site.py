@@ -52,17 +52,19 @@ def test_two_builds_are_byte_equal(results: Path, tmp_path: Path, monkeypatch: p
     shutil.copytree(results, tmp_path / "elsewhere" / "moved results")
     monkeypatch.chdir(tmp_path / "elsewhere")
     monkeypatch.setenv("TZ", "Asia/Tokyo")
+    monkeypatch.setenv("VIDSAL_CACHE", str(tmp_path / "empty"))
     build(Path("moved results"), Path("two"))
     assert content(tmp_path / "one") == content(tmp_path / "elsewhere" / "two")
 
 
 def test_two_processes_build_the_same_and_name_the_same_fault(
-    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     victim = next(results.rglob("run.json"))
     victim.write_text(victim.read_text().replace('"frames"', '"frames "', 1))
     said = []
     for workers in ("1", "2"):
+        monkeypatch.setenv("VIDSAL_CACHE", str(tmp_path / f"cache {workers}"))
         with pytest.raises(SystemExit, match="1"):
             main(["site", "build", str(results), "-o", str(tmp_path / workers), "--workers", workers, "-q"])
         said.append(capsys.readouterr().err)
@@ -209,7 +211,7 @@ def test_the_same_bytes_without_docstrings_and_asserts(results: Path, tmp_path: 
     build(results, tmp_path / "plain")
     code = "import sys; from pathlib import Path; from vidsal.leaderboard.site import build; build(*map(Path, sys.argv[1:]))"
     command = [sys.executable, "-OO", "-c", code, str(results), str(tmp_path / "bare")]
-    subprocess.run(command, check=True)
+    subprocess.run(command, check=True, env={**os.environ, "VIDSAL_CACHE": str(tmp_path / "empty")})
     assert content(tmp_path / "bare") == content(tmp_path / "plain")
 
 
