@@ -16,6 +16,7 @@ from .. import checkpoints
 from ..tinyhd.network import TinyHD
 
 _PIXELS = 64.0
+_GATES_SEED = 65
 _SUBMODULES = {"unisal": "cnn", "salema": "salgan", "salclstm": "salgan", "deepgaze_mr": "features.vgg"}
 
 
@@ -31,6 +32,21 @@ def he_start(module: nn.Module) -> None:
             part.weight.data /= _PIXELS
         if part.bias is not None:
             nn.init.zeros_(part.bias)
+
+
+def gates_start(module: nn.Module) -> None:
+    """Draw SalCLSTM's gates after Xavier from the published seed, biases 0; no other random number is used up."""
+    gates = module.get_submodule("Gates")
+    assert isinstance(gates, nn.Conv2d)
+    assert gates.bias is not None
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(_GATES_SEED)
+        nn.init.xavier_normal_(gates.weight)
+    nn.init.zeros_(gates.bias)
+
+
+STARTS = {"he": he_start, "gates": gates_start}
+"""How weights are drawn where a recipe's `network.start` names it."""
 
 
 def load_start(module: nn.Module, path: Path, model: str) -> None:

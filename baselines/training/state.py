@@ -43,6 +43,13 @@ def read_state(run: Path) -> dict[str, Any] | None:
     return found
 
 
+def moved(value: Any, device: torch.device) -> Any:
+    """Return a tensor, or a tuple of them, on a device; None as it is."""
+    if isinstance(value, (tuple, list)):
+        return tuple(moved(part, device) for part in value)
+    return value if value is None else value.to(device)
+
+
 def random_states() -> dict[str, Any]:
     """Return the states of all random generators that a step may use, as tensors and plain values."""
     version, words, gauss = random.getstate()

@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from vidsal.benchmark.evaluation.pool import default_threads
-from vidsal.loaders.errors import MachineFault, MissingData, NonFinite, WrongUse
+from vidsal.loaders.errors import MachineFault, MissingData, NonFinite, UnknownName, WrongUse
 from vidsal.loaders.io.files import lock_folder, sha256
 from vidsal.loaders.io.progress import Meter, Progress, heard, resume, silent
 
@@ -34,8 +34,8 @@ from .processes import Objective, Processes, careful
 from .reading import read_batches
 from .recipe import Recipe
 from .record import BEST, WEIGHTS, describe, input_digest, write_record
-from .start import he_start, load_backbone, load_start
-from .state import FOLDER, random_states, read_state, save_torch, seed_everything, set_random_states, write_state
+from .start import STARTS, load_backbone, load_start
+from .state import FOLDER, moved, random_states, read_state, save_torch, seed_everything, set_random_states, write_state
 from .systems.base import Batch
 from .validation import Best, judge, selected
 
@@ -169,8 +169,11 @@ class _Training:
         self.feed = _feed(order)
         seed_everything(order.seed)
         self.module = build_module(order.recipe.model, **order.recipe.module_options())
-        if order.recipe.settings["network"].get("start") == "he":
-            he_start(self.module)
+        drawn = order.recipe.settings["network"].get("start")
+        if drawn is not None:
+            if drawn not in STARTS:
+                raise UnknownName("network.start of the recipe", str(drawn), STARTS)
+            STARTS[drawn](self.module)
         for name, path in _start(order).items():
             (load_start if name == "init" else load_backbone)(self.module, path, order.recipe.model)
         self.module.to(self.device)
@@ -373,7 +376,7 @@ class _Training:
         self.scaler.load_state_dict(state["scaler"])
         self.place, self.best = Place(**state["place"]), Best(**state["best"])
         carried = state["carried"]
-        self.carried = carried if carried is None else carried.to(self.device)
+        self.carried = moved(carried, self.device)
         set_random_states(state["random"][self.together.rank])
         return state["lines"][0], state["lines"][1]
 

@@ -1,4 +1,4 @@
-"""SalEMA in training: binary cross-entropy, frame after frame of one video, its state carried from clip to clip."""
+"""SalEMA and SalCLSTM in training: binary cross-entropy, frame after frame of a video, the state carried along."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Salema:
         for frame in torch.split(batch["frames"], 1):
             saliency, state = module(frame, state)
             maps.append(saliency[0, 0])
-        batch["state"] = None if state is None else state.detach()
+        batch["state"] = _detached(state)
         return torch.stack(maps)
 
     def terms(self, output: Tensor, batch: Batch, settings: Mapping[str, Any]) -> Terms:
@@ -47,6 +47,13 @@ class Salema:
     def samples(self, batch: Batch) -> int:
         """Return 1: a batch is one clip, whatever its length."""
         return 1
+
+
+def _detached(state: Any) -> Any:
+    """The state without its gradient: a tensor of SalEMA, two of SalCLSTM."""
+    if isinstance(state, (tuple, list)):
+        return tuple(_detached(part) for part in state)
+    return None if state is None else state.detach()
 
 
 SYSTEM = Salema()

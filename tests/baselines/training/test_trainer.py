@@ -21,6 +21,7 @@ from vidsal.baselines import build_module, load_model
 from vidsal.baselines.training.division import Division, divide, refuse_overlap
 from vidsal.baselines.training.processes import Objective, careful
 from vidsal.baselines.training.recipe import FOLDER
+from vidsal.baselines.training.start import STARTS
 from vidsal.baselines.training.validation import Best
 from vidsal.loaders.clips import ClipSampler
 from vidsal.loaders.conversion.convert import convert
@@ -240,6 +241,31 @@ def test_ids_that_are_named_divide(release: Path) -> None:
         divide(data, {}, {}, ids=["nothing"])
     with pytest.raises(WrongUse, match="are held out"):
         divide(data, {}, {}, ids=[first], held_out=[first])
+
+
+def test_salclstm_learns_part_by_part_and_carries_its_state() -> None:
+    recipe, module = load_recipe("salclstm-dhf1k-1"), build_module("salclstm")
+    STARTS["gates"](module)
+    assert not module.get_parameter("Gates.bias").any()
+    recipe.prepare(module)
+    optimizer = recipe.optimizer(module)
+    learning = []
+    for epoch in range(6):
+        recipe.begin_epoch(module, optimizer, epoch)
+        layers = {name.rsplit(".", 1)[0] for name, p in module.named_parameters() if p.requires_grad}
+        learning.append({int(name.split(".")[1]) for name in layers if name != "Gates"})
+        assert "Gates" in layers
+    convolutions = {n for n, part in enumerate(module.get_submodule("salgan")) if isinstance(part, torch.nn.Conv2d)}
+    first = (62, 57, 52, 47, 0, 0)  # in the published list, modules from the last on: 5 (less one), 5, 5, all
+    assert learning == [{n for n in convolutions if n >= from_} for from_ in first]
+    recipe.begin_epoch(module, optimizer, 0)
+    batch = {"frames": torch.randn(2, 3, 32, 32), "target": torch.rand(2, 32, 32)}
+    recipe.loss(module, batch)["total"].backward()
+    hidden, cell = batch["state"]
+    assert not hidden.requires_grad
+    assert not cell.requires_grad
+    recipe.loss(module, batch)
+    assert not torch.equal(batch["state"][1], cell)  # it goes on from the state
 
 
 def test_frames_that_are_named_divide(release: Path, tmp_path: Path) -> None:
