@@ -151,12 +151,9 @@ class Endless(Brightness):
         yield from super().predict(frames, stimulus)
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_time_of_a_model_of_ours_has_an_end_where_it_is_asked_for(
-    release: Path, tmp_path: Path, workers: int
-) -> None:
+def test_the_time_of_a_model_of_ours_has_an_end_where_it_is_asked_for(release: Path, tmp_path: Path) -> None:
     with (
-        ready(Slow("center_prior", None, "cpu"), None, workers, 2.0) as made,
+        ready(Slow("center_prior", None, "cpu"), None, 1, 2.0) as made,
         pytest.raises(BadData, match="scene_00.: no sign of life for 2 s"),
     ):
         run(made.make, made.record, package.load(release), SETTINGS, partial=tmp_path, children=made.children)
