@@ -15,6 +15,8 @@ from vidsal.loaders.io.files import atomic_write
 from ..weight_files import read_object
 
 FOLDER, FILE = "state", "state.pt"
+FORMAT = 2
+"""Of the state: another one is refused, not guessed at."""
 
 
 def save_torch(path: Path, value: Any) -> None:
@@ -25,14 +27,14 @@ def save_torch(path: Path, value: Any) -> None:
 
 def write_state(run: Path, state: dict[str, Any]) -> None:
     """Replace the state of a run."""
-    save_torch(run / FOLDER / FILE, state)
+    save_torch(run / FOLDER / FILE, {"format": FORMAT, **state})
 
 
 def read_state(run: Path) -> dict[str, Any] | None:
     """Return the state of a run, None if it has none.
 
     Raises:
-        BadData: it cannot be read.
+        BadData: it cannot be read, or another version of vidsal wrote it.
     """
     path = run / FOLDER / FILE
     if not path.is_file():
@@ -40,6 +42,11 @@ def read_state(run: Path) -> dict[str, Any] | None:
     found = read_object(path)
     if not isinstance(found, dict):
         raise BadData(f"{path} is no state of a training; take it away and start again")
+    if found.get("format") != FORMAT:
+        raise BadData(
+            f"{path}: written by another version of vidsal, which alone can go on with it; train with that one, or "
+            "into another folder (`--init weights.pt` begins from what was learned)"
+        )
     return found
 
 

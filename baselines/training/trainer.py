@@ -148,7 +148,7 @@ def finished(order: Order) -> Outcome | None:
         return None
     threads, device = order.threads or state["threads"], torch.device(order.device)
     _check_same(order, state, input_digest(_record(order, _feed(order), threads, device)))
-    _, digest = state.get("lines_sha256", (None, None))
+    _, digest = state["lines_sha256"]
     if digest is not None and (order.out / EPOCHS).is_file() and sha256(order.out / EPOCHS) != digest:
         raise damaged(order.out / EPOCHS)
     found = tuple(read_history(order.out / EPOCHS))
@@ -187,7 +187,7 @@ class _Training:
         if self.together.size > 1:
             torch.manual_seed(order.seed + _STREAM * self.together.rank)  # each drops other units
         lines = self._restore(state) if state else (0, 0)
-        digests = (state or {}).get("lines_sha256", (None, None))
+        digests = state["lines_sha256"] if state else (None, None)
         self.together.gathered(None)  # all have read the state before the first writes
         self.steps, self.epochs = (
             History(order.out / name if self.together.first else None, n, digest)

@@ -22,6 +22,7 @@ from vidsal.baselines.training.division import Division, divide, refuse_overlap
 from vidsal.baselines.training.processes import Objective, careful
 from vidsal.baselines.training.recipe import FOLDER
 from vidsal.baselines.training.start import STARTS
+from vidsal.baselines.training.state import read_state, save_torch
 from vidsal.baselines.training.validation import Best
 from vidsal.loaders.clips import ClipSampler
 from vidsal.loaders.conversion.convert import convert
@@ -202,6 +203,15 @@ def test_lines_that_are_not_those_of_the_state(release: Path, undisturbed: Path,
     text = (tmp_path / name).read_text()
     (tmp_path / name).write_text(text.replace("0.", "1.", 1))
     with pytest.raises(BadData, match=f"{name}: damaged: its lines are not those that were written"):
+        vidsal.train(_small(), release, tmp_path, seed=3, threads=1)
+
+
+def test_the_state_of_another_version_is_refused(release: Path, undisturbed: Path, tmp_path: Path) -> None:
+    shutil.copytree(undisturbed, tmp_path, dirs_exist_ok=True)
+    state = read_state(tmp_path)
+    assert state is not None
+    save_torch(tmp_path / "state" / "state.pt", {**state, "format": 1, "best": {}})
+    with pytest.raises(BadData, match="written by another version of vidsal"):
         vidsal.train(_small(), release, tmp_path, seed=3, threads=1)
 
 
