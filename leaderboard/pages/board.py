@@ -20,6 +20,8 @@ from ..standing import Standing
 from .environment import page
 from .pictures import still
 
+REFERENCES = ("uniform", CENTER, "shuffled_prior", HUMAN)
+"""What every table should hold beside its models, from chance to people."""
 BRACKETS = 12
 """Most bars beside each other that a table draws of groups of models that are not told apart."""
 
@@ -94,10 +96,17 @@ def board_page(content: Content, board: Board, downloads: Sequence[Download] = (
         other=None if board.common else content.comparison_of(board),
         picture="" if board.common else still(content, board, links.board_page(board)),
         parts=[content.board_of[e.page] for e in board.models] if board.common else [],
+        lacking=() if board.common else lacking(board),
         downloads=downloads,
         speeds=(stated := speeds(board.models)),
         speed_plots=speed_plots(board, stated),
     )  # fmt: skip
+
+
+def lacking(board: Board) -> tuple[str, ...]:
+    """Return the reference predictors and people that nobody ran on a board."""
+    ours = {e.record.model.name for e in board.shown if e.record.model.kind in ("reference", "human")}
+    return tuple(name for name in REFERENCES if name not in ours)
 
 
 def rows(board: Board, standing: Standing) -> list[tuple[str, list[Row]]]:

@@ -50,6 +50,22 @@ def main_board(pages: dict[str, Any]) -> Any:
     return board_of(pages).one("table", id="table")
 
 
+def test_references_that_nobody_ran_are_named(tmp_path: Path, make_run: MakeRun) -> None:
+    def said() -> str:
+        content = content_of(collect(tmp_path), tmp_path, Config())
+        (found,) = re.findall(r"<li>Not run here[^/]*", board_page(content, content.boards[0])) or [""]
+        return str(found)
+
+    make_run("ours", seed=1).save(tmp_path)
+    make_run("uniform", seed=2, info={"kind": "reference"}).save(tmp_path)
+    assert "from chance to people: center_prior, shuffled_prior, one_vs_rest. <code>vidsal run center_prior" in said()
+    for seed, name in enumerate(("center_prior", "shuffled_prior"), 3):
+        make_run(name, seed=seed, info={"kind": "reference"}).save(tmp_path)
+    assert "from chance to people: one_vs_rest." in said()
+    make_run("one_vs_rest", seed=5, info={"kind": "human"}).save(tmp_path)
+    assert said() == ""
+
+
 def test_the_board_is_a_real_table(pages: dict[str, Any]) -> None:
     table = main_board(pages)
     caption = table.one("caption").text
