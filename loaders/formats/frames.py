@@ -15,10 +15,10 @@ from queue import Empty, Full, Queue
 
 from ..errors import BadData, MissingData
 from ..io.files import sha256
-from ..io.names import is_left_behind
+from ..io.names import is_left_behind, shortlist
 from ..records import Frame
 from . import video
-from .images import read_rgb
+from .images import count_pictures, read_rgb
 
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
 VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".m2t", ".m2ts", ".ts", ".mpg", ".mpeg", ".mkv", ".mov", ".webm", ".m4v"})
@@ -91,7 +91,9 @@ def probe(path: Path, first_number: int | None = None) -> FrameSource:
         raise MissingData(f"no frames at {path}")
     if path.suffix.lower() in IMAGE_SUFFIXES:
         rgb, remarks = read_rgb(path)
-        return FrameSource(1, rgb.shape[1], rgb.shape[0], None, sha256(path), remarks=remarks)
+        count = count_pictures(path)
+        notes = (f"holds {count} pictures, of which only the first is read",) if count > 1 else ()
+        return FrameSource(1, rgb.shape[1], rgb.shape[0], None, sha256(path), notes, remarks)
     found = video.probe(path)
     return FrameSource(found.n_frames, found.width, found.height, found.fps, sha256(path), found.notes, found.remarks)
 
@@ -146,13 +148,18 @@ def _probe_folder(path: Path, first_number: int | None) -> FrameSource:
     images = _one_a_number(path)
     sizes: Counter[tuple[int, int]] = Counter()
     done: Counter[str] = Counter()
+    several = []
     for _, file in images:
         rgb, phrases = read_rgb(file)
         height, width = rgb.shape[:2]
         sizes[(width, height)] += 1
         done.update(phrases)
+        if count_pictures(file) > 1:
+            several.append(file.name)
     (width, height), _count = sizes.most_common(1)[0]
     notes = []
+    if several:
+        notes.append(f"images that hold several pictures, of which only the first is read: {shortlist(several)}")
     if len(sizes) > 1:
         notes.append(f"images of several sizes: {dict(sizes)}; taken as {width}x{height}")
     first, last = images[0][0], images[-1][0]

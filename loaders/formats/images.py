@@ -22,7 +22,8 @@ def read_rgb(path: Path) -> tuple[UInt8Image, tuple[str, ...]]:
     """Read an image.
 
     16-bit grey keeps its high byte, as 16-bit colour does; floating point is taken as 0 to 1 or 0 to 255; palettes,
-    1-bit, CMYK and alpha become RGB as Pillow has it (alpha is dropped); an EXIF orientation is applied.
+    1-bit, CMYK and alpha become RGB as Pillow has it (alpha is dropped); an EXIF orientation is applied. Of several
+    pictures the first is read, see `count_pictures`.
 
     Returns:
         uint8, shape (height, width, 3); and what was done beyond unpacking, a phrase each.
@@ -54,6 +55,14 @@ def read_rgb(path: Path) -> tuple[UInt8Image, tuple[str, ...]]:
         return rgb, phrases
     turned = np.ascontiguousarray(_UPRIGHT[orientation](rgb))
     return turned, (*phrases, f"turned upright, as its EXIF orientation {orientation} says")
+
+
+def count_pictures(path: Path) -> int:
+    """Return how many pictures a readable image file holds: an animation, pages; not a camera's preview beside one."""
+    from PIL import Image
+
+    with Image.open(path) as image:
+        return 1 if image.format == "MPO" else int(getattr(image, "n_frames", 1))
 
 
 _UPRIGHT: dict[int, Any] = {
