@@ -28,6 +28,8 @@ class Config(BaseModel):
         address: where the site will lie, https, ending in `/`; the feed and the not-found page need it for full links.
         licence: of the results and pages.
         contact: an https address for questions and submissions.
+        held_out: ids of the releases whose truth nobody else has: of them no score of a single frame, no gaze and no
+            map is published, and scores of stimuli are rounded.
     """
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
@@ -37,6 +39,7 @@ class Config(BaseModel):
     address: _Line = ""
     licence: _Line = ""
     contact: _Line = ""
+    held_out: Annotated[tuple[_Line, ...], Field(strict=False)] = ()
 
     @field_validator("address", "contact")
     @classmethod
@@ -65,7 +68,7 @@ def read_config(path: Path | None, results: Path) -> Config:
         return Config.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError as error:
         raise MissingData(
-            f"{path}: no such file; it says title, lead, address, licence and contact of a site"
+            f"{path}: no such file; it says title, lead, address, licence, contact and held_out of a site"
         ) from error
     except ValidationError as error:
         raise BadData(f"{path}: {'; '.join(faults_in_words(error))}") from error

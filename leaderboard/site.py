@@ -27,6 +27,7 @@ from .collect import Each, Loaded, Stimuli, collect, compared
 from .config import Config, read_config
 from .content import Content
 from .downloads.write import Download, write_archive, write_downloads
+from .held_out import check_known, held_back
 from .links import sprite
 from .pages.all import Page, pages_of
 from .pages.environment import assets
@@ -209,12 +210,13 @@ def content_of(runs: Sequence[Loaded], results: Path, config: Config, each: Each
         MissingData: no run stands on a board.
     """
     by_page = {run.entry.page: run for run in runs}
+    check_known(config.held_out, runs)
     boards = make_boards(run.entry for run in runs)
     if not boards:
         raise MissingData(f"{results}: every run here is withdrawn or superseded, so no board has a row")
     known = {e.page for board in boards for shared in board.history.values() for e in shared}
     ours = {page: run for page, run in by_page.items() if page in known}
-    common = compared(boards, ours, results)
+    common = compared([b for b in boards if b.release.id not in config.held_out], ours, results)
     means = {page: run.stimuli for page, run in ours.items()}
     tables = [
         *((board, {e.page: means[e.page] for e in board.shown}, _key(board, ours)) for board in boards),
@@ -222,7 +224,8 @@ def content_of(runs: Sequence[Loaded], results: Path, config: Config, each: Each
     ]
     found = each(_standing, tables)
     standings = {board.id: one for (board, _, _), one in zip(tables, found, strict=True)}
-    return Content(config, tuple(boards), tuple(board for board, _ in common), standings, ours)
+    shown = {p: held_back(r) if r.entry.record.release.id in config.held_out else r for p, r in ours.items()}
+    return Content(config, tuple(boards), tuple(board for board, _ in common), standings, shown)
 
 
 def _key(board: Board, runs: Mapping[str, Loaded]) -> str:

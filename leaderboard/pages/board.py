@@ -16,6 +16,7 @@ from ..charts.forest import SMALL, WIDTH, Forest, Value, forest
 from ..charts.speed import Fast, Speed, speed_plot
 from ..content import Content
 from ..downloads.write import Download
+from ..held_out import submitted
 from ..standing import Standing
 from .environment import page
 from .pictures import still
@@ -97,6 +98,7 @@ def board_page(content: Content, board: Board, downloads: Sequence[Download] = (
         picture="" if board.common else still(content, board, links.board_page(board)),
         parts=[content.board_of[e.page] for e in board.models] if board.common else [],
         lacking=() if board.common else lacking(board),
+        submitted=submitted(board) if board.release.id in content.config.held_out else None,
         downloads=downloads,
         speeds=(stated := speeds(board.models)),
         speed_plots=speed_plots(board, stated),

@@ -80,6 +80,8 @@ def film_run(content: Content, entry: Entry, name: str, address: str) -> FilmRun
     if place is None:
         return None
     frame, values = run.rows.of(place)
+    if not len(frame):
+        return None
     root = links.root_of(address)
     preview = run.previews.get(name)
     return FilmRun(

@@ -61,7 +61,8 @@ def _order(run: Loaded, column: int, higher: bool) -> list[int]:
 def chosen(run: Loaded, column: int) -> dict[int, str]:
     """Return the stimuli whose course is drawn: those with the highest, the middle and the lowest mean, of several
     frames."""
-    moving = [k for k, n in enumerate(run.stimuli.scored) if n > 1 and np.isfinite(run.stimuli.means[k, column])]
+    frames = np.diff(run.rows.offsets)
+    moving = [k for k, n in enumerate(frames) if n > 1 and np.isfinite(run.stimuli.means[k, column])]
     order = sorted(moving, key=lambda k: (-run.stimuli.means[k, column], k))
     found: dict[int, str] = {}
     for k, title in zip(_spread(order), ("highest", "middle", "lowest"), strict=False):
