@@ -15,6 +15,7 @@ import traceback
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
+from errno import ENOMEM
 from importlib import import_module
 from multiprocessing import connection, get_context
 from pathlib import Path
@@ -249,15 +250,25 @@ def _serve(
             function, arguments = pickle.loads(task)  # noqa: S301  our own bytes; it imports, which takes memory
             with heard(count):
                 answer = function(*arguments)
-        except MemoryError as error:
-            answer = error if memory_bytes is None else ChildFault(_full(memory_bytes))
         except BaseException as error:  # also what ends a program: the other process decides
-            answer = _portable(error)
+            full = memory_bytes is not None and _for_want_of_memory(error)
+            answer = ChildFault(_full(memory_bytes or 0)) if full else _portable(error)
         idle()
         try:
             pipe.send(answer)
         except Exception as error:
             pipe.send(BadData(f"its answer cannot be sent between processes ({type(error).__name__}: {error})"))
+
+
+def _for_want_of_memory(error: BaseException | None) -> bool:
+    """Whether an error follows from the limit of memory: a library that has no room raises an ImportError, or worse."""
+    while error is not None:
+        if isinstance(error, MemoryError) or (isinstance(error, OSError) and error.errno == ENOMEM):
+            return True
+        if isinstance(error, ImportError) and ("map segment" in str(error) or "allocate memory" in str(error)):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _full(memory_bytes: int) -> str:

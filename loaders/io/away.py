@@ -6,7 +6,6 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -71,9 +70,16 @@ def leave(where: Shared, do: Callable[[Path], None], prepare: Callable[[Path], N
     return files
 
 
-@lru_cache(maxsize=1)
+_stand_ins: dict[Shared, TemporaryDirectory[str]] = {}
+
+
 def _stand_in(where: Shared) -> TemporaryDirectory[str]:
-    return TemporaryDirectory(prefix="vidsal-")
+    """The folder of this process that stands for another machine's; there is one, that of the present command."""
+    if where not in _stand_ins:
+        while _stand_ins:
+            _stand_ins.popitem()[1].cleanup()
+        _stand_ins[where] = TemporaryDirectory(prefix="vidsal-")
+    return _stand_ins[where]
 
 
 def bring(files: Files | None, folder: Path) -> None:

@@ -196,8 +196,8 @@ def test_work_is_left_in_the_folder_or_comes_back_in_the_order_of_writing(tmp_pa
     (tmp_path / "here" / "token").touch()
     prepare(tmp_path / "here")
     assert leave(Shared(tmp_path / "here", "token"), work) is None
-    for _ in range(2):  # what was prepared stays, what was made does not
-        found = leave(Shared(tmp_path / "there", "token"), work, prepare)
+    for token in ("token", "token", "another"):  # what was prepared stays, what was made does not
+        found = leave(Shared(tmp_path / "there", token), work, prepare)
         assert found == {"b/2": b"of b/2", "a": b"of a"}
         assert list(found) == ["b/2", "a"]
     bring(found, tmp_path / "came")
