@@ -361,6 +361,8 @@ def test_a_gpu_by_its_resource_and_no_child_is_left(tmp_path: Path) -> None:
 def test_two_commands_on_one_cluster(release: Path, expected: bytes, tmp_path: Path) -> None:
     """Those that do the same work: one does it, the other says so. Another one goes its own way."""
     with machines(tmp_path, workers=1) as made, in_the_middle(tmp_path, release, made) as (first, line):
+        for _ in range(3):  # two that take the first command's other stimuli, and wait, too; one that is free
+            made.add_worker()
         second = subprocess.run(line, check=False, stderr=subprocess.PIPE)
         assert second.returncode == 2, second.stderr.decode()
         assert b"another process is doing the same work; wait for it to end" in second.stderr
