@@ -368,9 +368,11 @@ def probability(p: float | None) -> str:
 def size(number: int) -> str:
     """Return a number of bytes.
 
-    >>> size(812), size(15_300), size(2_400_000)
-    ('812 B', '15 kB', '2.4 MB')
+    >>> size(812), size(15_300), size(2_400_000), size(3_100_000_000)
+    ('812 B', '15 kB', '2.4 MB', '3.1 GB')
     """
     if number < 1000:
         return f"{number} B"
-    return f"{number / 1000:.0f} kB" if number < 1_000_000 else f"{number / 1_000_000:.1f} MB"
+    if number < 1_000_000:
+        return f"{number / 1000:.0f} kB"
+    return f"{number / 1_000_000:.1f} MB" if number < 1_000_000_000 else f"{number / 1_000_000_000:.1f} GB"

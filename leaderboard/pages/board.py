@@ -72,6 +72,16 @@ class Row:
     human: bool
 
 
+@dataclass(frozen=True)
+class Stated:
+    """What a submission states of its speed, in frames a second, and of its peak memory, in bytes, on some hardware."""
+
+    entry: Entry
+    speed: float | None
+    memory: float | None
+    hardware: str
+
+
 def board_page(content: Content, board: Board, downloads: Sequence[Download] = ()) -> str:
     """Return the page of a board.
 
@@ -247,23 +257,28 @@ def elsewhere(board: Board) -> list[tuple[str, list[tuple[str, Reported]]]]:
     return [(f"{model}, {split}", [(r.metric, r) for r in those]) for (model, split), those in found.items()]
 
 
-def speeds(entries: Iterable[Entry]) -> list[tuple[Entry, float, str]]:
-    """Return the models whose submission states a speed, with its frames a second and the hardware it is of."""
+def speeds(entries: Iterable[Entry]) -> list[Stated]:
+    """Return what submissions state of speed and memory, hardware by hardware, the fastest first."""
     out = []
     for entry in entries:
         run = (entry.record.model.submission or {}).get("run") or {}
-        speed, hardware = run.get("frames_per_second"), run.get("hardware")
-        if isinstance(speed, int | float) and hardware:
-            out.append((entry, float(speed), str(hardware)))
-    return out
+        speed, memory = _number(run.get("frames_per_second")), _number(run.get("peak_memory_bytes"))
+        hardware = run.get("hardware")
+        if hardware and (speed is not None or memory is not None):
+            out.append(Stated(entry, speed, memory, str(hardware)))
+    return sorted(out, key=lambda one: (one.hardware, -(one.speed or 0)))
 
 
-def speed_plots(board: Board, stated: Sequence[tuple[Entry, float, str]]) -> list[Speed]:
+def _number(value: object) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def speed_plots(board: Board, stated: Sequence[Stated]) -> list[Speed]:
     """Return a drawing for each machine of which several models state a speed; those of two machines do not compare."""
     by, found = board.sort_column, dict[str, list[Fast]]()
-    for entry, speed, hardware in stated:
-        mean = entry.record.metrics[by.name].mean
-        if speed > 0 and mean is not None:
-            found.setdefault(hardware, []).append(Fast(entry.record.model.name, speed, mean))
+    for one in stated:
+        mean = one.entry.record.metrics[by.name].mean
+        if one.speed and mean is not None:
+            found.setdefault(one.hardware, []).append(Fast(one.entry.record.model.name, one.speed, mean))
     plots = [speed_plot(by, models, hardware) for hardware, models in found.items()]
     return [plot for plot in plots if plot is not None]

@@ -305,11 +305,15 @@ def test_a_speed_that_a_submission_states_stands_below_the_board_with_its_hardwa
     said = RunPart(frames_per_second=31.5, hardware="one small GPU").model_dump(mode="json", exclude_none=True)
     make_run("fast", info={"submission": {"run": said}}).save(tmp_path / "results")
     make_run("silent", info={"submission": {"run": {"hardware": "unknown speed"}}}).save(tmp_path / "results")
+    small = RunPart(peak_memory_bytes=3_100_000_000, hardware="a laptop").model_dump(mode="json", exclude_none=True)
+    make_run("small", seed=9, info={"submission": {"run": small}}).save(tmp_path / "results")
     build(tmp_path / "results", tmp_path / "site")
     (board,) = (tmp_path / "site" / "boards").iterdir()
     (table,) = (t for t in read_page(board).all("table") if "Stated by the authors" in t.one("caption").text)
-    (row,) = table.one("tbody").all("tr")
-    assert row.text.startswith("fast31.5one small GPU")
+    rows = table.one("tbody").all("tr")
+    assert len(rows) == 2
+    assert rows[0].text.startswith("small–3.1 GBa laptop")
+    assert rows[1].text.startswith("fast31.5–one small GPU")
     assert "no faster model is as good" not in read_page(board).text, "one point compares with nothing"
 
 
