@@ -20,10 +20,6 @@ from .conformance import as_array, clip, predicted
 from .model_card import faults_in_words
 from .predictor import Predictor
 
-THRESHOLD = 0.25
-"""How much slower than before a model may be, unless something else is said."""
-
-
 _Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
@@ -48,7 +44,7 @@ class ModelSpeed(BaseModel):
     ratios: tuple[_Positive, ...] = Field(min_length=1)
     seconds: _Positive
 
-    def is_slower_than(self, before: ModelSpeed, threshold: float = THRESHOLD) -> bool:
+    def is_slower_than(self, before: ModelSpeed, threshold: float) -> bool:
         """Whether even the fastest turn is slower than the slowest one before, by more than the threshold.
 
         Args:
@@ -69,10 +65,10 @@ def measure(
     model: Predictor,
     control: Predictor,
     *,
-    repeats: int = 5,
-    frames: int = 24,
-    width: int = 160,
-    height: int = 96,
+    repeats: int,
+    frames: int,
+    width: int,
+    height: int,
     clock: Callable[[], float] = time.perf_counter,
 ) -> ModelSpeed:
     """Let two predictors go over one clip in turns; what each must do only once, it has done before.

@@ -22,7 +22,7 @@ class History:
     Args:
         path: of the file; None = count the lines and write none, where another process writes them.
         lines: how many lines belong to the state.
-        digest: SHA-256 of these; None = of before it was kept.
+        digest: SHA-256 of these; None = there is no state.
 
     Raises:
         BadData: the lines are not those of the state.

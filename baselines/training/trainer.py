@@ -148,8 +148,8 @@ def finished(order: Order) -> Outcome | None:
         return None
     threads, device = order.threads or state["threads"], torch.device(order.device)
     _check_same(order, state, input_digest(_record(order, _feed(order), threads, device)))
-    _, digest = state["lines_sha256"]
-    if digest is not None and (order.out / EPOCHS).is_file() and sha256(order.out / EPOCHS) != digest:
+    digest = state["lines_sha256"][1]
+    if (order.out / EPOCHS).is_file() and sha256(order.out / EPOCHS) != digest:
         raise damaged(order.out / EPOCHS)
     found = tuple(read_history(order.out / EPOCHS))
     whole = len(found) == state["lines"][1] and all((order.out / name).is_file() for name in (WEIGHTS, RECORD))

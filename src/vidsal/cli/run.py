@@ -48,6 +48,7 @@ from .shared_options import (
 )
 
 if TYPE_CHECKING:
+    from vidsal.benchmark.evaluation.pool import Execution
     from vidsal.benchmark.evaluation.results.store import Run
     from vidsal.benchmark.evaluation.run import ScoreOn
     from vidsal.benchmark.predictor import Fit
@@ -172,6 +173,13 @@ def run(
             ready(spec, command, workers, timeout_s, scheduler, children) as made,
             progress(f"{model} on {release.id}", "stimuli") as step,
         ):
+            how: Execution = {
+                "workers": workers,
+                "progress": step,
+                "note": note,
+                "children": made.children,
+                "fail_fast": fail_fast,
+            }
             if submission is None:
                 result = score_run(
                     made.make,
@@ -179,16 +187,13 @@ def run(
                     release,
                     settings,
                     partial=out / ".partial",
-                    workers=workers,
                     fresh=fresh,
-                    progress=step,
-                    note=note,
-                    children=made.children,
-                    fail_fast=fail_fast,
                     results=out,
+                    **how,
                 )
             else:
                 with progress(f"score {submission.name}", "stimuli") as scoring:
+                    how["progress"] = scoring
                     result = run_stored(
                         made.make,
                         made.record,
@@ -198,14 +203,10 @@ def run(
                         model=made.model,
                         partial=out / ".partial",
                         frames_of=frames_of,
-                        workers=workers,
                         fresh=fresh,
-                        predicting=step,
-                        progress=scoring,
-                        note=note,
-                        children=made.children,
-                        fail_fast=fail_fast,
                         results=out,
+                        predicting=step,
+                        **how,
                     )
     delivered()
     report(result, as_json)
