@@ -20,7 +20,7 @@ from ..records import Frame
 from . import video
 from .images import count_pictures, read_rgb
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff"})
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp"})
 VIDEO_SUFFIXES = frozenset({".avi", ".mp4", ".m2t", ".m2ts", ".ts", ".mpg", ".mpeg", ".mkv", ".mov", ".webm", ".m4v"})
 _PREFETCH = 4
 

@@ -135,10 +135,13 @@ def test_a_folder_is_a_video_or_all_that_lies_in_it(tmp_path: Path, clip: Path) 
     write_frames(home / "deep" / "c", count=2)
     shutil.copy(clip, home / f"film{clip.suffix}")
     Image.new("RGB", (12, 9)).save(home / "photo.jpg")
+    Image.new("RGB", (12, 9)).save(home / "phone.webp")
     (home / "readme.txt").write_text("text")
     (home / ".DS_Store").write_text("text")
     made = predict_footage(Brightness(), home, tmp_path / "m", note=notes.append)
-    assert dict(made.frames) == {"a.b": 3, "c": 2, "film": 5, "photo": 1}
+    assert dict(made.frames) == {"a.b": 3, "c": 2, "film": 5, "photo": 1, "phone": 1}
+    kinds = {name: json.loads((tmp_path / "m" / f"{name}.json").read_text())["input"]["kind"] for name in made.frames}
+    assert kinds == {"a.b": "video", "c": "video", "film": "video", "photo": "image", "phone": "image"}
     assert len(notes) == 1
     assert "readme.txt" in notes[0]
     photos = predict_footage(Brightness(), home / "a.b", tmp_path / "p", photos=True)

@@ -279,10 +279,10 @@ def test_encodings_of_one_picture(tmp_path: Path) -> None:
         assert frames.probe(tmp_path / name).remarks == ()
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("suffix", ["png", "tif", "webp"])
 def test_an_image_of_several_pictures_says_so(tmp_path: Path, suffix: str) -> None:
     one, two = (Image.fromarray(np.full((8, 12), level, np.uint8)) for level in (50, 90))
-    one.save(tmp_path / f"1.{suffix}", save_all=True, append_images=[two])
+    one.save(tmp_path / f"1.{suffix}", save_all=True, append_images=[two], lossless=True)
     assert frames.probe(tmp_path / f"1.{suffix}").notes == ("holds 2 pictures, of which only the first is read",)
     (frame,) = frames.read(tmp_path / f"1.{suffix}")
     assert np.unique(frame.rgb).tolist() == [50]
@@ -291,7 +291,7 @@ def test_an_image_of_several_pictures_says_so(tmp_path: Path, suffix: str) -> No
     assert note == f"images that hold several pictures, of which only the first is read: 1.{suffix}"
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif", "jpg"])
+@pytest.mark.parametrize("suffix", ["png", "tif", "jpg", "webp"])
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_an_exif_orientation_is_applied(tmp_path: Path, orientation: int, suffix: str) -> None:
     """The upright picture is bright at the top left; where that corner lies in the file is EXIF's own table."""
