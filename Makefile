@@ -38,7 +38,8 @@ build/browser/installed: tests/leaderboard/browser/package.json
 browser: build/browser/installed ## Install what the tests in a real browser need (npm), then `make test` runs them
 
 # Plugins by name: found by themselves, they have pytest rewrite the assertions of all of hypothesis in every process.
-PYTEST := OMP_NUM_THREADS=1 PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest -q -p no:cacheprovider \
+# Bytecode is kept, whatever the shell says: each process that a test starts would compile the package anew.
+PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest -q -p no:cacheprovider \
 	-p xdist.plugin -p pytest_benchmark.plugin -p _hypothesis_pytestplugin \
 	--numprocesses auto --dist worksteal --durations 15
 

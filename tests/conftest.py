@@ -30,6 +30,15 @@ def no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[N
         os.environ["VIDSAL_CACHE"] = before
 
 
+@pytest.fixture(scope="module")
+def quick_demo() -> Iterator[None]:
+    """`vidsal demo` with the quickest of its predictors: all six take five times as long, and tests/cli/test_cli.py runs
+    them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vidsal.cli.demo.MODELS", ("uniform", "center_prior"))
+        yield
+
+
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """Real files of the data sets."""

@@ -410,6 +410,7 @@ def run_block(block: str) -> None:
             assert cli._run(words[1:]) == 0, line
 
 
+@pytest.mark.usefixtures("quick_demo")
 def test_tutorials_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
@@ -468,6 +469,7 @@ def test_the_page_on_any_video_runs(
     assert Path("maps/clip/000000.png").is_file()
 
 
+@pytest.mark.usefixtures("quick_demo")
 def test_the_page_on_submissions_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

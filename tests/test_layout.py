@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from functools import cache
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -101,12 +102,15 @@ def _imports(name: str) -> set[str]:
     return (found & MODULES.keys()) - {name}
 
 
-IMPORTS = {name: _imports(name) for name in MODULES}
+@cache
+def imports() -> dict[str, set[str]]:
+    """What each module imports; read where a test asks, not by every process that collects."""
+    return {name: _imports(name) for name in MODULES}
 
 
 def test_no_module_imports_itself_through_others() -> None:
     try:
-        tuple(TopologicalSorter(IMPORTS).static_order())
+        tuple(TopologicalSorter(imports()).static_order())
     except CycleError as error:
         pytest.fail(f"a circle of imports: {' <- '.join(error.args[1])}")
 
@@ -126,7 +130,7 @@ def test_rooms_import_only_rooms_to_their_left(folder: str) -> None:
     if folder == "baselines":
         place |= dict.fromkeys(MODELS - set(place), last)
     assert set(place) == rooms, "docs/architecture.md draws other rooms"
-    for name, imported in IMPORTS.items():
+    for name, imported in imports().items():
         if not name.startswith(f"vidsal.{folder}."):
             continue
         room = name.split(".")[2]
@@ -138,7 +142,7 @@ def test_folders_import_one_way() -> None:
     arrows = set(re.findall(r"^(\w+)  <-  (\w+)  <-  (\w+)$", PAGE, re.MULTILINE))
     assert arrows == {("loaders", "benchmark", "baselines"), ("loaders", "benchmark", "leaderboard")}
     allowed = {(b, a) for chain in arrows for i, a in enumerate(chain) for b in chain[i + 1 :]}
-    for name, imported in IMPORTS.items():
+    for name, imported in imports().items():
         folder = name.split(".")[1] if name.count(".") else ""
         if folder not in FOLDERS:
             continue

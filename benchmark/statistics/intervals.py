@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr, ndtri, stdtrit
 
 from .inputs import Floats, Groups, Ints, check_count, check_level, column_of, columns_of, dropped, sums
 from .resamples import resample_counts
@@ -141,6 +140,8 @@ def bca(estimate: float, resampled: Floats, without: Floats, level: float) -> tu
         without: without each group in turn.
         level: as in `cluster_bootstrap`.
     """
+    from scipy.special import ndtr, ndtri
+
     groups = len(without)
     near = 1e-12 * max(abs(estimate), float(np.abs(resampled).max()))
     below = np.count_nonzero(resampled < estimate - near) + 0.5 * np.count_nonzero(np.abs(resampled - estimate) <= near)
@@ -162,4 +163,6 @@ def wide_quantile(groups: int, level: float) -> float:
     Resampled means spread too little by the root of (groups - 1) / groups, and few groups know their spread badly, for
     which normal theory has Student's t.
     """
+    from scipy.special import stdtrit
+
     return float(stdtrit(groups - 1, 0.5 + level / 2) * np.sqrt(groups / (groups - 1)))

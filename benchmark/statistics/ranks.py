@@ -7,7 +7,6 @@ from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtr
 
 from vidsal.loaders.errors import WrongUse
 
@@ -49,6 +48,8 @@ def rank_intervals(
     Raises:
         WrongUse: a shape or a number is wrong, a value is infinite.
     """
+    from scipy.special import ndtr
+
     check_level(level)
     check_count("resamples", resamples)
     found, numbers = _common(scores, groups)

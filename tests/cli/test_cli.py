@@ -230,7 +230,7 @@ def test_ctrl_c_says_a_line_and_exits_130(tmp_path: Path) -> None:
 
 
 def test_demo_twice_in_a_folder_with_a_blank(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    arguments = ["demo", "-o", tmp_path / "my demo", "--videos", 3, "--frames", 10, "--observers", 3]
+    arguments = ["demo", "-o", tmp_path / "my demo", "--videos", 3, "--frames", 4, "--observers", 3]
     for _ in range(2):
         assert vidsal(*arguments) == 0
         last = capsys.readouterr().out.strip().splitlines()[-1]

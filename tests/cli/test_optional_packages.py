@@ -72,7 +72,7 @@ NEEDS = {
 
 
 @pytest.fixture(scope="module")
-def without(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
+def without(tmp_path_factory: pytest.TempPathFactory, quick_demo: None) -> dict[str, tuple[int, str]]:
     """Exit code and text of every command, in one process where no optional package can be imported."""
     out = tmp_path_factory.mktemp("core")
     assert _run(["demo", "-o", str(out / "demo"), "--videos", "3", "--frames", "20", "--observers", "3"]) == 0

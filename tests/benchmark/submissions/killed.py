@@ -16,26 +16,16 @@ import shutil
 import signal
 import sys
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import Image
 
+from vidsal.benchmark import score_frame
 from vidsal.cli import app as cli
-
-_READ_ONCE = (
-    "cli.predict",
-    "cli.score",
-    "cli.submit",
-    "models",
-    "benchmark.submissions.score",
-    "benchmark.scoring.frame",
-)
-_READ_ONCE += ("benchmark.submissions.importing", "benchmark.submissions.pack", "benchmark.submissions.predict")
-_READ_ONCE += ("benchmark.footage.predict",)
-_READ_ONCE += ("benchmark.submissions.schema", "baselines.registry", "guarded")
-"""Modules of all commands, so that no fork imports them again."""
 
 _STAGES = ("replace", "fsync", "rename", "mkdir", "rmdir", "unlink")
 _FAILING = ("replace", "fsync", "rename", "mkdir")
@@ -51,8 +41,7 @@ SAID = {
 
 def main(folder: Path, release: str, submission: str, sample: int, fault: str, names: list[str]) -> dict[str, Any]:
     """Return for each command how many stages were tried, and what was wrong."""
-    for name in _READ_ONCE:
-        import_module(f"vidsal.{name}")
+    _compile()
     data = ["--data", release]
     source, results = Path(release).parent / "src", Path(submission).parent / "results"
     commands = {
@@ -78,11 +67,26 @@ def main(folder: Path, release: str, submission: str, sample: int, fault: str, n
 QUIET: dict[str, list[str]] = {"init": []}
 
 
+def _compile() -> None:
+    """Have the kernels of the scores here, so that no fork reads them from Numba's cache again."""
+    values, gaze = np.random.default_rng(0).random((48, 64)), [(9.5, 7.5), (30.5, 20.5)]
+    for dtype in (np.float32, np.float64):
+        score_frame(values.astype(dtype), gaze, values, gaze)
+
+
+def _read(modules: Path) -> None:
+    """Import what a command imported in its fork, so that no other fork does it again."""
+    for name in modules.read_text().split():
+        with suppress(ImportError):
+            import_module(name)
+
+
 def _try(folder: Path, words: list[str], sample: int, fault: str) -> dict[str, Any]:
     folder.mkdir()
     os.chdir(folder)
     code, said = _call(words, None, fault)
     assert code == 0, said
+    _read(folder.parent / "modules")
     expected = _content(folder)
     _clear(folder)
     tried, wrong = 0, []
@@ -140,6 +144,8 @@ def _call(words: list[str], stage: int | None, fault: str) -> tuple[int, str]:
         elif stage is not None:
             _fail_at(stage, fault)
         code = cli._run(words)
+        if stage is None:
+            (Path.cwd().parent / "modules").write_text("\n".join(sys.modules))
         if stage == -1:
             (Path.cwd().parent / "stages").write_text(str(_count))
         os._exit(code)

@@ -19,6 +19,7 @@ from typing import Any
 import pytest
 
 import vidsal
+from vidsal.benchmark.evaluation.results.store import Run
 from vidsal.benchmark.submissions import archive, workspace
 from vidsal.benchmark.submissions.archive import UNPACKED, opened_folder, unpack
 from vidsal.benchmark.submissions.archive_names import fault_of
@@ -49,6 +50,12 @@ def sub(tmp_path_factory: pytest.TempPathFactory, root: Path) -> Path:
     out = tmp_path_factory.mktemp("made") / "sub"
     predict(Maps(), opened(root), out, encoding="png8")
     return out
+
+
+@pytest.fixture(scope="module")
+def folder(root: Path, sub: Path) -> Run:
+    """The submission scored as the folder that it is."""
+    return score(sub, opened(root))
 
 
 def files(folder: Path) -> dict[str, bytes]:
@@ -82,12 +89,11 @@ FORMS: dict[str, Callable[[Path, dict[str, bytes]], Path]] = {
 @pytest.mark.parametrize("name", FORMS)
 @pytest.mark.parametrize("above", ["", "./", "sub/"])
 def test_scored_and_checked_as_the_folder(
-    tmp_path: Path, root: Path, ds: Release, sub: Path, name: str, above: str
+    tmp_path: Path, root: Path, ds: Release, sub: Path, folder: Run, name: str, above: str
 ) -> None:
     members = {f"{above}{n}": data for n, data in files(sub).items()}
     members[f"__MACOSX/{above}._submission.json"] = b"left behind"
     packed = FORMS[name](tmp_path / name, members)
-    folder = score(sub, ds)
     run = score(packed, ds, partial_folder=tmp_path / "out" / ".partial")
     assert run.record["rows_digest"] == folder.record["rows_digest"]
     assert run.record["model"]["submission"]["digest"] == folder.record["model"]["submission"]["digest"]
