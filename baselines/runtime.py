@@ -39,6 +39,19 @@ def resolve(device: str | torch.device) -> torch.device:
     raise WrongUse(f"device {device!r} is not here; expected cpu, cuda or cuda:N")
 
 
+_NO_MEMORY = ("can't allocate memory", "not enough memory", "could not create a primitive")
+"""What torch's allocator and oneDNN say on a CPU."""
+
+
+def out_of_memory(error: BaseException) -> bool:
+    """Whether an error of torch, on any device, or of numpy means that the memory is full."""
+    import torch
+
+    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
+        return True
+    return isinstance(error, RuntimeError) and any(words in str(error) for words in _NO_MEMORY)
+
+
 def on_host(values: Any) -> npt.NDArray[Any]:
     """Return numbers, numpy or torch on any device, as a numpy array."""
     return values.detach().cpu().numpy() if hasattr(values, "detach") else np.asarray(values)

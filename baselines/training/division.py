@@ -118,7 +118,7 @@ def refuse_overlap(release: Release, division: Division) -> None:
     both = sorted({i for i, j in pairs if i == j})
     if both:
         raise WrongUse(
-            f"{release.id}: {_some(both)} would be trained on and are held out ({division.how}); choose splits that "
+            f"{release.id}: {_some(both)} would be trained on and are held out ({division.how}); let the two parts "
             "share no stimulus"
         )
     if pairs:

@@ -1,4 +1,4 @@
-"""Teachers of a distillation: maps that a model stored, or the network HD2S as it watches."""
+"""Teachers of a distillation: maps that a model stored, or the network HD2S, or a predictor, as it watches."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ from vidsal.benchmark.submissions import manifest_file
 from vidsal.benchmark.submissions.opened import open_submission
 from vidsal.loaders.clips.geometry import density, place
 from vidsal.loaders.clips.plan import Clip
-from vidsal.loaders.errors import MissingData
+from vidsal.loaders.errors import MissingData, WrongUse
+from vidsal.loaders.records import Frame
 from vidsal.loaders.release.release import Release, load
 
 from ..checkpoints import fit, read
 from ..preprocess import IMAGENET_MEAN, IMAGENET_STD
-from ..registry import TABLE, build_module
+from ..registry import TABLE, build_module, load_model, names as model_names
 from ..tinyhd.network import WINDOW
 from .systems.base import Batch
 
@@ -52,10 +53,12 @@ class Teacher(Protocol):
 
 
 def find_teacher(name: str, source: Source, size: tuple[int, int], seed: int) -> Teacher:
-    """Return the teacher of a folder of stored maps, of a weight file of HD2S, or `hd2s` with weights of a seed.
+    """Return the teacher of a folder of stored maps, of a weight file of HD2S, `hd2s` with weights of a seed, or of the
+    name of a predictor that needs nothing but the frames.
 
     Raises:
         MissingData: no such folder or file; the message says how to make one.
+        WrongUse: a predictor that needs more.
     """
     if name == NONE:
         return NoTeacher()
@@ -64,9 +67,11 @@ def find_teacher(name: str, source: Source, size: tuple[int, int], seed: int) ->
         return StoredTeacher(path, source, size)
     if NETWORK in TABLE and (name == NETWORK or path.is_file()):
         return NetworkTeacher(None if name == NETWORK else path, seed)
+    if name in model_names("reference"):
+        return PredictorTeacher(name)
     raise MissingData(
         f"teacher={name}: no such folder or file; store a teacher's maps with `vidsal predict MODEL --data DIR --split "
-        "train -o DIR`, or name the weight file of HD2S"
+        "train -o DIR`, or name the weight file of HD2S, or a predictor that needs none (motion_energy)"
     )
 
 
@@ -160,15 +165,54 @@ class NetworkTeacher:
     def watch(self, batch: Batch, device: torch.device) -> Batch:
         """Add `teacher_out` and `teacher_side`."""
         network, clip = self._network.to(device), batch["clip"].float()
-        shape = (1, 3, 1, 1, 1)
-        unit = clip * clip.new_tensor(IMAGENET_STD).view(shape) + clip.new_tensor(IMAGENET_MEAN).view(shape)
-        seen = 2 * unit - 1
-        n = max(1, clip.shape[2] - WINDOW)
+        seen = 2 * _unit(clip) - 1
+        n = _windows(clip)
         windows = torch.stack([seen[:, :, i : i + WINDOW] for i in range(n)], 1).flatten(0, 1)
         with torch.no_grad(), torch.autocast(device.type, enabled=False):
             parts = [network(part) for part in torch.split(windows, _AT_ONCE)]
         maps = [torch.cat([p[i] for p in parts]).reshape(len(clip), n, *clip.shape[-2:]) for i in range(5)]
         return {**batch, "teacher_out": maps[4], "teacher_side": torch.stack(maps[:4])}
+
+
+class PredictorTeacher:
+    """A predictor without weights; it begins with the first of the student's frames and has no side maps."""
+
+    taught = True
+
+    def __init__(self, name: str) -> None:
+        self._predictor = load_model(name)
+        if hasattr(self._predictor, "fit"):
+            raise WrongUse(
+                f"teacher={name}: it must be fitted to gaze first; store its maps (`vidsal predict {name} --data DIR "
+                "-o MAPS`) and name their folder, or take motion_energy"
+            )
+
+    def read(self, clips: Sequence[Clip], frames: int) -> Batch:
+        """Return nothing."""
+        return {}
+
+    def watch(self, batch: Batch, device: torch.device) -> Batch:
+        """Add `teacher_out`."""
+        clips = (_unit(batch["clip"]) * 255).round().clamp(0, 255).byte().permute(0, 2, 3, 4, 1).cpu().numpy()
+        n = _windows(batch["clip"])
+        maps = torch.from_numpy(np.stack([self._maps(clip[: WINDOW - 1 + n]) for clip in clips]))
+        return {**batch, "teacher_out": maps[:, -n:].float().to(device)}
+
+    def _maps(self, frames: Any) -> Any:
+        info = StimulusInfo("clip", frames.shape[2], frames.shape[1], None, "video", len(frames))
+        found = self._predictor.predict((Frame(i, 0.0, rgb) for i, rgb in enumerate(frames)), info)
+        return np.stack([p.values for p in found])
+
+
+def _unit(clip: torch.Tensor) -> torch.Tensor:
+    """Normalized frames (B, 3, T, h, w) in 0..1 again."""
+    shape = (1, 3, 1, 1, 1)
+    return clip * clip.new_tensor(IMAGENET_STD).view(shape) + clip.new_tensor(IMAGENET_MEAN).view(shape)
+
+
+def _windows(clip: torch.Tensor) -> int:
+    """How many windows of 16 frames of a clip are taught: one, or all but the last of them."""
+    return max(1, clip.shape[2] - WINDOW)
 
 
 def _with_split(folder: Path, release: Release) -> Release:

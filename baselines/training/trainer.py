@@ -24,7 +24,7 @@ from vidsal.loaders.io.files import lock_folder, sha256
 from vidsal.loaders.io.progress import Meter, Progress, heard, resume, silent
 
 from ..registry import build_module
-from ..runtime import resolve
+from ..runtime import out_of_memory, resolve
 from ..trained import RECORD
 from .curves import draw_curves
 from .feeds.base import Feed, Request, Work
@@ -193,7 +193,7 @@ class _Training:
             History(order.out / name if self.together.first else None, n, digest)
             for name, n, digest in zip((STEPS, EPOCHS), lines, digests, strict=True)
         )
-        self._saved = time.monotonic()
+        self._saved, self._kept = time.monotonic(), self.place.step
         self._told = (0, 0)
 
     def run(self, progress: Progress) -> Outcome:
@@ -202,6 +202,7 @@ class _Training:
             with _stopping() as stop:
                 if not self.epochs.lines:
                     self._judge(-1, progress)
+                    self._save()
                 while self.place.epoch < self.recipe.epochs and not self.place.stopped:
                     self._epoch(stop, progress)
                 if not (self.order.out / RECORD).is_file():  # a machine came down between state and weights
@@ -256,16 +257,13 @@ class _Training:
         batch["state"] = self.carried if work.continues else None
         weight = self.together.weight(work)
         waits = objective.no_sync() if isinstance(objective, DistributedDataParallel) and not due else nullcontext()
-        try:
-            with waits, careful(self.mixed, self.device):
-                terms = objective(batch)
-                own = {name: float(value.detach()) for name, value in terms.items()}
-                found = self.together.mean(own, weight, self.device)
-                if not math.isfinite(found["total"]):
-                    self._not_finite("the loss", work, number, found)
-                torch.autograd.backward(self.scaler.scale(terms["total"] * (weight / accumulated)))
-        except torch.cuda.OutOfMemoryError as error:
-            raise self._too_large(len(work.clips)) from error
+        with self._room(len(work.clips)), waits, careful(self.mixed, self.device):
+            terms = objective(batch)
+            own = {name: float(value.detach()) for name, value in terms.items()}
+            found = self.together.mean(own, weight, self.device)
+            if not math.isfinite(found["total"]):
+                self._not_finite("the loss", work, number, found)
+            torch.autograd.backward(self.scaler.scale(terms["total"] * (weight / accumulated)))
         self.carried = batch["state"]
         read["frames"] = batch.get("frames", read.get("frames"))
         return found
@@ -305,7 +303,8 @@ class _Training:
             if isinstance(progress, Meter):
                 progress(*self._told, "scores on held-out stimuli")
 
-        with heard(show_life):
+        clips = max((len(work.clips) for work in self.feed.validation()), default=0)
+        with heard(show_life), self._room(clips):
             found = judge(
                 self.recipe,
                 self.feed,
@@ -346,7 +345,7 @@ class _Training:
 
     def _save(self) -> None:
         random = self.together.gathered(random_states())
-        self._saved = time.monotonic()
+        self._saved, self._kept = time.monotonic(), self.place.step
         if not self.together.first:
             return
         self.steps.sync()
@@ -384,13 +383,23 @@ class _Training:
         parts = ", ".join(f"{name} {value:.4g}" for name, value in terms.items())
         raise NonFinite(
             f"{self.recipe.name}: {what} is not finite in epoch {self.place.epoch}, batch {number} ({work}): {parts}. "
-            "The state before it is kept; look at those frames and their gaze, or start anew with a smaller rate"
+            f"The state after step {self._kept} is kept; look at those frames and their gaze, or start anew in another "
+            "folder with a smaller rate"
         )
 
-    def _too_large(self, clips: int) -> MachineFault:
-        half, twice = max(1, clips // 2), 2 * int(self.recipe.options["accumulate"])
-        advice = f"--option batch={half} --option accumulate={twice}" if clips > 1 else "--option precision=mixed"
-        return MachineFault(f"the memory of {self.device} is full with {clips} clips in a batch; try {advice}")
+    @contextmanager
+    def _room(self, clips: int) -> Iterator[None]:
+        """Say what to halve where so many clips at once need more memory than there is."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            half, twice = max(1, clips // 2), 2 * int(self.recipe.options["accumulate"])
+            advice = f"--option batch={half} --option accumulate={twice}" if clips > 1 else "--option precision=mixed"
+            raise MachineFault(
+                f"the memory of {self.device} is full with {clips} clips in a batch; try {advice}"
+            ) from error
 
 
 def threads_of(order: Order) -> int:

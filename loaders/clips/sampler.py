@@ -119,7 +119,7 @@ class ClipSampler:
             raise MissingData(
                 f"{self.release!r}: too few frames for a clip of {self.frames} frames with step {self.step} "
                 f"({self.span} frames); the longest is {longest.id} with {len(self.frames_of(longest))}. Use "
-                "shorter clips"
+                "shorter clips (fewer frames, a smaller step; in a recipe of your own `frames` and `step` of `data`)"
             )
         return usable
 

@@ -129,7 +129,7 @@ def choose_device(asked: str) -> str:
     """Return the device to use; `auto` is a GPU where there is one.
 
     Raises:
-        WrongUse: CUDA is asked for and there is none.
+        WrongUse: CUDA is asked for and there is none, or something else is.
     """
     if asked == "cpu":
         return asked
@@ -141,6 +141,8 @@ def choose_device(asked: str) -> str:
         return "cuda" if asked == "auto" else asked
     if asked == "auto":
         return "cpu"
+    if not asked.startswith("cuda"):
+        raise WrongUse(f"--device {asked}: no such kind of device; auto, cpu, cuda or cuda:1 was expected")
     raise WrongUse(f"--device {asked}: torch finds no CUDA device here; use --device cpu")
 
 

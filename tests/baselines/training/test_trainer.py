@@ -27,7 +27,7 @@ from vidsal.baselines.training.validation import Best
 from vidsal.loaders.clips import ClipSampler
 from vidsal.loaders.conversion.convert import convert
 from vidsal.loaders.datasets.synthetic.write import generate
-from vidsal.loaders.errors import BadData, MissingData, NonFinite, UnknownName, WrongUse
+from vidsal.loaders.errors import BadData, MachineFault, MissingData, NonFinite, UnknownName, WrongUse
 from vidsal.loaders.release.release import load
 from vidsal.training import load_recipe, names, read_recipe
 
@@ -224,8 +224,45 @@ def test_a_loss_that_is_not_finite_stops(release: Path, tmp_path: Path, monkeypa
         return {**terms, "total": terms["total"] * float("nan")} if output.requires_grad else terms
 
     monkeypatch.setattr(type(recipe.system), "terms", broken)
-    with pytest.raises(NonFinite, match=r"epoch 0, batch 0 \(scene_001 frames \d+ to \d+"):
+    with pytest.raises(
+        NonFinite, match=r"epoch 0, batch 0 \(scene_001 frames \d+ to .* The state after step 0 is kept"
+    ):
         vidsal.train(recipe, release, tmp_path / "run", threads=1)
+    state = read_state(tmp_path / "run")
+    assert state is not None
+    assert state["place"]["step"] == 0
+
+
+@pytest.mark.parametrize("words", ["DefaultCPUAllocator: can't allocate memory", "could not create a primitive"])
+@pytest.mark.parametrize("trains", [True, False])
+def test_a_batch_that_is_too_large(
+    words: str, trains: bool, release: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recipe = _small()
+    plain = type(recipe.system).terms
+
+    def full(self: Any, output: torch.Tensor, batch: Any, settings: Any) -> Any:
+        if output.requires_grad is trains:
+            raise RuntimeError(words)
+        return plain(self, output, batch, settings)
+
+    monkeypatch.setattr(type(recipe.system), "terms", full)
+    with pytest.raises(MachineFault, match=r"is full with 2 clips .* --option batch=1 --option accumulate=2"):
+        vidsal.train(recipe, release, tmp_path / "run", threads=1)
+
+
+def test_statistics_are_kept_from_an_epoch_on() -> None:
+    recipe = load_recipe("tinyhd-finetune-1", smoke=True)
+    module = build_module(recipe.model, **recipe.module_options())
+    recipe.prepare(module)
+    optimizer, first = recipe.optimizer(module), recipe.settings["schedule"]["statistics_until"]
+    norms = [part for part in module.modules() if isinstance(part, torch.nn.BatchNorm3d)]
+    for epoch, follows in ((first - 1, True), (first, False)):
+        recipe.begin_epoch(module, optimizer, epoch)
+        assert {part.training for part in norms} == {follows}
+        assert all(parameter.requires_grad for part in norms for parameter in part.parameters())
+    recipe.prepare(module)  # as after a validation
+    assert all(part.training for part in norms)
 
 
 def test_held_out_stimuli_never_train(release: Path) -> None:
