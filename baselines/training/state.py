@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from vidsal.loaders.errors import BadData
-from vidsal.loaders.io.files import atomic_write
+from vidsal.loaders.io.files import atomic_write, file_to_fill
 
 from ..weight_files import read_object
 
@@ -21,7 +21,7 @@ FORMAT = 2
 
 def save_torch(path: Path, value: Any) -> None:
     """Write what torch.save writes, atomically and onto the disk; equal values give equal bytes."""
-    with atomic_write(path) as temporary, temporary.open("wb") as file:
+    with atomic_write(path) as temporary, file_to_fill(temporary) as file:
         torch.save(value, file)  # to a path it would put the path's name into the file
 
 

@@ -20,7 +20,7 @@ from pathlib import Path
 from tempfile import gettempdir, mkdtemp
 from typing import IO, Any
 
-from vidsal.loaders.errors import VidsalError
+from vidsal.loaders.errors import MachineFault, VidsalError
 from vidsal.loaders.io.files import rule_out_machine
 from vidsal.loaders.io.places import named, stands_for
 
@@ -122,7 +122,8 @@ def unpack(path: Path, out: Path, wanted: Wanted | None = None) -> None:
     """Write the regular files of an archive into an empty folder of our own.
 
     Raises:
-        Refused: with every fault; files that were written until then stay for the caller to remove.
+        Refused: with every fault; MachineFault: the disk has no room for it. What was written until then stays for
+            the caller to remove.
     """
     with os.fdopen(open_regular(path.resolve()), "rb") as file:
         size = os.fstat(file.fileno()).st_size
@@ -160,7 +161,7 @@ class _Intake:
         """Count a file and its bytes.
 
         Raises:
-            Refused: it is one too many.
+            Refused: it is one too many; MachineFault: the disk has no room for it.
         """
         self._files += 1
         self.left -= size
@@ -169,7 +170,10 @@ class _Intake:
         if size < 0 or self.left < 0:
             raise self.too_large()
         if self.limit - self.left > self._room:
-            raise refuse("archive-size", self._path, f"expands to more than the {self._room} bytes of free disk")
+            raise MachineFault(
+                f"the disk is full ({self._out}): {self._path} expands to more than the {self._room} bytes that may be "
+                f"used there, so that {_SPARE >> 20} MiB stay free; make room and start the same command again"
+            )
 
     def too_large(self) -> Refused:
         """Return the error of an archive that grows without end."""

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..errors import BadData
-from ..io.files import atomic_write
+from ..io.files import atomic_write, file_to_fill
 from ..release.release import Stimulus
 from .geometry import Placement, Resize, image
 
@@ -57,7 +57,7 @@ class FrameCache:
         path = self._path(stimulus, at)
         if not path.is_file():
             frames = decode(stimulus, range(stimulus.n_frames), at, self._resize)
-            with atomic_write(path) as temporary, temporary.open("wb") as file:
+            with atomic_write(path) as temporary, file_to_fill(temporary) as file:
                 np.save(file, frames)
         try:
             return np.array(np.load(path, mmap_mode="r", allow_pickle=False)[list(numbers)])

@@ -12,14 +12,17 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from ..errors import MACHINE, WrongUse
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
-    """Give a temporary path beside `path`; it replaces `path` at the end, or is removed on failure."""
+    """Give a temporary path beside `path`; it replaces `path` at the end, or is removed on failure.
+
+    An error of the system that names no file names this one.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")  # two machines may have equal process ids
     try:
@@ -27,9 +30,37 @@ def atomic_write(path: Path) -> Iterator[Path]:
         with temporary.open("rb") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except OSError as error:
+        if error.errno in MACHINE and error.filename is None:
+            error.filename = str(path)
+        raise
     finally:
         with suppress(FileNotFoundError):
             temporary.unlink()
+
+
+class _Remembering:
+    def __init__(self, file: IO[bytes]) -> None:
+        self._file, self.flush = file, file.flush
+        self.fault: OSError | None = None
+
+    def write(self, data: bytes) -> int:
+        try:
+            return self._file.write(data)
+        except OSError as error:
+            self.fault = error
+            raise
+
+
+@contextmanager
+def file_to_fill(path: Path) -> Iterator[Any]:
+    """Open a file for NumPy or torch to write to. Of a full disk they tell in their own words; here the system does."""
+    with path.open("wb") as file:
+        to_fill = _Remembering(file)
+        try:
+            yield to_fill
+        except Exception as error:
+            raise to_fill.fault or error from None
 
 
 def try_folder(folder: Path) -> None:

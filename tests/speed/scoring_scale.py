@@ -3,9 +3,9 @@
     python tests/speed/scoring_scale.py stages FOLDER
     python tests/speed/scoring_scale.py job FOLDER [--share 0.1] [--workers N]
 
-`stages`: milliseconds and bytes a frame at several sizes, of decoding, of reading a stored map, of its truth, of its
-scores. `job`: 700 videos of 581 frames, 64 x 36: converted, predicted, scored by the command line, each with its wall
-and processor time, its peak memory and the bytes that it leaves.
+`stages`: milliseconds and bytes a frame at several sizes, of decoding, of looking at a stored map and reading it, of its
+truth, of its scores, and of all that in one stimulus. `job`: 700 videos of 581 frames, 64 x 36: converted, predicted,
+scored by the command line, each with its wall and processor time, its peak memory and the bytes that it leaves.
 """
 
 from __future__ import annotations
@@ -16,12 +16,13 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from vidsal.benchmark import protocols
 from vidsal.benchmark.evaluation.split_negatives import split_negatives
-from vidsal.benchmark.evaluation.stimulus import FrameScorer, predictions
+from vidsal.benchmark.evaluation.stimulus import FrameScorer, predictions, score_stimulus
 from vidsal.benchmark.protocols import Protocol
 from vidsal.benchmark.scoring import truth_cache
 from vidsal.benchmark.scoring.frame import score
@@ -91,15 +92,19 @@ def stages(folder: Path, size: tuple[int, int], frames: int = 60) -> None:
     say(f"{width} x {height}: stored {_size(stored) / 2 / frames / 1024:.1f} KiB a frame")
     say(f"  decode {timed(lambda: [0 for _ in stimulus.frames()]) / frames:.3f} ms")
     reader = open_submission(stored, data, said=Said(), threads=1).reader
+    looking = timed(lambda: open_submission(stored, data, said=Said(), threads=1)) / 2
+    say(f"  look at its names and headers {looking / frames:.3f} ms")
     say(f"  read a stored map {timed(lambda: list(predictions(reader, stimulus))) / frames:.3f} ms")
     maps = [p.values for p in predictions(reader, stimulus)]
     for name in ("exact-1", "dhf1k-1"):
         rules = protocols.protocol(name)
         making, both = truth_and_scores(data, stimulus, maps, rules)
+        scorer = FrameScorer(rules, None, split_negatives(list(data), (stimulus.height, stimulus.width), rules))
+        whole = timed(partial(score_stimulus, reader, stimulus, scorer))
         cache = truth_cache.build(data, rules, None, folder / "cache" / name)
         say(
-            f"  {name}: truth {making / frames:.3f} ms, scores {(both - making) / frames:.3f} ms; cached "
-            f"{_size(cache.folder) / 2 / frames / 1024:.1f} KiB"
+            f"  {name}: truth {making / frames:.3f} ms, scores {(both - making) / frames:.3f} ms, with reading and rows "
+            f"{whole / frames:.3f} ms; cached {_size(cache.folder) / 2 / frames / 1024:.1f} KiB"
         )
 
 

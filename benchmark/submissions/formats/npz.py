@@ -13,6 +13,8 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
 from pathlib import Path
 from threading import Lock
 from tokenize import TokenError
@@ -29,6 +31,7 @@ from ..safe_files import open_regular
 from .arrays import Array, ArrayFile, check_type, map_shape
 from .stored import MOST_FRAMES
 
+_LENGTHS = {(1, 0): 2, (2, 0): 4}  # bytes in which a version of npy says how long the header is
 _MOST_HEADER = 4096
 _MOST_RATIO = 1040  # the highest ratio that deflate reaches
 _MOST_FORTRAN = 2 << 30  # maps of a video in Fortran order are read whole
@@ -206,11 +209,18 @@ _ONE_HEADER = Lock()
 def _read_header(member: IO[bytes]) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
     """Read the header of an npy stream: shape, Fortran order, type."""
     version = np.lib.format.read_magic(member)
+    if version not in _LENGTHS:
+        raise ValueError(f"npy version {version}")
+    length = member.read(_LENGTHS[version])
+    if int.from_bytes(length, "little") > _MOST_HEADER:
+        raise ValueError(f"a header of more than {_MOST_HEADER} bytes")
+    return _parse_header(version, length + member.read(int.from_bytes(length, "little")))
+
+
+@lru_cache(maxsize=64)
+def _parse_header(version: tuple[int, int], content: bytes) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Parse a header, which is the same one in all frames of a video: to parse it takes longer than to read a map."""
+    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     with _ONE_HEADER:
-        if version == (1, 0):
-            shape, fortran, dtype = np.lib.format.read_array_header_1_0(member, max_header_size=_MOST_HEADER)
-        elif version == (2, 0):
-            shape, fortran, dtype = np.lib.format.read_array_header_2_0(member, max_header_size=_MOST_HEADER)
-        else:
-            raise ValueError(f"npy version {version}")
+        shape, fortran, dtype = read(BytesIO(content), max_header_size=_MOST_HEADER)
     return tuple(int(n) for n in shape), bool(fortran), dtype

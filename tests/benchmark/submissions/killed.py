@@ -2,7 +2,8 @@
 
 python killed.py FOLDER RELEASE SUBMISSION SAMPLE FAULT NAME ...: prints what was found as JSON. SAMPLE: every so many
 stages are tried. FAULT: KILL, ENOSPC (the disk is full) or EIO at a stage, or EFBIG: no file may grow beyond 512 bytes, 1 KiB,
-and so on. NAMES: of commands.
+and so on, or FULL: a disk (a tmpfs, mounted over FOLDER) that has no page left, one, two, three, four, six, and so on. NAMES: of
+commands.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import os
 import resource
 import shutil
 import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
@@ -32,8 +34,12 @@ _FAILING = ("replace", "fsync", "rename", "mkdir")
 """What needs room on a disk."""
 
 
+PAGE = 4096
+"""Bytes of the least that a file takes of a tmpfs."""
+
 SAID = {
     "ENOSPC": "the disk is full",
+    "FULL": "the disk is full (",  # and where
     "EIO": "the machine failed: Input/output error",
     "EFBIG": "a file may not become so large",
 }
@@ -42,6 +48,8 @@ SAID = {
 def main(folder: Path, release: str, submission: str, sample: int, fault: str, names: list[str]) -> dict[str, Any]:
     """Return for each command how many stages were tried, and what was wrong."""
     _compile()
+    if fault == "FULL":
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", str(folder)], check=True)
     data = ["--data", release]
     source, results = Path(release).parent / "src", Path(submission).parent / "results"
     commands = {
@@ -94,7 +102,7 @@ def _try(folder: Path, words: list[str], sample: int, fault: str) -> dict[str, A
         code, said = _call(words, stage, fault)
         if code == 0 and _content(folder) == expected:  # nothing that counts failed
             _clear(folder)
-            if fault in ("KILL", "EFBIG"):
+            if fault in ("KILL", "EFBIG", "FULL"):
                 break
             continue
         tried += 1
@@ -109,7 +117,8 @@ def _try(folder: Path, words: list[str], sample: int, fault: str) -> dict[str, A
         if code != 0 and set(found) != set(expected):
             wrong.append(f"stage {stage}: the same command ended with {code}: {said}")
         elif found != expected:
-            wrong.append(f"stage {stage}: {sorted(set(found) ^ set(expected)) or 'other bytes'}")
+            other = sorted(name for name in found if found[name] != expected.get(name))
+            wrong.append(f"stage {stage}: {sorted(set(found) ^ set(expected)) or other}")
         _clear(folder)
     return {"tried": tried, "wrong": wrong}
 
@@ -120,6 +129,9 @@ def _stages(fault: str, sample: int, folder: Path, words: list[str]) -> Iterator
         yield from range(1, 10_000, sample)
     elif fault == "EFBIG":
         yield from (2**power for power in range(9, 30, sample))
+    elif fault == "FULL":
+        yield 0
+        yield from (pages * PAGE << doubled for doubled in range(0, 15, sample) for pages in (2, 3))
     else:
         _call(words, -1, fault)
         count = int((folder.parent / "stages").read_text())
@@ -134,6 +146,11 @@ def _clear(folder: Path) -> None:
 
 def _call(words: list[str], stage: int | None, fault: str) -> tuple[int, str]:
     """Run a command in a fork that meets a fault at a stage; return its exit code, negative for a signal, and stderr."""
+    ballast = Path.cwd().parent / "ballast"
+    if stage is not None and fault == "FULL":
+        free = os.statvfs(".")
+        with ballast.open("wb") as file:
+            os.posix_fallocate(file.fileno(), 0, max(1, free.f_bavail * free.f_bsize - stage))
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -141,7 +158,7 @@ def _call(words: list[str], stage: int | None, fault: str) -> tuple[int, str]:
         os.dup2(write, 2)
         if stage is not None and fault == "EFBIG":
             resource.setrlimit(resource.RLIMIT_FSIZE, (stage, resource.RLIM_INFINITY))
-        elif stage is not None:
+        elif stage is not None and fault != "FULL":
             _fail_at(stage, fault)
         code = cli._run(words)
         if stage is None:
@@ -153,6 +170,7 @@ def _call(words: list[str], stage: int | None, fault: str) -> tuple[int, str]:
     with os.fdopen(read, errors="replace") as pipe:
         said = pipe.read()
     _, status = os.waitpid(child, 0)
+    ballast.unlink(missing_ok=True)
     return os.waitstatus_to_exitcode(status), said.strip()[-400:]
 
 

@@ -29,7 +29,7 @@ from vidsal.benchmark.submissions.predict import predict
 from vidsal.benchmark.submissions.rescore import rescore
 from vidsal.benchmark.submissions.score import score
 from vidsal.benchmark.submissions.workspace import temporary_folder
-from vidsal.loaders.errors import BadData
+from vidsal.loaders.errors import BadData, MachineFault
 from vidsal.loaders.release.release import Release
 
 from ..stored import Maps, gaze_only, opened
@@ -234,6 +234,23 @@ def test_a_directory_that_lies_about_sizes(tmp_path: Path) -> None:
         assert rules_of(tmp_path / "a.zip", tmp_path / f"out{n}") == [
             "archive-size" if size == 1 << 31 else "archive-damaged"
         ]
+
+
+def test_a_disk_without_room_is_no_fault_of_the_archive(
+    sub: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    packed = zipped(tmp_path / "sub.zip", files(sub))
+    room = sum(map(len, files(sub).values()))
+    for spare, fits in ((0, True), (1, False)):
+        free = type("Usage", (), {"free": room + archive._SPARE - spare})
+        monkeypatch.setattr(archive.shutil, "disk_usage", lambda _, free=free: free)
+        (out := tmp_path / str(spare)).mkdir()
+        if fits:
+            unpack(packed, out)
+            assert files(out) == files(sub)
+            continue
+        with pytest.raises(MachineFault, match=rf"the disk is full \({out}\): .*sub.zip expands to more than"):
+            unpack(packed, out)
 
 
 def test_bombs_of_count_and_of_headers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

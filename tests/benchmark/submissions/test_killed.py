@@ -56,8 +56,14 @@ OF_SUBMISSIONS = ("predict", "import", "pack", "init", "score", "maps")
 OTHERS = ("convert", "run", "site", "merge")
 
 
+OWN_MOUNTS = ["unshare", "--mount", "--map-root-user"]
+"""What is mounted within is seen by nobody else, and gone with it."""
+
+
 def killed(folder: Path, root: Path, sub: Path, sample: int, fault: str, *names: str) -> dict[str, Any]:
     words = [sys.executable, str(SCRIPT), str(folder), str(root), str(sub), str(sample), fault, *names]
+    if fault == "FULL":
+        words = [*OWN_MOUNTS, *words]
     done = subprocess.run(words, env=environment(), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     found: dict[str, Any] = json.loads(done.stdout)
@@ -93,6 +99,20 @@ def test_a_disk_that_fails_at_every_stage(tmp_path: Path, root: Path, videos: Pa
     found |= killed(tmp_path / "of_training", videos, sub, 3, fault, "train")
     for name, of in found.items():
         assert of["tried"] > 0, name
+
+
+@pytest.mark.slow
+def test_a_disk_that_is_full(tmp_path: Path, root: Path, videos: Path, sub: Path) -> None:
+    """A real one, of a few pages more each time: what was begun is said, believed by nobody, and done once there is room."""
+    try:
+        probe = [*OWN_MOUNTS, "mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(tmp_path)]
+        subprocess.run(probe, check=True, capture_output=True)
+    except (OSError, subprocess.CalledProcessError) as error:
+        pytest.skip(f"nobody may mount a tmpfs here: {error}")
+    for name in (*OF_SUBMISSIONS, *OTHERS, "train"):
+        (folder := tmp_path / name).mkdir()
+        found = killed(folder, videos if name == "train" else root, sub, 5 if name == "train" else 3, "FULL", name)
+        assert found[name]["tried"] > 1, name
 
 
 def test_two_processes_on_one_results_folder(tmp_path: Path, root: Path, sub: Path) -> None:

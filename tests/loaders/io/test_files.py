@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from vidsal.loaders.errors import WrongUse
-from vidsal.loaders.io.files import atomic_write, canonical, lock_folder, write_json
+from vidsal.loaders.io.files import atomic_write, canonical, file_to_fill, lock_folder, write_json
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -27,6 +32,31 @@ def _write_half(path: Path) -> None:
     with atomic_write(path) as temporary:
         temporary.write_text("half")
         raise RuntimeError
+
+
+@pytest.mark.parametrize("library", ["numpy", "torch", "itself"])
+def test_a_disk_that_fails_is_told_by_its_number_and_place(tmp_path: Path, library: str) -> None:
+    """NumPy says "2000 requested and 512 written", torch "enforce fail"; neither says what failed."""
+    values = np.arange(100_000)
+    path = tmp_path / "made"
+    save: Callable[[Any], object] = {
+        "numpy": lambda file: np.save(file, values),
+        "torch": lambda file: pytest.importorskip("torch").save({"a": values.tolist()}, file),
+        "itself": lambda file: file.write(values.tobytes()),
+    }[library]
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, before[1]))
+    try:
+        with pytest.raises(OSError) as caught, atomic_write(path) as temporary, file_to_fill(temporary) as file:
+            save(file)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (caught.value.errno, caught.value.filename) == (errno.EFBIG, str(path))
+    assert list(tmp_path.iterdir()) == []
+    with atomic_write(path) as temporary, file_to_fill(temporary) as file:
+        save(file)
+    with pytest.raises(RuntimeError, match="of ours"), file_to_fill(path):
+        raise RuntimeError("of ours")
 
 
 def test_json_is_canonical_and_holds_no_nan(tmp_path: Path) -> None:
