@@ -84,13 +84,6 @@ def freeze(module: nn.Module, epoch: int, rules: Iterable[Mapping[str, Any]]) ->
                     parameter.grad = None
 
 
-def keep_statistics(module: nn.Module) -> None:
-    """Let every BatchNorm use its running statistics and change them no more, until the module is set to train."""
-    for part in module.modules():
-        if isinstance(part, nn.modules.batchnorm._BatchNorm):
-            part.eval()
-
-
 def scale_rates(optimizer: torch.optim.Optimizer, factor: float) -> None:
     """Multiply the present rate of each group."""
     for group in optimizer.param_groups:

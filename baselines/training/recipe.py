@@ -127,13 +127,11 @@ class Recipe:
 
     def begin_epoch(self, module: torch.nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> None:
         """Set rates, and what is frozen, for an epoch (0-based)."""
-        from .optimization import freeze, keep_statistics, rate_factor, set_rates
+        from .optimization import freeze, rate_factor, set_rates
 
         schedule = self.settings["schedule"]
         set_rates(optimizer, rate_factor(epoch, schedule))
         freeze(module, epoch, schedule.get("freeze", ()))
-        if epoch >= schedule.get("statistics_until", self.epochs):
-            keep_statistics(module)
 
     def loss(self, module: torch.nn.Module, batch: Batch) -> Terms:
         """Run the network on a batch and return the terms of its loss, scalars, `total` among them."""

@@ -37,6 +37,7 @@ class Panels:
     Attributes:
         size: width and height of a panel.
         headings: one a panel.
+        title: what is shown, and what the square of a predicted gaze is where there is one.
     """
 
     def __init__(
@@ -54,6 +55,10 @@ class Panels:
         self.painter = Painter(release, stimulus, width, False, None, samples, mark_scale=MARK_SCALE)
         self.size = self.painter.size
         self.headings = [*(["frame"] if bare else []), truth.name, *(track.name for track in tracks)]
+        points = any(track.path is not None for track in tracks)
+        self.title = self.painter.title + (
+            f"; square: predicted gaze, its last {TRAIL_S:g} s behind it" if points else ""
+        )
         self._bare, self._truth = bare, truth
         self._highs = [track.high for track in (truth, *tracks)]
         self._trail = max(1, round(TRAIL_S * float(stimulus.fps or 1)))

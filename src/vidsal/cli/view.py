@@ -239,7 +239,7 @@ def _panels(
         release, stimulus, truth_track(stimulus, chosen, size, asked.recipe), tracks, width,
         bare=sheet, samples=asked.samples,
     )  # fmt: skip
-    title = panels.painter.title
+    title = panels.title
     if sheet:
         save_sheet(panels, chosen, path, title)
     else:

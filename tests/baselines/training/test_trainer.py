@@ -251,20 +251,6 @@ def test_a_batch_that_is_too_large(
         vidsal.train(recipe, release, tmp_path / "run", threads=1)
 
 
-def test_statistics_are_kept_from_an_epoch_on() -> None:
-    recipe = load_recipe("tinyhd-finetune-1", smoke=True)
-    module = build_module(recipe.model, **recipe.module_options())
-    recipe.prepare(module)
-    optimizer, first = recipe.optimizer(module), recipe.settings["schedule"]["statistics_until"]
-    norms = [part for part in module.modules() if isinstance(part, torch.nn.BatchNorm3d)]
-    for epoch, follows in ((first - 1, True), (first, False)):
-        recipe.begin_epoch(module, optimizer, epoch)
-        assert {part.training for part in norms} == {follows}
-        assert all(parameter.requires_grad for part in norms for parameter in part.parameters())
-    recipe.prepare(module)  # as after a validation
-    assert all(part.training for part in norms)
-
-
 def test_held_out_stimuli_never_train(release: Path) -> None:
     data = load(release)
     options: dict[str, Any] = {"train_split": "all"}

@@ -67,6 +67,8 @@ def test_a_point_is_drawn_with_the_way_it_came(release: Release) -> None:
     assert mine[440, 300]  # where it was
     assert not mine[:400].any()
     assert not (np.asarray(panels.draw(0, None)[1]) == COLORS[0]).all(axis=2)[440, 300]  # not yet there
+    assert panels.title.endswith("; square: predicted gaze, its last 0.5 s behind it")
+    assert "square" not in Panels(release, stimulus, Track("observers"), [Track("a")], 640, bare=False).title
 
 
 def test_frames_that_are_shown(release: Release) -> None:
