@@ -54,6 +54,10 @@ class Content:
                 found[entry.page] = ", ".join([name, *more])
         return found
 
+    def label(self, entry: Entry) -> str:
+        """Return what tells a run's model from others of its name on its board."""
+        return self.labels.get(entry.page, entry.record.model.name)
+
     @cached_property
     def models(self) -> dict[str, list[tuple[Board, Entry]]]:
         """By page of the model, in alphabetical order: the run that each board shows."""

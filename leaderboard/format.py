@@ -212,6 +212,11 @@ def badges(record: RunRecord) -> list[str]:
     return out
 
 
+def earned(record: RunRecord) -> list[str]:
+    """Return what speaks for a run's row: a network of the registry ran here, with weights that a digest names."""
+    return ["reproduced here"] if record.model.kind == "network" and record.model.checkpoint_sha256 else []
+
+
 def partly(board: Board, entry: Entry) -> list[str]:
     """Return a badge for each metric that a model's own maps leave undefined in frames that others are judged by."""
     return [

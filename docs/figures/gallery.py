@@ -28,7 +28,7 @@ MARGIN = 24
 STIMULUS = "scene_001"
 
 PAGES = {
-    "board.png": ("boards/*.html", 1050),
+    "board.png": ("boards/*.html", 945),
     "film.png": ("stimuli/*/*.html", 1170),
     "index.png": ("index.html", 920),
     "model.png": ("models/motion-energy-*.html", 960),

@@ -33,22 +33,16 @@
     return exact ? k / draws : (1 + k) / (1 + draws);
   }
 
-  function draw(differences) {
-    var drawn = document.getElementById("drawn"), low = Math.min(0, differences[0]);
-    var high = Math.max(0, differences[differences.length - 1]), span = high - low || 1;
-    var step = 690 / differences.length, y = function (v) { return 10 + 200 * (high - v) / span; };
+  function draw(found) {
+    var drawn = document.getElementById("drawn"), low = Math.min(0, found[0].d);
+    var high = Math.max(0, found[found.length - 1].d), span = high - low || 1;
+    var step = 690 / found.length, y = function (v) { return 10 + 200 * (high - v) / span; };
     drawn.textContent = "";
-    [["below", -1], ["above", 1]].forEach(function (kind) {
-      var path = "";
-      differences.forEach(function (v, k) {
-        if (v * kind[1] > 0) {
-          path += "M" + (60 + k * step).toFixed(1) + " " + y(0).toFixed(1) + "V" + y(v).toFixed(1) + "h" + step.toFixed(2) + "V" + y(0).toFixed(1) + "z";
-        }
-      });
-      var shape = document.createElementNS(svg, "path");
-      shape.setAttribute("class", kind[0]);
-      shape.setAttribute("d", path);
-      drawn.appendChild(shape);
+    found.forEach(function (f, k) {
+      var bar = drawn.appendChild(document.createElementNS(svg, "path"));
+      bar.setAttribute("class", f.d < 0 ? "below" : "above");
+      bar.setAttribute("d", "M" + (60 + k * step).toFixed(1) + " " + y(0).toFixed(1) + "V" + y(f.d).toFixed(1) + "h" + step.toFixed(2) + "V" + y(0).toFixed(1) + "z");
+      bar.appendChild(document.createElementNS(svg, "title")).textContent = data.stimuli[f.k] + ": " + f.d.toFixed(3);
     });
     [low, 0, high].forEach(function (v, k, all) {
       if (all.indexOf(v) !== k) { return; }
@@ -95,7 +89,7 @@
     document.getElementById("told").textContent = data.metrics[metric].label + ": mean difference " + mean.toFixed(3) +
       " over " + found.length + " stimuli (" + above + " above zero), sign-flip p " + (p < 0.001 ? "< 0.001" : p.toFixed(3)) + ". " + better;
     document.getElementById("announce").textContent = document.getElementById("told").textContent;
-    draw(found.map(function (f) { return f.d; }));
+    draw(found);
     var ends = found.length <= 20 ? found : found.slice(0, 10).concat(found.slice(-10));
     ends.reverse().forEach(function (f) {
       var row = document.createElement("tr"), head = cell("", false), to = document.createElement("a");

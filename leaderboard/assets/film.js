@@ -72,7 +72,7 @@ function start(root) {
       const line = values(run);
       svg("path", { class: "film-line", d: path(line), ...dash(place) }, drawing).style.stroke = color(place);
       for (const which of ["best", "worst"]) {
-        for (const f of (D.runs[run][which] || []).slice(0, 3)) {
+        for (const f of D.runs[run][which] || []) {
           const v = line[nearest(at, f)];
           if (v === v) { Object.assign(html("span", { class: "film-mark " + which }, marks).style, { left: x(f) / 10 + "%", top: y(v) / 10 + "%", color: color(place) }); }
         }
@@ -204,6 +204,7 @@ function start(root) {
   });
 
   $(".film-live").hidden = false;
+  root.classList.toggle("film-single", first === last);
   frame = (D.runs[chosen[0]].best || [])[0] ?? first;
   redraw();
 }

@@ -1,198 +1,167 @@
-(function () {
+(() => {
   "use strict";
-  // Tables: sort, search, filter, choose columns, pin rows. What is chosen stands in the fragment of the address.
-  var announce = document.getElementById("announce");
-  var orders = {
+  // Tables: sort, search, filter, choose columns, pin rows. What is chosen of the page's own table stands in the fragment
+  // of the address; tables without an id are sorted only.
+  const orders = {
     number: { ascending: "lowest first", descending: "highest first" },
     text: { ascending: "A to Z", descending: "Z to A" },
     date: { ascending: "oldest first", descending: "newest first" }
   };
-  var table = document.getElementById("table"), form = document.querySelector("form.tools[data-for=table]");
+  const announce = document.getElementById("announce"), first = {}, none = "\u2013";
+  const table = document.getElementById("table"), form = document.querySelector("form.tools[data-for=table]");
+  const flags = ["seen", "ahead", "reference", "variants"];
 
-  function textOf(cell) {
-    return cell.dataset.v === undefined ? cell.textContent.trim() : cell.dataset.v;
-  }
-
-  function label(head) {
-    return head.querySelector("button").textContent;
-  }
+  const textOf = cell => cell.dataset.v === undefined ? cell.textContent.trim() : cell.dataset.v;
+  const label = head => head.querySelector("button").textContent;
+  const heads = of => Array.from(of.tHead.rows[0].cells).filter(head => head.dataset.key);
+  const rowsOf = body => Array.from(body.rows).filter(row => !row.classList.contains("group"));
+  const rows = () => Array.from(table.tBodies).flatMap(rowsOf);
+  const nameOf = row => row.querySelector("th").querySelector("a, bdi").textContent;
 
   // What is no number stays last in both directions; equal rows keep their first order.
   function sort(head, order) {
-    var column = head.cellIndex, type = head.dataset.type, sign = order === "ascending" ? 1 : -1;
-    Array.from(table.tBodies).forEach(function (body) {
-      var keyed = Array.from(body.rows).filter(function (row) { return !row.classList.contains("group"); })
-        .map(function (row, place) {
-          if (row.dataset.place === undefined) { row.dataset.place = place; }
-          var text = textOf(row.cells[column]), number = parseFloat(text);
-          return { row: row, text: text, number: number, place: +row.dataset.place,
-            pinned: row.classList.contains("pinned") };
-        });
-      keyed.sort(function (a, b) {
-        var by;
-        if (a.pinned !== b.pinned) { return a.pinned ? -1 : 1; }
-        if (type === "number") {
-          by = isNaN(a.number) || isNaN(b.number) ? isNaN(a.number) - isNaN(b.number) : sign * (a.number - b.number);
-        } else {
-          by = sign * a.text.localeCompare(b.text, "en", { numeric: true });
-        }
-        return by || a.place - b.place;
+    const of = head.closest("table"), type = head.dataset.type, sign = order === "ascending" ? 1 : -1;
+    for (const body of of.tBodies) {
+      const keyed = rowsOf(body).map((row, place) => {
+        row.dataset.place ??= place;
+        const text = textOf(row.cells[head.cellIndex]);
+        return { row, text, number: parseFloat(text), place: +row.dataset.place, pinned: row.classList.contains("pinned") };
       });
-      var parts = document.createDocumentFragment();
-      keyed.forEach(function (k) { parts.appendChild(k.row); });
+      keyed.sort((a, b) => b.pinned - a.pinned || (type === "number" ?
+        isNaN(a.number) || isNaN(b.number) ? isNaN(a.number) - isNaN(b.number) : sign * (a.number - b.number) :
+        sign * a.text.localeCompare(b.text, "en", { numeric: true })) || a.place - b.place);
+      const parts = document.createDocumentFragment();
+      keyed.forEach(k => parts.appendChild(k.row));
       body.appendChild(parts);
-    });
-    Array.from(head.parentNode.cells).forEach(function (other) { other.removeAttribute("aria-sort"); });
+    }
+    heads(of).forEach(other => other.removeAttribute("aria-sort"));
     head.setAttribute("aria-sort", order);
-    var best = head.querySelector(".way") && order === head.dataset.first ? "best first" : orders[type][order];
-    var words = label(head) + ", " + best;
-    table.querySelector("caption .order").textContent = words;
-    table.classList.toggle("reordered", head !== first.head || order !== first.order);
+    const best = head.querySelector(".way") && order === head.dataset.first ? "best first" : orders[type][order];
+    const words = label(head) + ", " + best;
+    of.querySelector("caption .order").textContent = words;
+    of.classList.toggle("reordered", head !== first.head || order !== first.order);
     return words;
   }
 
   function showPlaces(head) {
     if (!table.classList.contains("board") || !head.classList.contains("number") || head.classList.contains("rank")) { return; }
-    Array.from(table.querySelectorAll("tbody tr:not(.group)")).forEach(function (row) {
-      var cell = row.cells[head.cellIndex], rank = row.querySelector("td.rank b"), phone = row.querySelector(".phone");
+    for (const row of rows()) {
+      const cell = row.cells[head.cellIndex], rank = row.querySelector("td.rank b"), phone = row.querySelector(".phone");
       if (rank) {
-        rank.textContent = cell.dataset.p || "\u2013";
+        rank.textContent = cell.dataset.p || none;
         row.cells[0].dataset.v = cell.dataset.p || "";
-        var range = row.cells[0].querySelector("small");
+        const range = row.cells[0].querySelector("small");
         if (range) { range.hidden = head !== first.head; }
       }
       if (phone) { phone.textContent = label(head) + " " + cell.firstChild.textContent; }
-    });
+    }
   }
 
   function read() {
-    var state = {};
-    location.hash.slice(1).split("&").forEach(function (part) {
-      var k = part.indexOf("=");
+    const state = {};
+    for (const part of location.hash.slice(1).split("&")) {
+      const k = part.indexOf("=");
       if (k > 0) {
-        try { state[part.slice(0, k)] = decodeURIComponent(part.slice(k + 1)); } catch (error) { return; }
+        try { state[part.slice(0, k)] = decodeURIComponent(part.slice(k + 1)); } catch (error) { continue; }
       }
-    });
+    }
     return state;
   }
 
   function write(state) {
-    var text = Object.keys(state).filter(function (k) { return state[k]; }).map(function (k) {
-      return k + "=" + encodeURIComponent(state[k]);
-    }).join("&");
+    const text = Object.keys(state).filter(k => state[k]).map(k => k + "=" + encodeURIComponent(state[k])).join("&");
     history.replaceState(null, "", text ? "#" + text : location.pathname + location.search);
   }
 
-  function heads() {
-    return Array.from(table.tHead.rows[0].cells).filter(function (head) { return head.dataset.key; });
-  }
-
-  function rows() {
-    return Array.from(table.querySelectorAll("tbody tr:not(.group)"));
-  }
-
-  function nameOf(row) {
-    return row.querySelector("th").querySelector("a, bdi").textContent;
-  }
-
   function apply(state) {
-    var head = heads().find(function (h) { return h.dataset.key === state.sort; }) || first.head;
-    var order = state.sort && head && (state.dir === "ascending" || state.dir === "descending") ? state.dir :
-      state.sort && head ? head.dataset.first : first.order;
-    var pins = (state.pin || "").split("|").filter(Boolean);
-    rows().forEach(function (row) {
-      var on = pins.indexOf(nameOf(row)) >= 0, pin = row.querySelector(".pin");
+    const chosen = heads(table).find(h => h.dataset.key === state.sort), head = chosen || first.head;
+    const order = !chosen ? first.order : state.dir === "ascending" || state.dir === "descending" ? state.dir : head.dataset.first;
+    const split = text => (text || "").split("|").filter(Boolean), pins = split(state.pin), hide = split(state.hide), all = rows();
+    for (const row of all) {
+      const on = pins.includes(nameOf(row)), pin = row.querySelector(".pin");
       row.classList.toggle("pinned", on);
       if (pin) { pin.checked = on; }
-    });
-    var said = head ? sort(head, order) : "";
+    }
+    const said = head ? sort(head, order) : "";
     if (head) { showPlaces(head); }
-    var q = (state.q || "").toLowerCase(), shown = 0, hide = (state.hide || "").split("|"), all = rows();
-    all.forEach(function (row) {
-      var badges = row.dataset.badges || "";
-      var out = q && nameOf(row).toLowerCase().indexOf(q) < 0 && badges.toLowerCase().indexOf(q) < 0 ||
-        state.seen && badges.indexOf("saw this data set") >= 0 ||
+    const q = (state.q || "").toLowerCase();
+    for (const row of all) {
+      const badges = row.dataset.badges || "";
+      row.hidden = !row.classList.contains("pinned") && Boolean(
+        q && !nameOf(row).toLowerCase().includes(q) && !badges.toLowerCase().includes(q) ||
+        state.seen && badges.includes("saw this data set") ||
         state.ahead && /not (stated whether )?causal/.test(badges) ||
-        state.reference && badges.indexOf("reference predictor") >= 0 ||
-        state.fold && row.classList.contains("variant");
-      row.hidden = Boolean(out) && !row.classList.contains("pinned");
-      shown += row.hidden ? 0 : 1;
-    });
-    heads().forEach(function (h) {
-      var off = hide.indexOf(h.dataset.key) >= 0;
-      Array.from(table.rows).forEach(function (row) {
-        if (!row.classList.contains("group")) { row.cells[h.cellIndex].hidden = off; }
-      });
-    });
+        state.reference && badges.includes("reference predictor") ||
+        !state.variants && !q && row.classList.contains("variant"));
+    }
+    for (const h of heads(table)) {
+      for (const row of [table.tHead.rows[0], ...all]) { row.cells[h.cellIndex].hidden = hide.includes(h.dataset.key); }
+    }
     if (form) {
       form.elements.q.value = state.q || "";
-      ["seen", "ahead", "reference", "fold"].forEach(function (name) {
+      for (const name of flags) {
         if (form.elements[name]) { form.elements[name].checked = Boolean(state[name]); }
-      });
-      Array.from(form.querySelectorAll("[name=column]")).forEach(function (box) {
-        box.checked = hide.indexOf(box.value) < 0;
-      });
+      }
+      for (const box of form.querySelectorAll("[name=column]")) { box.checked = !hide.includes(box.value); }
+      const shown = all.filter(row => !row.hidden).length;
       form.querySelector(".shown").textContent = shown === all.length ? "" : shown + " of " + all.length + " rows shown";
     }
     return said;
   }
 
   function change(changes) {
-    var state = read();
-    Object.keys(changes).forEach(function (k) { state[k] = changes[k]; });
+    const state = Object.assign(read(), changes);
     write(state);
     return apply(state);
   }
 
-  function pinned() {
-    return rows().filter(function (row) { return row.querySelector(".pin:checked"); }).map(nameOf).join("|");
+  for (const of of document.querySelectorAll("table.sortable")) {
+    for (const head of heads(of)) {
+      const button = head.querySelector("button");
+      button.disabled = false;
+      button.addEventListener("click", () => {
+        const turned = head.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
+        const dir = head.hasAttribute("aria-sort") ? turned : head.dataset.first;
+        const said = of === table ? change({ sort: head.dataset.key, dir }) : sort(head, dir);
+        announce.textContent = of.querySelector("caption .name").textContent + ": sorted by " + said;
+      });
+    }
   }
 
-  var first = {};
   if (table) {
-    first.head = heads().find(function (h) { return h.hasAttribute("aria-sort"); });
+    first.head = heads(table).find(h => h.hasAttribute("aria-sort"));
     first.order = first.head && first.head.getAttribute("aria-sort");
-    var firstWords = table.querySelector("caption .order").textContent;
-    heads().forEach(function (head) {
-      var button = head.querySelector("button");
-      button.disabled = false;
-      button.addEventListener("click", function () {
-        var turned = head.getAttribute("aria-sort") === "ascending" ? "descending" : "ascending";
-        var said = change({ sort: head.dataset.key, dir: head.hasAttribute("aria-sort") ? turned : head.dataset.first });
-        announce.textContent = table.querySelector("caption .name").textContent + ": sorted by " + said;
-      });
-    });
     if (table.classList.contains("board")) {
-      rows().forEach(function (row) {
-        var pin = document.createElement("input");
-        pin.type = "checkbox";
-        pin.className = "pin";
-        pin.setAttribute("aria-label", "Keep " + nameOf(row) + " on top");
-        pin.title = "Keep on top";
-        pin.addEventListener("change", function () { change({ pin: pinned() }); });
-        row.querySelector("th").prepend(pin);
-      });
+      for (const row of rows()) {
+        const pin = document.createElement("input");
+        Object.assign(pin, { type: "checkbox", className: "pin", title: "Keep on top", ariaLabel: `Keep ${nameOf(row)} on top` });
+        pin.addEventListener("change", () => {
+          change({ pin: rows().filter(other => other.querySelector(".pin:checked")).map(nameOf).join("|") });
+          pin.focus();
+        });
+        row.cells[0].prepend(pin);
+      }
     }
     if (form) {
       form.hidden = false;
-      form.addEventListener("submit", function (event) { event.preventDefault(); });
-      form.addEventListener("input", function () {
-        var off = Array.from(form.querySelectorAll("[name=column]")).filter(function (box) { return !box.checked; });
-        var changes = { q: form.elements.q.value, hide: off.map(function (box) { return box.value; }).join("|") };
-        ["seen", "ahead", "reference", "fold"].forEach(function (name) {
-          changes[name] = form.elements[name] && form.elements[name].checked ? "1" : "";
-        });
+      const filters = form.querySelector(".filters"), wide = window.matchMedia("(min-width: 40.01rem)");
+      if (filters) { (wide.onchange = () => { filters.open = wide.matches; })(); }
+      form.addEventListener("submit", event => event.preventDefault());
+      form.addEventListener("input", () => {
+        const off = Array.from(form.querySelectorAll("[name=column]")).filter(box => !box.checked);
+        const changes = { q: form.elements.q.value, hide: off.map(box => box.value).join("|") };
+        for (const name of flags) { changes[name] = form.elements[name] && form.elements[name].checked ? "1" : ""; }
         change(changes);
       });
-      form.addEventListener("reset", function (event) {
+      form.addEventListener("reset", event => {
         event.preventDefault();
         write({});
-        location.reload();
+        apply({});
       });
     }
-    if (location.hash.indexOf("=") > 0) { apply(read()); }
-    window.addEventListener("hashchange", function () {
-      if (!location.hash || location.hash.indexOf("=") > 0) { apply(read()); }
+    if (location.hash.includes("=") || table.querySelector(".variant")) { apply(read()); }
+    window.addEventListener("hashchange", () => {
+      if (!location.hash || location.hash.includes("=")) { apply(read()); }
     });
   }
 })();

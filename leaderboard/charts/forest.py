@@ -31,9 +31,10 @@ class Value:
 
 @dataclass(frozen=True)
 class Row:
-    """A line in the units of the drawing."""
+    """A line in the units of the drawing; `said` is what its mark says."""
 
     name: str
+    said: str
     y: int
     x: float
     low: float | None
@@ -96,6 +97,7 @@ def forest(
     rows = tuple(
         Row(
             v.name,
+            _said(v),
             top + LINE * k + LINE // 2,
             place(v.mean),
             None if v.low is None else place(v.low),
@@ -120,10 +122,11 @@ def _marks(places: Sequence[tuple[str, float]]) -> tuple[Mark, ...]:
     return tuple(Mark(label, x, side) for (label, x), side in zip(ordered, sides, strict=True))
 
 
+def _said(v: Value) -> str:
+    return f"{v.name} {decimals(v.mean)}" + (f" ({interval(v.low, v.high)})" if v.low is not None else "")
+
+
 def _in_words(column: Column, values: Sequence[Value]) -> str:
-    said = "; ".join(
-        f"{v.name} {decimals(v.mean)}" + (f" ({interval(v.low, v.high)})" if v.low is not None else "")
-        for v in values[:12]
-    )
+    said = "; ".join(map(_said, values[:12]))
     more = f"; and {len(values) - 12} more, see the table" if len(values) > 12 else ""
     return f"{column.label}: {said}{more}."

@@ -14,12 +14,14 @@ WIDTH, HEIGHT, LEFT = 760, 220, 60
 
 @dataclass(frozen=True)
 class Paired:
-    """The drawing: two areas, above and below zero, and the scale beside them."""
+    """The drawing: two areas, above and below zero, and the scale beside them from `low` to `high`."""
 
     width: int
     height: int
     left: int
     zero: float
+    low: float
+    high: float
     above: str
     below: str
     ticks: tuple[tuple[str, float], ...]
@@ -45,5 +47,6 @@ def paired(differences: npt.NDArray[np.float64]) -> Paired:
         return f"{path}V{zero}z"
 
     split = int((differences < 0).sum())
+    areas = area(split, len(differences)), area(0, split)
     ticks = tuple((scale.label(t), place(t)) for t in scale.ticks)
-    return Paired(WIDTH, HEIGHT, LEFT, zero, area(split, len(differences)), area(0, split), ticks)
+    return Paired(WIDTH, HEIGHT, LEFT, zero, scale.low, scale.high, *areas, ticks)

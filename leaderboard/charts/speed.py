@@ -29,9 +29,11 @@ class Fast:
 
 @dataclass(frozen=True)
 class Point:
-    """A model in the units of the drawing; `label` is the y of its name; `best`: no faster model is better."""
+    """A model in the units of the drawing; `said` is what its mark says, `label` the y of its name; `best`: no faster
+    model is better."""
 
     name: str
+    said: str
     x: float
     y: float
     label: float
@@ -83,15 +85,21 @@ def speed_plot(column: Column, models: Sequence[Fast], hardware: str) -> Speed |
     best = frontier(models, column.metric.higher_is_better)
     order = sorted(models, key=lambda m: (y(m.mean), m.name))
     labels = _apart([y(m.mean) for m in order])
-    points = tuple(Point(m.name, x(m.speed), y(m.mean), at, m in best) for m, at in zip(order, labels, strict=True))
+    points = tuple(
+        Point(m.name, _said(m), x(m.speed), y(m.mean), at, m in best) for m, at in zip(order, labels, strict=True)
+    )
     edge = "".join(f"{'L' if k else 'M'}{x(m.speed)} {y(m.mean)}" for k, m in enumerate(best))
-    said = "; ".join(f"{m.name} {decimals(m.mean)} at {m.speed:.4g} frames a second" for m in models[:12])
+    said = "; ".join(map(_said, models[:12]))
     caption = f"{column.label} against frames a second on {hardware}. Filled: no faster model is as good"
     return Speed(
         WIDTH, HEIGHT, LEFT, WIDTH - RIGHT, TOP, BOTTOM,
         tuple((f"{v:g}", x(v)) for v in across), tuple((scale.label(t), y(t)) for t in scale.ticks),
         points, edge, f"{column.label} and speed on {hardware}: {said}.", caption,
     )  # fmt: skip
+
+
+def _said(model: Fast) -> str:
+    return f"{model.name} {decimals(model.mean)} at {model.speed:.4g} frames a second"
 
 
 def frontier(models: Sequence[Fast], higher_is_better: bool) -> list[Fast]:

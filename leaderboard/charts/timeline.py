@@ -158,7 +158,7 @@ def trace(frame: npt.NDArray[Any], values: npt.NDArray[Any], most: int) -> Trace
     )
 
 
-def axis(values: npt.NDArray[Any], within: tuple[float, float], parts: int = 2) -> Axis:
+def axis(values: npt.NDArray[Any], within: tuple[float, float], parts: int = 4) -> Axis:
     """Return a scale with round ends that holds all finite values.
 
     Args:
@@ -167,7 +167,7 @@ def axis(values: npt.NDArray[Any], within: tuple[float, float], parts: int = 2) 
         parts: about how many steps from end to end.
 
     >>> axis(np.array([0.62, 0.91]), (0.0, 1.0))
-    Axis(low=0.6, high=1.0, ticks=(0.6, 0.8, 1.0))
+    Axis(low=0.6, high=1.0, ticks=(0.6, 0.7, 0.8, 0.9, 1.0))
     """
     finite = np.asarray(values, np.float64)
     finite = finite[np.isfinite(finite)]

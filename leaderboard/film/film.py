@@ -31,7 +31,7 @@ UNITS = 160
 """Width of a frame in the units of the dots."""
 
 MOMENTS = 3
-"""Best and worst frames that are shown of each chosen run."""
+"""Best and worst frames that are shown of each chosen run: neighbors look alike, so apart where there are such."""
 
 MOST_STEPS, LEAST_STEPS, MOST_BYTES = 240, 40, 96_000
 """Values are given frame by frame, to 1/65534 of their scale, where that takes at most so many bytes; else as means of
@@ -294,7 +294,16 @@ def _preview(run: FilmRun) -> dict[str, Any]:
         | ({"frame": _address(run, p), "big": [p.width, p.height]} if (p := group.pictures) else {})
         for group in preview.groups
     ]
-    return {"groups": groups, "best": list(preview.best), "worst": list(preview.worst)}
+    return {"groups": groups, "best": _apart(preview.best, run), "worst": _apart(preview.worst, run)}
+
+
+def _apart(frames: Sequence[int], run: FilmRun) -> list[int]:
+    """Return the first few frames that are no neighbors; where there are too few of them, the first of the others."""
+    found: list[int] = []
+    for frame in frames:
+        if all(abs(frame - other) > len(run.frames) // 40 for other in found):
+            found.append(frame)
+    return [*found, *(frame for frame in frames if frame not in found)][:MOMENTS]
 
 
 def _address(run: FilmRun, sprite: Sprite) -> str:
@@ -332,7 +341,7 @@ def _moments(run: FilmRun, column: Column, shape: tuple[int, int]) -> Moments | 
     if run.preview is None:
         return None
     made = [
-        tuple(m for f in frames[:MOMENTS] if (m := _moment(run, column, f, which, shape)) is not None)
+        tuple(m for f in _apart(frames, run) if (m := _moment(run, column, f, which, shape)) is not None)
         for which, frames in (("best", run.preview.best), ("worst", run.preview.worst))
     ]
     if not made[1]:  # an image has neither; no frame is worse than others that are all alike

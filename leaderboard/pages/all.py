@@ -71,7 +71,8 @@ def _of_board(content: Content, one: Board) -> Iterator[Page]:
     names = cache(partial(stimuli.name_cells, one))
     for name in stimuli.stimuli_of(content, one):
         yield Page(links.stimulus_page(one, name), partial(stimuli.stimulus_page, content, one, name, names), key)
-    yield Page(links.compare_board_page(one), partial(compare.board_compare_page, content, one), key)
+    if len(one.models) > 1:
+        yield Page(links.compare_board_page(one), partial(compare.board_compare_page, content, one), key)
     pairs = compare.pairs_of(one)
     tested = cache(partial(compare.tested, content, one, pairs))
     for place, pair in enumerate(pairs):

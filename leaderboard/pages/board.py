@@ -19,7 +19,7 @@ from ..downloads.write import Download
 from ..held_out import submitted
 from ..standing import Standing
 from .environment import page
-from .pictures import still
+from .pictures import CARD, still
 
 REFERENCES = ("uniform", CENTER, "shuffled_prior", HUMAN)
 """What every table should hold beside its models, from chance to people."""
@@ -99,19 +99,20 @@ def board_page(content: Content, board: Board, downloads: Sequence[Download] = (
         standing=standing,
         groups=rows(board, standing),
         brackets=len(lanes(board, standing)),
-        plot=forest_of(board),
-        narrow=forest_of(board, SMALL),
+        plot=forest_of(content, board),
+        narrow=forest_of(content, board, SMALL),
         attributes=attributes(content, board),
         extremes=extremes(content, board),
         elsewhere=elsewhere(board),
         other=None if board.common else content.comparison_of(board),
-        picture="" if board.common else still(content, board, links.board_page(board)),
+        picture="" if board.common else still(content, board, links.board_page(board), CARD),
         parts=[content.board_of[e.page] for e in board.models] if board.common else [],
         lacking=() if board.common else lacking(board),
         submitted=submitted(board) if board.release.id in content.config.held_out else None,
         downloads=downloads,
         speeds=(stated := speeds(board.models)),
-        speed_plots=speed_plots(board, stated),
+        speed_plots=speed_plots(content, board, stated),
+        label=content.label,
     )  # fmt: skip
 
 
@@ -173,7 +174,7 @@ def _row(
         tuple(alike.values()),
         tuple(_cell(board, standing, entry, column) for column in board.columns),
         tuple(words.qualifiers(entry, board.shown)),
-        (*words.badges(entry.record), *words.partly(board, entry)),
+        (*words.earned(entry.record), *words.badges(entry.record), *words.partly(board, entry)),
         variant,
         entry.record.human,
     )
@@ -196,7 +197,7 @@ def _cell(board: Board, standing: Standing, entry: Entry, column: Column) -> Cel
     )
 
 
-def forest_of(board: Board, width: int = WIDTH) -> Forest | None:
+def forest_of(content: Content, board: Board, width: int = WIDTH) -> Forest | None:
     """Draw the means over stimuli by which the board is ordered, with their intervals; people as lines."""
     by = board.sort_column
     values, marks = [], []
@@ -204,7 +205,7 @@ def forest_of(board: Board, width: int = WIDTH) -> Forest | None:
         metric = entry.record.metrics[by.name]
         if metric.mean_stimuli is not None:
             other = entry.record.model.kind == "reference"
-            values.append(Value(entry.record.model.name, metric.mean_stimuli, metric.low, metric.high, other))
+            values.append(Value(content.label(entry), metric.mean_stimuli, metric.low, metric.high, other))
     for entry in (*board.models, *board.humans):
         mean = entry.record.metrics[by.name].mean_stimuli
         if entry.record.model.name in (CENTER, HUMAN) and mean is not None:
@@ -273,12 +274,12 @@ def _number(value: object) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def speed_plots(board: Board, stated: Sequence[Stated]) -> list[Speed]:
+def speed_plots(content: Content, board: Board, stated: Sequence[Stated]) -> list[Speed]:
     """Return a drawing for each machine of which several models state a speed; those of two machines do not compare."""
     by, found = board.sort_column, dict[str, list[Fast]]()
     for one in stated:
         mean = one.entry.record.metrics[by.name].mean
         if one.speed and mean is not None:
-            found.setdefault(one.hardware, []).append(Fast(one.entry.record.model.name, one.speed, mean))
+            found.setdefault(one.hardware, []).append(Fast(content.label(one.entry), one.speed, mean))
     plots = [speed_plot(by, models, hardware) for hardware, models in found.items()]
     return [plot for plot in plots if plot is not None]

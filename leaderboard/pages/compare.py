@@ -109,6 +109,7 @@ def pair_page(
         listed=[(ids[k], float(differences[k])) for k in reversed(most)],
         wins=(int((differences[order] > 0).sum()), int((differences[order] < 0).sum())),
         n=len(order),
+        label=content.label,
     )
 
 
@@ -122,6 +123,7 @@ def board_compare_page(content: Content, board: Board) -> str:
         board=board,
         pairs=pairs_of(board),
         data=script_safe(_data(content, board)),
+        label=content.label,
     )
 
 
@@ -141,7 +143,7 @@ def _data(content: Content, board: Board) -> dict[str, object]:
             "levels": b64encode(levels.tobytes()).decode(),
         }  # fmt: skip
     return {
-        "models": [visible(e.record.model.name) for e in board.models],
+        "models": [visible(content.label(e)) for e in board.models],
         "stimuli": list(map(visible, ids)),
         "pages": [links.stimulus_page(board, name) for name in ids],
         "groups": list(content.runs[board.shown[0].page].stimuli.groups),

@@ -98,7 +98,7 @@ def assets() -> dict[str, str]:
     """Return the style and the script of a site by file name."""
     return {
         "site.css": "\n".join(map(asset, ("site.css", "steps.css", "film.css"))),
-        "site.js": "\n".join(map(asset, ("site.js", "compare.js", "film.js"))),
+        "site.js": "\n".join(map(asset, ("site.js", "plots.js", "compare.js", "film.js"))),
     }
 
 

@@ -50,7 +50,10 @@ def card(board: Board, picture: str) -> Card:
     """Return a board in short."""
     by = board.sort_column
     rivals = [e for e in board.models if e.record.model.kind != "reference"] or list(board.models)
-    top = tuple(rivals[:TOP])
+    best: dict[str, Entry] = {}
+    for entry in rivals:
+        best.setdefault(entry.record.model.name, entry)
+    top = tuple(best.values())[:TOP]
     human = next((e for e in board.humans if e.record.model.name == HUMAN), None)
     shown = [*top, *(e for e in board.models if e.record.model.name == CENTER and e not in top)]
     values = [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,20 +37,29 @@ class Part:
 
 
 @dataclass(frozen=True)
+class MeanRank:
+    """A model's rank by one metric on each of several boards, and the mean of these."""
+
+    mean: float
+    ranks: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class MeanRanks:
     """The ranks of the models that stand on a board of each of several data sets, all scored under one protocol.
 
     Attributes:
-        column: the metric of the ranks.
+        columns: the metrics of the ranks, `by` the one that orders the lines.
         boards: one a data set.
-        lines: page of the model, its run on the first board, its rank among these models on each board, and their
-            mean; the best mean first.
+        lines: page of the model, its run on the first board, and by each metric its rank among these models on each
+            board with their mean, None where a board does not rank it by this metric; the best mean first.
         others: models that stand on several of the boards, but not on all.
     """
 
-    column: Column
+    columns: tuple[Column, ...]
+    by: Column
     boards: tuple[Board, ...]
-    lines: tuple[tuple[str, Entry, tuple[int, ...], float], ...]
+    lines: tuple[tuple[str, Entry, tuple[MeanRank | None, ...]], ...]
     others: int
 
 
@@ -58,7 +67,13 @@ def models_page(content: Content) -> str:
     """Return the list of all models."""
     lines = [(address, found[0][1], found) for address, found in content.models.items()]
     return page(
-        "models.html", links.MODELS, content.config, lines=lines, places=content.standings, ranks=mean_ranks(content)
+        "models.html",
+        links.MODELS,
+        content.config,
+        lines=lines,
+        places=content.standings,
+        labels=content.labels,
+        ranks=mean_ranks(content),
     )
 
 
@@ -73,18 +88,37 @@ def mean_ranks(content: Content) -> list[MeanRanks]:
         for board in sorted(boards, key=lambda b: -len(b.models)):
             fullest.setdefault(board.release.dataset, board)
         chosen = tuple(board for board in boards if fullest[board.release.dataset] is board)
-        column = chosen[0].sort_column
-        placed = [_places(content, board, column) for board in chosen]
-        common = [address for address in placed[0] if all(address in places for places in placed)]
-        if len(chosen) < 2 or len(common) < 2:
+        by, columns = chosen[0].sort_column, chosen[0].columns
+        models = _models(content, chosen, by)
+        if len(chosen) < 2 or len(models[0]) < 2:
             continue
-        lines = []
-        for address in common:
-            ranks = tuple(1 + sum(places[other][0] < places[address][0] for other in common) for places in placed)
-            lines.append((address, placed[0][address][1], ranks, float(np.mean(ranks))))
-        several = {a for places in placed for a in places if sum(a in other for other in placed) > 1}
-        ordered = sorted(lines, key=lambda line: (line[3], line[1].record.model.name, line[0]))
-        found.append(MeanRanks(column, chosen, tuple(ordered), len(several) - len(common)))
+        common = dict(sorted(models[0].items(), key=lambda item: (item[1].record.model.name, item[0])))
+        of = {column.name: _mean_ranks(content, chosen, column, common) for column in columns}
+        lines = [(address, e, tuple(of[c.name].get(address) for c in columns)) for address, e in common.items()]
+        lines.sort(key=lambda line: of[by.name][line[0]].mean)
+        found.append(MeanRanks(columns, by, chosen, tuple(lines), models[1]))
+    return found
+
+
+def _models(content: Content, boards: Sequence[Board], column: Column) -> tuple[dict[str, Entry], int]:
+    """Return the models that all boards rank by a metric, by page of the model, each with its run on the first board;
+    and how many more several, but not all, of them rank."""
+    on = [_places(content, board, column) for board in boards]
+    several = {address for places in on for address in places if sum(address in other for other in on) > 1}
+    common = {address: e for address, (_, e) in on[0].items() if all(address in places for places in on)}
+    return common, len(several - common.keys())
+
+
+def _mean_ranks(
+    content: Content, boards: Sequence[Board], column: Column, models: Iterable[str]
+) -> dict[str, MeanRank]:
+    """Return the ranks by a metric of the models that all boards rank by it, among these, by page of the model."""
+    on = [_places(content, board, column) for board in boards]
+    among = [address for address in models if all(address in places for places in on)]
+    found = {}
+    for address in among:
+        ranks = tuple(1 + sum(places[other][0] < places[address][0] for other in among) for places in on)
+        found[address] = MeanRank(float(np.mean(ranks)), ranks)
     return found
 
 

@@ -387,29 +387,31 @@ def test_contrast_in_every_theme() -> None:
 def test_the_mean_rank_is_over_the_models_that_stand_on_every_data_set(
     tmp_path: Path, make_run: MakeRun, read_page: ReadPage
 ) -> None:
-    score: dict[tuple[str, str], float] = {}
+    score: dict[tuple[str, str, str], float | None] = {}
     for d, data in enumerate(("one", "two")):
         release = {"id": f"{data}-raw", "digest": f"{d}e" * 32, "dataset": data, "title": data}
         for k, name in enumerate(("alpha", "beta", "gamma", "alone")[: 4 - d]):
-            info = {"checkpoint_sha256": f"{k}a" * 32}
-            run = make_run(name, seed=7 * k + d, release=release, info=info).save(tmp_path / "results")
-            score[name, data] = run.scores["NSS"]
+            info, undefined = {"checkpoint_sha256": f"{k}a" * 32}, {"sAUC": "no other stimulus"} if d else {}
+            run = make_run(name, seed=7 * k + d, release=release, info=info, undefined=undefined)
+            score |= {(name, data, metric): value for metric, value in run.save(tmp_path / "results").scores.items()}
     build(tmp_path / "results", tmp_path / "site")
-    table = read_page(tmp_path / "site" / "models" / "index.html").all("section")[-1]
-    assert "1 more model" not in table.text, "`alone` stands on one data set only"
+    section = read_page(tmp_path / "site" / "models" / "index.html").all("section")[-1]
+    assert "1 more model" not in section.text, "`alone` stands on one data set only"
     among = ("alpha", "beta", "gamma")
-    rank = {
-        (name, data): 1 + sum(score[other, data] > score[name, data] for other in among)
-        for name in among
-        for data in ("one", "two")
-    }
-    found = {
-        row.one("th").text: [cell.text for cell in row.all("td")] for row in table.one("tbody").all("tr")
-    }  # fmt: skip
-    assert found == {
-        n: [f"{(rank[n, 'one'] + rank[n, 'two']) / 2:.2f}", f"{rank[n, 'one']}", f"{rank[n, 'two']}"] for n in among
-    }
-    assert list(found) == sorted(found, key=lambda n: (float(found[n][0]), n))
+    heads = [button.text for button in section.one("thead").all("button")]
+    found = {row.one("th").text: [cell.text for cell in row.all("td")] for row in section.one("tbody").all("tr")}
+    for label, higher in (("NSS", True), ("AUC-J", True), ("KLD", False)):
+
+        def rank(name: str, data: str, label: str = label, higher: bool = higher) -> int:
+            values = {n: score[n, data, label] or 0.0 for n in among}
+            return 1 + sum((v > values[name]) == higher and v != values[name] for v in values.values())
+
+        column = heads.index(label) - 1
+        for name in among:
+            one, two = rank(name, "one"), rank(name, "two")
+            assert found[name][column] == f"{(one + two) / 2:.2f}{one} · {two}", (name, label)
+    assert list(found) == sorted(found, key=lambda n: (float(found[n][heads.index("NSS") - 1][:4]), n))
+    assert all("not every board" in cells[heads.index("s-AUC") - 1] for cells in found.values())
 
 
 def test_a_model_page_has_its_results_for_a_model_card(pages: dict[str, Any], kept_results: Path) -> None:

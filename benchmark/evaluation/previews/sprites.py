@@ -18,7 +18,7 @@ COLUMNS = 8
 """Cells in a row of a sprite."""
 
 _JPEG_QUALITY = 70
-_CELL_BYTES = 600
+_CELL_BYTES, _FEW_BYTES = 600, 6_000
 _COARSER = (16, 8)
 
 
@@ -30,12 +30,13 @@ def rows_of(n: int) -> int:
 def gray_png(cells: Sequence[Cell]) -> bytes:
     """Join cells of one size to an 8-bit gray PNG; the last row is filled with 0.
 
-    Ragged maps, which would need more than 600 bytes a cell, are given in 16 or 8 gray levels.
+    Ragged maps, which would need more than 600 bytes a cell, are given in 16 or 8 gray levels; those of few cells (an
+    image has one) only above 6 kB.
     """
     pixels = _joined(cells)
     content = _encoded(pixels, "PNG")
     for levels in _COARSER:
-        if len(content) <= _CELL_BYTES * len(cells):
+        if len(content) <= max(_FEW_BYTES, _CELL_BYTES * len(cells)):
             break
         content = _encoded(in_levels(pixels / 255, levels), "PNG")
     return content

@@ -16,7 +16,7 @@ collect_ignore = ["screenshots.py"]  # a script, which finds its neighbor beside
 
 @pytest.fixture(scope="session")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two boards, people, an older run, an undefined metric, four models of long and of strange texts."""
+    """Two boards, people, an older run, an undefined metric, four models of long and of strange texts, one in two variants."""
     reason = missing()
     if reason:
         pytest.skip(f"no browser: {reason}")
@@ -26,5 +26,6 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for k, name in enumerate(["a_model_with_a_very_long_name_that_has_no_space_in_it_at_all", "beta", "gamma"]):
         info = {"version": "<b>1</b> & a long version", "options": {"reduced_channels": 4}, "trained_on": ["dhf1k"]}
         build_run(name, seed=10 + k, undefined=undefined, info=info).save(results)
+    build_run("beta", seed=20, undefined=undefined, info={**info, "options": {"reduced_channels": 8}}).save(results)
     build(results, root / "site")
     return root / "site"

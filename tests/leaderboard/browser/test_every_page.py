@@ -9,6 +9,10 @@ from urllib.parse import unquote, urlsplit
 
 import pytest
 
+import vidsal
+from vidsal.leaderboard.pages.preview import film_page
+
+from ...benchmark.runs import Brightness, small_release
 from .browser import PHONE, SCHEMES, SCREEN, Scenario, Step, as_text, drive, page_types
 
 
@@ -33,6 +37,15 @@ def test_axe_finds_nothing(site: Path, scheme: str) -> None:
     visits = drive(site, [one_after_the_other(pages, [("axe", None)], SCREEN, scheme)])
     found = visits[0].answers[1::2]
     assert found == [[]] * len(pages), as_text(visits)
+
+
+def test_axe_finds_nothing_in_a_preview_of_ones_own(site: Path, tmp_path: Path) -> None:
+    """Film strips of several stimuli in one file."""
+    ds = vidsal.load(small_release(tmp_path, frames=4))
+    assert len(ds.ids) > 1
+    (tmp_path / "mine.html").write_text(film_page(vidsal.evaluate(Brightness(), ds)), encoding="utf-8")
+    (visit,) = drive(tmp_path, [Scenario([("go", "mine.html"), ("axe", None), ("overflow", None)], PHONE, "dark")])
+    assert (visit.answers[1:], visit.messages, visit.requests, visit.error) == ([[], None], [], [], None)
 
 
 @pytest.mark.parametrize("size", [PHONE, SCREEN])

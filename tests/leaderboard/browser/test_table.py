@@ -66,7 +66,7 @@ def test_the_order_stays_over_reload_and_back_and_in_a_link(site: Path, board: s
     answers = visit(
         site, ("go", board), ("click", HEAD.format("CC")), ("click", HEAD.format("CC")), ("hash", None), ("ask", NAMES),
         ("reload", None), ("ask", NAMES), ("ask", SORTED),
-        ("click", f"{TABLE} th[scope=row] a"), ("back", None), ("ask", NAMES),
+        ("click", f"{TABLE} tr:not([hidden]) th[scope=row] a"), ("back", None), ("ask", NAMES),
     ).answers  # fmt: skip
     fragment, order = answers[3], answers[4]
     assert "sort=CC" in fragment
@@ -83,6 +83,27 @@ def test_a_filter_is_in_the_link_and_hides_rows(site: Path, board: str) -> None:
     assert answers[3] == ["gamma"]
     assert "q=gam" in answers[4]
     assert visit(site, ("go", f"{board}#sort=CC&dir=descending&q=gam"), ("ask", NAMES)).answers[1] == ["gamma"]
+
+
+def test_a_row_is_kept_on_top_by_keyboard_and_in_the_link(site: Path, board: str) -> None:
+    names = "Array.from(document.querySelectorAll('#table tbody tr:not(.group) th a'), (a) => a.textContent)"
+    focus = "document.activeElement.ariaLabel"
+    _, before, _, _, kept, fragment, at = visit(
+        site, ("go", board), ("ask", names), ("focus", "[aria-label='Keep gamma on top']"), ("press", "Space"),
+        ("ask", names), ("hash", None), ("ask", focus),
+    ).answers  # fmt: skip
+    assert kept[0] == "gamma"
+    assert sorted(kept) == sorted(before)
+    assert at == "Keep gamma on top", "the row moves, the focus stays"
+    assert visit(site, ("go", f"{board}{fragment}"), ("ask", names)).answers[1] == kept
+
+
+def test_variants_of_a_model_are_folded_until_they_are_asked_for(site: Path, board: str) -> None:
+    count = f"{NAMES.strip()}.filter((name) => name === 'beta').length"
+    _, folded, _, shown, fragment = visit(
+        site, ("go", board), ("ask", count), ("click", "[name=variants]"), ("ask", count), ("hash", None)
+    ).answers  # fmt: skip
+    assert (folded, shown, fragment) == (1, 2, "#variants=1")
 
 
 def test_a_link_that_makes_no_sense_shows_the_board(site: Path, board: str) -> None:
