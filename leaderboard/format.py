@@ -11,6 +11,7 @@ from vidsal.benchmark.evaluation.results.schema import CountsRecord, CoverageRec
 from vidsal.benchmark.metrics.base import Metric
 from vidsal.benchmark.model_card import ModelClaims
 from vidsal.benchmark.predictor import data_set_id, names_a_data_set
+from vidsal.loaders.io.names import size as size
 
 from .boards import LABELS, OTHER_TRUTH, Board, Column, Entry
 
@@ -368,16 +369,3 @@ def probability(p: float | None) -> str:
     ('< 0.001', '0.042')
     """
     return DASH if p is None else "< 0.001" if p < 0.001 else decimals(p)
-
-
-def size(number: int) -> str:
-    """Return a number of bytes.
-
-    >>> size(812), size(15_300), size(2_400_000), size(3_100_000_000)
-    ('812 B', '15 kB', '2.4 MB', '3.1 GB')
-    """
-    if number < 1000:
-        return f"{number} B"
-    if number < 1_000_000:
-        return f"{number / 1000:.0f} kB"
-    return f"{number / 1_000_000:.1f} MB" if number < 1_000_000_000 else f"{number / 1_000_000_000:.1f} GB"

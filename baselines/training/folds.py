@@ -11,9 +11,8 @@ from vidsal.benchmark.evaluation.children import Children
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.io.away import Files, Shared, bring, leave, shared
 from vidsal.loaders.io.files import lock_folder, write_json
-from vidsal.loaders.io.names import shortlist
 from vidsal.loaders.io.progress import Note, Progress, resume
-from vidsal.loaders.io.workers import Processes
+from vidsal.loaders.io.workers import Processes, summed_up
 
 from .history import EPOCHS, read_history
 from .state import FOLDER
@@ -64,12 +63,8 @@ def train_folds(
             if note and len(trained) + len(failed) < len(orders):
                 note(f"{name}: {answer}; the other folds go on")
     if failed:
-        first, *more = failed
-        others = f"; also failed: {shortlist(more)}" if more else ""
-        raise BadData(
-            f"{first}: {failed[first]}{others}. There is no table; {len(trained)} of {len(orders)} folds are trained "
-            "and kept, the same command does only the others"
-        ) from failed[first]
+        kept = f"{len(trained)} of {len(orders)} folds are trained and kept, the same command does only the others"
+        raise summed_up(failed, f"There is no table; {kept}")
     outcomes = tuple(trained[number] for number in range(len(orders)))
     if together.first:
         write_json(out / TABLE, [{"fold": n, **dict(outcome.epochs[-1])} for n, outcome in enumerate(outcomes)])

@@ -20,7 +20,7 @@ from vidsal.loaders.errors import BadData, NonFinite, WrongUse
 from vidsal.loaders.io.away import Files, Shared, bring, leave, shared
 from vidsal.loaders.io.names import shortlist
 from vidsal.loaders.io.progress import Note, Progress, Tally
-from vidsal.loaders.io.workers import Processes
+from vidsal.loaders.io.workers import Processes, summed_up
 from vidsal.loaders.release.release import Release, Stimulus, load
 
 from ..human import HumanReference
@@ -174,10 +174,8 @@ def work(
             if note and done + len(failed) < len(jobs):
                 note(f"{error}; the other stimuli go on")
     if failed:
-        first, *more = failed
-        others = f"; also failed: {shortlist(more)}" if more else ""
         kept = f"; {done} of {len(jobs)} stimuli are finished and kept, the same command does only the others"
-        raise BadData(f"{failed[first]}{others}. Nothing is saved{kept if done else ''}") from failed[first]
+        raise summed_up(failed, f"Nothing is saved{kept if done else ''}", named=True)
 
 
 _ENOUGH = 3

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from vidsal.loaders.errors import WrongUse
 from vidsal.loaders.io.files import atomic_write, try_folder
+from vidsal.loaders.io.names import size
 from vidsal.loaders.io.progress import Note
 from vidsal.loaders.release.release import Release, Stimulus
 
@@ -54,8 +55,8 @@ class Room:
         sizes = [path.stat().st_size for path in paths if path is not None]
         if note and sizes:
             note(
-                f"kept the truth of {len(sizes)} stimuli for later runs in {self.cache.folder}, "
-                f"{sum(sizes) / 1e6:.1f} MB; `vidsal cache clear {release.root}` removes it"
+                f"kept the truth of {len(sizes)} {'stimuli' if len(sizes) > 1 else 'stimulus'} for later runs in "
+                f"{self.cache.folder}, {size(sum(sizes))}; `vidsal cache clear {release.root}` removes it"
             )
 
 

@@ -21,9 +21,8 @@ from .. import registry
 from ..errors import BadData, MachineFault, MissingData, WrongUse
 from ..io.away import bring, shared
 from ..io.files import atomic_write, canonical, lock_folder, parse_json, sha256_text, write_json
-from ..io.names import shortlist
 from ..io.progress import PULSE_S, Progress, Tally, silent
-from ..io.workers import Processes, pool
+from ..io.workers import Processes, pool, summed_up
 from ..records import Anomaly, DatasetInfo, Form, Report, StimulusRow
 from ..schema import SCHEMA_VERSION
 from .cards import cards
@@ -324,7 +323,7 @@ def _run_away(jobs: list[Job], todo: list[int], children: Processes, tally: Tall
     Raises:
         BadData: a stimulus ended its process; the others are done and kept.
     """
-    failed: dict[str, Exception] = {}
+    failed: dict[str, BadData] = {}
     with shared(jobs[0].partial) as where:
         tasks = [(convert_away, (jobs[index], where)) for index in todo]
         for number, answer in children.each(tasks, lambda _: tally.at_hand({})):
@@ -337,9 +336,4 @@ def _run_away(jobs: list[Job], todo: list[int], children: Processes, tally: Tall
                 bring(answer, job.partial)
                 yield todo[number]
     if failed:
-        first, *more = failed
-        others = f"; also failed: {shortlist(more)}" if more else ""
-        raise BadData(
-            f"{first}: {failed[first]}{others}. There is no release; what was done is kept, the same command does only "
-            "the rest"
-        ) from failed[first]
+        raise summed_up(failed, "There is no release; what was done is kept, the same command does only the rest")

@@ -1,5 +1,5 @@
 """Names as people sort, list and see them: natural order, the first few of many, what file managers leave behind, and
-what cannot be seen or takes hold of a terminal."""
+what cannot be seen or takes hold of a terminal; sizes of files."""
 
 from __future__ import annotations
 
@@ -86,3 +86,16 @@ def escaped(text: str) -> str:
     '"\\\\u009b2J"'
     """
     return _UNSEEN.sub(lambda found: json.dumps(found[0])[1:-1], text)
+
+
+def size(number: int) -> str:
+    """Return a number of bytes.
+
+    >>> size(812), size(15_300), size(2_400_000), size(3_100_000_000)
+    ('812 B', '15 kB', '2.4 MB', '3.1 GB')
+    """
+    if number < 1000:
+        return f"{number} B"
+    if number < 1_000_000:
+        return f"{number / 1000:.0f} kB"
+    return f"{number / 1_000_000:.1f} MB" if number < 1_000_000_000 else f"{number / 1_000_000_000:.1f} GB"

@@ -11,6 +11,9 @@ from contextlib import contextmanager
 from multiprocessing import active_children, get_context, parent_process
 from typing import Any, Protocol
 
+from ..errors import BadData
+from .names import shortlist
+
 Task = tuple[Callable[..., Any], tuple[Any, ...]]
 """A function and its arguments; picklable, as its answer must be."""
 
@@ -39,6 +42,21 @@ class Processes(Protocol):
         self, tasks: Sequence[Task], watch: Callable[[Mapping[int, int]], None] | None = None
     ) -> Iterator[tuple[int, Any]]:
         """Do tasks at once, begun in their order; yield the number of each and its answer, or its error."""
+
+
+def summed_up(failed: Mapping[str, BadData], what_follows: str, *, named: bool = False) -> BadData:
+    """Return one error for tasks that failed: the first whole, the others by name.
+
+    Args:
+        failed: why, by the name of the task; one or more.
+        what_follows: a sentence or two without the last full stop.
+        named: each reason names its task itself.
+    """
+    first, *more = failed
+    others = f"; also failed: {shortlist(more)}" if more else ""
+    error = BadData(f"{'' if named else f'{first}: '}{failed[first]}{others}. {what_follows}")
+    error.__cause__ = failed[first]
+    return error
 
 
 @contextmanager

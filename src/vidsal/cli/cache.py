@@ -7,6 +7,8 @@ from pathlib import Path
 
 import click
 
+from vidsal.loaders.io.names import size
+
 from .output import any_path, echo, json_option, print_json, print_table
 
 _YES = {True: "yes", False: "no"}
@@ -50,4 +52,4 @@ def clear(folder: Path, stale: bool) -> None:
     ended = [c for c in contents(folder) if not (stale and c.current)]
     for one in ended:
         remove(one)
-    echo(f"{folder}: removed {len(ended)}, {sum(c.size for c in ended) / 1e6:.1f} MB")
+    echo(f"{folder}: removed {len(ended)}, {size(sum(c.size for c in ended))}")
