@@ -42,6 +42,8 @@ class ClipSampler:
         targets: of `density` (float32, sum 1, all zero where nobody looked), `fixated` (bool, by nearest neighbour),
             `counts` (int32), `labels` (one observer's `xy` in pixels of the stimulus and `phase`; clips are then of
             single observers).
+        last_targets: how many of a clip's last frames `density`, `fixated` and `counts` are of; None = all. A density
+            takes longer than a frame from the cache.
         start: `random`, `spread` (at even distances) or `consecutive` (all frames, the last clip may be shorter).
         per_stimulus: clips of a stimulus (or of each of its observers) in an epoch; with `random` fewer where the
             stimulus is too short for so many.
@@ -71,6 +73,7 @@ class ClipSampler:
         resize: Resize = lanczos,
         target_size: Sizes = None,
         targets: Sequence[str] = ("density", "fixated"),
+        last_targets: int | None = None,
         start: Start = "random",
         per_stimulus: int = 1,
         last_start: bool = True,
@@ -83,10 +86,14 @@ class ClipSampler:
         recipe: str | None = None,
         cache: str | Path | None = None,
     ) -> None:
-        if min(frames, step, per_stimulus) < 1 or not 0 <= flip <= 1 or seed < 0:
+        if (
+            min(frames, step, per_stimulus, 1 if last_targets is None else last_targets) < 1
+            or not 0 <= flip <= 1
+            or seed < 0
+        ):
             raise WrongUse(
-                f"frames={frames}, step={step}, per_stimulus={per_stimulus}: at least 1; flip={flip}: 0 to 1; "
-                f"seed={seed}: 0 or more"
+                f"frames={frames}, step={step}, per_stimulus={per_stimulus}, last_targets={last_targets}: at least 1; "
+                f"flip={flip}: 0 to 1; seed={seed}: 0 or more"
             )
         for kind, value, known in (("start", start, get_args(Start)), ("short", short, ("skip", "repeat"))):
             if value not in known:
@@ -99,7 +106,7 @@ class ClipSampler:
         self.span = frames * step
         self._size, self._target_size, self._fit, self._resize = size, target_size, fit, resize
         self._targets, self._start, self._n, self._last = tuple(targets), start, per_stimulus, last_start
-        self._short, self._flip, self._recipe = short, flip, recipe
+        self._short, self._flip, self._recipe, self._last_targets = short, flip, recipe, last_targets or frames
         self._most_observers, self._within = observers, dict(within or {})
         self._cache = None if cache is None else FrameCache(Path(cache), resize)
         self._labels: dict[str, dict[str, ObserverLabels]] = {}
@@ -171,8 +178,8 @@ class ClipSampler:
         Returns:
             `stimulus_id` str, `observer` str or None, `flip` bool; `frames` int64 (T,); `rgb` (T, h, w, 3), uint8
             unless `resize` gives something else; `valid` bool (T,), whether the frame is annotated and not repeated;
-            and the targets: `density` float32, `fixated` bool, `counts` int32 (T, H, W); `xy` float64 (T, 2) in pixels
-            of the stimulus and `phase` int8 (T,).
+            and the targets: `density` float32, `fixated` bool, `counts` int32 (T, H, W), with `last_targets` of
+            fewer frames; `xy` float64 (T, 2) in pixels of the stimulus and `phase` int8 (T,).
         """
         stimulus = self.release[clip.stimulus]
         full = (stimulus.height, stimulus.width)
@@ -184,7 +191,7 @@ class ClipSampler:
         first = np.concatenate([[True], np.diff(numbers) > 0])
         item["valid"] = first & np.isin(numbers, stimulus.annotated_indices())
         there = place(full, self.target_size_of(stimulus), self._fit)
-        item |= self._maps(stimulus, clip.frames, there)
+        item |= self._maps(stimulus, clip.frames[-self._last_targets :], there)
         if clip.flip:
             item["rgb"] = item["rgb"][:, :, ::-1]
             item |= {name: item[name][..., ::-1] for name in ("density", "fixated", "counts") if name in item}

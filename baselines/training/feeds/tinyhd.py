@@ -51,6 +51,7 @@ class TinyhdFeed:
             "size": size,
             "resize": _normalized,
             "targets": ("density", "fixated"),
+            "last_targets": self._maps,
             "cache": request.cache,
         }
         extra = options.get("extra")
@@ -119,10 +120,8 @@ class TinyhdFeed:
             assert self._extra is not None
             return {"rgb": self._extra.read(clip, self._size), "density": None, "fixated": self._nobody()}
         item = self._train.read(clip)
-        density = item["density"][-self._maps :]
-        seen = bool((density.sum((-2, -1)) > 0).all())
-        fixated = item["fixated"][-self._maps :]
-        return {"rgb": item["rgb"], "density": density if seen else None, "fixated": fixated}
+        seen = bool((item["density"].sum((-2, -1)) > 0).all())
+        return {"rgb": item["rgb"], "density": item["density"] if seen else None, "fixated": item["fixated"]}
 
     def _nobody(self) -> Any:
         return np.zeros((self._maps, *self._size), np.bool_)

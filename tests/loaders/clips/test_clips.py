@@ -99,6 +99,17 @@ def test_the_cache_gives_the_same_frames(release: Release, tmp_path: Path) -> No
     assert len(list((tmp_path / "cache").iterdir())) == 1
 
 
+def test_targets_of_the_last_frames_alone(release: Release) -> None:
+    every, some = (ClipSampler(release, frames=5, flip=0.5, last_targets=n) for n in (None, 2))
+    for clip in every.plan(0):
+        whole, part = every.read(clip), some.read(clip)
+        np.testing.assert_array_equal(part["rgb"], whole["rgb"])
+        for name in ("density", "fixated"):
+            np.testing.assert_array_equal(part[name], whole[name][-2:])
+    with pytest.raises(WrongUse, match="last_targets=0: at least 1"):
+        ClipSampler(release, frames=5, last_targets=0)
+
+
 def test_short_stimuli_are_left_out_or_filled_up(release: Release) -> None:
     with pytest.raises(MissingData, match=r"20 frames with step 1.*with 14. Use shorter clips"):
         ClipSampler(release, frames=20)
