@@ -15,12 +15,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from vidsal.benchmark.evaluation.previews.record import StimulusPreview
 from vidsal.benchmark.evaluation.results.aggregate import summarize
 from vidsal.benchmark.evaluation.results.scored_frames import by_frame, common_frames, rows_among
+from vidsal.benchmark.evaluation.results.shared import once
 from vidsal.benchmark.evaluation.results.store import PARTIAL, Run, find_runs, load_runs
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 from vidsal.loaders.io.progress import Progress, silent
@@ -28,9 +28,11 @@ from vidsal.loaders.io.progress import Progress, silent
 from . import kept
 from .boards import Board, Column, Entry, columns, common_board, distinct, mixed
 from .film.previews import read_previews
-from .rows import Rows, SpooledRows
+from .rows import Rows, SpooledRows, StoredRows, rows_of
 
 Floats = npt.NDArray[np.float64]
+
+AnyRows = Rows | SpooledRows | StoredRows
 
 _TOGETHER = 8
 """Runs that are read at once."""
@@ -120,7 +122,7 @@ class Loaded:
     entry: Entry
     columns: tuple[Column, ...]
     stimuli: Stimuli
-    rows: Rows | SpooledRows
+    rows: AnyRows
     previews: Mapping[str, StimulusPreview]
     key: str = ""
 
@@ -185,10 +187,9 @@ def _read(
     keys: dict[Path, str] = {}
     for folder in folders if spool is not None else ():
         with suppress(OSError):
-            keys[folder] = kept.run_digest(folder, results)
-            if (there := kept.load(keys[folder])) is not None:
-                made, path, begin = there
-                found[folder] = replace(made, rows=replace(made.rows, path=path, begin=begin)), []
+            keys[folder] = kept.run_digest(folder)
+            if keys[folder] and (there := kept.load(keys[folder])) is not None:
+                found[folder] = there, []
     missing = [folder for folder in folders if folder not in found]
     for folder, run in zip(missing, load_runs(missing), strict=True):
         wrong: list[str] = []
@@ -198,23 +199,31 @@ def _read(
                 raise run
             made = loaded(run, results, wrong if lenient else None)
             if spool is not None:
-                made = _spooled(made, spool, "" if wrong else keys.get(folder, ""))
+                made = replace(made, rows=_spooled(made.rows, spool), key="" if wrong else keys.get(folder, ""))
+                _keep(made, folder)
         except (BadData, MissingData) as error:
             wrong.append(str(error))
         found[folder] = made, wrong
     return [found[folder] for folder in folders]
 
 
-def _spooled(made: Loaded, spool: Path, key: str) -> Loaded:
-    """Put the rows of a run into a file: the one that keeps the run for the next build, or one of this build alone."""
-    rows = made.rows
-    if not isinstance(rows, Rows):
-        return made
-    made = replace(made, key=key, rows=SpooledRows(Path(), 0, rows.offsets, rows.values.shape[1]))
-    saved = kept.save(key, made, rows.to_bytes()) if key else None
-    if saved is None:
-        return replace(made, rows=rows.spooled(spool / f"{os.getpid()}.rows"))
-    return replace(made, rows=SpooledRows(*saved, rows.offsets, rows.values.shape[1]))
+def _keep(made: Loaded, folder: Path) -> None:
+    """Keep what was read of a run for the next build, unless somebody wrote into its folder meanwhile."""
+    if made.key and kept.run_digest(folder) == made.key:
+        names = tuple(c.name for c in made.columns)
+        stored = StoredRows(folder.resolve() / "frames.parquet", made.stimuli.ids, names, made.rows.offsets)
+        kept.save(made.key, replace(made, rows=stored))
+
+
+def spooled(run: Loaded, spool: Path) -> Loaded:
+    """Return a run whose rows many pages show: in a file from which each reads what it needs."""
+    return replace(run, rows=_spooled(run.rows, spool))
+
+
+def _spooled(rows: AnyRows, spool: Path) -> SpooledRows:
+    if isinstance(rows, SpooledRows):
+        return rows
+    return (rows.read() if isinstance(rows, StoredRows) else rows).spooled(spool / f"{os.getpid()}.rows")
 
 
 def loaded(run: Run, results: Path, faults: list[str] | None = None) -> Loaded:
@@ -235,43 +244,41 @@ def loaded(run: Run, results: Path, faults: list[str] | None = None) -> Loaded:
         among = columns(record)
     except UnknownName as error:
         raise BadData(f"{run.folder}: {error}; was it scored by a newer version?") from error
+    stimuli = _stimuli(run.stimulus_table, among)
     return Loaded(
         Entry(record, run.folder.relative_to(results).as_posix(), run.notices),
         among,
-        _stimuli(run.stimulus_table, among),
-        _rows(run, among),
+        stimuli,
+        rows_of(run.frame_table, stimuli.ids, [c.name for c in among]),
         read_previews(run.folder, record, faults),
     )
 
 
 def _stimuli(table: pa.Table, among: Sequence[Column]) -> Stimuli:
-    ids = tuple(table["stimulus_id"].to_pylist())
+    ids = _listed(table["stimulus_id"])
     return Stimuli(
         ids,
-        tuple(table["group_id"].to_pylist()) if "group_id" in table.column_names else ids,
-        tuple(map(tuple, table["attributes"].to_pylist())) if "attributes" in table.column_names else ((),) * len(ids),
-        tuple(table["n_frames"].to_pylist()),
-        tuple(table["n_scored"].to_pylist()),
+        _listed(table["group_id"]) if "group_id" in table.column_names else ids,
+        _attributes(table["attributes"]) if "attributes" in table.column_names else ((),) * len(ids),
+        _listed(table["n_frames"]),
+        _listed(table["n_scored"]),
         np.column_stack([_numbers(table[c.name]) for c in among]),
     )
+
+
+@once
+def _listed(column: pa.ChunkedArray) -> tuple[Any, ...]:
+    return tuple(column.to_pylist())
+
+
+@once
+def _attributes(column: pa.ChunkedArray) -> tuple[tuple[str, ...], ...]:
+    return tuple(map(tuple, column.to_pylist()))
 
 
 def _numbers(column: pa.ChunkedArray) -> Floats:
     found: Floats = column.to_numpy(zero_copy_only=False).astype(np.float64, copy=False)
     return found
-
-
-def _rows(run: Run, among: Sequence[Column]) -> Rows:
-    table = run.frame_table
-    place = {name: i for i, name in enumerate(run.stimulus_table["stimulus_id"].to_pylist())}
-    encoded = table["stimulus_id"].combine_chunks().dictionary_encode()
-    of_code = np.array([place[name] for name in encoded.dictionary.to_pylist()], np.int64)
-    at = of_code[encoded.indices.to_numpy(zero_copy_only=False)]
-    frame = table["frame"].to_numpy().astype(np.int32, copy=False)
-    kept = np.flatnonzero(pc.equal(table["status"], "scored").to_numpy(zero_copy_only=False))
-    order = kept[np.lexsort((frame[kept], at[kept]))]
-    values = np.column_stack([_numbers(table[c.name])[order].astype(np.float32) for c in among])
-    return Rows(np.searchsorted(at[order], np.arange(len(place) + 1)), frame[order], values)
 
 
 def compared(

@@ -15,7 +15,7 @@ from .collect import Loaded
 from .config import Config
 from .format import qualifiers
 from .links import data_page, model_page, protocol_page
-from .standing import Standing
+from .standing import Standing, Tested
 
 
 @dataclass(frozen=True)
@@ -27,6 +27,7 @@ class Content:
         boards: in their order.
         comparisons: boards of the frames that models of several boards share.
         standings: of every board and comparison, by id.
+        tests: of every board, by id: the differences of each pair that has a page.
         runs: what was read of each run that a board knows, by page.
     """
 
@@ -34,6 +35,7 @@ class Content:
     boards: tuple[Board, ...]
     comparisons: tuple[Board, ...]
     standings: Mapping[str, Standing]
+    tests: Mapping[str, list[list[Tested]]]
     runs: Mapping[str, Loaded]
 
     @cached_property
@@ -57,6 +59,12 @@ class Content:
     def label(self, entry: Entry) -> str:
         """Return what tells a run's model from others of its name on its board."""
         return self.labels.get(entry.page, entry.record.model.name)
+
+    @cached_property
+    def faces(self) -> dict[str, tuple[str, str]]:
+        """By page of each run that a board shows: its label, and the page of its model."""
+        shown = (entry for board in self.boards for entry in board.shown)
+        return {entry.page: (self.labels[entry.page], model_page(entry)) for entry in shown}
 
     @cached_property
     def models(self) -> dict[str, list[tuple[Board, Entry]]]:

@@ -1,8 +1,9 @@
 """What a build keeps for the next one, in the user's cache: under the digest of everything that it follows from.
 
-What was read and checked of a run is kept under the digest of its files and of this very code, so that a changed run,
-or another version, finds nothing; how sure the order of a board is, under those of its runs. A page is kept where it
-stood: under the digest of what it was made from, with its own, by which the page of the earlier site is recognized.
+What was read and checked of a run is kept under the digest of this very code and of its files' sizes and times, so that
+a changed run, or another version, finds nothing; its rows stay in its own file. How sure the order of a board is, and
+what its pairs differ by, is kept under the digests of its runs. A page is kept where it stood: under the digest of what
+it was made from, with its own, by which the page of the earlier site is recognized.
 Whoever deletes the folder loses time, and nothing else.
 
 What is unpickled could run: nothing is kept or believed in a folder into which anybody else may write.
@@ -30,8 +31,11 @@ _CODE = ("loaders", "benchmark", "leaderboard")
 _FROM = ("numpy", "pandas", "pyarrow", "pydantic", "jinja2", "markupsafe")
 _DAYS = 30
 """What no build has used for so long goes."""
-_HEAD = 64 + 1 + 16 + 1 + 16 + 1
-"""Bytes before a kept object: its digest, its length, and that of its rows."""
+_HEAD = 64
+"""Bytes before a kept object: its digest."""
+_FRESH = 2.0
+"""Seconds: a file that was written to so lately may be written to again without another time; some disks count in
+seconds."""
 
 
 @cache
@@ -47,44 +51,45 @@ def code_digest() -> str:
     return sha256_text(canonical([vidsal.__version__, sys.version, {name: version(name) for name in _FROM}, files]))
 
 
-def run_digest(folder: Path, results: Path) -> str:
-    """Return the digest of everything that lies in a run's folder, its place in the results, and of this code."""
-    files = {p.relative_to(folder).as_posix(): p for p in sorted(folder.rglob("*")) if p.is_file()}
-    sums = {name: sha256(path.read_bytes()).hexdigest() for name, path in files.items()}
-    return sha256_text(canonical([code_digest(), folder.relative_to(results).as_posix(), sums]))
+def run_digest(folder: Path) -> str:
+    """Return the digest of everything that tells whether a run's folder is as it was: its files, their sizes, and when
+    the system last saw somebody write to them, which nobody can set; and of this code. Empty where that is too fresh to
+    tell the next write from it.
+    """
+    found = []
+    for path in sorted(folder.rglob("*")):
+        s = path.stat()
+        if s.st_ctime > time.time() - _FRESH:
+            return ""
+        found.append((path.relative_to(folder).as_posix(), s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns))
+    return sha256_text(canonical([code_digest(), str(folder.resolve()), found]))
 
 
-def save(key: str, thing: object, rows: bytes) -> tuple[Path, int] | None:
-    """Keep an object and its rows; return the file and where the rows begin in it; None where there is no room."""
+def save(key: str, thing: object) -> None:
+    """Keep an object, if there is room."""
     content = pickle.dumps(thing, pickle.HIGHEST_PROTOCOL)
-    head = f"{sha256(content).hexdigest()} {len(content):016} {len(rows):016}\n".encode()
     path = _things() / key[:2] / key
-    try:
+    temporary = path.with_name(f"{key}.{os.getpid()}.tmp")  # what is cut off is known by its digest: no need to wait
+    with suppress(OSError):
         _home().mkdir(mode=0o700, parents=True, exist_ok=True)
-        if not _is_mine(_home()):
-            return None
-        with atomic_write(path) as temporary, temporary.open("wb") as file:
-            file.writelines((head, content, rows))
-    except OSError:
-        return None
-    return path, _HEAD + len(content)
+        if _is_mine(_home()):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            temporary.write_bytes(sha256(content).hexdigest().encode() + content)
+            temporary.replace(path)
 
 
-def load(key: str) -> tuple[Any, Path, int] | None:
-    """Return what was kept: the object, the file, and where its rows begin; None where it is not there or not whole."""
+def load(key: str) -> Any:
+    """Return the object that was kept; None where it is not there or not whole."""
     path = _things() / key[:2] / key
     try:
         if not _is_mine(_home()):
             return None
-        with path.open("rb") as file:
-            said, length, rows = file.read(_HEAD).decode("ascii").split()
-            content = file.read(int(length))
-            whole = path.stat().st_size == _HEAD + int(length) + int(rows)
-            if not whole or sha256(content).hexdigest() != said:
-                return None
+        said, content = (found := path.read_bytes())[:_HEAD], found[_HEAD:]
+        if sha256(content).hexdigest().encode() != said:
+            return None
         path.touch()
-        return pickle.loads(content), path, _HEAD + len(content)  # noqa: S301 - our own; its folder is the user's own
-    except (OSError, ValueError):
+        return pickle.loads(content)  # noqa: S301 - our own; its folder is the user's own
+    except OSError:
         return None
 
 

@@ -1,20 +1,27 @@
-"""The scored frames of runs: in memory, or in a file from which the page of a stimulus reads what it shows."""
+"""The scored frames of runs: in memory, in the run's own file, or in one from which a page reads what it shows."""
 
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
+
+from vidsal.benchmark.evaluation.results.shared import is_scored, once, read_rows, stimuli_of
 
 Frames = npt.NDArray[np.int32]
 Values = npt.NDArray[np.float32]
+
+_AHEAD = 20
+"""Stimuli that are read at once: pages are made one after another."""
+_MOST_BLOCKS = 256
+"""Runs of which so many stimuli stay in memory: as many as a board has, some 25 MB."""
 
 
 @dataclass(frozen=True)
@@ -38,16 +45,12 @@ class Rows:
 
     def spooled(self, path: Path) -> SpooledRows:
         """Add the rows to the end of a file."""
-        with path.open("ab") as file:
-            begin = file.tell()
-            file.write(self.to_bytes())
-        return SpooledRows(path, begin, self.offsets, self.values.shape[1])
-
-    def to_bytes(self) -> bytes:
-        """Return the rows as they lie in a file."""
         record = np.empty(len(self.frame), _record(self.values.shape[1]))
         record["frame"], record["values"] = self.frame, self.values
-        return record.tobytes()
+        with path.open("ab") as file:
+            begin = file.tell()
+            record.tofile(file)
+        return SpooledRows(path, begin, self.offsets, self.values.shape[1])
 
 
 @dataclass(frozen=True)
@@ -68,12 +71,86 @@ class SpooledRows:
 
     def of(self, place: int) -> tuple[Frames, Values]:
         """Return the frames of a stimulus, and their values."""
-        record = _record(self.columns)
-        first, last = int(self.offsets[place]), int(self.offsets[place + 1])
-        file = _opened(self.path)
-        file.seek(self.begin + first * record.itemsize)
-        found = np.frombuffer(file.read((last - first) * record.itemsize), record)
-        return found["frame"], found["values"]
+        first, rows = self._near(place)
+        start = int(self.offsets[first])
+        part = slice(int(self.offsets[place]) - start, int(self.offsets[place + 1]) - start)
+        return rows["frame"][part], rows["values"][part]
+
+    def _near(self, place: int) -> tuple[int, npt.NDArray[np.void]]:
+        """Return the rows of some stimuli, this one among them, and the first of these stimuli."""
+        key = str(self.path), self.begin
+        first, rows = _blocks.get(key, (place + 1, _NOTHING))
+        if not first <= place < first + _AHEAD:
+            record, last = _record(self.columns), min(place + _AHEAD, len(self.offsets) - 1)
+            with self.path.open("rb", buffering=0) as file:
+                file.seek(self.begin + int(self.offsets[place]) * record.itemsize)
+                content = file.read(int(self.offsets[last] - self.offsets[place]) * record.itemsize)
+            _blocks.pop(key, None)
+            while len(_blocks) >= _MOST_BLOCKS:
+                del _blocks[next(iter(_blocks))]
+            first, rows = _blocks[key] = place, np.frombuffer(content, record)
+        return first, rows
+
+
+@dataclass(frozen=True)
+class StoredRows:
+    """The rows of a run that was read and checked by an earlier build, in its frames.parquet.
+
+    Attributes:
+        path: the file.
+        ids: the stimuli of the run, in its order.
+        names: the metrics.
+        offsets: as in `Rows`.
+    """
+
+    path: Path
+    ids: tuple[str, ...]
+    names: tuple[str, ...]
+    offsets: npt.NDArray[np.int64]
+
+    def of(self, place: int) -> tuple[Frames, Values]:
+        """Return the frames of a stimulus, and their values."""
+        return self.read().of(place)
+
+    def read(self) -> Rows:
+        """Return the rows."""
+        return _stored(self.path, self.ids, self.names)
+
+
+@lru_cache(maxsize=4)
+def _stored(path: Path, ids: tuple[str, ...], names: tuple[str, ...]) -> Rows:
+    return rows_of(read_rows(path), ids, names)
+
+
+def rows_of(frames: pa.Table, ids: Sequence[str], names: Sequence[str]) -> Rows:
+    """Take the scored rows from a run's table.
+
+    Args:
+        frames: the content of frames.parquet.
+        ids: its stimuli, in the order of stimuli.parquet.
+        names: its metrics.
+    """
+    order, offsets, frame = _scored_order(tuple(ids), *(frames[name] for name in ("stimulus_id", "frame", "status")))
+    values = np.empty((len(frame), len(names)), np.float32)
+    for place, name in enumerate(names):
+        values[:, place] = frames[name].to_numpy()[order]
+    return Rows(offsets, frame, values)
+
+
+@once
+def _scored_order(
+    ids: tuple[str, ...], names: pa.ChunkedArray, frame: pa.ChunkedArray, status: pa.ChunkedArray
+) -> tuple[npt.NDArray[np.int64] | slice, npt.NDArray[np.int64], Frames]:
+    """Return the scored rows in the order of stimuli and frames, where each stimulus begins, and their frames."""
+    place = {name: i for i, name in enumerate(ids)}
+    found, of_row = stimuli_of(names)
+    at = np.array([place[name] for name in found], np.int64)[of_row]
+    frames = frame.to_numpy().astype(np.int32, copy=False)
+    kept = np.flatnonzero(is_scored(status))
+    order = kept[np.lexsort((frames[kept], at[kept]))]
+    offsets = np.searchsorted(at[order], np.arange(len(place) + 1))
+    in_order = len(order) == len(frames) and bool((np.diff(order) == 1).all())
+    return slice(None) if in_order else order, offsets, frames[order]
 
 
 @cache
@@ -81,26 +158,17 @@ def _record(columns: int) -> np.dtype[np.void]:
     return np.dtype([("frame", "<i4"), ("values", "<f4", (columns,))])
 
 
-_open: dict[Path, BinaryIO] = {}
-_MOST_OPEN = 200
-"""Files that stay open; some systems allow a process 256."""
-
-
-def _opened(path: Path) -> BinaryIO:
-    if path not in _open:
-        if len(_open) >= _MOST_OPEN:
-            _open.pop(next(iter(_open))).close()
-        _open[path] = path.open("rb", buffering=0)
-    return _open[path]
+_NOTHING = np.empty(0, _record(0))
+_blocks: dict[tuple[str, int], tuple[int, npt.NDArray[np.void]]] = {}
+"""By file and beginning of a run: the first of the stimuli in memory, and their rows."""
 
 
 @contextmanager
 def spool(folder: Path) -> Iterator[Path]:
-    """Give a new folder for the rows of runs; it vanishes at the end, and all files of rows are closed."""
+    """Give a new folder for the rows of runs; it vanishes at the end."""
     folder.mkdir()
     try:
         yield folder
     finally:
-        while _open:
-            _open.popitem()[1].close()
+        _blocks.clear()
         shutil.rmtree(folder)

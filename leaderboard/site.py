@@ -7,13 +7,13 @@ import os
 import pickle
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from hashlib import sha256
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, TypeVar
 
 from vidsal.benchmark.evaluation.previews.record import FOLDER as PREVIEWS
 from vidsal.loaders.errors import MissingData, WrongUse
@@ -22,24 +22,29 @@ from vidsal.loaders.io.progress import Progress, silent
 from vidsal.loaders.io.workers import pool
 
 from . import kept
-from .boards import Board, make_boards
-from .collect import Each, Loaded, Stimuli, collect, compared
+from .boards import Board, Entry, make_boards
+from .collect import Each, Loaded, collect, compared, spooled
 from .config import Config, read_config
 from .content import Content
+from .downloads.tables import Ranks
 from .downloads.write import Download, write_archive, write_downloads
 from .held_out import check_known, held_back
-from .links import sprite
+from .links import sprite, stimuli_page
 from .pages.all import Page, pages_of
 from .pages.environment import assets
-from .rows import spool
-from .standing import Standing, standing
+from .rows import StoredRows, spool
+from .standing import Tested, pairs_of, standing, tested
 
 MARKER = ".vidsal-site.json"
 """Lists the files of a built site. Only a folder that holds it, and nothing else than they, is ever replaced."""
 
+T = TypeVar("T")
+
 _FORMAT = 1
 _MANY = 200_000_000
 """Bytes of rows from which the start of processes is worth its time."""
+_PAIRS = 50
+"""Pairs of models that a process tests before it says so."""
 _TOGETHER = 40
 """Pages that a process makes before it says so."""
 
@@ -101,17 +106,13 @@ def build(
         with spool(folder / ".work") as work, _crew(workers) as each:
             runs = collect(results, None if strict else faults, progress, spool=work, each=each)
             content = content_of(runs, results, said, each)
-            downloads = _downloads(folder, content)
+            downloads = _downloads(folder, target, content, each)
             written = [d.path for found in downloads.values() for d in found]
             written += _copy_pictures(folder, content, results)
-            stored = work / "content"
-            known = kept.pages_of(target)
-            stored.write_bytes(pickle.dumps((content, downloads, known), pickle.HIGHEST_PROTOCOL))
-            total = len(pages_of(content, downloads))
-            pages = {made.address: made for made in _write_pages(folder, target, stored, total, progress, each)}
+            pages = _write_pages(folder, target, content, downloads, work, progress, each)
         written += [*pages, *(_write(folder, name, text) for name, text in {**assets(), ".nojekyll": ""}.items())]
         _write(folder, MARKER, canonical({"format": _FORMAT, "made_by": "vidsal", "files": sorted(written)}))
-    kept.save_pages(target, {name: (made.key, made.digest) for name, made in pages.items() if made.key})
+    kept.save_pages(target, {name: one for name, one in pages.items() if one[0]})
     kept.sweep()
     return SiteSummary(Path(out) / "index.html", len(pages), len(content.runs), len(content.boards), tuple(faults))
 
@@ -132,50 +133,68 @@ def _crew(count: int) -> Iterator[Each]:
         yield executor.map
 
 
-class _Written(NamedTuple):
-    """A page that was written: where, what it was made from, and what it is."""
-
-    address: str
-    key: str
-    digest: str
-
-
 def _write_pages(
-    folder: Path, earlier: Path, stored: Path, total: int, progress: Progress, each: Each
-) -> Iterator[_Written]:
-    """Write all pages of the content that is stored in a file, some at a time; yield each.
+    folder: Path,
+    earlier: Path,
+    content: Content,
+    downloads: Mapping[str, Sequence[Download]],
+    work: Path,
+    progress: Progress,
+    each: Each,
+) -> dict[str, tuple[str, str]]:
+    """Write all pages, some at a time.
 
     Args:
         folder: of the new site.
         earlier: where the earlier one lies; its pages that were made from the same are taken over.
-        stored: the content, and what is known of the earlier pages.
-        total: number of pages.
+        content: what they are made from.
+        downloads: what they lead to.
+        work: for files of this build alone.
         progress: told of each page.
         each: who writes.
+
+    Returns:
+        By address of each page, in their order: the digest of what it was made from, empty for none, and its own.
     """
-    done = 0
+    pages, known, found = pages_of(content, downloads), kept.pages_of(earlier), dict[str, str]()
+
+    def wrote(some: Iterable[tuple[str, str]]) -> None:
+        for name, digest in some:
+            found[name] = digest
+            progress(len(found), len(pages), name)
+
+    same = [(p.address, known[p.address][1]) for p in pages if p.key and known.get(p.address, ("", ""))[0] == p.key]
+    for some in each(partial(_take_over, folder, earlier), _few(same)):
+        wrote(some)
+    missing = [k for k, page in enumerate(pages) if page.address not in found]
+    stored = work / "content"
+    content = _with_rows(content, [pages[k].address for k in missing], work, each)
+    stored.write_bytes(pickle.dumps((content, downloads), pickle.HIGHEST_PROTOCOL))
     try:
-        for some in each(partial(_make_pages, folder, earlier, stored), range(0, total, _TOGETHER)):
-            for made in some:
-                done += 1
-                progress(done, total, made.address)
-                yield made
+        for some in each(partial(_make_pages, folder, stored), _few(missing)):
+            wrote(some)
     finally:
         _pages.cache_clear()
+    return {page.address: (page.key, found[page.address]) for page in pages}
 
 
-def _make_pages(folder: Path, earlier: Path, stored: Path, first: int) -> list[_Written]:
-    """Write some pages, from the first one on."""
-    pages, known = _pages(stored)
+def _few(many: Sequence[T]) -> list[Sequence[T]]:
+    return [many[k : k + _TOGETHER] for k in range(0, len(many), _TOGETHER)]
+
+
+def _make_pages(folder: Path, stored: Path, places: Sequence[int]) -> list[tuple[str, str]]:
+    """Write some of the pages of a content; return the address of each, and its digest."""
     out = []
-    for page in pages[first : first + _TOGETHER]:
-        origin, digest = known.get(page.address, ("", ""))
-        if not page.key or page.key != origin or not _taken_over(folder, earlier, page.address, digest):
-            text = page.made()
-            digest = sha256_text(text)
-            _write(folder, page.address, text)
-        out.append(_Written(page.address, page.key, digest))
+    for page in (_pages(stored)[place] for place in places):
+        text = page.made()
+        _write(folder, page.address, text)
+        out.append((page.address, sha256_text(text)))
     return out
+
+
+def _take_over(folder: Path, earlier: Path, pages: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    """Take over those pages of an earlier site that are still as they were written, by their digests; return them."""
+    return [(name, digest) for name, digest in pages if _taken_over(folder, earlier, name, digest)]
 
 
 def _taken_over(folder: Path, earlier: Path, name: str, digest: str) -> bool:
@@ -195,16 +214,23 @@ def _taken_over(folder: Path, earlier: Path, name: str, digest: str) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _pages(stored: Path) -> tuple[Sequence[Page], Mapping[str, tuple[str, str]]]:
-    """Return all pages of a site whose content was stored in a file by this very build, and what an earlier one said of
-    its own."""
-    found = pickle.loads(stored.read_bytes())  # noqa: S301 - our own, in a folder that nobody else writes
-    content, downloads, known = found
-    return pages_of(content, downloads), known
+def _pages(stored: Path) -> Sequence[Page]:
+    """Return all pages of a site whose content was stored in a file by this very build."""
+    content, downloads = pickle.loads(stored.read_bytes())  # noqa: S301 - our own, where nobody else writes
+    return pages_of(content, downloads)
+
+
+def _with_rows(content: Content, missing: Iterable[str], work: Path, each: Each) -> Content:
+    """Return the content with the rows of every run at hand that stands on pages of stimuli which must be made."""
+    folders = {address.rpartition("/")[0] for address in missing}
+    boards = [board for board in content.boards if stimuli_page(board).removesuffix(".html") in folders]
+    pages = [e.page for board in boards for e in board.shown if isinstance(content.runs[e.page].rows, StoredRows)]
+    found = dict(zip(pages, each(partial(spooled, spool=work), [content.runs[page] for page in pages]), strict=True))
+    return replace(content, runs={**content.runs, **found})
 
 
 def content_of(runs: Sequence[Loaded], results: Path, config: Config, each: Each = map) -> Content:
-    """Return everything that pages are made from; `each` computes the standings.
+    """Return everything that pages are made from; `each` computes the standings and tests.
 
     Raises:
         MissingData: no run stands on a board.
@@ -217,33 +243,54 @@ def content_of(runs: Sequence[Loaded], results: Path, config: Config, each: Each
     known = {e.page for board in boards for shared in board.history.values() for e in shared}
     ours = {page: run for page, run in by_page.items() if page in known}
     common = compared([b for b in boards if b.release.id not in config.held_out], ours, results)
-    means = {page: run.stimuli for page, run in ours.items()}
-    tables = [
-        *((board, {e.page: means[e.page] for e in board.shown}, _key(board, ours)) for board in boards),
-        *((*one, "") for one in common),
-    ]
-    found = each(_standing, tables)
-    standings = {board.id: one for (board, _, _), one in zip(tables, found, strict=True)}
-    shown = {p: held_back(r) if r.entry.record.release.id in config.held_out else r for p, r in ours.items()}
-    return Content(config, tuple(boards), tuple(board for board, _ in common), standings, shown)
+    public = {p: held_back(r) if r.entry.record.release.id in config.held_out else r for p, r in ours.items()}
+    standings = _kept_or_made(
+        standing, [_of_board("standing", board, ours) for board in boards] + [("", one) for one in common], each
+    )
+    by_board = dict(zip([board.id for board in (*boards, *(board for board, _ in common))], standings, strict=True))
+    return Content(
+        config, tuple(boards), tuple(board for board, _ in common), by_board, _tests(boards, public, each), public
+    )
 
 
-def _key(board: Board, runs: Mapping[str, Loaded]) -> str:
-    """Return the digest of what the standing of a board follows from; empty where one of its runs has none."""
+Task = tuple[str, tuple[Any, ...]]
+"""The digest of what something follows from, empty where it is not known; the arguments of what makes it."""
+
+
+def _of_board(what: str, board: Board, runs: Mapping[str, Loaded], *more: Any, place: int = 0) -> Task:
+    """Return the task of making something from the means of a board."""
     keys = [runs[entry.page].key for entry in board.shown]
-    return sha256_text(canonical(["standing", board.id, keys])) if all(keys) else ""
+    key = sha256_text(canonical([what, board.id, place, keys])) if all(keys) else ""
+    return key, (board, {entry.page: runs[entry.page].stimuli for entry in board.shown}, *more)
 
 
-def _standing(table: tuple[Board, Mapping[str, Stimuli], str]) -> Standing:
-    board, stimuli, key = table
-    there = kept.load(key) if key else None
-    if there is not None:
-        known: Standing = there[0]
-        return known
-    made = standing(board, stimuli)
-    if key:
-        kept.save(key, made, b"")
-    return made
+def _tests(boards: Sequence[Board], runs: Mapping[str, Loaded], each: Each) -> dict[str, list[list[Tested]]]:
+    """Return the differences of the pairs of every board."""
+    tasks, owners = list[Task](), list[str]()
+    for board in boards:
+        pairs = pairs_of(board)
+        for place in range(0, len(pairs), _PAIRS):
+            tasks.append(_of_board("tests", board, runs, pairs[place : place + _PAIRS], place=place))
+            owners.append(board.id)
+    found: dict[str, list[list[Tested]]] = {board.id: [] for board in boards}
+    for owner, some in zip(owners, _kept_or_made(tested, tasks, each), strict=True):
+        found[owner] += some
+    return found
+
+
+def _kept_or_made(make: Callable[..., Any], tasks: Sequence[Task], each: Each) -> list[Any]:
+    """Return what each task makes: what an earlier build kept, else made by `each`, and kept."""
+    found = [kept.load(key) if key else None for key, _ in tasks]
+    missing = [k for k, known in enumerate(found) if known is None]
+    for k, made in zip(missing, each(partial(_made, make), [tasks[k][1] for k in missing]), strict=True):
+        found[k] = made
+        if tasks[k][0]:
+            kept.save(tasks[k][0], made)
+    return found
+
+
+def _made(make: Callable[..., Any], given: tuple[Any, ...]) -> Any:
+    return make(*given)
 
 
 def _copy_pictures(folder: Path, content: Content, results: Path) -> list[str]:
@@ -261,20 +308,40 @@ def _copy_pictures(folder: Path, content: Content, results: Path) -> list[str]:
     return list(found)
 
 
-def _downloads(folder: Path, content: Content) -> dict[str, list[Download]]:
-    """Write what can be taken along; return it by the id of its board, and the archive of all under an empty one."""
-    found: dict[str, list[Download]] = {}
-    for board in (*content.boards, *content.comparisons):
-        by = board.sort_column.name
-        ranks = {
-            e.record.digest: {by: content.standings[board.id].ranks[e.page]}
-            for e in board.models
-            if e.page in content.standings[board.id].ranks
-        }
-        each = None if board.common else ((e, content.runs[e.page].table()) for e in board.shown)
-        found[board.id] = write_downloads(folder, board, ranks, each)
+def _downloads(folder: Path, earlier: Path, content: Content, each: Each) -> dict[str, list[Download]]:
+    """Write what can be taken along, or take it over; return it by the id of its board, and the archive of all under an
+    empty one."""
+    boards = (*content.boards, *content.comparisons)
+    keys = {board.id: content.key_of("downloads", content.board_keys.get(board.id, "")) for board in boards}
+    found: dict[str, list[Download]] = {board.id: [] for board in boards}
+    for board in boards:
+        known: list[tuple[Download, str]] | None = kept.load(keys[board.id]) if keys[board.id] else None
+        if known and all(_taken_over(folder, earlier, download.path, digest) for download, digest in known):
+            found[board.id] = [download for download, _ in known]
+    missing = [board for board in boards if not found[board.id]]
+    for board, made in zip(
+        missing, each(partial(_download, folder), [_rows(content, b) for b in missing]), strict=True
+    ):
+        found[board.id] = made
+        if keys[board.id]:
+            kept.save(keys[board.id], [(d, sha256((folder / d.path).read_bytes()).hexdigest()) for d in made])
     found[""] = [write_archive(folder, [d for of_board in found.values() for d in of_board])]
     return found
+
+
+ForDownloads = tuple[Board, Ranks, list[tuple[Entry, Loaded]] | None]
+"""A board, its ranks, and its runs, None where only its own table can be taken along."""
+
+
+def _rows(content: Content, board: Board) -> ForDownloads:
+    by, ranks = board.sort_column.name, content.standings[board.id].ranks
+    placed = {e.record.digest: {by: ranks[e.page]} for e in board.models if e.page in ranks}
+    return board, placed, None if board.common else [(e, content.runs[e.page]) for e in board.shown]
+
+
+def _download(folder: Path, given: ForDownloads) -> list[Download]:
+    board, ranks, runs = given
+    return write_downloads(folder, board, ranks, runs and ((entry, run.table()) for entry, run in runs))
 
 
 def _write(folder: Path, name: str, text: str) -> str:

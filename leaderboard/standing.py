@@ -8,16 +8,27 @@ from dataclasses import dataclass
 import numpy as np
 
 from vidsal.benchmark.evaluation.results.ranking import CENTER, HUMAN
-from vidsal.benchmark.statistics import holm, indistinguishable, paired_differences, rank_intervals, seed_of, smallest_p
+from vidsal.benchmark.statistics import (
+    Difference,
+    holm,
+    indistinguishable,
+    paired_differences,
+    rank_intervals,
+    seed_of,
+    smallest_p,
+)
 from vidsal.benchmark.statistics.gap import gap_of, share_of
 from vidsal.benchmark.statistics.intervals import FEWEST_GROUPS, RESAMPLES
 from vidsal.benchmark.statistics.paired import LEVEL
 
-from .boards import OTHER_TRUTH, Board, Entry
+from .boards import OTHER_TRUTH, Board, Column, Entry
 from .collect import Floats, Stimuli
 
 EVERY_PAIR = 24
 """Up to so many models every pair is tested; above, each is tested against its neighbors and the best."""
+
+WITH_THE_BEST = 50
+"""Up to so many models each one has a page with the best one, above only with its neighbors."""
 
 FEWER = 2_000
 """Resamples for a long table."""
@@ -76,6 +87,74 @@ def standing(board: Board, stimuli: Mapping[str, Stimuli]) -> Standing:
         alike = [tuple(models[k].page for k in group) for group in made if len(group) > 1]
     shares, ends = _shares(board)
     return Standing(_places(board), ranks, tuple(alike), pairs, shares, note, weak, ends)
+
+
+@dataclass(frozen=True)
+class Tested:
+    """The difference of two models in one metric, first minus second.
+
+    Attributes:
+        a, b: both means over the stimuli for which both have a value; None where there is none.
+        found: their difference.
+        p_holm: its p, corrected for the number of metrics; None without one.
+        better: the page of the run that is better, None where the test does not tell them apart.
+    """
+
+    column: Column
+    a: float | None
+    b: float | None
+    found: Difference
+    p_holm: float | None
+    better: str | None
+
+
+def pairs_of(board: Board) -> list[tuple[Entry, Entry]]:
+    """Return the pairs that have a page: all of a short board, else neighbors, and each one with the best where the
+    board is not very long."""
+    models = board.models
+    if len(models) <= EVERY_PAIR // 2:
+        return [(a, b) for k, a in enumerate(models) for b in models[k + 1 :]]
+    places = neighbors(len(models)) if len(models) <= WITH_THE_BEST else [(k, k + 1) for k in range(len(models) - 1)]
+    return [(models[a], models[b]) for a, b in places]
+
+
+def tested(board: Board, stimuli: Mapping[str, Stimuli], pairs: Sequence[tuple[Entry, Entry]]) -> list[list[Tested]]:
+    """Compare pairs of a board in every metric at once, over the stimuli that both have.
+
+    Args:
+        board: gives the metrics, and the seed.
+        stimuli: the means of each of its runs, by page.
+        pairs: of its models.
+    """
+    if not pairs:
+        return []
+    first = stimuli[board.shown[0].page]
+    tables = {e.page: stimuli[e.page].at(first.ids) for pair in pairs for e in pair}
+    differences = np.column_stack([tables[a.page] - tables[b.page] for a, b in pairs])
+    found = paired_differences(
+        np.where(np.isfinite(differences), differences, np.nan), first.groups, seed=seed_for(board),
+        draws=DRAWS, resamples=RESAMPLES if len(board.models) <= EVERY_PAIR else FEWER,
+    )  # fmt: skip
+    width = len(board.columns)
+    return [
+        _of_pair(board.columns, pair, found[k * width : (k + 1) * width], *(tables[e.page] for e in pair))
+        for k, pair in enumerate(pairs)
+    ]
+
+
+def _of_pair(
+    columns: Sequence[Column], pair: tuple[Entry, Entry], found: Sequence[Difference], one: Floats, other: Floats
+) -> list[Tested]:
+    lines = []
+    corrected = holm([np.nan if d.p is None else d.p for d in found])
+    for column, d, p, a, b in zip(columns, found, corrected, one.T, other.T, strict=True):
+        both = np.isfinite(a) & np.isfinite(b)
+        mean_a, mean_b = (float(v[both].mean()) if both.any() else None for v in (a, b))
+        higher = d.mean is not None and (d.mean > 0) == column.metric.higher_is_better
+        p_holm = None if np.isnan(p) else float(p)
+        apart = p_holm is not None and p_holm <= LEVEL
+        lines.append(Tested(column, mean_a, mean_b, d, p_holm, pair[not higher].page if apart else None))
+    return lines
 
 
 def seed_for(board: Board) -> int:

@@ -71,6 +71,8 @@ def column_of(values: ArrayLike, groups: Groups) -> tuple[Floats, Ints]:
 def dropped(values: Floats, numbers: Ints) -> tuple[Floats, Ints]:
     """Leave out stimuli without a value; the groups that are left are counted from 0 again."""
     here = ~np.isnan(values)
+    if here.all():
+        return values, numbers
     return values[here], np.unique(numbers[here], return_inverse=True)[1].astype(np.int64)
 
 

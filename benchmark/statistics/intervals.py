@@ -8,6 +8,7 @@ percentile interval by simulation.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -117,12 +118,13 @@ def resampled_means(totals: list[tuple[Floats, Floats]], resamples: int, seed: i
     Returns:
         Shape (resamples, columns).
     """
-    counts = np.unique(np.stack([count for _, count in totals]), axis=0)  # mostly one: every column has every stimulus
-    which = [int(np.flatnonzero((counts == count).all(axis=1))[0]) for _, count in totals]
-    both = np.column_stack([total for total, _ in totals] + list(counts))
+    counts = {count.tobytes(): count for _, count in totals}  # mostly one: every column has every stimulus
+    which = [list(counts).index(count.tobytes()) for _, count in totals]
+    both = np.column_stack([total for total, _ in totals] + list(counts.values()))
     parts = [drawn @ both for drawn in resample_counts(seed, len(both), resamples)]
-    stacked: Floats = np.concatenate(parts)
-    return stacked[:, : len(totals)] / stacked[:, len(totals) :][:, which]
+    stacked = np.concatenate(parts).T
+    means: Floats = stacked[: len(totals)] / stacked[len(totals) :][which]
+    return means.T
 
 
 def left_one_out(total: Floats, count: Floats) -> Floats:
@@ -157,6 +159,7 @@ def bca(estimate: float, resampled: Floats, without: Floats, level: float) -> tu
     return float(low), float(high)
 
 
+@cache
 def wide_quantile(groups: int, level: float) -> float:
     """Return how many standard deviations of the resampled means an interval reaches to either side.
 

@@ -32,21 +32,21 @@ def paired(differences: npt.NDArray[np.float64]) -> Paired:
     scale = axis(np.append(differences, 0.0), (-np.inf, np.inf), 4)
     step = (WIDTH - LEFT - 10) / len(differences)
 
-    def place(value: float) -> float:
-        return round(10 + (HEIGHT - 20) * (scale.high - value) / (scale.high - scale.low), 1)
+    def place(values: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+        return 10 + (HEIGHT - 20) * (scale.high - values) / (scale.high - scale.low)
 
-    zero = place(0.0)
+    zero = round(float(place(np.zeros(1))[0]), 1)
+    corners = np.column_stack([place(differences), LEFT + step * np.arange(1, len(differences) + 1)])
 
     def area(first: int, last: int) -> str:
         """Stairs from `first` to before `last`, closed along zero."""
         if first >= last:
             return ""
-        path = f"M{round(LEFT + first * step, 1)} {zero}"
-        for k in range(first, last):
-            path += f"V{place(float(differences[k]))}H{round(LEFT + (k + 1) * step, 1)}"
-        return f"{path}V{zero}z"
+        stairs = "V%.1fH%.1f" * (last - first) % tuple(corners[first:last].ravel().tolist())
+        return f"M{LEFT + first * step:.1f} {zero}{stairs}V{zero}z"
 
     split = int((differences < 0).sum())
     areas = area(split, len(differences)), area(0, split)
-    ticks = tuple((scale.label(t), place(t)) for t in scale.ticks)
+    heights = place(np.array(scale.ticks)).tolist()
+    ticks = tuple((scale.label(t), round(y, 1)) for t, y in zip(scale.ticks, heights, strict=True))
     return Paired(WIDTH, HEIGHT, LEFT, zero, scale.low, scale.high, *areas, ticks)

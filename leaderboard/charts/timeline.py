@@ -6,6 +6,7 @@ its lowest and its highest value, so that no dip or peak is lost; the text besid
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
 from math import ceil, floor, log10
@@ -13,12 +14,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from ..boards import Column
 from ..format import decimals, spread
 
 Floats = npt.NDArray[np.float64]
+Frames = npt.NDArray[np.integer]
+Values = npt.NDArray[np.floating]
 
 UNITS = 1000
 """Height of a drawing in the units of its paths; values are rounded to one of them."""
@@ -256,20 +258,21 @@ class Video:
     panels: tuple[Panel, ...]
 
 
-def videos(frames: pd.DataFrame, among: tuple[Column, ...]) -> tuple[Video, ...]:
-    """Draw every metric of every stimulus that has more than one frame, in the order of the rows.
+def videos(rows: Mapping[str, tuple[Frames, Values]], among: tuple[Column, ...]) -> tuple[Video, ...]:
+    """Draw every metric of every stimulus that has more than one frame.
 
     Args:
-        frames: the rows of a run: stimulus_id, frame, a column a metric.
+        rows: of each stimulus its frames, 0-based, int (n,), ascending, and their values, float (n, metrics).
         among: the metrics.
     """
-    moving = [(str(name), rows) for name, rows in frames.groupby("stimulus_id", sort=False) if len(rows) > 1]
+    if not rows:
+        return ()
+    moving = {name: found for name, found in rows.items() if len(found[0]) > 1}
     most = steps_for(len(moving))
-    scales = {c.name: axis(frames[c.name].to_numpy(), c.metric.range) for c in among}
+    together = np.concatenate([values for _, values in rows.values()])
+    scales = [axis(together[:, k], c.metric.range) for k, c in enumerate(among)]
     made = []
-    for name, rows in moving:
-        ordered = rows.sort_values("frame", kind="stable")
-        at = ordered["frame"].to_numpy()
-        panels = tuple(panel(c, trace(at, ordered[c.name].to_numpy(np.float64), most), scales[c.name]) for c in among)
+    for name, (at, values) in moving.items():
+        panels = tuple(panel(c, trace(at, values[:, k], most), scales[k]) for k, c in enumerate(among))
         made.append(Video(name, int(at[0]), int(at[-1]), panels[0].trace.width, panels))
     return tuple(made)

@@ -33,9 +33,11 @@ UNITS = 160
 MOMENTS = 3
 """Best and worst frames that are shown of each chosen run: neighbors look alike, so apart where there are such."""
 
-MOST_STEPS, LEAST_STEPS, MOST_BYTES = 240, 40, 96_000
-"""Values are given frame by frame, to 1/65534 of their scale, where that takes at most so many bytes; else as means of
-at most so many steps, fewer where they would take more bytes, to 1/254 of their scale."""
+MOST_BYTES = 96_000
+"""Values are given frame by frame, to 1/65534 of their scale, where that takes at most so many bytes."""
+
+MOST_STEPS, LEAST_STEPS, MOST_BYTES_OF_STEPS = 240, 40, 72_000
+"""Else they are means of at most so many steps, fewer where they would take more bytes, to 1/254 of their scale."""
 
 TABLE_ROWS = 24
 
@@ -165,12 +167,15 @@ def film_of(stimulus_id: str, runs: Sequence[FilmRun], *, title: str) -> Film:
     if not len(at):
         raise ValueError(f"{stimulus_id}: no frame is scored")
     columns = {c.name: c for among in {id(run.columns): run.columns for run in runs}.values() for c in among}
-    values = dict(zip(columns, _values(runs, tuple(columns), at), strict=True))
-    if any(np.isfinite(v).any() for v in values.values()):  # a metric that is undefined throughout has no plot
-        columns = {name: c for name, c in columns.items() if np.isfinite(values[name]).any()}
-        values = {name: values[name] for name in columns}
+    values = _values(runs, tuple(columns), at)
+    some = np.array([np.isfinite(v).any() for v in values])
+    if some.any() and not some.all():  # a metric that is undefined throughout has no plot
+        columns = {name: c for (name, c), here in zip(columns.items(), some, strict=True) if here}
+        values = values[some]
     shown = sort_column(tuple(columns.values()))
-    scales = {name: axis(values[name], c.metric.range, 4) for name, c in columns.items()}
+    first_metric = list(columns).index(shown.name)
+    lines = values[first_metric]
+    scales = [axis(v, c.metric.range, 4) for v, c in zip(values, columns.values(), strict=True)]
     where, coded = _coded(at, values, scales)
     shape = next((shape_of(run.preview) for run in runs if run.preview), (UNITS, 90))
     chosen = list(range(min(MOST_CHOSEN, len(runs))))
@@ -181,12 +186,11 @@ def film_of(stimulus_id: str, runs: Sequence[FilmRun], *, title: str) -> Film:
         "frames": [first, last],
         "at": _arithmetic(where),
         "exact": len(where) == len(at),
-        "metric": list(columns).index(shown.name),
-        "metrics": [_metric(c, scales[name]) for name, c in columns.items()],
+        "metric": first_metric,
+        "metrics": [_metric(c, scale) for c, scale in zip(columns.values(), scales, strict=True)],
         "runs": [
-            {"label": visible(run.label), "page": run.page, "values": [coded[name][k] for name in columns]}
-            | _preview(run)
-            for k, run in enumerate(runs)
+            {"label": visible(run.label), "page": run.page, "values": texts} | _preview(run)
+            for run, texts in zip(runs, coded, strict=True)
         ],
         "chosen": chosen,
         "most": MOST_LINES,
@@ -200,9 +204,9 @@ def film_of(stimulus_id: str, runs: Sequence[FilmRun], *, title: str) -> Film:
         first=first,
         last=last,
         metric=shown.label,
-        summary=_summary(runs, shown, at, values[shown.name]),
+        summary=_summary(runs, shown, at, lines),
         moments=tuple(m for k in chosen if (m := _moments(runs[k], shown, shape)) is not None),
-        table=_table(runs, shown, at, values[shown.name]),
+        table=_table(runs, shown, at, lines),
         data=script_safe(data),
         pictures=any(run.preview for run in runs),
     )
@@ -235,29 +239,37 @@ def _values(runs: Sequence[FilmRun], names: tuple[str, ...], at: Ints) -> Floats
     return found
 
 
-def _coded(at: Ints, values: Mapping[str, Floats], scales: Mapping[str, Axis]) -> tuple[Ints, dict[str, list[str]]]:
-    """Give all values in base64: frame by frame in two bytes each, or in steps in one byte each."""
-    n_runs = max(len(v) for v in values.values())
-    if 8 * len(at) * n_runs * len(values) // 3 <= MOST_BYTES:
-        return at, {name: _packed(v, scales[name], 65535) for name, v in values.items()}
-    most = max(LEAST_STEPS, min(MOST_STEPS, 3 * MOST_BYTES // (4 * n_runs * len(values))))
+def _coded(at: Ints, values: Floats, scales: Sequence[Axis]) -> tuple[Ints, list[list[str]]]:
+    """Give the values of each run and metric in base64: frame by frame in two bytes each, or in steps in one byte each.
+
+    Args:
+        at: the frames.
+        values: (metrics, runs, frames).
+        scales: of each metric.
+    """
+    n_metrics, n_runs, _ = values.shape
+    if 8 * values.size // 3 <= MOST_BYTES:
+        return at, _packed(values, scales, 65535)
+    most = max(LEAST_STEPS, min(MOST_STEPS, 3 * MOST_BYTES_OF_STEPS // (4 * n_runs * n_metrics)))
     width = ceil(len(at) / most)
-    edges = np.arange(0, len(at), width)
-    middles = at[np.minimum(edges + width // 2, len(at) - 1)]
-    steps = {}
-    for name, v in values.items():
-        defined = np.isfinite(v)
-        n = np.add.reduceat(defined.astype(np.float64), edges, axis=1)
-        total = np.add.reduceat(np.where(defined, v, 0.0), edges, axis=1)
-        means = np.where(n > 0, total / np.maximum(n, 1), np.nan)
-        steps[name] = _packed(means, scales[name], 255)
-    return middles, steps
+    middles = at[np.minimum(np.arange(0, len(at), width) + width // 2, len(at) - 1)]
+    whole = np.full((n_metrics, n_runs, len(middles) * width), np.nan)
+    whole[:, :, : len(at)] = values
+    defined = np.isfinite(whole)
+    whole[~defined] = 0.0
+    n = sum(defined[:, :, k::width].astype(np.int64) for k in range(width))
+    total = sum(whole[:, :, k::width] for k in range(width))
+    return middles, _packed(np.where(n > 0, total / np.maximum(n, 1), np.nan), scales, 255)
 
 
-def _packed(lines: Floats, scale: Axis, top: int) -> list[str]:
-    """Levels 1 to `top` between the ends of the scale, 0 for no value, little-endian; a text a line."""
-    levels = np.where(np.isfinite(lines), 1 + np.rint((lines - scale.low) / (scale.high - scale.low) * (top - 1)), 0)
-    return [b64encode(line).decode("ascii") for line in np.asarray(levels, "<u2" if top > 255 else "u1")]
+def _packed(values: Floats, scales: Sequence[Axis], top: int) -> list[list[str]]:
+    """Levels 1 to `top` between the ends of the scale, 0 for no value, little-endian; a text a run and metric."""
+    low, high = (np.array(ends)[:, None, None] for ends in zip(*((s.low, s.high) for s in scales), strict=True))
+    levels = np.where(np.isfinite(values), 1 + np.rint((values - low) / (high - low) * (top - 1)), 0)
+    content = levels.swapaxes(0, 1).astype("<u2" if top > 255 else "u1").tobytes()
+    size = len(content) // (values.shape[0] * values.shape[1])
+    texts = [b64encode(content[k : k + size]).decode("ascii") for k in range(0, len(content), size)]
+    return [texts[k : k + len(values)] for k in range(0, len(texts), len(values))]
 
 
 def _metric(column: Column, scale: Axis) -> dict[str, Any]:

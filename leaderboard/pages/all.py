@@ -10,6 +10,7 @@ from .. import links
 from ..boards import Board
 from ..content import Content
 from ..downloads.write import Download
+from ..standing import pairs_of
 from . import about, board, compare, index, models, reference, run, stimuli
 
 
@@ -73,7 +74,5 @@ def _of_board(content: Content, one: Board) -> Iterator[Page]:
         yield Page(links.stimulus_page(one, name), partial(stimuli.stimulus_page, content, one, name, names), key)
     if len(one.models) > 1:
         yield Page(links.compare_board_page(one), partial(compare.board_compare_page, content, one), key)
-    pairs = compare.pairs_of(one)
-    tested = cache(partial(compare.tested, content, one, pairs))
-    for place, pair in enumerate(pairs):
-        yield Page(links.compare_page(one, pair), partial(compare.pair_page, content, one, pair, tested, place), key)
+    for place, pair in enumerate(pairs_of(one)):
+        yield Page(links.compare_page(one, pair), partial(compare.pair_page, content, one, pair, place), key)

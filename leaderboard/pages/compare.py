@@ -3,81 +3,20 @@
 from __future__ import annotations
 
 from base64 import b64encode
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
-from vidsal.benchmark.statistics import Difference, holm, paired_differences
-from vidsal.benchmark.statistics.intervals import RESAMPLES
-from vidsal.benchmark.statistics.paired import LEVEL
-
 from .. import links
-from ..boards import Board, Column, Entry
+from ..boards import Board, Entry
 from ..charts.paired import Paired, paired
 from ..collect import Floats
 from ..content import Content
 from ..sanitize import script_safe, visible
-from ..standing import DRAWS, EVERY_PAIR, FEWER, neighbors, seed_for
+from ..standing import pairs_of
 from .environment import page
 
 LISTED = 15
 """Stimuli at each end that a page of two models lists."""
-
-
-@dataclass(frozen=True)
-class Tested:
-    """The difference of two models in one metric, first minus second.
-
-    Attributes:
-        a, b: both means over the stimuli for which both have a value; None where there is none.
-        found: their difference.
-        p_holm: its p, corrected for the number of metrics; None without one.
-        better: the page of the run that is better, None where the test does not tell them apart.
-    """
-
-    column: Column
-    a: float | None
-    b: float | None
-    found: Difference
-    p_holm: float | None
-    better: str | None
-
-
-def pairs_of(board: Board) -> list[tuple[Entry, Entry]]:
-    """Return the pairs that have a page: all of a short board, else neighbors and each one with the best."""
-    models = board.models
-    if len(models) <= EVERY_PAIR // 2:
-        return [(a, b) for k, a in enumerate(models) for b in models[k + 1 :]]
-    return [(models[a], models[b]) for a, b in neighbors(len(models))]
-
-
-def tested(content: Content, board: Board, pairs: Sequence[tuple[Entry, Entry]]) -> list[list[Tested]]:
-    """Compare pairs of a board in every metric at once, over the stimuli that both have."""
-    tables = {e.page: _table(content, board, e) for pair in pairs for e in pair}
-    groups = content.runs[board.shown[0].page].stimuli.groups
-    differences = np.column_stack([tables[a.page] - tables[b.page] for a, b in pairs])
-    found = paired_differences(
-        np.where(np.isfinite(differences), differences, np.nan), groups, seed=seed_for(board),
-        draws=DRAWS, resamples=RESAMPLES if len(board.models) <= EVERY_PAIR else FEWER,
-    )  # fmt: skip
-    width = len(board.columns)
-    out = []
-    for k, (a, b) in enumerate(pairs):
-        of_pair = found[k * width : (k + 1) * width]
-        corrected = holm([np.nan if d.p is None else d.p for d in of_pair])
-        lines = []
-        for c, (column, d, p) in enumerate(zip(board.columns, of_pair, corrected, strict=True)):
-            one, other = tables[a.page][:, c], tables[b.page][:, c]
-            both = np.isfinite(one) & np.isfinite(other)
-            mean_a, mean_b = (float(v[both].mean()) if both.any() else None for v in (one, other))
-            higher = d.mean is not None and (d.mean > 0) == column.metric.higher_is_better
-            p_holm = None if np.isnan(p) else float(p)
-            apart = p_holm is not None and p_holm <= LEVEL
-            better = (a.page if higher else b.page) if apart else None
-            lines.append(Tested(column, mean_a, mean_b, d, p_holm, better))
-        out.append(lines)
-    return out
 
 
 def _table(content: Content, board: Board, entry: Entry) -> Floats:
@@ -85,10 +24,8 @@ def _table(content: Content, board: Board, entry: Entry) -> Floats:
     return content.runs[entry.page].stimuli.at(ids)
 
 
-def pair_page(
-    content: Content, board: Board, pair: tuple[Entry, Entry], tested: Callable[[], list[list[Tested]]], place: int
-) -> str:
-    """Return the page of two models; `tested` gives what `tested` of all pairs does, of which this is one."""
+def pair_page(content: Content, board: Board, pair: tuple[Entry, Entry], place: int) -> str:
+    """Return the page of two models; they are the pair at a place of `pairs_of`."""
     a, b = pair
     by = board.sort_column
     column = board.columns.index(by)
@@ -104,7 +41,7 @@ def pair_page(
         board=board,
         a=a,
         b=b,
-        lines=tested()[place],
+        lines=content.tests[board.id][place],
         drawing=drawing,
         listed=[(ids[k], float(differences[k])) for k in reversed(most)],
         wins=(int((differences[order] > 0).sum()), int((differences[order] < 0).sum())),

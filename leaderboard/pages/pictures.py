@@ -84,9 +84,10 @@ def film_run(content: Content, entry: Entry, name: str, address: str) -> FilmRun
         return None
     root = links.root_of(address)
     preview = run.previews.get(name)
+    label, model = content.faces[entry.page]
     return FilmRun(
-        content.labels[entry.page],
-        root + links.model_page(entry),
+        label,
+        root + model,
         frame,
         values,
         run.columns,

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-import pandas as pd
 from markupsafe import Markup
 
 from .. import links
@@ -38,7 +37,7 @@ def run_page(content: Content, address: str) -> str:
         others=[other for other in history if other.page != address],
         rows=[_line(run, k) for k in (sorted(order) if listed is order else listed)],
         total=len(order),
-        videos=videos(_frame_of(run, drawn), run.columns),
+        videos=videos({run.stimuli.ids[k]: run.rows.of(k) for k in drawn}, run.columns),
         titles={run.stimuli.ids[k]: title for k, title in drawn.items()},
         picture=best_and_worst(content, board, run.entry, address) if address in content.labels else "",
         pages={run.stimuli.ids[k]: links.stimulus_page(board, run.stimuli.ids[k]) for k in drawn}
@@ -72,16 +71,3 @@ def chosen(run: Loaded, column: int) -> dict[int, str]:
 
 def _spread(order: Sequence[int]) -> list[int]:
     return [order[0], order[len(order) // 2], order[-1]] if len(order) > 2 else list(order)
-
-
-def _frame_of(run: Loaded, drawn: dict[int, str]) -> pd.DataFrame:
-    """Return the rows of some stimuli."""
-    parts = []
-    for k in drawn:
-        frame, values = run.rows.of(k)
-        part = pd.DataFrame(values.astype(np.float64), columns=[c.name for c in run.columns])
-        part.insert(0, "frame", frame)
-        part.insert(0, "stimulus_id", run.stimuli.ids[k])
-        parts.append(part)
-    names = ["stimulus_id", "frame", *(c.name for c in run.columns)]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)

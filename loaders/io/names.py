@@ -76,7 +76,7 @@ def visible(text: str) -> str:
     >>> visible("a\\x00b"), visible("\\x1b[2J")
     ('a\\ufffdb', '\\ufffd[2J')
     """
-    return _UNSEEN.sub("\ufffd", text)
+    return text if text.isascii() and text.isprintable() else _UNSEEN.sub("\ufffd", text)
 
 
 def escaped(text: str) -> str:

@@ -15,8 +15,7 @@ import pytest
 
 from vidsal.benchmark.evaluation.results.store import Run, result_digest
 from vidsal.cli import main
-from vidsal.leaderboard import site
-from vidsal.leaderboard.kept import load as load_kept
+from vidsal.leaderboard import kept, site
 from vidsal.leaderboard.site import MARKER, SiteSummary, build
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 
@@ -273,12 +272,18 @@ def test_a_record_of_another_form_is_refused(
     assert str(run.folder) in str(caught.value)
 
 
+def remember(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what is read in a cache of the test, of runs that were just written, too."""
+    monkeypatch.setenv("VIDSAL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(kept, "_FRESH", 0.0)
+
+
 def test_a_build_reads_and_aggregates_each_run_once(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from vidsal.benchmark.evaluation.results import store
 
-    monkeypatch.setenv("VIDSAL_CACHE", str(tmp_path / "cache"))
+    remember(tmp_path, monkeypatch)
     calls: list[str] = []
     for name in ("_load", "summarize"):
         plain = getattr(store, name)
@@ -303,7 +308,7 @@ def made_pages(results: Path, out: Path, monkeypatch: pytest.MonkeyPatch) -> set
 def test_pages_whose_origin_did_not_change_are_taken_over(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make_run: MakeRun
 ) -> None:
-    monkeypatch.setenv("VIDSAL_CACHE", str(tmp_path / "cache"))
+    remember(tmp_path, monkeypatch)
     out, alone = tmp_path / "site", {"boards", "stimuli", "runs", "compare", "models"}
     first = made_pages(results, out, monkeypatch)
     again = made_pages(results, out, monkeypatch)
@@ -328,7 +333,7 @@ def test_pages_whose_origin_did_not_change_are_taken_over(
 def test_what_was_kept_is_never_shown_for_something_else(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, harm: Callable[[bytes], bytes]
 ) -> None:
-    monkeypatch.setenv("VIDSAL_CACHE", str(tmp_path / "cache"))
+    remember(tmp_path, monkeypatch)
     build(results, tmp_path / "site")
     before = content(tmp_path / "site")
     for path in (tmp_path / "cache" / "site" / "things").glob("*/*"):
@@ -340,18 +345,40 @@ def test_what_was_kept_is_never_shown_for_something_else(
     assert "frames.parquet" in build(results, tmp_path / "site").faults[0], "a run that was damaged since"
 
 
+def test_a_run_that_was_changed_and_dated_back_is_read_again(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remember(tmp_path, monkeypatch)
+    assert not build(results, tmp_path / "site").faults
+    record = next(results.rglob("run.json"))
+    before = record.stat()
+    record.write_text(record.read_text().replace('"split": "train"', '"split": "tra1n"'))
+    os.utime(record, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert record.stat().st_size == before.st_size
+    assert str(record.parent) in build(results, tmp_path / "site").faults[0]
+
+
+def test_nothing_is_kept_of_a_run_that_may_be_written_to_without_another_time(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remember(tmp_path, monkeypatch)
+    monkeypatch.setattr(kept, "_FRESH", 3600.0)
+    build(results, tmp_path / "site")
+    assert not list((tmp_path / "cache" / "site").glob("things/*/*"))
+
+
 def test_what_somebody_else_may_have_kept_is_not_believed(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It is unpickled, so it could run."""
-    monkeypatch.setenv("VIDSAL_CACHE", str(tmp_path / "cache"))
+    remember(tmp_path, monkeypatch)
     build(results, tmp_path / "one")
     assert (tmp_path / "cache" / "site").stat().st_mode & 0o777 == 0o700
-    kept = list((tmp_path / "cache" / "site" / "things").glob("*/*"))
-    assert kept
-    assert all(load_kept(path.name) for path in kept)
+    things = list((tmp_path / "cache" / "site" / "things").glob("*/*"))
+    assert things
+    assert all(kept.load(path.name) for path in things)
     (tmp_path / "cache" / "site").chmod(0o770)
-    assert not any(load_kept(path.name) for path in kept)
+    assert not any(kept.load(path.name) for path in things)
     build(results, tmp_path / "two")
     assert content(tmp_path / "one") == content(tmp_path / "two")
 

@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from .schema import CountsRecord, MetricRecord
+from .shared import counts_of, is_scored, stimuli_of
 
 
 @dataclass(frozen=True)
@@ -38,16 +38,17 @@ def summarize(frames: pa.Table, metric_ids: Mapping[str, str], average: str) -> 
         metric_ids: full id with parameters of each label, in the order of the columns.
         average: `stimulus` or `frame`, which of the two means is the protocol's.
     """
-    is_scored = pc.fill_null(pc.equal(frames["status"], "scored"), False)
-    here = is_scored.to_numpy()
-    values = {label: pd.Series(frames[label].to_numpy()[here]) for label in metric_ids}
-    stimuli = _by_stimulus(frames["stimulus_id"].combine_chunks(), here, values)
-    reasons = _counted(frames["reason"].filter(is_scored))
+    here = is_scored(frames["status"])
+    every = bool(here.all())
+    found = [frames[label].to_numpy() for label in metric_ids]
+    values = {label: v if every else v[here] for label, v in zip(metric_ids, found, strict=True)}
+    stimuli = _by_stimulus(frames["stimulus_id"], here, values)
+    reasons = counts_of(frames["reason"] if every else frames["reason"].filter(pa.array(here)))
     scored = int(here.sum())
     metrics = {}
     for label, metric_id in metric_ids.items():
-        defined = values[label].dropna()
-        of_stimuli, of_frames = _plain(stimuli[label].mean()), _plain(defined.mean())
+        defined = values[label][~np.isnan(values[label])]
+        of_stimuli, of_frames = _mean(stimuli[label].to_numpy()), _mean(defined)
         metrics[label] = MetricRecord(
             id=metric_id,
             mean=of_stimuli if average == "stimulus" else of_frames,
@@ -56,43 +57,45 @@ def summarize(frames: pa.Table, metric_ids: Mapping[str, str], average: str) -> 
             n=len(defined),
             reason=_infinite(defined) or _common_reason(reasons, label, scored),
         )
-    counted = _counted(frames["status"])
+    counted = counts_of(frames["status"])
     by_status = {name: counted.get(name, 0) for name in CountsRecord.model_fields if name != "frames"}
     return Summary(metrics, CountsRecord(frames=frames.num_rows, **by_status), stimuli)
 
 
-def _counted(column: pa.ChunkedArray) -> dict[str | None, int]:
-    """Return how often each value stands in a column."""
-    return {part["values"]: part["counts"] for part in column.value_counts().to_pylist()}
-
-
 def _by_stimulus(
-    ids: pa.Array, is_scored: npt.NDArray[np.bool_], values: Mapping[str, pd.Series[float]]
+    names: pa.ChunkedArray, is_scored: npt.NDArray[np.bool_], values: Mapping[str, npt.NDArray[np.float64]]
 ) -> pd.DataFrame:
     """Return a row a stimulus.
 
     Args:
-        ids: of the stimulus of each row.
+        names: the stimulus of each row.
         is_scored: which rows are scored.
         values: of each metric in the scored rows.
     """
-    coded = ids.dictionary_encode()
-    numbers, n = coded.indices.to_numpy(), len(coded.dictionary)
-    means = pd.DataFrame(dict(values)).groupby(numbers[is_scored], sort=False).mean().reindex(range(n))
-    out = pd.DataFrame({"stimulus_id": coded.dictionary.to_pylist()})
-    out["n_frames"] = np.bincount(numbers, minlength=n)
-    out["n_scored"] = np.bincount(numbers[is_scored], minlength=n)
-    for label in values:
-        out[label] = means[label].to_numpy()
-    return out
+    ids, places = stimuli_of(names)
+    scored, n = places if is_scored.all() else places[is_scored], len(ids)
+    means = pd.DataFrame(np.array(list(values.values())).T, copy=False).groupby(scored, sort=False).mean()
+    means = means.reindex(range(n))
+    return pd.DataFrame(
+        {
+            "stimulus_id": list(ids),
+            "n_frames": np.bincount(places, minlength=n),
+            "n_scored": np.bincount(scored, minlength=n),
+        }
+        | {label: means[k].to_numpy() for k, label in enumerate(values)}
+    )
 
 
-def _plain(value: float) -> float | None:
+def _mean(values: npt.NDArray[np.float64]) -> float | None:
     """A mean as JSON can hold it; None where it is undefined or infinite."""
-    return float(value) if np.isfinite(value) else None
+    undefined = np.isnan(values)
+    n = len(values) - int(undefined.sum())
+    with np.errstate(invalid="ignore"):  # infinities of both signs
+        mean = np.where(undefined, 0.0, values).sum() / n if n else np.nan
+    return float(mean) if np.isfinite(mean) else None
 
 
-def _infinite(values: pd.Series[float]) -> str | None:
+def _infinite(values: npt.NDArray[np.float64]) -> str | None:
     count = int(np.isinf(values).sum())
     return f"infinite in {count} of {len(values)} frames" if count else None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
+from io import RawIOBase
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,7 @@ from .aggregate import Summary
 from .intervals import ForIntervals, several_with_intervals
 from .schema import CountsRecord, MetricRecord, RunRecord, read_record
 from .scored_frames import by_frame
+from .shared import counts_of, is_scored, once, stimuli_of
 
 _SLACK = 1e-9
 """How far rounding may take a score past the end of its range."""
@@ -31,16 +33,31 @@ _MEANS = ("mean", "mean_stimuli", "mean_frames", "n")
 
 def rows_digest(rows: pa.Table) -> str:
     """Digest of the rows' values, independent of how Parquet lays them out."""
-    sink = pa.BufferOutputStream()
+    sink = _Digest()
     table = rows.combine_chunks().replace_schema_metadata(None)
-    with pa.ipc.new_stream(sink, table.schema) as writer:
+    with pa.ipc.new_stream(pa.PythonFile(sink, "w"), table.schema) as writer:
         writer.write_table(table)
-    return sha256(sink.getvalue()).hexdigest()
+    return sink.digest.hexdigest()
+
+
+class _Digest(RawIOBase):
+    """A file that keeps nothing but the digest of what was written into it."""
+
+    def __init__(self) -> None:
+        self.digest = sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, content: Any) -> int:
+        self.digest.update(content)
+        return len(content)
 
 
 def stimuli_digest(stimuli: pa.Table) -> str:
     """Digest of the values of stimuli.parquet: of their canonical JSON, null for NaN, words for infinities."""
-    columns = [_cells(name, stimuli[name]) for name in sorted(stimuli.column_names)]
+    names = sorted(stimuli.column_names)
+    columns = [(_floats if pa.types.is_floating(stimuli[n].type) else _cells)(n, stimuli[n]) for n in names]
     rows = [" {\n" + ",\n".join(cells) + "\n }" for cells in zip(*columns, strict=True)]
     return sha256_text("[\n" + ",\n".join(rows) + "\n]\n" if rows else canonical([{} for _ in range(len(stimuli))]))
 
@@ -48,12 +65,19 @@ def stimuli_digest(stimuli: pa.Table) -> str:
 _encode = json.JSONEncoder(ensure_ascii=False, allow_nan=False).encode
 
 
+def _floats(name: str, column: pa.ChunkedArray) -> list[str]:
+    """Return the numbers of a column as they stand in the canonical JSON of its rows, each with its name."""
+    start = f"  {_encode(name)}: "
+    if not column.null_count and np.isfinite(values := column.to_numpy()).all():
+        return [f"{start}{value!r}" for value in values.tolist()]
+    words = {"nan": "null", "inf": '"inf"', "-inf": '"-inf"', "None": "null"}
+    return [start + words.get(text, text) for text in map(repr, column.to_pylist())]
+
+
+@once
 def _cells(name: str, column: pa.ChunkedArray) -> list[str]:
-    """Return the values of a column as they stand in the canonical JSON of its rows, each with its name."""
+    """Return the same of a column that holds no floating numbers."""
     start, values = f"  {_encode(name)}: ", column.to_pylist()
-    if pa.types.is_floating(column.type):
-        words = {"nan": "null", "inf": '"inf"', "-inf": '"-inf"', "None": "null"}
-        return [start + words.get(text, text) for text in map(repr, values)]
     texts = list(map(_encode, values))
     if pa.types.is_nested(column.type):
         different = dict(zip(texts, values, strict=True))
@@ -127,23 +151,22 @@ def _row_faults(record: RunRecord, frames: pa.Table) -> Iterator[str]:
     wrong = {"stimulus_id", "frame", "n_fixations", "status", "reason", *labels} ^ set(frames.column_names)
     if wrong:
         yield f"the column {sorted(wrong)[0]} is missing, or too much"
-    unknown = set(frames["status"].unique().to_pylist()) - _STATUSES
+    unknown = set(counts_of(frames["status"])) - _STATUSES
     if unknown:
         yield f"unknown status {sorted(map(str, unknown))[0]!r}"
-    if _doubled(frames):
+    if _doubled(frames["stimulus_id"], frames["frame"]):
         yield "a frame is there twice, or has no number"
     covered = set(record.coverage.scored)
-    surplus = [i for i in frames["stimulus_id"].unique().to_pylist() if i not in covered]
+    surplus = [i for i in stimuli_of(frames["stimulus_id"])[0] if i not in covered]
     if surplus:
         yield f"rows of {surplus[0]!r}, which its coverage does not name"
-    scored = pc.fill_null(pc.equal(frames["status"], "scored"), False).to_numpy()
-    empty = pc.fill_null(pc.equal(frames["status"], "no_fixation"), False).to_numpy()
-    looked = frames["n_fixations"].to_numpy()
-    if (looked < 0).any() or ((looked > 0) == empty).any():
+    scored = is_scored(frames["status"])
+    others = np.flatnonzero(~scored)
+    if _at_odds(frames["n_fixations"], frames["status"]):
         yield "the number of fixations does not fit the status"
     for label, metric_id in record.protocol.metric_ids.items():
         values = frames[label].to_numpy()
-        if not np.isnan(values[~scored]).all():
+        if not np.isnan(values[others]).all():
             yield f"{label} of a frame that is not scored"
         low, high = REGISTRY[metric_id].range if metric_id in REGISTRY else (-np.inf, np.inf)
         outside = np.flatnonzero((values < low - _SLACK) | (values > high + _SLACK))
@@ -152,12 +175,20 @@ def _row_faults(record: RunRecord, frames: pa.Table) -> Iterator[str]:
             yield f"{label} of {row['stimulus_id']}, frame {row['frame']}, is {value}, outside of {low:g} to {high:g}"
 
 
-def _doubled(frames: pa.Table) -> bool:
+@once
+def _at_odds(n_fixations: pa.ChunkedArray, status: pa.ChunkedArray) -> bool:
+    """Whether a row says that somebody looked, and that nobody did."""
+    empty = pc.fill_null(pc.equal(status, "no_fixation"), False).to_numpy()
+    looked = n_fixations.to_numpy()
+    return bool((looked < 0).any() or ((looked > 0) == empty).any())
+
+
+@once
+def _doubled(names: pa.ChunkedArray, numbers: pa.ChunkedArray) -> bool:
     """Whether a row has no stimulus or no number from 0, or two rows are of one frame."""
-    names, numbers = frames["stimulus_id"].combine_chunks(), frames["frame"].combine_chunks()
     if names.null_count or numbers.null_count:
         return True
-    which, number = names.dictionary_encode().indices.to_numpy(), numbers.to_numpy()
+    which, number = stimuli_of(names)[1], numbers.to_numpy()
     if (number < 0).any():
         return True
     order = np.lexsort((number, which))
@@ -180,7 +211,7 @@ def _mean_faults(record: RunRecord, summary: Summary) -> Iterator[str]:
 def _coverage_faults(record: RunRecord, frames: pa.Table) -> Iterator[str]:
     """Compare the coverage with the rows, and its counts with each other."""
     c = record.coverage
-    ids = frames["stimulus_id"].unique().to_pylist()
+    ids, _ = stimuli_of(frames["stimulus_id"])
     if sorted(c.scored) != sorted(ids):
         absent = sorted(set(c.scored) - set(ids)) or ["a stimulus twice"]
         yield f"coverage: it names {absent[0]!r}, which has no rows"
@@ -197,9 +228,8 @@ def _coverage_faults(record: RunRecord, frames: pa.Table) -> Iterator[str]:
 
 
 def _stimulus_faults(summary: Summary, stimuli: pa.Table) -> Iterator[str]:
-    table = stimuli.to_pandas()
     for column, values in summary.stimuli.items():
-        if column not in table or not _same_column(values, table[column]):
+        if column not in stimuli.column_names or not _same_column(values, stimuli[column]):
             yield f"stimuli.parquet: {column} does not follow from the rows"
 
 
@@ -212,10 +242,11 @@ def of_intervals(record: RunRecord, stimuli: pa.Table, summary: Summary) -> ForI
     kept = any(end is not None for m in record.metrics.values() for end in (m.low, m.high, m.note))
     if not kept or not record.coverage.frames_digest:
         return None
-    table = stimuli.to_pandas()
-    if not all(isinstance(group, str) for group in table["group_id"]):
+    groups = tuple(stimuli["group_id"].to_pylist())
+    if not all(isinstance(group, str) for group in groups):
         raise BadData("stimuli.parquet: a stimulus has no group")
-    return summary.metrics, table, seed_of(record.coverage.frames_digest)
+    values = np.column_stack([stimuli[label].to_numpy() for label in summary.metrics])
+    return summary.metrics, values, groups, seed_of(record.coverage.frames_digest)
 
 
 def interval_faults(runs: Sequence[tuple[RunRecord, ForIntervals]]) -> list[str | None]:
@@ -253,10 +284,11 @@ def _gaze_faults(record: RunRecord) -> Iterator[str]:
             yield f"gaze_points: {name} is {mean}, its stimuli give {computed}"
 
 
-def _same_column(a: pd.Series[Any], b: pd.Series[Any]) -> bool:
+def _same_column(a: pd.Series[Any], b: pa.ChunkedArray) -> bool:
     if len(a) != len(b) or not pd.api.types.is_float_dtype(a):
-        return a.tolist() == b.tolist()
-    return bool(np.allclose(a, b.astype(float), rtol=1e-12, atol=1e-12, equal_nan=True))
+        return a.tolist() == list(b.to_pylist())
+    stored = b.to_numpy().astype(np.float64, copy=False)
+    return bool(np.allclose(a.to_numpy(), stored, rtol=1e-12, atol=1e-12, equal_nan=True))
 
 
 def _same(a: float | None, b: float | None) -> bool:

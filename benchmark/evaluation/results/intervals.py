@@ -12,8 +12,8 @@ import pandas as pd
 from ...statistics import Interval, intervals
 from .schema import MetricRecord
 
-ForIntervals = tuple[Mapping[str, MetricRecord], pd.DataFrame, int]
-"""The arguments of `with_intervals`."""
+ForIntervals = tuple[Mapping[str, MetricRecord], npt.NDArray[np.float64], tuple[str, ...], int]
+"""Metrics by label, the mean of each over each stimulus, (stimuli, metrics), the group of each stimulus, a seed."""
 
 
 def with_intervals(metrics: Mapping[str, MetricRecord], stimuli: pd.DataFrame, seed: int) -> dict[str, MetricRecord]:
@@ -24,27 +24,22 @@ def with_intervals(metrics: Mapping[str, MetricRecord], stimuli: pd.DataFrame, s
         stimuli: a row a stimulus, with `group_id` and the mean of each metric.
         seed: of the frames that are scored, so that runs on the same frames share their resamples.
     """
-    return several_with_intervals([(metrics, stimuli, seed)])[0]
+    values = stimuli[list(metrics)].to_numpy(dtype=np.float64)
+    return several_with_intervals([(metrics, values, tuple(stimuli["group_id"].tolist()), seed)])[0]
 
 
-def several_with_intervals(
-    runs: Sequence[ForIntervals],
-) -> list[dict[str, MetricRecord]]:
-    """Do the same for several runs; those of one seed, with the same stimuli in the same order, share their resamples.
-
-    Args:
-        runs: metrics, stimuli and seed of each, as `with_intervals` takes them.
-    """
-    values = [stimuli[list(metrics)].to_numpy(dtype=np.float64) for metrics, stimuli, _ in runs]
+def several_with_intervals(runs: Sequence[ForIntervals]) -> list[dict[str, MetricRecord]]:
+    """Do the same for several runs; those of one seed and the same groups of stimuli share their resamples."""
     alike: dict[tuple[int, tuple[str, ...]], list[int]] = {}
-    for k, (_, stimuli, seed) in enumerate(runs):
-        alike.setdefault((seed, tuple(stimuli["group_id"])), []).append(k)
+    for k, (_, _, groups, seed) in enumerate(runs):
+        alike.setdefault((seed, groups), []).append(k)
     found: dict[int, list[Interval]] = {}
     for (seed, groups), among in alike.items():
-        together = np.column_stack([np.where(np.isinf(v).any(axis=0), np.nan, v) for v in (values[k] for k in among)])
+        some = [runs[k][1] for k in among]
+        together = np.column_stack([np.where(np.isinf(v).any(axis=0), np.nan, v) for v in some])
         made = iter(intervals(together, list(groups), seed=seed))
-        found |= {k: list(islice(made, values[k].shape[1])) for k in among}
-    return [_said(metrics, values[k], found[k]) for k, (metrics, _, _) in enumerate(runs)]
+        found |= {k: list(islice(made, runs[k][1].shape[1])) for k in among}
+    return [_said(metrics, values, found[k]) for k, (metrics, values, _, _) in enumerate(runs)]
 
 
 def _said(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -303,6 +304,6 @@ def read_record(content: Mapping[str, Any], where: str) -> RunRecord:
     if "rows_digest" not in content and "frames_digest" in content:  # its name before coverage was kept by frame
         content = {**content, "rows_digest": content["frames_digest"]}
     try:
-        return RunRecord.model_validate_json(canonical(content))
+        return RunRecord.model_validate_json(json.dumps(content, allow_nan=False))
     except ValidationError as error:
         raise BadData(f"{where}: not of format {FORMAT}: {faults_in_words(error)[0]}") from error

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .schema import CoverageRecord
+from .shared import once
 
 _KEYS = ["stimulus_id", "frame"]
 
@@ -81,15 +82,22 @@ def by_frame(coverage: CoverageRecord, frames: pa.Table, elsewhere: int | None) 
         frames: all rows of the run.
         elsewhere: how many frames the protocol would score in the annotated stimuli without rows; None = not known.
     """
-    rows = _scored(frames)
+    scored, digest = _scored_digest(*(frames[key] for key in (*_KEYS, "status")))
     here = pc.sum(pc.greater(frames["n_fixations"], 0)).as_py() or 0
     return coverage.model_copy(
         update={
-            "frames_scored": rows.num_rows,
+            "frames_scored": scored,
             "frames_expected": None if elsewhere is None else here + elsewhere,
-            "frames_digest": _digest(*(rows[key].combine_chunks() for key in _KEYS)),
+            "frames_digest": digest,
         }
     )
+
+
+@once
+def _scored_digest(names: pa.ChunkedArray, frame: pa.ChunkedArray, status: pa.ChunkedArray) -> tuple[int, str]:
+    """Return how many rows are scored, and the digest of their frames."""
+    rows = _scored(pa.table([names, frame, status], [*_KEYS, "status"]))
+    return rows.num_rows, _digest(*(rows[key].combine_chunks() for key in _KEYS))
 
 
 def common_frames(tables: Iterable[pa.Table]) -> pd.MultiIndex:

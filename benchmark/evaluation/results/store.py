@@ -37,6 +37,7 @@ from .intervals import ForIntervals
 from .log import NAME as LOG, scored
 from .notices import Notice, read_notices
 from .schema import FORMAT, RunRecord, read_record
+from .shared import read_rows
 
 PARTIAL = ".partial"
 """Where unfinished work of a results folder lies; what is below it is no run."""
@@ -303,7 +304,7 @@ def _rows(path: Path) -> pa.Table:
     if not path.is_file():
         raise BadData(f"{path.name} is not there")
     try:
-        return pq.ParquetFile(path).read(use_threads=False)
+        return read_rows(path)
     except pa.ArrowException as error:
         raise BadData(f"{path.name} cannot be read: {error}") from error
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import given, strategies as st
 
@@ -87,8 +86,7 @@ def test_the_path_says_what_the_rows_say() -> None:
     random = np.random.default_rng(0)
     values = random.normal(1, 0.5, 700)
     values[100:140] = np.nan
-    rows = pd.DataFrame({"stimulus_id": "v", "frame": np.arange(700), "NSS": values, "AUC-J": 0.7})
-    (video,) = plots.videos(rows, (NSS, AUC))
+    (video,) = plots.videos({"v": (np.arange(700), np.column_stack([values, np.full(700, 0.7)]))}, (NSS, AUC))
     panel = video.panels[0]
     assert panel.trace.width == 3
     value_of = lambda y: panel.axis.high - y / plots.UNITS * (panel.axis.high - panel.axis.low)  # noqa: E731
@@ -139,14 +137,8 @@ def test_a_scale_holds_its_values(values: list[float]) -> None:
 
 
 def test_videos_share_a_scale_and_images_are_not_drawn() -> None:
-    rows = pd.DataFrame(
-        {
-            "stimulus_id": ["b", "b", "image", "a", "a"],
-            "frame": [0, 1, 0, 0, 1],
-            "NSS": [1.0, 2.0, 5.0, 30.0, 31.0],
-        }
-    )
-    made = plots.videos(rows, (NSS,))
+    rows = {"b": ([0, 1], [1.0, 2.0]), "image": ([0], [5.0]), "a": ([0, 1], [30.0, 31.0])}
+    made = plots.videos({name: (np.array(at), np.array(nss)[:, None]) for name, (at, nss) in rows.items()}, (NSS,))
     assert [v.stimulus_id for v in made] == ["b", "a"]
     assert made[0].panels[0].axis == made[1].panels[0].axis
 
