@@ -410,7 +410,7 @@ def run_block(block: str) -> None:
             assert cli._run(words[1:]) == 0, line
 
 
-@pytest.mark.usefixtures("quick_demo")
+@pytest.mark.usefixtures("quick_demo", "warm_children")
 def test_tutorials_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)
@@ -443,6 +443,7 @@ def test_tutorials_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: 
     assert cli._run(["gate", "--baseline", "gate/baseline", "--candidate", "gate/other"]) == 1
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_the_page_on_any_video_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -469,7 +470,7 @@ def test_the_page_on_any_video_runs(
     assert Path("maps/clip/000000.png").is_file()
 
 
-@pytest.mark.usefixtures("quick_demo")
+@pytest.mark.usefixtures("quick_demo", "warm_children")
 def test_the_page_on_submissions_runs(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

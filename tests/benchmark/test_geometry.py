@@ -135,6 +135,7 @@ def uncovered(values: Any, frame: int) -> Any:
 @pytest.mark.parametrize(
     ("fit", "change", "same_as"), [("letterbox", boxed, lambda v, f: v), ("crop", middle, uncovered)]
 )
+@pytest.mark.usefixtures("warm_children")
 def test_what_was_done_to_the_frame_is_undone_to_the_map(
     tmp_path: Path, ds: Release, fit: Any, change: Any, same_as: Any
 ) -> None:

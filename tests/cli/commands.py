@@ -20,5 +20,6 @@ def vidsal(*arguments: object) -> int:
 def small_release(folder: Path, *, videos: int, frames: int, observers: int = 3, val: int = 0) -> Path:
     """Make videos of 64x48 pixels with simulated gaze, and convert them."""
     generate(folder / "source", videos=videos, frames=frames, width=64, height=48, observers=observers, val=val)
-    assert vidsal("data", "convert", "synthetic", "--src", folder / "source", "--out", folder / "out") == 0
+    words = ("data", "convert", "synthetic", "--src", folder / "source", "--out", folder / "out", "--workers", 1)
+    assert vidsal(*words) == 0
     return folder / "out"

@@ -101,6 +101,7 @@ def test_reports_as_json(release: Path, capsys: pytest.CaptureFixture[str]) -> N
         assert json.loads(capsys.readouterr().out)
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_a_predictor_of_ones_own(release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = tmp_path / "mine.py"
     file.write_text(
@@ -139,6 +140,7 @@ def test_a_predictor_of_ones_own(release: Path, tmp_path: Path, capsys: pytest.C
             assert message in capsys.readouterr().err
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_weights_and_device_of_a_predictor_of_ones_own(
     release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

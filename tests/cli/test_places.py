@@ -99,7 +99,8 @@ def test_a_faulty_file_is_named_by_its_address(store: dict[str, Any], say: Say) 
 def test_a_conversion_between_addresses(store: dict[str, Any], tmp_path: Path, say: Say) -> None:
     generate(tmp_path / "source", videos=1, frames=4, width=64, height=48, observers=2)
     upload(tmp_path / "source", "/bucket/source")
-    assert say("data", "convert", "synthetic", "--src", tmp_path / "source", "-o", tmp_path / "out")[0] == 0
+    on_disk = ("--src", tmp_path / "source", "-o", tmp_path / "out", "--workers", 1)
+    assert say("data", "convert", "synthetic", *on_disk)[0] == 0
     code, text = say("data", "convert", "synthetic", "--src", "memory://bucket/source", "-o", "memory://bucket/out")
     assert (code, "-> memory://bucket/out (" in text) == (0, True), text
     made = {path.removeprefix("/bucket/out/"): store[path].getvalue() for path in store if "/bucket/out/" in path}
@@ -206,10 +207,10 @@ def test_a_server_that_speaks_s3(s3: dict[str, str], tmp_path: Path) -> None:
     made = python(text="import s3fs; s3fs.S3FileSystem().mkdir('lab')")
     assert made.returncode == 0, made.stderr
     generate(tmp_path / "source", videos=2, frames=6, width=64, height=48, observers=3)
-    done("data", "convert", "synthetic", "--src", "source", "-o", "synthetic")
+    done("data", "convert", "synthetic", "--src", "source", "-o", "synthetic", "--workers", "1")
     putting = "import s3fs, sys; s3fs.S3FileSystem().put(sys.argv[1], sys.argv[2], recursive=True)"
     assert python("source/", "lab/source/", text=putting).returncode == 0
-    done("data", "convert", "synthetic", "--src", "s3://lab/source", "-o", "s3://lab/synthetic")
+    done("data", "convert", "synthetic", "--src", "s3://lab/source", "-o", "s3://lab/synthetic", "--workers", "1")
     release = ("--data", "s3://lab/synthetic", "-o", "s3://lab/results")
     done("run", "center_prior", "--data", "synthetic", "-o", "results")
 

@@ -91,7 +91,7 @@ def test_a_terminal_gets_a_bar_that_is_gone_at_the_end(monkeypatch: pytest.Monke
 
 
 @pytest.fixture(scope="module")
-def demo(tmp_path_factory: pytest.TempPathFactory, quick_demo: None) -> Path:
+def demo(tmp_path_factory: pytest.TempPathFactory, quick_demo: None, warm_children: None) -> Path:
     folder = tmp_path_factory.mktemp("progress")
     small = ["--videos", "3", "--frames", "12", "--observers", "3"]
     assert _run(["demo", "-o", str(folder / "demo"), *small, "--quiet"]) == 0

@@ -56,6 +56,7 @@ def gaps(release: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "results"
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_the_frames_of_another_run(
     release: Path, gaps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -75,6 +76,7 @@ def test_the_frames_of_another_run(
     assert "6/10" in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_a_run_that_lacks_frames_of_those_asked_for_says_so(
     release: Path, gaps: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,6 +136,7 @@ def test_the_digest_of_a_package_is_that_of_its_python_files(tmp_path: Path) -> 
     assert package_sha256(inner / "model.py") == sha256("".join(lines).encode()).hexdigest()
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_a_result_of_a_class_in_a_package_names_its_digest(release: Path, tmp_path: Path) -> None:
     package = tmp_path / "net"
     package.mkdir()

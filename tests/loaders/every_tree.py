@@ -210,4 +210,5 @@ TREES: dict[tuple[str, str | None], Callable[[Path], object]] = {
     ("crowdsal", None): write_crowdsal,
     ("synthetic", None): lambda root: generate(root, videos=1, frames=3, observers=1, width=32, height=24),
 }
-"""The builder of each form's tree, by data set and variant; a new form adds its own."""
+"""The builder of each form's tree, by data set and variant; that of a form which is not here is `TREES[variant]` in the
+test of its data set."""

@@ -236,6 +236,7 @@ def test_previews_leave_the_numbers_alone(ds: Release, made: Path, tmp_path: Pat
 
 
 @pytest.mark.parametrize("show", ["maps", "frames"])
+@pytest.mark.usefixtures("warm_children")
 def test_workers_and_a_cut_run_do_not_change_a_byte(ds: Release, tmp_path: Path, show: Any) -> None:
     def score(name: str, **options: Any) -> Path:
         settings = Settings(protocols.protocol("exact-1"), show=options.pop("show", show))

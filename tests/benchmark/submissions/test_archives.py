@@ -101,6 +101,7 @@ def test_scored_and_checked_as_the_folder(
     assert [f.rule for f in examine(packed, root).findings] == ["linear-8-bit"]
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_workers_read_an_archive(tmp_path: Path, ds: Release, sub: Path) -> None:
     packed = zipped(tmp_path / "a.zip", files(sub))
     assert score(packed, ds, workers=2).record["rows_digest"] == score(sub, ds).record["rows_digest"]

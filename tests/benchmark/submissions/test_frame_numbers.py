@@ -124,6 +124,7 @@ def test_the_option_reaches_arrays_of_stimuli_with_gaze_in_some_frames_only(tmp_
     assert settle(range(1, 10), some, OURS, "names").faults
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_processes_number_as_one(tmp_path: Path, shots: Release) -> None:
     own = {s.id: s.first_frame_number or 0 for s in shots}
     folder = write_images(tmp_path / "m", shots, own)

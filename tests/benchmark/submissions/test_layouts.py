@@ -43,6 +43,7 @@ def scored(folder: Path, ds: Release, **options: Any) -> tuple[str, list[str]]:
     return str(run.record["rows_digest"]), notes
 
 
+@pytest.mark.usefixtures("warm_children")
 @pytest.mark.parametrize("workers", [1, 2])
 @pytest.mark.parametrize(
     "pattern",
@@ -107,6 +108,7 @@ def test_patterns_that_are_none(classic: Path, ds: Release) -> None:
     assert not compiled("{stimulus}/{frame}.png").fullmatch("a/b/1.png")
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_dhf1ks_own_tree(tmp_path: Path, classic: Path, ds: Release, expected: str) -> None:
     for stimulus in ds:
         folder = tmp_path / "tree" / "annotation" / stimulus.id

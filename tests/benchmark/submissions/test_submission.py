@@ -122,6 +122,7 @@ def test_gaze_points_are_stored_and_scored_as_such(tmp_path: Path, ds: Release) 
         predict(Gaze(), ds, tmp_path / "png", encoding="png8")
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_with_frames_and_workers(tmp_path: Path) -> None:
     ds = vidsal.load(small_release(tmp_path / "data", videos=2, frames=4))
     run = vidsal.evaluate(Brightness(), ds)
