@@ -23,6 +23,7 @@ def draw_curves(run: Path) -> None:
 
 
 def _picture(run: Path, steps: list[dict[str, Any]], epochs: list[dict[str, Any]]) -> None:
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     scores = sorted({k for line in epochs for k in line if "/" in k and not k.startswith("loss/")})
@@ -34,7 +35,8 @@ def _picture(run: Path, steps: list[dict[str, Any]], epochs: list[dict[str, Any]
     middle.set(title="loss on held-out stimuli", xlabel="epoch")
     _plot(right, epochs, scores)
     right.set(title="scores on held-out stimuli", xlabel="epoch")
-    with atomic_write(run / FILE) as temporary:
+    # Without salt of its own a picture has other ids each time.
+    with atomic_write(run / FILE) as temporary, rc_context({"svg.hashsalt": "vidsal"}):
         figure.savefig(temporary, format="svg", metadata={"Date": None})
 
 

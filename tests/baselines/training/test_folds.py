@@ -24,6 +24,7 @@ from vidsal.loaders.errors import BadData, WrongUse
 from vidsal.loaders.io.files import lock_folder
 from vidsal.loaders.io.workers import Processes, Task
 
+from ...benchmark.evaluation.machines import WAIT_S, machines, patient, until
 from ...cli.commands import vidsal as command
 
 RECIPE = "unisal-mit1003-1"
@@ -195,3 +196,39 @@ def test_a_fold_whose_process_was_killed(release: Path, tmp_path: Path, times: i
     assert [one["fold"] for one in table] == [0, 1]
     assert command(*line[3:-2], "--epochs", "3", "-o", tmp_path / "one" / "run", "--workers", 1) == 0
     assert content(tmp_path / "run") == content(tmp_path / "one" / "run")
+
+
+@pytest.mark.slow
+def test_a_cluster_by_its_address(release: Path, tmp_path: Path) -> None:
+    """A scheduler and two workers that run already give the bytes of one process, also where a worker is killed and all
+    of them are started again meanwhile."""
+    pytest.importorskip("distributed")
+    line = [sys.executable, "-m", "vidsal", "train", RECIPE, "--smoke", "--data", str(release), "--folds", "-q"]
+    line += ["--threads", "1", "--epochs", "3", "-o"]
+    environment = {**os.environ, "PYTHONPATH": str(Path(vidsal.__file__).parents[1])}
+    environment["DASK_DISTRIBUTED__COMM__TIMEOUTS__CONNECT"] = f"{WAIT_S}s"
+    out = tmp_path / "many" / "run"
+
+    def steps() -> int:
+        return sum(path.read_bytes().count(b"\n") for path in out.rglob("history.jsonl"))
+
+    with (
+        patient(),
+        machines(tmp_path) as made,
+        subprocess.Popen(
+            [*line, str(out), "--scheduler", made.address], stderr=subprocess.PIPE, env=environment
+        ) as process,
+    ):
+        try:
+            until(lambda: steps() > 0 or process.poll() is not None, 5 * WAIT_S)
+            made.workers[0].kill()
+            done = steps()
+            until(lambda: steps() > done or process.poll() is not None, 5 * WAIT_S)
+            assert process.poll() is None  # else nothing was broken
+            made.restart()
+            _, err = process.communicate(timeout=10 * WAIT_S)
+        finally:
+            process.kill()
+    assert process.returncode == 0, err.decode()
+    subprocess.run([*line, str(tmp_path / "one" / "run"), "--workers", "1"], env=environment, check=True)
+    assert content(out) == content(tmp_path / "one" / "run")

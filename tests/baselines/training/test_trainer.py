@@ -18,6 +18,7 @@ import torch
 
 import vidsal
 from vidsal.baselines import build_module, load_model
+from vidsal.baselines.training.curves import draw_curves
 from vidsal.baselines.training.division import Division, divide, refuse_overlap
 from vidsal.baselines.training.processes import Objective, careful
 from vidsal.baselines.training.recipe import FOLDER
@@ -172,7 +173,10 @@ def test_a_line_a_step_and_a_line_a_validation(undisturbed: Path) -> None:
     epochs = [json.loads(line) for line in (undisturbed / "epochs.jsonl").read_text().splitlines()]
     assert [line["epoch"] for line in epochs] == [-1, 0, 1]
     assert {"loss/total", "gaze/distance"} <= set(epochs[-1])
-    assert (undisturbed / "curves.svg").read_text().count("<svg") == 1
+    drawn = (undisturbed / "curves.svg").read_bytes()
+    assert drawn.count(b"<svg") == 1
+    draw_curves(undisturbed)
+    assert (undisturbed / "curves.svg").read_bytes() == drawn
 
 
 def test_weights_are_bare_and_know_what_they_have_seen(release: Path, undisturbed: Path, tmp_path: Path) -> None:

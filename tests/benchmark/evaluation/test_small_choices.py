@@ -14,9 +14,11 @@ from vidsal.benchmark.evaluation import run as runs
 from vidsal.benchmark.evaluation.results.aggregate import summarize
 from vidsal.benchmark.evaluation.run import ModelRecord, Settings
 from vidsal.benchmark.evaluation.split_negatives import split_negatives
-from vidsal.benchmark.predictor import ModelInfo
+from vidsal.benchmark.evaluation.stimulus import Case, Row, row_of
+from vidsal.benchmark.predictor import Kind, ModelInfo
 from vidsal.benchmark.protocols import protocol
 from vidsal.benchmark.scoring.quantize import prediction_to_uint8, truth_to_uint8
+from vidsal.loaders.errors import NonFinite
 from vidsal.loaders.release.points import points_of
 from vidsal.loaders.schema import fixations_table
 
@@ -140,3 +142,16 @@ def test_levels_of_eight_bits(dtype: type[np.floating[Any]]) -> None:
     values = np.array([[2, 3], [4, 6]], dtype)
     assert prediction_to_uint8(values).tolist() == [[0, 64], [128, 255]]
     assert truth_to_uint8(values).tolist() == [[85, 128], [170, 255]]
+
+
+def test_a_map_of_a_frame_at_which_nobody_looked_must_be_one_all_the_same() -> None:
+    """A log density may be -inf somewhere, a saliency map may not, whether it is scored or not."""
+    values = np.array([[0.0, -np.inf]])
+
+    def row(kind: Kind) -> Row:
+        case = Case(3, cast(Any, SimpleNamespace(n_fixated=0)), values, kind, "a, frame 3")
+        return row_of(case, cast(Any, None), cast(Any, SimpleNamespace(previews=None, keeper=None)))
+
+    assert row("log_density") == (3, 0, None, "no_fixation", None)
+    with pytest.raises(NonFinite, match="a, frame 3"):
+        row("saliency")
