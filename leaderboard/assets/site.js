@@ -95,7 +95,8 @@
         !state.variants && !q && row.classList.contains("variant"));
     }
     for (const h of heads(table)) {
-      for (const row of [table.tHead.rows[0], ...all]) { row.cells[h.cellIndex].hidden = hide.includes(h.dataset.key); }
+      const off = hide.includes(h.dataset.key), at = h.cellIndex;
+      if (h.hidden !== off) { [table.tHead.rows[0], ...all].forEach(row => { row.cells[at].hidden = off; }); }
     }
     if (form) {
       form.elements.q.value = state.q || "";
