@@ -33,9 +33,11 @@ UNITS = 160
 MOMENTS = 3
 """Best and worst frames that are shown of each chosen run."""
 
-MOST_STEPS, LEAST_STEPS, MOST_BYTES = 240, 40, 96_000
-"""Values are given frame by frame, to 1/65534 of their scale, where that takes at most so many bytes; else as means of
-at most so many steps, fewer where they would take more bytes, to 1/254 of their scale."""
+MOST_BYTES = 96_000
+"""Values are given frame by frame, to 1/65534 of their scale, where that takes at most so many bytes."""
+
+MOST_STEPS, LEAST_STEPS, MOST_BYTES_OF_STEPS = 240, 40, 72_000
+"""Else they are means of at most so many steps, fewer where they would take more bytes, to 1/254 of their scale."""
 
 TABLE_ROWS = 24
 
@@ -248,7 +250,7 @@ def _coded(at: Ints, values: Floats, scales: Sequence[Axis]) -> tuple[Ints, list
     n_metrics, n_runs, _ = values.shape
     if 8 * values.size // 3 <= MOST_BYTES:
         return at, _packed(values, scales, 65535)
-    most = max(LEAST_STEPS, min(MOST_STEPS, 3 * MOST_BYTES // (4 * n_runs * n_metrics)))
+    most = max(LEAST_STEPS, min(MOST_STEPS, 3 * MOST_BYTES_OF_STEPS // (4 * n_runs * n_metrics)))
     width = ceil(len(at) / most)
     middles = at[np.minimum(np.arange(0, len(at), width) + width // 2, len(at) - 1)]
     whole = np.full((n_metrics, n_runs, len(middles) * width), np.nan)
