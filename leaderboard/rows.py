@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from vidsal.benchmark.evaluation.results.shared import is_scored, once, read_rows, stimuli_of
+from vidsal.loaders.errors import BadData
 
 Frames = npt.NDArray[np.int32]
 Values = npt.NDArray[np.float32]
@@ -98,12 +100,14 @@ class StoredRows:
 
     Attributes:
         path: the file.
+        sha256: its digest when it was checked.
         ids: the stimuli of the run, in its order.
         names: the metrics.
         offsets: as in `Rows`.
     """
 
     path: Path
+    sha256: str
     ids: tuple[str, ...]
     names: tuple[str, ...]
     offsets: npt.NDArray[np.int64]
@@ -113,13 +117,23 @@ class StoredRows:
         return self.read().of(place)
 
     def read(self) -> Rows:
-        """Return the rows."""
-        return _stored(self.path, self.ids, self.names)
+        """Return the rows.
+
+        Raises:
+            BadData: the file has other bytes, though the system saw nobody write to it.
+        """
+        return _stored(self.path, self.sha256, self.ids, self.names)
 
 
 @lru_cache(maxsize=4)
-def _stored(path: Path, ids: tuple[str, ...], names: tuple[str, ...]) -> Rows:
-    return rows_of(read_rows(path), ids, names)
+def _stored(path: Path, digest: str, ids: tuple[str, ...], names: tuple[str, ...]) -> Rows:
+    content = path.read_bytes()
+    if sha256(content).hexdigest() != digest:
+        raise BadData(
+            f"{path}: its bytes are not those of when it was checked, and nobody wrote to it; the disk may be failing. "
+            "Bring it back from a copy, or score the run again"
+        )
+    return rows_of(read_rows(pa.py_buffer(content)), ids, names)
 
 
 def rows_of(frames: pa.Table, ids: Sequence[str], names: Sequence[str]) -> Rows:

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -356,6 +357,21 @@ def test_a_run_that_was_changed_and_dated_back_is_read_again(
     os.utime(record, ns=(before.st_atime_ns, before.st_mtime_ns))
     assert record.stat().st_size == before.st_size
     assert str(record.parent) in build(results, tmp_path / "site").faults[0]
+
+
+def test_rows_that_rot_on_the_disk_are_not_drawn(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No time tells of it: only the bytes do."""
+    remember(tmp_path, monkeypatch)
+    monkeypatch.setattr(kept, "run_digest", lambda folder: sha256(str(folder).encode()).hexdigest())
+    build(results, tmp_path / "site")
+    rows = next(results.rglob("frames.parquet"))
+    content = bytearray(rows.read_bytes())
+    content[len(content) // 2] ^= 1
+    rows.write_bytes(content)
+    with pytest.raises(BadData, match="the disk may be failing"):
+        build(results, tmp_path / "other")
 
 
 def test_nothing_is_kept_of_a_run_that_may_be_written_to_without_another_time(
