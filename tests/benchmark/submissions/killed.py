@@ -39,7 +39,7 @@ PAGE = 4096
 
 SAID = {
     "ENOSPC": "the disk is full",
-    "FULL": "the disk is full (",  # and where
+    "FULL": "the disk is full",
     "EIO": "the machine failed: Input/output error",
     "EFBIG": "a file may not become so large",
 }
