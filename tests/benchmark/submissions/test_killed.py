@@ -112,7 +112,7 @@ def test_a_disk_that_is_full(tmp_path: Path, root: Path, videos: Path, sub: Path
     for name in (*OF_SUBMISSIONS, *OTHERS, "train"):
         (folder := tmp_path / name).mkdir()
         found = killed(folder, videos if name == "train" else root, sub, 5 if name == "train" else 3, "FULL", name)
-        assert found[name]["tried"] > 1, name
+        assert found[name]["tried"] > 0, name
 
 
 def test_two_processes_on_one_results_folder(tmp_path: Path, root: Path, sub: Path) -> None:
