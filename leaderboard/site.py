@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import pickle
-import re
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -17,7 +15,7 @@ from typing import Any, TypeVar
 
 from vidsal.benchmark.evaluation.previews.record import FOLDER as PREVIEWS
 from vidsal.loaders.errors import MissingData, WrongUse
-from vidsal.loaders.io.files import canonical, parse_json, sha256_text
+from vidsal.loaders.io.files import canonical, sha256_text
 from vidsal.loaders.io.progress import Progress, silent
 from vidsal.loaders.io.workers import pool
 
@@ -32,15 +30,12 @@ from .held_out import check_known, held_back
 from .links import sprite, stimuli_page
 from .pages.all import Page, pages_of
 from .pages.environment import assets
+from .place import check_replaceable, replacing, write_marker
 from .rows import StoredRows, spool
 from .standing import Tested, pairs_of, standing, tested
 
-MARKER = ".vidsal-site.json"
-"""Lists the files of a built site. Only a folder that holds it, and nothing else than they, is ever replaced."""
-
 T = TypeVar("T")
 
-_FORMAT = 1
 _MANY = 200_000_000
 """Bytes of rows from which the start of processes is worth its time."""
 _PAIRS = 50
@@ -99,10 +94,10 @@ def build(
         )
     if results.resolve().is_relative_to(target):
         raise WrongUse(f"{out}: the results lie in this folder, and a build replaces it; give the site another one")
-    _check_replaceable(target)
+    check_replaceable(target)
     said = read_config(config, results)
     faults: list[str] = []
-    with _replacing(target) as folder:
+    with replacing(target) as folder:
         with spool(folder / ".work") as work, _crew(workers) as each:
             runs = collect(results, None if strict else faults, progress, spool=work, each=each)
             content = content_of(runs, results, said, each)
@@ -111,7 +106,7 @@ def build(
             written += _copy_pictures(folder, content, results)
             pages = _write_pages(folder, target, content, downloads, work, progress, each)
         written += [*pages, *(_write(folder, name, text) for name, text in {**assets(), ".nojekyll": ""}.items())]
-        _write(folder, MARKER, canonical({"format": _FORMAT, "made_by": "vidsal", "files": sorted(written)}))
+        write_marker(folder, written)
     kept.save_pages(target, {name: one for name, one in pages.items() if one[0]})
     kept.sweep()
     return SiteSummary(Path(out) / "index.html", len(pages), len(content.runs), len(content.boards), tuple(faults))
@@ -349,82 +344,3 @@ def _write(folder: Path, name: str, text: str) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(text.encode("utf-8"))
     return name
-
-
-def _check_replaceable(target: Path) -> None:
-    """Raise WrongUse unless the place is free, empty, or holds a site of ours and nothing else."""
-    if not target.exists():
-        return
-    if not target.is_dir():
-        raise WrongUse(f"{target}: a file is in the way; a site is a folder, give another name")
-    here = {p.relative_to(target).as_posix() for p in target.rglob("*") if not p.is_dir() or p.is_symlink()}
-    if not here:
-        return
-    if MARKER not in here:
-        raise WrongUse(
-            f"{target}: not empty, and not a site that this program built ({MARKER} is missing); it is left as it is. "
-            "Give another folder, or empty this one"
-        )
-    foreign = sorted(here - _listed(target / MARKER) - {MARKER})
-    if foreign:
-        raise WrongUse(
-            f"{target}: {foreign[0]} is no part of the site ({len(foreign)} such), and a build would delete it; "
-            "move it away, or give another folder"
-        )
-
-
-def _listed(marker: Path) -> set[str]:
-    try:
-        content = parse_json(marker.read_text(encoding="utf-8"))
-        return {str(name) for name in content["files"]}
-    except (ValueError, KeyError, TypeError) as error:
-        raise WrongUse(f"{marker}: damaged ({error}); delete this site by hand, or give another folder") from error
-
-
-@contextmanager
-def _replacing(target: Path) -> Iterator[Path]:
-    """Give an empty folder beside `target`; it takes its place at the end, or vanishes if something fails."""
-    target.parent.mkdir(parents=True, exist_ok=True)
-    fresh = target.with_name(f".{target.name}.{os.getpid()}.new")
-    old = target.with_name(f".{target.name}.{os.getpid()}.old")
-    _sweep(target)
-    fresh.mkdir()
-    with _held(fresh):
-        try:
-            yield fresh
-            if target.exists():
-                target.rename(old)
-            fresh.rename(target)
-        finally:
-            if old.exists() and not target.exists():
-                old.rename(target)
-            shutil.rmtree(fresh, ignore_errors=True)
-            shutil.rmtree(old, ignore_errors=True)
-
-
-def _sweep(target: Path) -> None:
-    """Delete what killed builds of this site left beside it; what another build holds stays.
-
-    One that was killed while the sites changed places has moved the earlier site away: that is brought back.
-    """
-    name = re.compile(rf"\.{re.escape(target.name)}\.(\d+)\.(new|old)")
-    left = [p for p in target.parent.iterdir() if name.fullmatch(p.name) and p.is_dir() and not p.is_symlink()]
-    for folder in left:
-        try:
-            with _held(folder.with_suffix(".new") if folder.with_suffix(".new") in left else folder):
-                if folder.suffix == ".old" and not target.exists():
-                    folder.rename(target)
-                shutil.rmtree(folder, ignore_errors=True)
-        except (BlockingIOError, FileNotFoundError):
-            continue  # a build is at work, or has just ended
-
-
-@contextmanager
-def _held(folder: Path) -> Iterator[None]:
-    """Hold a folder for this process; the hold ends with the process, however it ends."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        yield
-    finally:
-        os.close(descriptor)

@@ -10,12 +10,13 @@ from pathlib import Path, PurePosixPath
 
 from vidsal.loaders.io.files import parse_json
 
+from ..place import MARKER
 from .faults import Fault
 from .scripts import is_data, script_faults
 
 OWN_SCRIPT = "site.js"
 STYLE = "site.css"
-_HIDDEN = frozenset({".nojekyll", ".vidsal-site.json"})
+_HIDDEN = frozenset({".nojekyll", MARKER})
 _KINDS = frozenset(
     {".bib", ".css", ".csv", ".html", ".jpg", ".js", ".json", ".parquet", ".png", ".svg", ".tex", ".txt",
      ".webp", ".xml", ".yaml", ".zip"}

@@ -16,8 +16,9 @@ import pytest
 
 from vidsal.benchmark.evaluation.results.store import Run, result_digest
 from vidsal.cli import main
-from vidsal.leaderboard import kept, site
-from vidsal.leaderboard.site import MARKER, SiteSummary, build
+from vidsal.leaderboard import kept, place, site
+from vidsal.leaderboard.place import MARKER
+from vidsal.leaderboard.site import SiteSummary, build
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 
 MakeRun = Callable[..., Run]
@@ -178,8 +179,8 @@ def test_what_a_killed_build_left_is_swept(results: Path, tmp_path: Path) -> Non
 
 def test_what_another_build_holds_is_left_to_it(results: Path, tmp_path: Path) -> None:
     code = (
-        "import sys; from pathlib import Path; from vidsal.leaderboard import site\n"
-        "with site._replacing(Path(sys.argv[1])) as folder:\n"
+        "import sys; from pathlib import Path; from vidsal.leaderboard import place\n"
+        "with place.replacing(Path(sys.argv[1])) as folder:\n"
         "    (folder / 'a').write_text('a'); print(flush=True); sys.stdin.read()\n"
     )
     command = [sys.executable, "-c", code, str(tmp_path / "site")]
@@ -202,7 +203,7 @@ def test_a_site_that_a_killed_build_had_moved_away_comes_back(results: Path, tmp
     before = content(out)
     out.rename(tmp_path / ".site.4242.old")
     (tmp_path / ".site.4242.new").mkdir()
-    site._sweep(out)
+    place.sweep(out)
     assert content(out) == before
     assert sorted(p.name for p in tmp_path.iterdir()) == ["results", "site"]
 
