@@ -25,6 +25,7 @@ WEIGHTS, BEST = "weights.pt", "best.pt"
 def describe(
     recipe: Recipe,
     sources: Iterable[Source],
+    inputs: Mapping[str, str],
     *,
     seed: int,
     threads: int,
@@ -38,6 +39,7 @@ def describe(
     Args:
         recipe: with its options' values.
         sources: what trains and what is held out.
+        inputs: SHA-256 of what else the batches follow from, by option.
         seed: of all random choices.
         threads: of torch.
         device: where it runs.
@@ -61,6 +63,7 @@ def describe(
             }
             for s in data
         ],
+        **({"inputs": dict(inputs)} if inputs else {}),
         "start": {name: {"file": path.name, "sha256": sha256(path)} for name, path in start.items()},
         "trained_on": trained_on(recipe, [s.release.record["dataset"] for s in data], start.get("init")),
         "seed": seed,
@@ -82,7 +85,7 @@ def _frames(division: Division) -> dict[str, Any]:
 
 def input_digest(record: Mapping[str, Any]) -> str:
     """Return the digest of what decides the weights: a state of another one is not gone on from."""
-    parts = ("recipe", "data", "start", "seed", "threads", "processes", "device")
+    parts = ("recipe", "data", "inputs", "start", "seed", "threads", "processes", "device")
     return sha256_text(canonical({name: record[name] for name in parts if name in record}))
 
 

@@ -16,6 +16,7 @@ from vidsal.benchmark.submissions.opened import open_submission
 from vidsal.loaders.clips.geometry import density, place
 from vidsal.loaders.clips.plan import Clip
 from vidsal.loaders.errors import MissingData, WrongUse
+from vidsal.loaders.io.files import sha256
 from vidsal.loaders.records import Frame
 from vidsal.loaders.release.release import Release, load
 
@@ -39,9 +40,11 @@ class Teacher(Protocol):
 
     Attributes:
         taught: whether there are such maps.
+        sha256: of the stored maps or weights; empty where the teacher's name and the seed say all.
     """
 
     taught: bool
+    sha256: str
 
     def read(self, clips: Sequence[Clip], frames: int) -> Batch:
         """Return what is read from the disk; called in loader workers."""
@@ -78,7 +81,7 @@ def find_teacher(name: str, source: Source, size: tuple[int, int], seed: int) ->
 class NoTeacher:
     """Nothing but the truth."""
 
-    taught = False
+    taught, sha256 = False, ""
 
     def read(self, clips: Sequence[Clip], frames: int) -> Batch:
         """Return nothing."""
@@ -96,7 +99,8 @@ class StoredTeacher:
 
     def __init__(self, folder: Path, source: Source, size: tuple[int, int]) -> None:
         release = _with_split(folder, source.release)
-        self._reader = open_submission(folder, release).reader
+        opened = open_submission(folder, release)
+        self._reader, self.sha256 = opened.reader, opened.digest
         self._release, self._size, self._folder = source.release, size, folder
         lacking = [i for i in (*source.division.train, *source.division.held_out) if i not in self._reader.entries]
         if lacking:
@@ -154,6 +158,7 @@ class NetworkTeacher:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             self._network: nn.Module = build_module(NETWORK)
+        self.sha256 = "" if weights is None else sha256(weights)
         if weights is not None:
             fit(self._network, read(weights), NETWORK)
         self._network.eval().requires_grad_(False)
@@ -177,7 +182,7 @@ class NetworkTeacher:
 class PredictorTeacher:
     """A predictor without weights; it begins with the first of the student's frames and has no side maps."""
 
-    taught = True
+    taught, sha256 = True, ""
 
     def __init__(self, name: str) -> None:
         self._predictor = load_model(name)

@@ -436,6 +436,7 @@ def _record(order: Order, feed: Feed, threads: int, device: torch.device) -> dic
     return describe(
         order.recipe,
         feed.sources,
+        feed.inputs,
         seed=order.seed,
         threads=threads,
         device=device,
@@ -453,7 +454,7 @@ def _check_same(order: Order, state: Mapping[str, Any], digest: str) -> None:
     """
     if state["input"] != digest:
         raise WrongUse(
-            f"{order.out} holds another training (other recipe, options, data, seed, start or threads); name "
+            f"{order.out} holds another training (other recipe, options, data, teacher, seed, start or threads); name "
             "another folder, or repeat the command that began it"
         )
 

@@ -49,9 +49,15 @@ def validation_work(sampler: ClipSampler | None, batch: int) -> list[Work]:
 
 
 class Feed(Protocol):
-    """The data of one training."""
+    """The data of one training.
+
+    Attributes:
+        sources: the releases.
+        inputs: what else the batches follow from: the SHA-256 of each, by the option that names it.
+    """
 
     sources: tuple[Source, ...]
+    inputs: Mapping[str, str]
 
     def epoch(self, number: int) -> Sequence[Work]:
         """Return the batches of an epoch; they depend on the seed and the number alone."""

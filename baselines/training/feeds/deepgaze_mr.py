@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ class DeepgazeFeed:
         data = request.data
         source = request.source(data["dataset"])
         self.sources: tuple[Source, ...] = (source,)
+        self.inputs: Mapping[str, str] = {}
         self._batch = int(request.recipe.options["batch"] or data["batch"])
         common = {
             "frames": data["frames"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ class FpnRimFeed:
         data, options = request.data, request.recipe.options
         source = request.source(None)
         self.sources: tuple[Source, ...] = (source,)
+        self.inputs: Mapping[str, str] = {}
         self._batch = int(options["batch"] or data["batch"])
         self._size = (int(options["input_dims"][0]), int(options["input_dims"][1]))
         common = {

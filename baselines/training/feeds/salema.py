@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -25,6 +25,7 @@ class SalemaFeed:
         data = request.data
         source = request.source(data["dataset"])
         self.sources: tuple[Source, ...] = (source,)
+        self.inputs: Mapping[str, str] = {}
         self._limit = data.get("frame_limit")
         self._train, self._valid = (
             ClipSampler(

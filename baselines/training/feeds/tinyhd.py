@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from vidsal.loaders.clips.plan import Clip, draw_starts
 from vidsal.loaders.clips.sampler import ClipSampler
 from vidsal.loaders.errors import MissingData, WrongUse
 from vidsal.loaders.formats import frames as frame_files
+from vidsal.loaders.io.files import canonical, sha256_text
 from vidsal.loaders.records import Float32Array, Frame, UInt8Image
 
 from ...preprocess import imagenet_frame
@@ -56,6 +57,8 @@ class TinyhdFeed:
         }
         extra = options.get("extra")
         self._extra = None if extra is None else ExtraVideos(Path(extra), self._frames)
+        named = {"teacher": self._teacher.sha256, _EXTRA: self._extra.sha256 if self._extra else ""}
+        self.inputs: Mapping[str, str] = {option: digest for option, digest in named.items() if digest}
         self._per_labelled = data.get("extra_per_labelled", 0)
         own = data["clips_per_video_beside_extra" if self._extra else "clips_per_video"]
         self._train = ClipSampler(
@@ -130,6 +133,9 @@ class TinyhdFeed:
 class ExtraVideos:
     """Unlabelled videos in a folder; clips are drawn from all of theirs, so long videos give more.
 
+    Attributes:
+        sha256: digest of their names and bytes.
+
     Raises:
         MissingData: no video there is long enough.
     """
@@ -138,8 +144,10 @@ class ExtraVideos:
         if not folder.is_dir():
             raise MissingData(f"extra={folder}: no such folder; it is one of unlabelled video files")
         paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in frame_files.VIDEO_SUFFIXES)
-        counts = [frame_files.probe(path).n_frames for path in paths]
-        self._videos = {str(p): n for p, n in zip(paths, counts, strict=True) if n >= frames}
+        found = [frame_files.probe(path) for path in paths]
+        self._videos = {str(p): f.n_frames for p, f in zip(paths, found, strict=True) if f.n_frames >= frames}
+        names = [p.relative_to(folder).as_posix() for p in paths]
+        self.sha256 = sha256_text(canonical({name: f.sha256 for name, f in zip(names, found, strict=True)}))
         self._span = frames
         if not self._videos:
             raise MissingData(f"extra={folder}: none of its {len(paths)} videos has {frames} frames or more")

@@ -99,6 +99,7 @@ class UnisalFeed:
                 raise UnknownName(f"domain of {request.recipe.name}", name, rules)
         self._domains = {n: _Domain(n, rules[n], request, i) for i, n in enumerate(rules) if n in names}
         self.sources: tuple[Source, ...] = tuple(domain.source for domain in self._domains.values())
+        self.inputs: Mapping[str, str] = {}
 
     def epoch(self, number: int) -> Sequence[Work]:
         """The domains' batches, their order shuffled."""

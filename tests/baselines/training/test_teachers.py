@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +10,20 @@ import numpy as np
 import pytest
 import torch
 
+import vidsal
 from vidsal.baselines import load_model
 from vidsal.baselines.preprocess import IMAGENET_MEAN, IMAGENET_STD
+from vidsal.baselines.training.feeds.base import Request
+from vidsal.baselines.training.feeds.tinyhd import make_feed
+from vidsal.baselines.training.record import input_digest
 from vidsal.baselines.training.teachers import find_teacher
 from vidsal.benchmark.predictor import StimulusInfo
+from vidsal.loaders.conversion.convert import convert
+from vidsal.loaders.datasets.synthetic.write import generate
 from vidsal.loaders.errors import MissingData, WrongUse
+from vidsal.loaders.formats.frames import VIDEO_SUFFIXES
 from vidsal.loaders.records import Frame
+from vidsal.training import load_recipe
 
 SIZE = (32, 64)
 NO_SOURCE: Any = None
@@ -41,3 +50,34 @@ def test_what_is_no_teacher(tmp_path: Path) -> None:
         find_teacher("shuffled_prior", NO_SOURCE, SIZE, 0)
     with pytest.raises(MissingData, match=r"nowhere: no such folder or file; store a teacher's maps with"):
         find_teacher(str(tmp_path / "nowhere"), NO_SOURCE, SIZE, 0)
+
+
+def test_a_training_follows_from_the_maps_of_its_teacher(tmp_path: Path) -> None:
+    """Other maps in the same folder, or another video, are another training; nothing is gone on from."""
+    generate(tmp_path / "source", videos=3, frames=17, width=64, height=48, observers=3, val=1)
+    convert("synthetic", tmp_path / "source", tmp_path / "release", workers=1)
+    extra = tmp_path / "extra"
+    shutil.copytree(tmp_path / "source", extra, ignore=shutil.ignore_patterns("*.csv", "*.json", "*.parquet"))
+
+    def inputs() -> dict[str, str]:
+        options = {"variant": "s", "teacher": str(tmp_path / "maps"), "extra": str(extra)}
+        recipe = load_recipe("tinyhd-distil-1", smoke=True, **options)
+        found = dict(make_feed(Request(recipe, (tmp_path / "release",))).inputs)
+        assert set(found) == {"teacher", "extra"}
+        return found
+
+    def predict(model: str) -> None:
+        shutil.rmtree(tmp_path / "maps", ignore_errors=True)
+        vidsal.predict(load_model(model), vidsal.load(tmp_path / "release"), tmp_path / "maps")
+
+    predict("center_prior")
+    first = inputs()
+    assert inputs() == first
+    predict("motion_energy")
+    second = inputs()
+    assert second["teacher"] != first["teacher"]
+    assert input_digest({"inputs": second}) != input_digest({"inputs": first})
+    video = next(path for path in extra.rglob("*") if path.suffix in VIDEO_SUFFIXES)
+    video.rename(video.with_stem("renamed"))
+    assert inputs() == {**second, "extra": inputs()["extra"]}
+    assert inputs()["extra"] != first["extra"]
