@@ -161,7 +161,7 @@ def test_each_long_command_counts_and_can_be_quiet(
     counts = [int(line["done"].replace(",", "")) for line in lines if not line["label"].startswith("truth")]
     assert counts == sorted(counts)
     assert counts[-1] == (total or int(lines[-1]["total"].replace(",", "")))
-    if units == "frames" and "children" not in name:
+    if units == "frames" and name not in ("run in children", "run own"):  # a child says it now and then
         assert len(set(counts)) > 3  # more often than once a stimulus
 
     if "-o" in words:
