@@ -8,7 +8,8 @@ const valueAt = (data, share) => (+data.high + share * (data.low - data.high)).t
 
 // Steps over time: the inner drawing is stretched; its lines go on by differences, and break at gaps.
 function steps(data, inner) {
-  const size = +data.width, step = 268 / inner.viewBox.baseVal.width, found = [];
+  const [left, top, wide, high] = ["x", "y", "width", "height"].map(name => inner[name].baseVal.value), units = inner.viewBox.baseVal;
+  const size = +data.width, found = [];
   for (const line of inner.querySelector(".line").getAttribute("d").split("M").slice(1)) {
     const parts = numbers(line);
     let k = 0, y = 0;
@@ -16,7 +17,7 @@ function steps(data, inner) {
       k += parts[i];
       y += parts[i + 1];
       const from = +data.first + Math.floor(k) * size, frames = size > 1 ? `frames ${from} to ${from + size - 1}` : "frame " + from;
-      found.push({ x: 44 + k * step, y: 22 + .09 * y, say: `${frames}: ${data.label} ${valueAt(data, y / 1000)}` });
+      found.push({ x: left + k * wide / units.width, y: top + y * high / units.height, say: `${frames}: ${data.label} ${valueAt(data, y / units.height)}` });
     }
   }
   return found;

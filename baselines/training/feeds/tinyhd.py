@@ -57,7 +57,7 @@ class TinyhdFeed:
         }
         extra = options.get("extra")
         self._extra = None if extra is None else ExtraVideos(Path(extra), self._frames)
-        named = {"teacher": self._teacher.sha256, _EXTRA: self._extra.sha256 if self._extra else ""}
+        named = {"teacher": self._teacher.sha256, "extra": self._extra.sha256 if self._extra else ""}
         self.inputs: Mapping[str, str] = {option: digest for option, digest in named.items() if digest}
         self._per_labelled = data.get("extra_per_labelled", 0)
         own = data["clips_per_video_beside_extra" if self._extra else "clips_per_video"]
