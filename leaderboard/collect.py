@@ -23,7 +23,6 @@ from vidsal.benchmark.evaluation.results.scored_frames import by_frame, common_f
 from vidsal.benchmark.evaluation.results.shared import once
 from vidsal.benchmark.evaluation.results.store import PARTIAL, Run, find_runs, load_runs
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
-from vidsal.loaders.io.files import sha256
 from vidsal.loaders.io.progress import Progress, silent
 
 from . import kept
@@ -210,10 +209,11 @@ def _read(
 
 def _keep(made: Loaded, folder: Path) -> None:
     """Keep what was read of a run for the next build, unless somebody wrote into its folder meanwhile."""
+    if not made.key or kept.run_digest(folder) != made.key:
+        return
     path, names = folder.resolve() / "frames.parquet", tuple(c.name for c in made.columns)
-    stored = StoredRows(path, sha256(path), made.stimuli.ids, names, made.rows.offsets) if made.key else None
-    if stored and kept.run_digest(folder) == made.key:
-        kept.save(made.key, replace(made, rows=stored))
+    stored = StoredRows(path, made.entry.record.rows_digest, made.stimuli.ids, names, made.rows.offsets)
+    kept.save(made.key, replace(made, rows=stored))
 
 
 def spooled(run: Loaded, spool: Path) -> Loaded:

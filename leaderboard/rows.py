@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from hashlib import sha256
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from vidsal.benchmark.evaluation.results.check import rows_digest
 from vidsal.benchmark.evaluation.results.shared import is_scored, once, read_rows, stimuli_of
 from vidsal.loaders.errors import BadData
 
@@ -73,25 +74,24 @@ class SpooledRows:
 
     def of(self, place: int) -> tuple[Frames, Values]:
         """Return the frames of a stimulus, and their values."""
-        first, rows = self._near(place)
-        start = int(self.offsets[first])
-        part = slice(int(self.offsets[place]) - start, int(self.offsets[place + 1]) - start)
-        return rows["frame"][part], rows["values"][part]
+        block = _blocks.get((str(self.path), self.begin))
+        if block is None or not block.first <= place < block.first + _AHEAD:
+            block = self._read(place)
+        k = place - block.first
+        part = slice(block.offsets[k], block.offsets[k + 1])
+        return block.frame[part], block.values[part]
 
-    def _near(self, place: int) -> tuple[int, npt.NDArray[np.void]]:
-        """Return the rows of some stimuli, this one among them, and the first of these stimuli."""
-        key = str(self.path), self.begin
-        first, rows = _blocks.get(key, (place + 1, _NOTHING))
-        if not first <= place < first + _AHEAD:
-            record, last = _record(self.columns), min(place + _AHEAD, len(self.offsets) - 1)
-            with self.path.open("rb", buffering=0) as file:
-                file.seek(self.begin + int(self.offsets[place]) * record.itemsize)
-                content = file.read(int(self.offsets[last] - self.offsets[place]) * record.itemsize)
-            _blocks.pop(key, None)
-            while len(_blocks) >= _MOST_BLOCKS:
-                del _blocks[next(iter(_blocks))]
-            first, rows = _blocks[key] = place, np.frombuffer(content, record)
-        return first, rows
+    def _read(self, first: int) -> _Block:
+        """Read the rows of some stimuli."""
+        record, offsets = _record(self.columns), self.offsets[first : first + _AHEAD + 1]
+        with self.path.open("rb", buffering=0) as file:
+            file.seek(self.begin + int(offsets[0]) * record.itemsize)
+            rows = np.frombuffer(file.read(int(offsets[-1] - offsets[0]) * record.itemsize), record)
+        _blocks.pop(key := (str(self.path), self.begin), None)
+        while len(_blocks) >= _MOST_BLOCKS:
+            del _blocks[next(iter(_blocks))]
+        block = _blocks[key] = _Block(first, (offsets - offsets[0]).tolist(), rows["frame"], rows["values"])
+        return block
 
 
 @dataclass(frozen=True)
@@ -100,14 +100,14 @@ class StoredRows:
 
     Attributes:
         path: the file.
-        sha256: its digest when it was checked.
+        digest: of its rows when they were checked.
         ids: the stimuli of the run, in its order.
         names: the metrics.
         offsets: as in `Rows`.
     """
 
     path: Path
-    sha256: str
+    digest: str
     ids: tuple[str, ...]
     names: tuple[str, ...]
     offsets: npt.NDArray[np.int64]
@@ -120,20 +120,24 @@ class StoredRows:
         """Return the rows.
 
         Raises:
-            BadData: the file has other bytes, though the system saw nobody write to it.
+            BadData: the file has other rows, though the system saw nobody write to it.
         """
-        return _stored(self.path, self.sha256, self.ids, self.names)
+        return _stored(self.path, self.digest, self.ids, self.names)
 
 
 @lru_cache(maxsize=4)
 def _stored(path: Path, digest: str, ids: tuple[str, ...], names: tuple[str, ...]) -> Rows:
-    content = path.read_bytes()
-    if sha256(content).hexdigest() != digest:
+    try:
+        rows = read_rows(path)
+        same = rows_digest(rows) == digest
+    except pa.ArrowException:
+        same = False
+    if not same:
         raise BadData(
-            f"{path}: its bytes are not those of when it was checked, and nobody wrote to it; the disk may be failing. "
+            f"{path}: its rows are not those of when it was checked, and nobody wrote to it; the disk may be failing. "
             "Bring it back from a copy, or score the run again"
         )
-    return rows_of(read_rows(pa.py_buffer(content)), ids, names)
+    return rows_of(rows, ids, names)
 
 
 def rows_of(frames: pa.Table, ids: Sequence[str], names: Sequence[str]) -> Rows:
@@ -172,9 +176,17 @@ def _record(columns: int) -> np.dtype[np.void]:
     return np.dtype([("frame", "<i4"), ("values", "<f4", (columns,))])
 
 
-_NOTHING = np.empty(0, _record(0))
-_blocks: dict[tuple[str, int], tuple[int, npt.NDArray[np.void]]] = {}
-"""By file and beginning of a run: the first of the stimuli in memory, and their rows."""
+class _Block(NamedTuple):
+    """The rows of a few stimuli: the first of these, where each begins, and what `Rows` has."""
+
+    first: int
+    offsets: list[int]
+    frame: Frames
+    values: Values
+
+
+_blocks: dict[tuple[str, int], _Block] = {}
+"""By file and beginning of a run."""
 
 
 @contextmanager

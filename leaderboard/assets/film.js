@@ -38,14 +38,15 @@ function start(root) {
 
   // The scale of the metric; the values of a run, NaN for none, packed as film.py says.
   const scale = () => D.metrics[metric].ticks, low = () => scale()[0], high = () => scale()[scale().length - 1];
-  function decode(text) {
-    const wide = text.length > at.length, size = (high() - low()) / (wide ? 65534 : 254);
+  const packed = atob(D.values), wide = packed.length > D.runs.length * D.metrics.length * at.length;
+  function decode(line) {
+    const size = (high() - low()) / (wide ? 65534 : 254);
     return at.map((_, k) => {
-      const level = wide ? text.charCodeAt(2 * k) + 256 * text.charCodeAt(2 * k + 1) : text.charCodeAt(k);
+      const j = line * at.length + k, level = wide ? packed.charCodeAt(2 * j) + 256 * packed.charCodeAt(2 * j + 1) : packed.charCodeAt(j);
       return level ? low() + (level - 1) * size : NaN;
     });
   }
-  const values = run => known[run + "/" + metric] ||= decode(atob(D.runs[run].values[metric]));
+  const values = run => known[run + "/" + metric] ||= decode(run * D.metrics.length + metric);
   const x = f => (1000 * (f - first) / span).toFixed(1), y = v => (1000 * (high() - v) / (high() - low())).toFixed(1);
   const said = v => v !== v ? "no value" : D.exact ? v.toFixed(2) : "about " + v.toFixed(1);
   const color = place => `var(--film-${place % 8})`, dash = place => ({ "stroke-dasharray": DASH[place % 4] });

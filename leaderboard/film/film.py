@@ -188,10 +188,8 @@ def film_of(stimulus_id: str, runs: Sequence[FilmRun], *, title: str) -> Film:
         "exact": len(where) == len(at),
         "metric": first_metric,
         "metrics": [_metric(c, scale) for c, scale in zip(columns.values(), scales, strict=True)],
-        "runs": [
-            {"label": visible(run.label), "page": run.page, "values": texts} | _preview(run)
-            for run, texts in zip(runs, coded, strict=True)
-        ],
+        "runs": [{"label": visible(run.label), "page": run.page, **_preview(run)} for run in runs],
+        "values": coded,
         "chosen": chosen,
         "most": MOST_LINES,
         "shape": shape,
@@ -239,8 +237,9 @@ def _values(runs: Sequence[FilmRun], names: tuple[str, ...], at: Ints) -> Floats
     return found
 
 
-def _coded(at: Ints, values: Floats, scales: Sequence[Axis]) -> tuple[Ints, list[list[str]]]:
-    """Give the values of each run and metric in base64: frame by frame in two bytes each, or in steps in one byte each.
+def _coded(at: Ints, values: Floats, scales: Sequence[Axis]) -> tuple[Ints, str]:
+    """Give all values in base64, run by run and of each metric by metric: those of each frame in two bytes, or means of
+    several frames in one byte.
 
     Args:
         at: the frames.
@@ -262,14 +261,11 @@ def _coded(at: Ints, values: Floats, scales: Sequence[Axis]) -> tuple[Ints, list
     return middles, _packed(np.where(n > 0, total / np.maximum(n, 1), np.nan), scales, 255)
 
 
-def _packed(values: Floats, scales: Sequence[Axis], top: int) -> list[list[str]]:
-    """Levels 1 to `top` between the ends of the scale, 0 for no value, little-endian; a text a run and metric."""
+def _packed(values: Floats, scales: Sequence[Axis], top: int) -> str:
+    """Levels 1 to `top` between the ends of the scale, 0 for no value, little-endian."""
     low, high = (np.array(ends)[:, None, None] for ends in zip(*((s.low, s.high) for s in scales), strict=True))
-    levels = np.where(np.isfinite(values), 1 + np.rint((values - low) / (high - low) * (top - 1)), 0)
-    content = levels.swapaxes(0, 1).astype("<u2" if top > 255 else "u1").tobytes()
-    size = len(content) // (values.shape[0] * values.shape[1])
-    texts = [b64encode(content[k : k + size]).decode("ascii") for k in range(0, len(content), size)]
-    return [texts[k : k + len(values)] for k in range(0, len(texts), len(values))]
+    levels = np.nan_to_num(1 + np.rint((values - low) * ((top - 1) / (high - low))), nan=0.0, copy=False)
+    return b64encode(levels.swapaxes(0, 1).astype("<u2" if top > 255 else "u1").tobytes()).decode("ascii")
 
 
 def _metric(column: Column, scale: Axis) -> dict[str, Any]:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from functools import cache
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
@@ -55,12 +56,13 @@ def _finalize(value: Any) -> Any:
     return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
-def cells(means: Sequence[float]) -> Markup:
-    """Return the cells of a line of means, as the macro `value` writes them, many times faster."""
-    text = _CELL * len(means) % tuple(means)
-    if not isfinite(sum(means)) or ">-0.000<" in text:
-        text = "".join([_CELL % (m if abs(m) >= 0.0005 else abs(m)) if isfinite(m) else _UNDEFINED for m in means])
-    return Markup(text)  # noqa: S704 - of numbers
+def cells(means: npt.NDArray[np.float64]) -> list[Markup]:
+    """Return the cells of lines of means, (lines, columns), as the macro `value` writes them, many times faster."""
+    near_zero = np.where(np.abs(means) < 0.0005, np.abs(means), means)  # no -0.000
+    lines = ((_CELL * means.shape[1] + "\n") * len(means) % tuple(near_zero.ravel().tolist())).splitlines()
+    for k in np.flatnonzero(~np.isfinite(means).all(axis=1)).tolist():
+        lines[k] = "".join(_CELL % m if isfinite(m) else _UNDEFINED for m in near_zero[k].tolist())
+    return [Markup(line) for line in lines]  # noqa: S704 - of numbers
 
 
 _CELL = '<td class="number">%.3f</td>'

@@ -156,16 +156,17 @@ def _part(content: Content, board: Board, entry: Entry) -> Part:
     run, by = content.runs[entry.page], board.sort_column
     column = board.columns.index(by)
     values = run.stimuli.means[:, column]
-    order = [k for k in np.argsort(values, kind="stable").tolist() if np.isfinite(values[k])]
+    finite = np.isfinite(values)
+    order = [k for k in np.argsort(values, kind="stable").tolist() if finite[k]]
     if by.metric.higher_is_better:
         order.reverse()
     most = min(EXTREMES, len(order) // 2)
     ids = run.stimuli.ids
-    others = [content.runs[e.page].stimuli.by_attribute for e in board.models]
-    attributes = []
-    for name, (n, means) in run.stimuli.by_attribute.items():
-        middle = [o[name][1][column] for o in others if name in o and np.isfinite(o[name][1][column])]
-        attributes.append((name, n, float(means[column]), float(np.median(middle)) if middle else float("nan")))
+    middles = content.middle_by_attribute(board)
+    attributes = [
+        (name, n, float(means[column]), middles.get(name, float("nan")))
+        for name, (n, means) in run.stimuli.by_attribute.items()
+    ]
     return Part(
         board,
         entry,

@@ -85,12 +85,5 @@ def film_run(content: Content, entry: Entry, name: str, address: str) -> FilmRun
     root = links.root_of(address)
     preview = run.previews.get(name)
     label, model = content.faces[entry.page]
-    return FilmRun(
-        label,
-        root + model,
-        frame,
-        values,
-        run.columns,
-        preview,
-        {s.file: root + links.sprite(s) for group in preview.groups for s in group.sprites} if preview else None,
-    )
+    sprites = {s.file: root + links.sprite(s) for group in preview.groups for s in group.sprites} if preview else None
+    return FilmRun(label, root + model, frame, values, run.columns, preview, sprites)

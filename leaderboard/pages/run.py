@@ -35,7 +35,7 @@ def run_page(content: Content, address: str) -> str:
         columns=run.columns,
         shown=history[0],
         others=[other for other in history if other.page != address],
-        rows=[_line(run, k) for k in (sorted(order) if listed is order else listed)],
+        rows=_lines(run, sorted(order) if listed is order else listed),
         total=len(order),
         videos=videos({run.stimuli.ids[k]: run.rows.of(k) for k in drawn}, run.columns),
         titles={run.stimuli.ids[k]: title for k, title in drawn.items()},
@@ -45,8 +45,9 @@ def run_page(content: Content, address: str) -> str:
     )
 
 
-def _line(run: Loaded, k: int) -> tuple[str, int, int, Markup]:
-    return run.stimuli.ids[k], run.stimuli.frames[k], run.stimuli.scored[k], cells(run.stimuli.means[k].tolist())
+def _lines(run: Loaded, places: Sequence[int]) -> list[tuple[str, int, int, Markup]]:
+    s = run.stimuli
+    return [(s.ids[k], s.frames[k], s.scored[k], line) for k, line in zip(places, cells(s.means[places]), strict=True)]
 
 
 def _order(run: Loaded, column: int, higher: bool) -> list[int]:
@@ -60,9 +61,9 @@ def _order(run: Loaded, column: int, higher: bool) -> list[int]:
 def chosen(run: Loaded, column: int) -> dict[int, str]:
     """Return the stimuli whose course is drawn: those with the highest, the middle and the lowest mean, of several
     frames."""
-    frames = np.diff(run.rows.offsets)
-    moving = [k for k, n in enumerate(frames) if n > 1 and np.isfinite(run.stimuli.means[k, column])]
-    order = sorted(moving, key=lambda k: (-run.stimuli.means[k, column], k))
+    values = run.stimuli.means[:, column]
+    moving = np.flatnonzero((np.diff(run.rows.offsets) > 1) & np.isfinite(values))
+    order: list[int] = moving[np.argsort(-values[moving], kind="stable")].tolist()
     found: dict[int, str] = {}
     for k, title in zip(_spread(order), ("highest", "middle", "lowest"), strict=False):
         found.setdefault(k, title)

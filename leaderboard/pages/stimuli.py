@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -60,23 +60,29 @@ def lines(content: Content, board: Board) -> list[Line]:
     return out
 
 
-def name_cells(board: Board) -> dict[str, Markup]:
-    """Return the first cell of each model's line, by page of the run; it is the same on the pages of all stimuli."""
+def name_cells(board: Board) -> list[Markup]:
+    """Return the first cell of the line of each run; it is the same on the pages of all stimuli."""
     address = links.stimulus_page(board, "")
-    return {e.page: part("model_cell.html", address, entry=e, board=board) for e in board.shown}
+    return [part("model_cell.html", address, entry=e, board=board) for e in board.shown]
 
 
-def stimulus_page(content: Content, board: Board, name: str, names: Callable[[], Mapping[str, Markup]]) -> str:
+def _rows(content: Content, board: Board, name: str, names: Sequence[Markup]) -> Markup:
+    """Return a line for each run that has a stimulus."""
+    runs = [content.runs[entry.page].stimuli for entry in board.shown]
+    here = [(cell, s, k) for cell, s in zip(names, runs, strict=True) if (k := s.place(name)) is not None]
+    lines = cells(np.array([s.means[k] for _, s, k in here]))
+    return Markup(  # noqa: S704 - of cells that are escaped
+        "".join(
+            f'<tr>{cell}{line}<td class="number">{s.scored[k]}</td></tr>\n'
+            for (cell, s, k), line in zip(here, lines, strict=True)
+        )
+    )
+
+
+def stimulus_page(content: Content, board: Board, name: str, names: Callable[[], Sequence[Markup]]) -> str:
     """Return the page of a stimulus; `names` gives the cells of `name_cells`."""
-    ids, first_cells = stimuli_of(content, board), names()
+    ids = stimuli_of(content, board)
     place = ids.index(name)
-    rows = []
-    for entry in board.shown:
-        stimuli = content.runs[entry.page].stimuli
-        found = stimuli.place(name)
-        if found is not None:
-            frames = f'<td class="number">{stimuli.scored[found]}</td>'
-            rows.append(f"<tr>{first_cells[entry.page]}{cells(stimuli.means[found].tolist())}{frames}</tr>\n")
     first = content.runs[board.shown[0].page].stimuli
     attributes = first.attributes[first.place(name) or 0]
     return page(
@@ -85,7 +91,7 @@ def stimulus_page(content: Content, board: Board, name: str, names: Callable[[],
         content.config,
         board=board,
         name=name,
-        rows=Markup("".join(rows)),  # noqa: S704 - of cells that are escaped
+        rows=_rows(content, board, name, names()),
         film=film(content, board, name),
         attributes=attributes,
         before=ids[place - 1] if place else None,

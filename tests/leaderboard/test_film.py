@@ -55,12 +55,13 @@ def data_of(film: Film) -> dict[str, Any]:
 def unpacked(film: Film, run: int, metric: int = 0) -> np.ndarray[Any, Any]:
     """The values as the script reads them."""
     data = data_of(film)
-    raw = b64decode(data["runs"][run]["values"][metric])
+    raw = b64decode(data["values"])
     at = data["at"]
-    n = at["n"] if isinstance(at, dict) else len(at)
-    levels = np.frombuffer(raw, "<u2" if len(raw) == 2 * n else "u1").astype(float)
+    shape = len(data["runs"]), len(data["metrics"]), at["n"] if isinstance(at, dict) else len(at)
+    wide = len(raw) > np.prod(shape)
+    levels = np.frombuffer(raw, "<u2" if wide else "u1").reshape(shape)[run, metric].astype(float)
     low, *_, high = data["metrics"][metric]["ticks"]
-    return np.where(levels > 0, low + (levels - 1) / (65534 if len(raw) == 2 * n else 254) * (high - low), np.nan)
+    return np.where(levels > 0, low + (levels - 1) / (65534 if wide else 254) * (high - low), np.nan)
 
 
 def test_values_come_back_as_they_were() -> None:

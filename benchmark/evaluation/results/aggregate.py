@@ -47,7 +47,8 @@ def summarize(frames: pa.Table, metric_ids: Mapping[str, str], average: str) -> 
     scored = int(here.sum())
     metrics = {}
     for label, metric_id in metric_ids.items():
-        defined = values[label][~np.isnan(values[label])]
+        undefined = np.isnan(values[label])
+        defined = values[label][~undefined] if undefined.any() else values[label]
         of_stimuli, of_frames = _mean(stimuli[label].to_numpy()), _mean(defined)
         metrics[label] = MetricRecord(
             id=metric_id,
@@ -91,7 +92,7 @@ def _mean(values: npt.NDArray[np.float64]) -> float | None:
     undefined = np.isnan(values)
     n = len(values) - int(undefined.sum())
     with np.errstate(invalid="ignore"):  # infinities of both signs
-        mean = np.where(undefined, 0.0, values).sum() / n if n else np.nan
+        mean = (np.where(undefined, 0.0, values) if n < len(values) else values).sum() / n if n else np.nan
     return float(mean) if np.isfinite(mean) else None
 
 

@@ -41,18 +41,15 @@ def _equal(one: object, other: object) -> bool:
     return type(one) is type(other) and bool(one == other)
 
 
-def read_rows(source: Path | pa.Buffer) -> pa.Table:
+def read_rows(path: Path) -> pa.Table:
     """Read a table of a run; texts, most of which repeat, are unpacked once for all runs that have the same.
-
-    Args:
-        source: a Parquet file, or its bytes.
 
     Raises:
         ArrowException: it cannot be read.
     """
-    schema = pq.read_schema(source if isinstance(source, Path) else pa.BufferReader(source))
+    schema = pq.read_schema(path)
     texts = [field.name for field in schema if pa.types.is_string(field.type)]
-    table = pq.ParquetFile(source, read_dictionary=texts).read(use_threads=False)
+    table = pq.ParquetFile(path, read_dictionary=texts).read(use_threads=False)
     for name in texts:
         table = table.set_column(schema.get_field_index(name), schema.field(name), _unpacked(table[name]))
     return table
