@@ -14,6 +14,7 @@ from vidsal.benchmark.predictor import data_set_id, names_a_data_set
 from vidsal.loaders.io.names import size as size
 
 from .boards import LABELS, OTHER_TRUTH, Board, Column, Entry
+from .sanitize import https_url
 
 DASH = "\u2013"
 UNKNOWN = "unknown"
@@ -214,8 +215,19 @@ def badges(record: RunRecord) -> list[str]:
 
 
 def earned(record: RunRecord) -> list[str]:
-    """Return what speaks for a run's row: a network of the registry ran here, with weights that a digest names."""
-    return ["reproduced here"] if record.model.kind == "network" and record.model.checkpoint_sha256 else []
+    """Return what speaks for a run's row: a network of the registry ran here, with weights that a digest names; or its
+    authors say where its code and its weights are."""
+    ours = record.model.kind == "network" and record.model.checkpoint_sha256
+    return [
+        *(["reproduced here"] if ours else []),
+        *(f"open {what}" for what in ("code", "weights") if address(record, what)),
+    ]
+
+
+def address(record: RunRecord, what: str) -> str | None:
+    """Return where a submission says that its `code` or `weights` are; None where it does not, or not as https."""
+    said = ((record.model.submission or {}).get("model") or {}).get(what)
+    return https_url(said) if isinstance(said, str) else None
 
 
 def partly(board: Board, entry: Entry) -> list[str]:

@@ -9,7 +9,7 @@
   };
   const announce = document.getElementById("announce"), first = {}, none = "\u2013";
   const table = document.getElementById("table"), form = document.querySelector("form.tools[data-for=table]");
-  const flags = ["seen", "ahead", "reference", "variants"];
+  const boxes = form ? Array.from(form.querySelectorAll("[type=checkbox]:not([name=column])")) : [];
 
   const textOf = cell => cell.dataset.v === undefined ? cell.textContent.trim() : cell.dataset.v;
   const label = head => head.querySelector("button").textContent;
@@ -86,12 +86,11 @@
     if (head) { showPlaces(head); }
     const q = (state.q || "").toLowerCase();
     for (const row of all) {
-      const badges = row.dataset.badges || "";
+      const badges = row.dataset.badges || "", has = text => text.split("|").some(part => badges.includes(part)), time = row.querySelector("time");
       row.hidden = !row.classList.contains("pinned") && Boolean(
         q && !nameOf(row).toLowerCase().includes(q) && !badges.toLowerCase().includes(q) ||
-        state.seen && badges.includes("saw this data set") ||
-        state.ahead && /not (stated whether )?causal/.test(badges) ||
-        state.reference && badges.includes("reference predictor") ||
+        boxes.some(({ name, dataset: d }) => state[name] && (d.not && has(d.not) || d.has && !has(d.has))) ||
+        state.since && time && time.dateTime < state.since ||
         !state.variants && !q && row.classList.contains("variant"));
     }
     for (const h of heads(table)) {
@@ -99,10 +98,10 @@
       if (h.hidden !== off) { [table.tHead.rows[0], ...all].forEach(row => { row.cells[at].hidden = off; }); }
     }
     if (form) {
-      form.elements.q.value = state.q || "";
-      for (const name of flags) {
-        if (form.elements[name]) { form.elements[name].checked = Boolean(state[name]); }
+      for (const name of ["q", "since"]) {
+        if (form.elements[name]) { form.elements[name].value = state[name] || ""; }
       }
+      for (const box of boxes) { box.checked = Boolean(state[box.name]); }
       for (const box of form.querySelectorAll("[name=column]")) { box.checked = !hide.includes(box.value); }
       const shown = all.filter(row => !row.hidden).length;
       form.querySelector(".shown").textContent = shown === all.length ? "" : shown + " of " + all.length + " rows shown";
@@ -150,9 +149,16 @@
       form.addEventListener("submit", event => event.preventDefault());
       form.addEventListener("input", () => {
         const off = Array.from(form.querySelectorAll("[name=column]")).filter(box => !box.checked);
-        const changes = { q: form.elements.q.value, hide: off.map(box => box.value).join("|") };
-        for (const name of flags) { changes[name] = form.elements[name] && form.elements[name].checked ? "1" : ""; }
+        const changes = { q: form.elements.q.value, since: form.elements.since?.value, hide: off.map(box => box.value).join("|") };
+        for (const box of boxes) { changes[box.name] = box.checked ? "1" : ""; }
         change(changes);
+      });
+      form.addEventListener("keydown", event => {
+        const menu = event.key === "Escape" && event.target.closest(".choose[open]");
+        if (menu) {
+          menu.open = false;
+          menu.firstChild.focus();
+        }
       });
       form.addEventListener("reset", event => {
         event.preventDefault();

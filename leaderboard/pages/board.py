@@ -112,8 +112,30 @@ def board_page(content: Content, board: Board, downloads: Sequence[Download] = (
         downloads=downloads,
         speeds=(stated := speeds(board.models)),
         speed_plots=speed_plots(content, board, stated),
+        filters=filters(board),
         label=content.label,
     )  # fmt: skip
+
+
+_FILTERS = (
+    ("seen", "not", "saw this data set", "Hide those that saw this data set"),
+    ("ahead", "not", "not causal|not stated whether causal", "Only causal"),
+    ("audio", "not", "uses audio", "Without audio"),
+    ("open", "has", "open code", "Only open code"),
+    ("reference", "not", "reference predictor", "Hide reference predictors"),
+)
+"""Filters by badges: the name in the address, whether a row must have one of them or must not, these, what it says."""
+
+
+def filters(board: Board) -> list[tuple[str, str, str, str]]:
+    """Return those filters that would hide some rows of a board, and not all."""
+    rows = [[*words.earned(e.record), *words.badges(e.record)] for e in board.shown]
+
+    def divides(some: str) -> bool:
+        having = sum(any(part in badge for badge in badges for part in some.split("|")) for badges in rows)
+        return 0 < having < len(rows)
+
+    return [one for one in _FILTERS if divides(one[2])]
 
 
 def lacking(board: Board) -> tuple[str, ...]:

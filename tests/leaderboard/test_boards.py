@@ -15,6 +15,7 @@ from vidsal.leaderboard.format import (
     badges,
     causality,
     covered,
+    earned,
     left_out,
     left_out_of,
     one_of_each,
@@ -25,6 +26,7 @@ from vidsal.leaderboard.format import (
     undefined,
     yes_or_no,
 )
+from vidsal.leaderboard.pages.board import filters
 
 MakeRun = Callable[..., Run]
 HUMAN = {"kind": "human", "checkpoint": None, "checkpoint_sha256": None}
@@ -241,6 +243,21 @@ def test_a_human_reference_of_fewer_frames_stands_unranked_beside_the_models(mak
     assert board.title == "dhf1k-raw, train, exact-1"
     made = boards(make_run("a", coverage=digest), make_run("b", coverage=fewer, missing=3), human)
     assert [names(b.shown) for b in made] == [["a"], ["b", "one_vs_rest"]], "with those of its own frames, if any"
+
+
+def test_code_and_weights_count_as_open_where_an_https_address_says_where(make_run: MakeRun) -> None:
+    def said(**model: Any) -> list[str]:
+        return earned(make_run(info={"kind": "submission", "submission": {"model": model}}).typed)
+
+    assert said(code="https://example.org/code", weights="https://example.org/w.pth") == ["open code", "open weights"]
+    assert said(code="javascript:alert(1)", weights=None) == []
+    assert earned(make_run().typed) == ["reproduced here"]
+
+
+def test_filters_are_offered_only_where_they_divide_a_board(make_run: MakeRun) -> None:
+    heard = make_run("a", info={"audio": True})
+    assert [name for name, *_ in filters(boards(heard, make_run("b"))[0])] == ["audio"]
+    assert filters(boards(heard)[0]) == []
 
 
 def test_rules_that_fill_frames_are_badged(make_run: MakeRun) -> None:

@@ -24,7 +24,7 @@ Step = tuple[str, Any]
 """What to do, and with what. `go` (page, with its fragment), `reload`, `back`, `click` (selector), `fill` ((selector,
 text)), `select` ((selector, value)), `focus` (selector), `press` (key), `wait` (expression), `shot` (file) answer nothing;
 `ask` (expression) its value, `hash` the fragment, `overflow` what makes the page wider than the screen or None, `links`
-the addresses of files that it links to, `found` whether the fragment is there, `axe` what axe-core finds."""
+the addresses of files that it links to, `found` whether the fragment is there, `axe` (rules, None for all) what axe-core finds."""
 
 
 @dataclass(frozen=True)

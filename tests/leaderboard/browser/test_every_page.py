@@ -33,8 +33,9 @@ def one_after_the_other(pages: Sequence[str], steps: Sequence[Step], *how: Any, 
 
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_axe_finds_nothing(site: Path, scheme: str) -> None:
-    pages = pages_of(site) if scheme == "light" else largest_of(site)
-    visits = drive(site, [one_after_the_other(pages, [("axe", None)], SCREEN, scheme)])
+    """In the dark only the colors are others."""
+    pages, rules = (pages_of(site), None) if scheme == "light" else (largest_of(site), ["color-contrast"])
+    visits = drive(site, [one_after_the_other(pages, [("axe", rules)], SCREEN, scheme)])
     found = visits[0].answers[1::2]
     assert found == [[]] * len(pages), as_text(visits)
 
@@ -69,38 +70,41 @@ def test_pages_are_whole_without_scripts(site: Path) -> None:
 
 
 def test_every_link_leads_on(site: Path) -> None:
-    """From the index over all pages, each address once, in the browser."""
+    """From the index over all pages, each page once, in the browser; what a link points at within it is there."""
     start = site.resolve().as_uri() + "/"
-    seen, waiting = {"index.html"}, ["index.html"]
+    ids = "Array.from(document.querySelectorAll('[id]'), (e) => e.id)"
+    there: dict[str, set[str]] = {}
+    wanted, waiting = set[tuple[str, str]](), ["index.html"]
     while waiting:
-        visits = drive(
-            site, [Scenario([step for page in waiting for step in (("go", page), ("found", None), ("links", None))])]
-        )
-        (visit,) = visits
-        assert (visit.messages, visit.requests, visit.error) == ([], [], None), as_text(visits)
-        lost = [page for page, found in zip(waiting, visit.answers[1::3], strict=True) if not found]
-        assert not lost, "a fragment that is not there"
-        reached = {
-            link.removeprefix(start) for links in visit.answers[2::3] for link in links if link.startswith(start)
-        }
-        outside = {link for links in visit.answers[2::3] for link in links if not link.startswith(start)}
-        assert not outside
-        waiting = sorted(r for r in reached - seen if urlsplit(r).path.endswith(".html"))
-        files = {unquote(urlsplit(r).path) for r in reached}
-        assert all((site / file).is_file() for file in files)
-        seen |= reached
-    assert {p.relative_to(site).as_posix() for p in site.rglob("*.html")} - {"404.html"} <= {
-        urlsplit(s).path for s in seen
-    }
+        (visit,) = drive(site, [one_after_the_other(waiting, [("ask", ids), ("links", None)])])
+        assert (visit.messages, visit.requests, visit.error) == ([], [], None), as_text([visit])
+        there |= {page: set(found) for page, found in zip(waiting, visit.answers[1::3], strict=True)}
+        links = {link for found in visit.answers[2::3] for link in found}
+        assert not {link for link in links if not link.startswith(start)}
+        places = {(unquote(urlsplit(link).path), unquote(urlsplit(link).fragment)) for link in links}
+        reached = {(path.removeprefix(unquote(urlsplit(start).path)), fragment) for path, fragment in places}
+        assert all((site / file).is_file() for file, _ in reached)
+        wanted |= {(file, fragment) for file, fragment in reached if fragment and "=" not in fragment}
+        waiting = sorted({file for file, _ in reached if file.endswith(".html")} - there.keys())
+    assert wanted, "links that lead into a page are among them"
+    assert [(file, fragment) for file, fragment in sorted(wanted) if fragment not in there[file]] == []
+    assert {p.relative_to(site).as_posix() for p in site.rglob("*.html")} - {"404.html"} <= there.keys()
 
 
 def test_the_harness_sees_what_is_wrong(site: Path, tmp_path: Path) -> None:
     """`site` is asked for only where there is a browser."""
     (tmp_path / "bad.html").write_text(
         "<!DOCTYPE html><html><head><title>x</title></head><body><img src='https://example.invalid/x.png'>"
-        "<p style='width:2000px'>wide</p><a href='#none'>x</a><script>console.log('said'); missing();</script></body></html>"
+        "<p style='width:2000px;color:#aaa'>wide</p><a href='#none'>x</a><script>console.log('said'); missing();</script></body></html>"
     )
-    steps = [("go", "bad.html#none"), ("overflow", None), ("found", None), ("axe", None), ("click", "#gone")]
+    steps = [
+        ("go", "bad.html#none"),
+        ("overflow", None),
+        ("found", None),
+        ("axe", None),
+        ("axe", ["color-contrast"]),
+        ("click", "#gone"),
+    ]
     (visit,) = drive(tmp_path, [Scenario(steps, PHONE)])
     assert "log: said" in visit.messages
     assert any("missing is not defined" in m for m in visit.messages)
@@ -108,5 +112,6 @@ def test_the_harness_sees_what_is_wrong(site: Path, tmp_path: Path) -> None:
     assert visit.answers[1].startswith("2")
     assert visit.answers[2] is False
     assert {"html-has-lang", "image-alt"} <= {v["rule"] for v in visit.answers[3]}
+    assert [v["rule"] for v in visit.answers[4]] == ["color-contrast"]
     assert visit.error is not None
-    assert visit.error.startswith("step 5")
+    assert visit.error.startswith("step 6")

@@ -85,6 +85,26 @@ def test_a_filter_is_in_the_link_and_hides_rows(site: Path, board: str) -> None:
     assert visit(site, ("go", f"{board}#sort=CC&dir=descending&q=gam"), ("ask", NAMES)).answers[1] == ["gamma"]
 
 
+def test_only_open_code_and_only_newer_runs(site: Path, board: str) -> None:
+    (_, every, _, newer, fragment, _, both, _, all_again) = visit(
+        site, ("go", board), ("ask", NAMES), ("fill", ("[name=since]", "2026-05-06")), ("ask", NAMES), ("hash", None),
+        ("click", "[name=open]"), ("ask", NAMES), ("fill", ("[name=since]", "")), ("ask", NAMES),
+    ).answers  # fmt: skip
+    assert (newer, both, fragment) == (["gamma"], ["gamma"], "#since=2026-05-06")
+    assert len(every) > 1
+    assert all_again == ["gamma"], "its authors say where the code is"
+    hidden = visit(site, ("go", f"{board}#since=2026-05-07"), ("ask", NAMES)).answers[1]
+    assert hidden == []
+
+
+def test_escape_closes_the_menu_of_columns_and_gives_the_focus_back(site: Path, board: str) -> None:
+    at = "[document.querySelector('.choose').open, document.activeElement.textContent]"
+    answers = visit(
+        site, ("go", board), ("click", ".choose summary"), ("focus", ".choose input"), ("press", "Escape"), ("ask", at)
+    ).answers  # fmt: skip
+    assert answers[-1] == [False, "Columns"]
+
+
 def test_a_row_is_kept_on_top_by_keyboard_and_in_the_link(site: Path, board: str) -> None:
     names = "Array.from(document.querySelectorAll('#table tbody tr:not(.group) th a'), (a) => a.textContent)"
     focus = "document.activeElement.ariaLabel"
