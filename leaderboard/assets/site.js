@@ -19,28 +19,27 @@
   const nameOf = row => row.querySelector("th").querySelector("a, bdi").textContent;
 
   // What is no number stays last in both directions; equal rows keep their first order.
+  const places = new Map(), words = new Intl.Collator("en", { numeric: true });
   function sort(head, order) {
-    const of = head.closest("table"), type = head.dataset.type, sign = order === "ascending" ? 1 : -1;
+    const of = head.closest("table"), type = head.dataset.type, sign = order === "ascending" ? 1 : -1, at = head.cellIndex;
     for (const body of of.tBodies) {
       const keyed = rowsOf(body).map((row, place) => {
-        row.dataset.place ??= place;
-        const text = textOf(row.cells[head.cellIndex]);
-        return { row, text, number: parseFloat(text), place: +row.dataset.place, pinned: row.classList.contains("pinned") };
+        if (!places.has(row)) { places.set(row, place); }
+        const text = textOf(row.cells[at]);
+        return { row, text, number: parseFloat(text), place: places.get(row), pinned: row.classList.contains("pinned") };
       });
       keyed.sort((a, b) => b.pinned - a.pinned || (type === "number" ?
         isNaN(a.number) || isNaN(b.number) ? isNaN(a.number) - isNaN(b.number) : sign * (a.number - b.number) :
-        sign * a.text.localeCompare(b.text, "en", { numeric: true })) || a.place - b.place);
-      const parts = document.createDocumentFragment();
-      keyed.forEach(k => parts.appendChild(k.row));
-      body.appendChild(parts);
+        sign * words.compare(a.text, b.text)) || a.place - b.place);
+      body.append(...keyed.map(k => k.row));
     }
     heads(of).forEach(other => other.removeAttribute("aria-sort"));
     head.setAttribute("aria-sort", order);
     const best = head.querySelector(".way") && order === head.dataset.first ? "best first" : orders[type][order];
-    const words = label(head) + ", " + best;
-    of.querySelector("caption .order").textContent = words;
+    const said = label(head) + ", " + best;
+    of.querySelector("caption .order").textContent = said;
     of.classList.toggle("reordered", head !== first.head || order !== first.order);
-    return words;
+    return said;
   }
 
   function showPlaces(head) {
@@ -78,7 +77,7 @@
     const order = !chosen ? first.order : state.dir === "ascending" || state.dir === "descending" ? state.dir : head.dataset.first;
     const split = text => (text || "").split("|").filter(Boolean), pins = split(state.pin), hide = split(state.hide), all = rows();
     for (const row of all) {
-      const on = pins.includes(nameOf(row)), pin = row.querySelector(".pin");
+      const on = pins.length > 0 && pins.includes(nameOf(row)), pin = row.querySelector(".pin");
       row.classList.toggle("pinned", on);
       if (pin) { pin.checked = on; }
     }
@@ -86,11 +85,11 @@
     if (head) { showPlaces(head); }
     const q = (state.q || "").toLowerCase();
     for (const row of all) {
-      const badges = row.dataset.badges || "", has = text => text.split("|").some(part => badges.includes(part)), time = row.querySelector("time");
+      const badges = row.dataset.badges || "", has = text => text.split("|").some(part => badges.includes(part));
       row.hidden = !row.classList.contains("pinned") && Boolean(
         q && !nameOf(row).toLowerCase().includes(q) && !badges.toLowerCase().includes(q) ||
         boxes.some(({ name, dataset: d }) => state[name] && (d.not && has(d.not) || d.has && !has(d.has))) ||
-        state.since && time && time.dateTime < state.since ||
+        state.since && row.querySelector("time").dateTime < state.since ||
         !state.variants && !q && row.classList.contains("variant"));
     }
     for (const h of heads(table)) {
