@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import random
 from collections.abc import Iterator, Sequence
 from math import ceil, isfinite, sqrt
@@ -157,6 +158,18 @@ def save_video(panels: Panels, path: Path, title: str, progress: Progress = sile
             progress(done, len(shown), f"frame {index}")
 
     write_video(path, pictures(), size, rate)
+
+
+def save_scores(tracks: Sequence[Track], path: Path) -> Path:
+    """Write the scores that stand under the panels as a table beside the picture; return its name, `.csv`."""
+    table = path.with_suffix(".csv")
+    with atomic_write(table) as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
+        rows = csv.writer(file, lineterminator="\n")
+        rows.writerow(["model", "frame", "metric", "value"])
+        for track in tracks:
+            for frame, scores in sorted(track.scores.items()):
+                rows.writerows([track.name, frame, label, f"{value:.6g}"] for label, value in scores.items())
+    return table
 
 
 def check_sheet_name(path: Path) -> None:

@@ -47,8 +47,9 @@ class Track:
         return max((float(m.max()) ** 2 for m in self.maps.values()), default=0.0)
 
     def only(self, frames: Collection[int]) -> Track:
-        """Return the track with the maps of these frames alone."""
-        return replace(self, maps={f: m for f, m in self.maps.items() if f in frames})
+        """Return the track with the maps and scores of these frames alone."""
+        maps = {f: m for f, m in self.maps.items() if f in frames}
+        return replace(self, maps=maps, scores={f: s for f, s in self.scores.items() if f in frames})
 
     def without_scores(self) -> Track:
         """Return the track without scores."""

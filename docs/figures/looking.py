@@ -57,7 +57,8 @@ def main() -> None:
                 kept = drawn.convert("RGB").quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
             kept.save(path, optimize=True)
             click.echo(f"{path} ({path.stat().st_size / 1000:.0f} kB)")
-    (OUT / "gaze_changes.csv").unlink()
+    for name in ("looking.csv", "gaze_changes.csv"):
+        (OUT / name).unlink()
 
 
 if __name__ == "__main__":

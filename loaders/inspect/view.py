@@ -9,7 +9,7 @@ picture says so.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -169,15 +169,14 @@ class Painter:
         return f"frame {frame}{time}: {count}{undrawn}"
 
     def frame(
-        self, index: int, rgb: UInt8Image | None, *, layer: Float32Array | None = None, high: float | None = None
+        self, index: int, rgb: UInt8Image | None, *, paint: Callable[[UInt8Image], UInt8Image] | None = None
     ) -> Picture:
         """Return a frame with its gaze, as a PIL image of `size`.
 
         Args:
             index: of the frame.
             rgb: its pixels; None = grey ground.
-            layer: a map of the shape of `size` to lay over it instead of the density.
-            high: value of the layer that is drawn fully; None = its largest.
+            paint: what to draw under the marks, on pixels of the shape of `size`.
         """
         from PIL import Image, ImageDraw
 
@@ -188,8 +187,8 @@ class Painter:
         if self._density:
             ground = overlay(ground, self.stimulus.density(index, self._recipe))
         image = Image.fromarray(ground).resize(self.size, Image.Resampling.BILINEAR)
-        if layer is not None:
-            image = Image.fromarray(overlay(np.asarray(image), layer, high))
+        if paint is not None:
+            image = Image.fromarray(paint(np.asarray(image)))
         draw = ImageDraw.Draw(image)
         scale = self.size[0] / self.stimulus.width, self.size[1] / self.stimulus.height
         on = self.gaze.on(index)

@@ -66,6 +66,9 @@ def test_a_sheet_as_svg_holds_each_panel_and_text(tmp_path: Path, release: Path,
     for heading in ("frame", "observers", "center_prior", "corner"):
         assert f">{heading}</text>" in text
     assert len(re.findall(r">NSS -?\d+\.\d\d, CC -?\d\.\d\d, SIM \d\.\d\d<", text)) == 2
+    table = list(csv.DictReader((tmp_path / "sheet.csv").read_text().splitlines()))
+    assert [row["metric"] for row in table] == ["NSS", "CC", "SIM"] * 2
+    assert f">NSS {float(table[0]['value']):.2f}, CC" in text
     assert vidsal("view", stored, own, *words, "-o", tmp_path / "again.svg") == 0
     assert (tmp_path / "again.svg").read_bytes() == out.read_bytes()
 

@@ -27,6 +27,7 @@ from .shared_options import (
 
 if TYPE_CHECKING:
     from vidsal.benchmark.looking.pages import Pick
+    from vidsal.benchmark.looking.panels import Scale
     from vidsal.benchmark.predictor import Predictor
     from vidsal.loaders.release.release import Release, Stimulus
 
@@ -66,8 +67,15 @@ LABELS = ("NSS", "CC", "SIM")
     help="Which frames a sheet shows; worst = those of the lowest NSS of the first model.",
 )
 @click.option("--seed", type=click.IntRange(0), default=0, show_default=True, help="Seed of --pick random.")
-@click.option("--scores", is_flag=True, help=f"Write scores under each prediction: {', '.join(LABELS)}.")
+@click.option("--scores", is_flag=True, help=f"Write scores under each prediction, and as .csv: {', '.join(LABELS)}.")
 @click.option("--protocol", "protocol_name", default="exact-1", show_default=True, help="Rules of these scores.")
+@click.option(
+    "--scale",
+    type=click.Choice(["column", "frame"]),
+    default="column",
+    show_default=True,
+    help="What the brightest color of a map stands for: the highest value of its column, or of each frame.",
+)
 @click.option("--samples/--no-samples", default=True, show_default=True, help="Draw gaze samples, where there are any.")
 @recipe_option
 @kind_option
@@ -89,6 +97,7 @@ def view(
     seed: int,
     scores: bool,
     protocol_name: str,
+    scale: Scale,
     samples: bool,
     recipe: str | None,
     kind: str | None,
@@ -120,7 +129,7 @@ def view(
             title, files = _gaze_changes(models, release, stimuli, path)
         else:
             rules = protocol_name if scores or pick == "worst" else None
-            asked = _Asked(sheet_frames if form == "sheet" else None, pick, seed, scores, rules, recipe, samples)
+            asked = _Asked(sheet_frames if form == "sheet" else None, pick, seed, scores, rules, recipe, samples, scale)
             title, files = _panels(models, release, stimuli[0], path, asked)
     if as_json:
         print_json({"files": [str(file) for file in files], "title": title})
@@ -142,9 +151,10 @@ class _Asked:
         rules: str | None,
         recipe: str | None,
         samples: bool,
+        scale: Scale,
     ) -> None:
         self.sheet_frames, self.pick, self.seed, self.scores = sheet_frames, pick, seed, scores
-        self.rules, self.recipe, self.samples = rules, recipe, samples
+        self.rules, self.recipe, self.samples, self.scale = rules, recipe, samples, scale
 
 
 def _models(
@@ -199,9 +209,9 @@ def _told_apart(given: Sequence[str], models: Sequence[Model]) -> list[Model]:
 def _panels(
     models: Sequence[Model], release: Release, stimulus: Stimulus, path: Path, asked: _Asked
 ) -> tuple[str, list[Path]]:
-    """Draw a sheet or a video; return its title and the file."""
+    """Draw a sheet or a video; return its title and the files."""
     from vidsal.benchmark import protocols
-    from vidsal.benchmark.looking.pages import frames_to_show, panel_width, save_sheet, save_video
+    from vidsal.benchmark.looking.pages import frames_to_show, panel_width, save_scores, save_sheet, save_video
     from vidsal.benchmark.looking.panels import Panels
     from vidsal.benchmark.looking.tracks import read_track, truth_track
 
@@ -237,7 +247,7 @@ def _panels(
         tracks = [track.without_scores() for track in tracks]
     panels = Panels(
         release, stimulus, truth_track(stimulus, chosen, size, asked.recipe), tracks, width,
-        bare=sheet, samples=asked.samples,
+        bare=sheet, samples=asked.samples, scale=asked.scale,
     )  # fmt: skip
     title = panels.title
     if sheet:
@@ -245,7 +255,7 @@ def _panels(
     else:
         with progress(f"draw {stimulus.id}", "frames") as step:
             save_video(panels, path, title, step)
-    return title, [path]
+    return title, [path, *([save_scores(tracks, path)] if asked.scores else [])]
 
 
 def _gaze_changes(

@@ -9,6 +9,7 @@ import vidsal
 from vidsal.baselines import load_model
 from vidsal.benchmark.evaluation.stimulus import frames_for, info_of
 from vidsal.benchmark.looking.gaze_changes import OBSERVERS, collect, share
+from vidsal.benchmark.looking.outlines import LINE, SHARES, draw_outline, outline
 from vidsal.benchmark.looking.pages import frames_to_show, panel_width
 from vidsal.benchmark.looking.panels import COLORS, Panels
 from vidsal.benchmark.looking.tracks import Track, read_track, roots, truth_track
@@ -16,6 +17,7 @@ from vidsal.benchmark.metrics.gaze_path import observer_paths
 from vidsal.benchmark.protocols import EXACT_1
 from vidsal.benchmark.scoring.frame import score_frame
 from vidsal.loaders.errors import NonFinite, WrongUse
+from vidsal.loaders.inspect.marks import MARKS
 from vidsal.loaders.release.release import Release
 
 from ..stored import FRAMES, gaze_only
@@ -67,8 +69,59 @@ def test_a_point_is_drawn_with_the_way_it_came(release: Release) -> None:
     assert mine[440, 300]  # where it was
     assert not mine[:400].any()
     assert not (np.asarray(panels.draw(0, None)[1]) == COLORS[0]).all(axis=2)[440, 300]  # not yet there
-    assert panels.title.endswith("; square: predicted gaze, its last 0.5 s behind it")
+    assert panels.title.endswith("; full square: predicted gaze, its last 0.5 s behind it")
     assert "square" not in Panels(release, stimulus, Track("observers"), [Track("a")], 640, bare=False).title
+
+
+def test_where_observers_look_lies_over_a_prediction(release: Release) -> None:
+    stimulus = release[release.ids[0]]
+    frame = stimulus.annotated_indices().tolist()[0]
+    truth = truth_track(stimulus, [frame], (640, 480))
+    model = Track("prior", {frame: np.ones((480, 640), np.float16)})
+    point = Track("point", path=np.full((stimulus.n_frames, 2), 1.0))
+    panels = Panels(release, stimulus, truth, [model, point], 640, bare=True)
+    bare, *others = (np.asarray(picture) for picture in panels.draw(frame, None))
+    density = truth.layer(frame)
+    assert density is not None
+    lines = outline(density)
+    held = [float(density[density >= density[lines].min()].sum() / density.sum()), float(density[lines].max())]
+    assert held == [pytest.approx(SHARES[1], abs=0.01), pytest.approx(density.max(), rel=0.6)]
+    assert not (bare == LINE).all(axis=2).any()
+    for picture in others:  # a few pixels lie under marks
+        assert (picture[lines] == LINE).all(axis=1).mean() > 0.5
+    assert "lines: half and 90 %" in panels.title
+    each = np.array([path[frame] for path in observer_paths(stimulus).values()])
+    x, y = np.nanmean(each, axis=0) * 10
+    event = MARKS["fixation"].color
+    side = [(round(x + dx), round(y - 24 + 2)) for dx in range(-15, 16)]  # the upper side of the open square
+    assert all(tuple(others[2][row, column]) == event for column, row in side)
+    assert not all(tuple(others[1][row, column]) == event for column, row in side)
+
+
+def test_a_line_holds_its_share() -> None:
+    density = np.random.default_rng(1).random((40, 60)) * np.hanning(40)[:, None] * np.hanning(60)
+    for part in (0.2, 0.5, 0.9):
+        level = density[outline(density, [part])].min()
+        assert density[density >= level].sum() / density.sum() == pytest.approx(part, abs=0.01)
+    assert not outline(np.zeros((3, 4))).any()
+    drawn = draw_outline(np.full((3, 5, 3), 9, np.uint8), np.eye(3, 5, dtype=bool))
+    assert drawn[0, 0].tolist() == [255] * 3
+    assert drawn[0, 1].tolist() == [0] * 3
+    assert drawn[0, 4].tolist() == [9] * 3
+
+
+def test_each_frame_by_its_own_scale(release: Release) -> None:
+    stimulus = release[release.ids[0]]
+    frames = stimulus.annotated_indices().tolist()[:2]
+    peak = np.full((480, 640), 0.1, np.float16)
+    peak[:40, :40] = 1
+    track = Track("a", {frames[0]: peak, frames[1]: peak * np.float16(4)})
+    drawn = {}
+    for scale in ("column", "frame"):
+        panels = Panels(release, stimulus, Track("observers"), [track], 640, bare=False, scale=scale)
+        drawn[scale] = [np.asarray(panels.draw(frame, None)[1])[5, 5].tolist() for frame in frames]
+        assert ("own scale" in panels.title) == (scale == "frame")
+    assert drawn["frame"][0] == drawn["frame"][1] == drawn["column"][1] != drawn["column"][0]
 
 
 def test_frames_that_are_shown(release: Release) -> None:
