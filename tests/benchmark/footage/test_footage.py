@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +15,14 @@ import pytest
 from PIL import Image
 
 import vidsal
+from vidsal.benchmark.evaluation.run import ModelRecord
 from vidsal.benchmark.footage.overlay import blend
 from vidsal.benchmark.footage.predict import Maps, predict_footage
 from vidsal.benchmark.predictor import Prediction, StimulusInfo
 from vidsal.benchmark.submissions.held import held
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.formats import frames as frame_files
+from vidsal.loaders.io.workers import Processes, Task
 from vidsal.loaders.records import Frame
 
 from ...loaders.trees import noise_video, write_video
@@ -251,6 +253,29 @@ def test_a_video_that_was_trimmed_without_decoding_is_whole(tmp_path: Path) -> N
     predict_footage(Brightness(), tmp_path / "trimmed.mp4", tmp_path / "m", note=notes.append)
     assert "promises 12 frames, 8 were decoded" in notes[0]
     assert len(list((tmp_path / "m" / "trimmed").iterdir())) == 8
+
+
+class InTurn(Processes):
+    """Does tasks here, one after the other."""
+
+    away = False
+
+    def each(self, tasks: Sequence[Task], watch: Any = None) -> Iterator[tuple[int, Any]]:
+        for number, (function, arguments) in enumerate(tasks):
+            yield number, function(*arguments)
+
+
+def test_the_longest_is_begun_first_for_nobody_to_wait_for_it_at_the_end(tmp_path: Path) -> None:
+    begun: list[str] = []
+
+    class Noted(Brightness):
+        def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
+            begun.append(stimulus.id)
+            return super().predict(frames, stimulus)
+
+    folders = [write_frames(tmp_path / name, count) for name, count in (("short", 1), ("long", 5), ("middle", 3))]
+    predict_footage(None, folders, tmp_path / "m", make=Noted, record=ModelRecord(Noted().info), children=InTurn())
+    assert begun == ["long", "middle", "short"]
 
 
 def test_nothing_of_others_is_replaced(tmp_path: Path, clip: Path) -> None:
