@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from vidsal.loaders.errors import WrongUse
-from vidsal.loaders.io.files import canonical, parse_json
+from vidsal.loaders.io.files import canonical, naming, parse_json
 
 MARKER = ".vidsal-site.json"
 """Lists the files of a built site. Only a folder that holds it, and nothing else than they, is ever replaced."""
@@ -63,7 +63,7 @@ def replacing(target: Path) -> Iterator[Path]:
     old = target.with_name(f".{target.name}.{os.getpid()}.old")
     sweep(target)
     fresh.mkdir()
-    with _held(fresh):
+    with _held(fresh), naming(target):
         try:
             yield fresh
             if target.exists():

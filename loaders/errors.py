@@ -18,9 +18,10 @@ import errno
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-MACHINE = frozenset(
-    {errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS}
-)
+NO_ROOM = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
+"""Numbers of the operating system's errors that only writing meets."""
+
+MACHINE = NO_ROOM | {errno.EIO, errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EROFS}
 """Numbers of the operating system's errors by which a machine fails, whatever asked it."""
 
 

@@ -217,7 +217,7 @@ def fixations_table(
     if not columns:
         return FIXATIONS.empty_table()
     rows = _length(columns)
-    x, y = (np.asarray(columns[c], np.float64).astype(np.float32) for c in ("x_px", "y_px"))
+    x, y = (np.broadcast_to(np.asarray(columns[c], np.float64).astype(np.float32), rows) for c in ("x_px", "y_px"))
     lost = int((~(np.isfinite(x) & np.isfinite(y))).sum())
     if lost:
         raise BadData(f"{lost} fixations have positions that are not finite")

@@ -224,6 +224,7 @@ def _local_cluster(count: int, *, gpu: bool) -> Any:
         processes=True,
         host="127.0.0.1",
         dashboard_address=None,
+        scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},  # of its pages, which are served all the same
         memory_limit=0,  # the work is in child processes, which Dask does not count
         silence_logs=logging.CRITICAL,
         resources={GPU: 1} if gpu else None,

@@ -267,8 +267,9 @@ def predictions(predictor: Predictor, stimulus: Shown) -> Iterator[Prediction]:
             raise
         last = traceback.extract_tb(error.__traceback__)[-1]
         hint = "" if isinstance(error, Exception) else ": a predictor raises an error, it does not end the program"
+        when = "before its first prediction" if seen < 0 else f"after frame {seen}"
         raise BadData(
-            f"{name}, {stimulus.id}: predict failed after frame {seen}: {type(error).__name__}: {error} "
+            f"{name}, {stimulus.id}: predict failed {when}: {type(error).__name__}: {error} "
             f"({Path(last.filename).name}, line {last.lineno}){hint}"
         ) from error
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import Literal
 
@@ -26,6 +27,7 @@ class Footage:
         digest: SHA-256 of the file, of a folder's files, or of the arrays.
         path: the file or folder; None for arrays.
         arrays: gives the frames of arrays, each time anew.
+        damage: what keeps the frames after `n_frames` from being decoded; None = there are no more.
     """
 
     id: str
@@ -38,6 +40,7 @@ class Footage:
     digest: str
     path: Path | None = None
     arrays: Callable[[], Iterator[Frame]] | None = None
+    damage: str | None = None
 
     def frames_path(self) -> Path | None:
         """The file or folder; None for arrays."""
@@ -50,7 +53,7 @@ class Footage:
             BadData: one cannot be decoded or has another size, or there are fewer than there were.
         """
         count = 0
-        for frame in self._read():
+        for frame in islice(self._read(), self.n_frames if self.damage else None):
             height, width = frame.rgb.shape[:2]
             if (width, height) != (self.width, self.height):
                 raise BadData(

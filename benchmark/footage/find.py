@@ -132,7 +132,8 @@ def _footage(entry: Entry, fps: Fraction | None, note: Note | None) -> Footage:
             note(f"{path}: {text}")
     kind: Literal["video", "image"] = "image" if image and not folder else "video"
     rate = fps if folder else found.fps
-    return Footage(entry.id, str(path), found.width, found.height, found.n_frames, rate, kind, found.sha256, path)
+    known = (entry.id, str(path), found.width, found.height, found.n_frames, rate, kind, found.sha256, path)
+    return Footage(*known, damage=found.damage)
 
 
 def _is_text(path: Path) -> bool:

@@ -17,7 +17,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-from vidsal.loaders.errors import MissingData, WrongUse
+from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.io.files import canonical, sha256_text
 from vidsal.loaders.io.names import shortlist
 from vidsal.loaders.io.progress import Note, Progress
@@ -111,7 +111,8 @@ def predict_footage(
         make, record, threads, progress, note, children, fail_fast: see `submissions.predict.predict`.
 
     Raises:
-        MissingData: no such file. BadData: it is no video or image, or the model broke the protocol.
+        MissingData: no such file. BadData: it is no video or image, the model broke the protocol, or a video is
+            damaged: the maps of the frames that could be decoded are kept.
         WrongUse: two inputs have one name, `out` holds something else in their place, or the model needs a release.
     """
     predicts, make, record = maker_of(model, make, record)
@@ -147,7 +148,23 @@ def predict_footage(
     if overlay is not None:
         write_overlays(Path(overlay), footage, records, plan.out, progress)
     places = {job.stimulus_id: job.target for job in jobs}
+    _check_whole(footage, places)
     return Maps(plan.out, places, {f.id: f.n_frames for f in footage}, kinds.pop() if len(kinds) == 1 else "mixed")
+
+
+def _check_whole(footage: list[Footage], places: Mapping[str, Path]) -> None:
+    """Say which videos have more frames than could be decoded, once the maps of the others are there.
+
+    Raises:
+        BadData: one or more have.
+    """
+    damaged = [
+        f"{f.where}: {f.damage}; the maps of what comes before, frames 0 to {f.n_frames - 1}, are in {places[f.id]}"
+        for f in footage
+        if f.damage
+    ]
+    if damaged:
+        raise BadData(f"{'. '.join(damaged)}. Fetch what is damaged again, and predict it anew")
 
 
 def _plan(

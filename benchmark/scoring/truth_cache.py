@@ -29,6 +29,7 @@ from threadpoolctl import threadpool_limits
 
 from vidsal.loaders.errors import MachineFault, MissingData
 from vidsal.loaders.io.files import atomic_write, canonical, parse_json, sha256_text, write_json
+from vidsal.loaders.io.names import size
 from vidsal.loaders.io.progress import Progress, Tally
 from vidsal.loaders.release.release import Release, Stimulus, load
 
@@ -258,7 +259,7 @@ def _check_room(cache: TruthCache, stimuli: list[Stimulus]) -> None:
     if needed > free:
         raise MachineFault(
             f"{cache.folder}: the truth of {len(missing)} stimuli under {cache.protocol.name} takes "
-            f"{needed / 1e9:.1f} GB, and {free / 1e9:.1f} GB are free; leave --truth-cache out, or name a folder on a "
+            f"{size(needed)}, and {size(free)} are free; leave --truth-cache out, or name a folder on a "
             "larger disk with it"
         )
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from vidsal.loaders.errors import WrongUse
-from vidsal.loaders.io.files import lock_folder
+from vidsal.loaders.io.files import lock_folder, naming
 
 PARTIAL = ".partial"
 """Folder of unfinished work, in the folder of the predictions."""
@@ -34,7 +34,8 @@ def held(out: Path) -> Iterator[Path]:
             "command again, or name another folder"
         ) from None
     try:
-        yield partial
+        with naming(out):
+            yield partial
     finally:
         if not unfinished(partial):
             shutil.rmtree(partial, ignore_errors=True)

@@ -15,7 +15,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from vidsal.loaders.errors import BadData, WrongUse
-from vidsal.loaders.io.files import atomic_write, canonical, parse_json, sealed_write
+from vidsal.loaders.io.files import atomic_write, canonical, naming, parse_json, sealed_write
 from vidsal.loaders.io.names import shortlist
 from vidsal.loaders.io.progress import Note
 
@@ -262,9 +262,10 @@ def write_images(path: Path, images: Generator[tuple[str, bytes]]) -> dict[str, 
     temporary.mkdir(parents=True)
     digests: dict[str, str] = {}
     try:
-        for name, data in prefetch_items(images):
-            (temporary / name).write_bytes(data)
-            digests[name] = sha256(data).hexdigest()
+        with naming(path):
+            for name, data in prefetch_items(images):
+                (temporary / name).write_bytes(data)
+                digests[name] = sha256(data).hexdigest()
         shutil.rmtree(path, ignore_errors=True)
         os.replace(temporary, path)
     finally:

@@ -15,6 +15,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from vidsal.loaders.io.files import naming
+
 _LOCK = ".lock"
 
 
@@ -28,7 +30,8 @@ def temporary_folder(base: Path) -> Iterator[Path]:
     _sweep(base)
     folder, lock = _locked(base)
     try:
-        yield folder
+        with naming(folder):
+            yield folder
     finally:
         _remove(folder, lock)
         with suppress(OSError):

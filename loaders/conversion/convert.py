@@ -122,7 +122,6 @@ def convert(
         MachineFault: the disk is full, or a worker died.
     """
     source, out = Path(source).resolve(), Path(out)
-    registry.variants(name)
     report = Report()
     try:
         form = choose_form(name, variant, source)

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
 from ..errors import UnknownName, WrongUse
+from ..io.files import naming
 from ..io.progress import Progress, silent
 
 if TYPE_CHECKING:
@@ -114,7 +115,8 @@ def _whole_folder(out: Path) -> Iterator[Path]:
     shutil.rmtree(unfinished, ignore_errors=True)
     unfinished.mkdir(parents=True)
     try:
-        yield unfinished
+        with naming(out):
+            yield unfinished
         if out.is_dir():
             out.rmdir()
         os.replace(unfinished, out)

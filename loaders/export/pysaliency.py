@@ -14,8 +14,11 @@ this machine a grey picture of the right size stands for them (has_picture 0): m
 from __future__ import annotations
 
 import json
+import os
+import re
 import shutil
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -50,7 +53,11 @@ def write(release: Release, out: Path, options: Options, step: Progress) -> list
     if not any(s.annotated for s in release):
         raise WrongUse(f"{release.id}: no stimulus of this split is annotated, so there is nothing to score")
     trains = ordered and all(s.kind == "image" for s in release)
-    with h5py.File(out / "stimuli.hdf5", "w") as stimuli, h5py.File(out / "fixations.hdf5", "w") as fixations:
+    with (
+        _told_by_number(),
+        h5py.File(out / "stimuli.hdf5", "w") as stimuli,
+        h5py.File(out / "fixations.hdf5", "w") as fixations,
+    ):
         pictures = _Pictures(stimuli)
         store: _Store = _Trains(fixations) if trains else _Single(fixations)
         for number, (stimulus, rows) in enumerate(walk(release), 1):
@@ -68,6 +75,22 @@ def write(release: Release, out: Path, options: Options, step: Progress) -> list
     if any(s.kind == "video" for s in release):
         notes.append("every annotated frame of a video is a stimulus; a fixation counts once on each frame it covers")
     return notes
+
+
+@contextmanager
+def _told_by_number() -> Iterator[None]:
+    """Have what the system says to HDF5 told as the system tells it: h5py leaves its number in the text.
+
+    Raises:
+        OSError: of that number.
+    """
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        number = re.search(r"errno = (\d+)", str(error))
+        if number is None:
+            raise
+        raise OSError(int(number[1]), os.strerror(int(number[1]))) from error
 
 
 def _survey(release: Release) -> tuple[dict[str, int], bool]:

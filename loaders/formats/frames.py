@@ -36,6 +36,7 @@ class FrameSource:
         sha256: digest of the file, or of the digests of a folder's files with their names.
         notes: anomalies, each with both numbers.
         remarks: what was done so that the frames are what a viewer sees; nothing is wrong.
+        damage: the note that says that frames are lost; None = all are there.
     """
 
     n_frames: int
@@ -45,6 +46,7 @@ class FrameSource:
     sha256: str
     notes: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
+    damage: str | None = None
 
 
 def numbered_images(folder: Path) -> list[tuple[int, Path]]:
@@ -95,7 +97,8 @@ def probe(path: Path, first_number: int | None = None) -> FrameSource:
         notes = (f"holds {count} pictures, of which only the first is read",) if count > 1 else ()
         return FrameSource(1, rgb.shape[1], rgb.shape[0], None, sha256(path), notes, remarks)
     found = video.probe(path)
-    return FrameSource(found.n_frames, found.width, found.height, found.fps, sha256(path), found.notes, found.remarks)
+    known = (found.n_frames, found.width, found.height, found.fps)
+    return FrameSource(*known, sha256(path), found.notes, found.remarks, found.damage)
 
 
 def digest(path: Path) -> str:

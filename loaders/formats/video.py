@@ -39,6 +39,7 @@ class VideoFacts:
         fps: frames a second; None where the file does not say.
         notes: what is odd.
         remarks: what was done to the pictures so that they are what a viewer sees.
+        damage: the first of the notes that says that frames are lost: the decoder stopped, or the file is cut.
     """
 
     n_frames: int
@@ -47,6 +48,7 @@ class VideoFacts:
     fps: Fraction | None
     notes: tuple[str, ...]
     remarks: tuple[str, ...]
+    damage: str | None
 
 
 def probe(path: Path) -> VideoFacts:
@@ -58,7 +60,8 @@ def probe(path: Path) -> VideoFacts:
     import av
 
     grid = _grid(path)
-    pictures = frames = 0
+    pictures = frames = packets = 0
+    stopped = cut = False
     steps: Counter[int] = Counter()
     previous: int | None = None
     notes: list[str] = []
@@ -69,18 +72,22 @@ def probe(path: Path) -> VideoFacts:
         rate = grid.rate or stream.average_rate or stream.guessed_rate or stream.base_rate
         clock = Clock(grid, stream)
         try:
-            for picture in container.decode(stream):
-                tick()
-                pictures += 1
-                frames = clock.frame(picture) + 1
-                if size is None:
-                    turn = turn_of(picture)
-                    size = turn.size(picture.width, picture.height)
-                if picture.pts is not None and previous is not None:
-                    steps[picture.pts - previous] += 1
-                previous = picture.pts
+            for packet in container.demux(stream):
+                packets += packet.size > 0
+                cut = cut or packet.is_corrupt  # the file ends within
+                for picture in packet.decode():
+                    tick()
+                    pictures += 1
+                    frames = clock.frame(picture) + 1
+                    if size is None:
+                        turn = turn_of(picture)
+                        size = turn.size(picture.width, picture.height)
+                    if picture.pts is not None and previous is not None:
+                        steps[picture.pts - previous] += 1
+                    previous = picture.pts
         except av.error.FFmpegError as error:
             rule_out_machine(path)
+            stopped = True
             notes.append(f"the decoder stopped after {pictures} frames ({error.strerror})")
         else:
             frames += grid.repeats_at_end
@@ -89,6 +96,10 @@ def probe(path: Path) -> VideoFacts:
         raise BadData(f"{path}: not one frame can be decoded; fetch the file again")
     if promised and promised not in (pictures, frames):
         notes.append(f"the header promises {promised} frames, {pictures} were decoded")
+        # Of a video that was trimmed without decoding all packets are there, though not all pictures are shown. What
+        # the header of an AVI promises is often one off.
+        cut = cut or max(packets, frames) < promised - int(grid.is_avi)
+    damage = notes[0] if notes and (stopped or cut) else None
     if frames != pictures:
         why = "null chunks" if grid.is_avi else "gaps in the presentation times"
         notes.append(
@@ -105,7 +116,7 @@ def probe(path: Path) -> VideoFacts:
         )
         rate = grid.against
     fps = Fraction(rate).limit_denominator(100_000) if rate else None
-    return VideoFacts(frames, *size, fps, tuple(notes), (turn.remark,) if turn.remark else ())
+    return VideoFacts(frames, *size, fps, tuple(notes), (turn.remark,) if turn.remark else (), damage)
 
 
 @dataclass(frozen=True)

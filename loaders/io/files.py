@@ -14,14 +14,25 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
 
-from ..errors import MACHINE, WrongUse
+from ..errors import MACHINE, NO_ROOM, WrongUse
+
+
+@contextmanager
+def naming(place: Path) -> Iterator[None]:
+    """Have an error within by which there is no room name a place, where it names none: a write tells of no file."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in NO_ROOM and error.filename is None:
+            raise OSError(error.errno, error.strerror, str(place)) from error
+        raise
 
 
 @contextmanager
 def atomic_write(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; it replaces `path` at the end, or is removed on failure.
 
-    An error of the system that names no file names this one.
+    An error of the system that names no file, or the temporary one, names this one.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(6)}.tmp")  # two machines may have equal process ids
@@ -31,8 +42,8 @@ def atomic_write(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         os.replace(temporary, path)
     except OSError as error:
-        if error.errno in MACHINE and error.filename is None:
-            error.filename = str(path)
+        if error.errno in MACHINE and error.filename in (None, str(temporary)):
+            raise OSError(error.errno, error.strerror, str(path)) from error
         raise
     finally:
         with suppress(FileNotFoundError):
@@ -55,7 +66,7 @@ class _Remembering:
 @contextmanager
 def file_to_fill(path: Path) -> Iterator[Any]:
     """Open a file for NumPy or torch to write to. Of a full disk they tell in their own words; here the system does."""
-    with path.open("wb") as file:
+    with naming(path), path.open("wb") as file:
         to_fill = _Remembering(file)
         try:
             yield to_fill
@@ -122,7 +133,8 @@ def sealed_write(path: Path) -> Iterator[Path]:
     with atomic_write(path) as temporary:
         yield temporary
         digest = sha256(temporary)
-    _seal(path).write_text(digest, encoding="ascii")
+    with naming(path):
+        _seal(path).write_text(digest, encoding="ascii")
 
 
 def read_sealed(path: Path) -> bytes | None:
@@ -155,7 +167,8 @@ def lock_folder(folder: Path, *, wait: bool = False) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError:
             raise WrongUse(f"{folder}: another process is doing the same work; wait for it to end") from None
-        yield
+        with naming(folder):
+            yield
 
 
 def canonical(value: Any) -> str:

@@ -221,11 +221,10 @@ def test_ctrl_c_says_a_line_and_exits_130(tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL,
         text=True,
     )
-    deadline = time.monotonic() + 60
-    while not list(tmp_path.glob("out/.partial/*/*.json")) and time.monotonic() < deadline:
+    while process.poll() is None and not list(tmp_path.glob("out/.partial/*/*.json")):
         time.sleep(0.02)
     process.send_signal(signal.SIGINT)
-    _, error = process.communicate(timeout=60)
+    _, error = process.communicate()
     assert process.returncode == 130
     assert "interrupted" in error
     assert "Traceback" not in error

@@ -13,7 +13,7 @@ import pandas as pd
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from vidsal.loaders.errors import BadData, MissingData
-from vidsal.loaders.io.files import canonical, parse_json, rule_out_machine, sha256_text
+from vidsal.loaders.io.files import canonical, naming, parse_json, rule_out_machine, sha256_text
 
 from ...model_card import Digest, faults_in_words
 from .sprites import check_sprite
@@ -154,9 +154,10 @@ class Previews:
         """Write them below the folder of a run."""
         folder = run / FOLDER
         folder.mkdir(parents=True, exist_ok=True)
-        for name, content in self.files.items():
-            (folder / name).write_bytes(content)
-        (folder / NAME).write_text(self.text, encoding="utf-8")
+        with naming(folder):
+            for name, content in self.files.items():
+                (folder / name).write_bytes(content)
+            (folder / NAME).write_text(self.text, encoding="utf-8")
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ val/...
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable
 from fractions import Fraction
 from pathlib import Path
@@ -17,6 +16,7 @@ from pathlib import Path
 import numpy as np
 
 from ...errors import WrongUse
+from ...io.files import atomic_write
 from ...io.progress import Progress, silent
 from ...records import UInt8Image
 from .observers import LABELS, PX_PER_DEGREE, RATE_HZ, SimulatedSamples, Traits, invent, watch
@@ -115,14 +115,14 @@ def _check(*, videos: int, frames: int, width: int, height: int, observers: int,
 
 
 def _claim(out: Path, recipe: dict[str, object]) -> None:
-    """Make the folder ours, or find that it is."""
+    """Make the folder ours, or find that it is. Hidden files are none: a call that was killed may leave one."""
     file = out / RECIPE
     text = json.dumps(recipe, indent=1) + "\n"
     if file.exists():
         if file.read_text(encoding="utf-8") != text:
             raise WrongUse(f"{out} holds a synthetic data set made with other arguments; name another folder")
         return
-    if out.is_dir() and any(out.iterdir()):
+    if out.is_dir() and any(not path.name.startswith(".") for path in out.iterdir()):
         raise WrongUse(f"{out} is not empty and holds no synthetic data set; name an empty folder or a new one")
     _write_text(file, text)
 
@@ -147,18 +147,17 @@ def gaze_text(scene: Scene, samples: SimulatedSamples) -> str:
 
 
 def _write_text(file: Path, text: str) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(file.name + ".part")
-    unfinished.write_bytes(text.encode())
-    os.replace(unfinished, file)
+    with atomic_write(file) as temporary:
+        temporary.write_bytes(text.encode())
 
 
 def _write_video(file: Path, scene: Scene, frames: Iterable[UInt8Image]) -> None:
     import av
 
-    file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(file.name + ".part")
-    with av.open(str(unfinished), "w", format="avi", options={"fflags": "+bitexact"}) as container:
+    with (
+        atomic_write(file) as temporary,
+        av.open(str(temporary), "w", format="avi", options={"fflags": "+bitexact"}) as container,
+    ):
         stream = container.add_stream("ffv1", rate=scene.fps, options={"level": "3", "slices": "4"})
         stream.width, stream.height, stream.pix_fmt = scene.width, scene.height, "bgr0"
         stream.codec_context.thread_count = 1
@@ -167,4 +166,3 @@ def _write_video(file: Path, scene: Scene, frames: Iterable[UInt8Image]) -> None
             frame.pts, frame.time_base = number, 1 / scene.fps
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
-    os.replace(unfinished, file)

@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import click
 
 from vidsal._version import __version__
-from vidsal.loaders.errors import MACHINE, VidsalError
+from vidsal.loaders.errors import MACHINE, NO_ROOM, VidsalError
 
 _COMMANDS = {
     "demo": "Make a synthetic data set, convert it, run predictors, score them, build the site; about a minute.",
@@ -108,12 +108,14 @@ def _run(arguments: list[str] | None) -> int:
 
 
 def _os_error(error: OSError) -> int:
-    where = f" ({error.filename})" if error.filename else ""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    full = error.errno in NO_ROOM
+    name = (full and error.filename2) or error.filename  # a copy names what it read, too
+    where = f" ({name})" if name else ""
+    if full and error.errno != errno.EFBIG:
         return _say(
             f"the disk is full{where}; what was finished is kept: make room and start the same command again", 4
         )
-    if error.errno == errno.EFBIG:
+    if full:
         return _say(
             f"a file may not become so large{where}: a limit of this shell (ulimit -f), of the queue or of the file "
             "system; what was finished is kept: lift it and start the same command again",

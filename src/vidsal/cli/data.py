@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypedDict
 import click
 
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
+from vidsal.loaders.io.files import atomic_write
 from vidsal.loaders.records import Anomaly, DatasetInfo
 
 from .inspect import export, stats, view
@@ -259,7 +260,8 @@ def template(name: str, out: Path | None) -> None:
         return
     if out.exists():
         raise WrongUse(f"{out} is there already; name another file")
-    out.write_text(text, encoding="utf-8")
+    with atomic_write(out) as temporary:
+        temporary.write_text(text, encoding="utf-8")
 
 
 def _print_anomalies(anomalies: tuple[Anomaly, ...]) -> None:

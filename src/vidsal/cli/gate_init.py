@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from importlib.resources import files
 from pathlib import Path
 
 from vidsal._version import __version__
+from vidsal.loaders.io.files import atomic_write
 
 RECIPE = {
     ".github/workflows/vidsal_scores.yml": "scores_workflow.yml",
@@ -28,12 +30,8 @@ def write_recipe(folder: Path) -> dict[str, bool]:
     for path, template in RECIPE.items():
         text = files("vidsal").joinpath("templates", template).read_text(encoding="utf-8")
         target = folder / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            with target.open("x", encoding="utf-8") as file:
-                file.write(text.replace("VERSION", __version__))
-        except FileExistsError:
-            written[path] = False
-        else:
-            written[path] = True
+        written[path] = not os.path.lexists(target)
+        if written[path]:
+            with atomic_write(target) as temporary:
+                temporary.write_text(text.replace("VERSION", __version__), encoding="utf-8")
     return written

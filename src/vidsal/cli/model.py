@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from vidsal.loaders.errors import BadData, WrongUse
+from vidsal.loaders.io.files import atomic_write
 
 from .output import any_path, echo, json_option, note, print_json, print_table
 from .shared_options import checkpoint_option, device_option, fit_option, model_option, timeout_option
@@ -192,5 +193,6 @@ def template(file: Path, network: bool) -> None:
         raise WrongUse(f"{file} is there already; name another file, or remove it first")
     kind = "torch_predictor" if network else "numpy_predictor"
     text = files("vidsal").joinpath("templates", f"{kind}.py").read_text(encoding="utf-8")
-    file.write_text(text.replace(f"{kind}.py", file.name), encoding="utf-8")
+    with atomic_write(file) as temporary:
+        temporary.write_text(text.replace(f"{kind}.py", file.name), encoding="utf-8")
     echo(f"wrote {file}; try it with: vidsal model check {file}:MyModel")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 
 import pytest
 
+import vidsal
 from vidsal.benchmark.evaluation.children import ChildFault, Children, busy, idle
 from vidsal.loaders.errors import UnknownName
 
@@ -120,6 +122,40 @@ def test_no_child_is_left(tmp_path: Path) -> None:
         pid = children.call(os.getpid)
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+def survive_ctrl_c() -> str:
+    os.kill(os.getpid(), signal.SIGINT)
+    return "left it to the parent"
+
+
+def test_ctrl_c_is_left_to_the_parent(one: Children) -> None:
+    assert one.call(survive_ctrl_c) == "left it to the parent"
+
+
+def test_a_child_ends_with_a_parent_that_is_killed(tmp_path: Path) -> None:
+    """The pipe of errors, which all of them hold, ends when all have ended."""
+    late = f"__import__('time').sleep(20) or open({str(tmp_path / 'late')!r}, 'w')"
+    code = (
+        "import sys\nfrom vidsal.benchmark.evaluation.children import Children\n"
+        "if __name__ == '__main__':\n"
+        "    with Children(1) as children:\n"
+        "        children.call(int)\n"
+        "        print('ready', flush=True)\n"
+        "        children.call(eval, sys.argv[1])\n"
+    )
+    script = tmp_path / "parent.py"
+    script.write_text(code)
+    source = str(Path(vidsal.__file__).resolve().parents[1])
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        [sys.executable, str(script), late], env={**os.environ, "PYTHONPATH": source}, stdout=pipe, stderr=pipe
+    ) as parent:
+        assert parent.stdout is not None
+        assert parent.stdout.readline() == b"ready\n"
+        parent.kill()
+        parent.communicate()
+    assert not (tmp_path / "late").exists()
 
 
 def loaded(name: str) -> bool:

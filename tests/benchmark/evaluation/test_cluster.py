@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -159,7 +160,11 @@ def test_every_command_on_processes_of_its_own(release: Path, expected: bytes, t
     assert vidsal("data", "convert", "synthetic", "--src", source, "-o", tmp_path / "rel", *away) == 0
     for name in ("fixations.parquet", "gaze.parquet", "stimuli.parquet", "release.json"):
         assert (tmp_path / "rel" / name).read_bytes() == (release / name).read_bytes()
-    assert vidsal("run", "center_prior", "--data", release, "-o", tmp_path / "run", *away) == 0
+    with socket.socket() as other:  # at the port at which Dask would show its pages; that is no matter, and no note
+        with suppress(OSError):  # somebody has it already
+            other.bind(("", 8787))
+            other.listen()
+        assert vidsal("run", "center_prior", "--data", release, "-o", tmp_path / "run", *away) == 0
     assert frames(tmp_path / "run") == expected
     for out, how in (("one", ("-q",)), ("two", away)):
         assert vidsal("predict", "center_prior", "--data", release, "-o", tmp_path / out, *how) == 0

@@ -235,6 +235,9 @@ def test_tolerances_that_are_none(tmp_path: Path, text: str, error: type[Excepti
         read_tolerances(path)
     with pytest.raises(MissingData, match="no such file"):
         read_tolerances(tmp_path / "none.toml")
+    (tmp_path / "t.json").write_text('["NSS"]')
+    with pytest.raises(WrongUse, match="expected a table for each metric"):
+        read_tolerances(tmp_path / "t.json")
 
 
 def test_tolerance_is_the_larger_of_both() -> None:

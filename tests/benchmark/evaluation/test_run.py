@@ -353,7 +353,7 @@ def test_a_bug_in_a_users_model_is_told_as_his(ds: Release) -> None:
     for model, message in (
         (Raises, r"after frame 0: ZeroDivisionError.*test_run\.py, line"),
         (Arrays, "gave a ndarray, not a Prediction"),
-        (Nothing, "predict failed"),
+        (Nothing, "predict failed before its first prediction"),
     ):
         with pytest.raises(BadData, match=message):
             vidsal.evaluate(model([]), ds)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -14,7 +15,7 @@ from vidsal.benchmark.evaluation import run as runs
 from vidsal.benchmark.evaluation.results.aggregate import summarize
 from vidsal.benchmark.evaluation.run import ModelRecord, Settings
 from vidsal.benchmark.evaluation.split_negatives import split_negatives
-from vidsal.benchmark.evaluation.stimulus import Case, Row, row_of
+from vidsal.benchmark.evaluation.stimulus import Case, Row, info_of, row_of
 from vidsal.benchmark.predictor import Kind, ModelInfo
 from vidsal.benchmark.protocols import protocol
 from vidsal.benchmark.scoring.quantize import prediction_to_uint8, truth_to_uint8
@@ -155,3 +156,9 @@ def test_a_map_of_a_frame_at_which_nobody_looked_must_be_one_all_the_same() -> N
     assert row("log_density") == (3, 0, None, "no_fixation", None)
     with pytest.raises(NonFinite, match="a, frame 3"):
         row("saliency")
+
+
+@pytest.mark.parametrize(("rate", "told"), [(Fraction(30_000, 1001), 30_000 / 1001), (None, None)])
+def test_a_predictor_is_told_the_rate_where_there_is_one(rate: Fraction | None, told: float | None) -> None:
+    shown = SimpleNamespace(id="a", width=64, height=48, fps=rate, kind="video", n_frames=5)
+    assert info_of(cast(Any, shown)).fps == told

@@ -94,3 +94,14 @@ def test_a_changed_file_is_refused(base: Run, tmp_path: Path, kind: str) -> None
     (tmp_path / "s.json").write_bytes(b"\xff\xfe" if kind == "bytes" else text.encode())
     with pytest.raises(BadData, match=r"s\.json: no snapshot of scores: "):
         read_snapshot(tmp_path / "s.json")
+
+
+def test_options_of_a_model_count_and_the_code_of_a_file_does_not(base: Run, tmp_path: Path) -> None:
+    """The code is what is watched: it changes with every line."""
+
+    def with_options(**options: str) -> Snapshot:
+        model = {**base.record["model"], "options": options}
+        return Snapshot.of(Run({**base.record, "model": model}, base.frame_table, base.stimulus_table, tmp_path))
+
+    code = {"file_sha256": "a" * 64, "package_sha256": "b" * 64}
+    assert with_options(blur="3", **code) == with_options(blur="3") != with_options(blur="4")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +15,17 @@ import pytest
 from PIL import Image
 
 import vidsal
+from vidsal.benchmark.evaluation.run import ModelRecord
 from vidsal.benchmark.footage.overlay import blend
 from vidsal.benchmark.footage.predict import Maps, predict_footage
 from vidsal.benchmark.predictor import Prediction, StimulusInfo
 from vidsal.benchmark.submissions.held import held
 from vidsal.loaders.errors import BadData, MissingData, WrongUse
 from vidsal.loaders.formats import frames as frame_files
+from vidsal.loaders.io.workers import Processes, Task
 from vidsal.loaders.records import Frame
 
+from ...loaders.trees import noise_video, write_video
 from ..runs import Brightness, Scripted, small_release
 
 
@@ -210,6 +214,68 @@ def test_a_finished_call_does_nothing_and_others_may_follow(tmp_path: Path, clip
         predict_footage(Brightness(version="2"), clip, out)
     predict_footage(Brightness(version="2"), clip, out, fresh=True)
     assert json.loads((out / f"{clip.stem}.json").read_text())["model"]["version"] == "2"
+
+
+def test_a_damaged_video_is_an_error_that_keeps_what_was_predicted(tmp_path: Path, clip: Path) -> None:
+    pictures = noise_video(12)
+    for name, codec in (("cut.avi", "mpeg4"), ("broken.mp4", "libx264")):
+        write_video(tmp_path / name, pictures, codec=codec)
+    content = bytearray((tmp_path / "broken.mp4").read_bytes())
+    content[len(content) // 3 : len(content) // 2] = bytes(
+        255 - b for b in content[len(content) // 3 : len(content) // 2]
+    )
+    (tmp_path / "broken.mp4").write_bytes(content)
+    content = bytearray((tmp_path / "cut.avi").read_bytes())
+    (tmp_path / "cut.avi").write_bytes(content[: len(content) // 2])
+    for name, why in (("cut.avi", "header promises 12 frames"), ("broken.mp4", "decoder stopped after")):
+        stem, out = name.split(".")[0], tmp_path / "m"
+        with pytest.raises(BadData, match=rf"{name}: the {why}.*frames 0 to \d+, are in .*Fetch .* again") as said:
+            predict_footage(Brightness(), [tmp_path / name, clip], out)
+        last = int(re.findall(r"frames 0 to (\d+)", str(said.value))[0])
+        assert [p.name for p in sorted((out / stem).iterdir())] == [f"{n:06d}.png" for n in range(last + 1)]
+        assert 0 <= last < 11
+        assert (out / f"{clip.stem}.json").is_file()
+        with pytest.raises(BadData, match=why):  # nor is it whole the second time
+            predict_footage(Brightness(), tmp_path / name, out)
+
+
+def test_a_video_that_was_trimmed_without_decoding_is_whole(tmp_path: Path) -> None:
+    """Its header counts pictures that are not to be shown."""
+    write_video(tmp_path / "long.mp4", noise_video(12), codec="libx264")
+    with av.open(str(tmp_path / "long.mp4")) as source, av.open(str(tmp_path / "trimmed.mp4"), "w") as trimmed:
+        stream = trimmed.add_stream_from_template(source.streams.video[0])
+        for packet in source.demux(video=0):
+            if packet.pts is not None and packet.dts is not None and packet.time_base:
+                packet.pts, packet.dts = (at - int(4 / 30 / packet.time_base) for at in (packet.pts, packet.dts))
+                packet.stream = stream
+                trimmed.mux(packet)
+    notes: list[str] = []
+    predict_footage(Brightness(), tmp_path / "trimmed.mp4", tmp_path / "m", note=notes.append)
+    assert "promises 12 frames, 8 were decoded" in notes[0]
+    assert len(list((tmp_path / "m" / "trimmed").iterdir())) == 8
+
+
+class InTurn(Processes):
+    """Does tasks here, one after the other."""
+
+    away = False
+
+    def each(self, tasks: Sequence[Task], watch: Any = None) -> Iterator[tuple[int, Any]]:
+        for number, (function, arguments) in enumerate(tasks):
+            yield number, function(*arguments)
+
+
+def test_the_longest_is_begun_first_for_nobody_to_wait_for_it_at_the_end(tmp_path: Path) -> None:
+    begun: list[str] = []
+
+    class Noted(Brightness):
+        def predict(self, frames: Iterator[Frame], stimulus: StimulusInfo) -> Iterator[Prediction]:
+            begun.append(stimulus.id)
+            return super().predict(frames, stimulus)
+
+    folders = [write_frames(tmp_path / name, count) for name, count in (("short", 1), ("long", 5), ("middle", 3))]
+    predict_footage(None, folders, tmp_path / "m", make=Noted, record=ModelRecord(Noted().info), children=InTurn())
+    assert begun == ["long", "middle", "short"]
 
 
 def test_nothing_of_others_is_replaced(tmp_path: Path, clip: Path) -> None:

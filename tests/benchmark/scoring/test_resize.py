@@ -13,7 +13,7 @@ from vidsal.benchmark.scoring import resize as module
 from vidsal.benchmark.scoring.device.batch import score_batch
 from vidsal.benchmark.scoring.device.truths import upload
 from vidsal.benchmark.scoring.frame import score
-from vidsal.benchmark.scoring.resize import RESIZES, bicubic_antialias, bilinear_half_pixel, resize
+from vidsal.benchmark.scoring.resize import RESIZES, bicubic_antialias, bilinear_half_pixel, bilinear_uint8, resize
 from vidsal.loaders.errors import UnknownName
 
 SIZES = [((45, 80), (90, 160)), ((48, 64), (90, 160)), ((36, 64), (18, 32)), ((45, 80), (16, 28)), ((7, 9), (20, 31))]
@@ -29,6 +29,13 @@ def test_bilinear_is_torch_s(rng: np.random.Generator) -> None:
         p = rng.random(old)
         expected = torch.nn.functional.interpolate(torch.from_numpy(p)[None, None], size=new, mode="bilinear")
         np.testing.assert_allclose(bilinear_half_pixel(p, new), expected[0, 0].numpy(), atol=1e-12)
+
+
+def test_eight_bits_are_interpolated_in_steps_of_a_2048th() -> None:
+    """By hand: 0.4 of 251 is 100.4, and 819 / 2048 of it 100.37; a 2049th more, and it would be 101."""
+    found = bilinear_uint8(np.array([[0, 251]], np.uint8), (1, 10))
+    assert found.tolist() == [[0, 0, 0, 50, 100, 151, 201, 251, 251, 251]]
+    assert bilinear_uint8(found.T[:, [0] * 3], (10, 3)).tolist() == found.T[:, [0] * 3].tolist()
 
 
 def test_bicubic_is_pillow_s_inside(rng: np.random.Generator) -> None:

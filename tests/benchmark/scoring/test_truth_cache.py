@@ -321,7 +321,7 @@ def test_only_what_is_needed_is_made_and_only_where_it_fits(
         if fits:
             truth_cache.build(ds, protocols.protocol("exact-1"), root=tmp_path)
         else:
-            with pytest.raises(MachineFault, match="GB are free; leave --truth-cache out"):
+            with pytest.raises(MachineFault, match="B are free; leave --truth-cache out"):
                 truth_cache.build(ds, protocols.protocol("exact-1"), root=tmp_path)
     assert all(cache.path(s).is_file() for s in ds)
 

@@ -39,7 +39,7 @@ PAGE = 4096
 
 SAID = {
     "ENOSPC": "the disk is full",
-    "FULL": "the disk is full",
+    "FULL": "the disk is full (",  # and then where
     "EIO": "the machine failed: Input/output error",
     "EFBIG": "a file may not become so large",
 }
@@ -62,6 +62,10 @@ def main(folder: Path, release: str, submission: str, sample: int, fault: str, n
         "run": ["run", "center_prior", *data, "-o", "out"],
         "site": ["site", "build", str(results), "-o", "out"],
         "merge": ["results", "merge", str(results), "-o", "out"],
+        "export": ["data", "export", release, "--to", "pysaliency", "-o", "out"],
+        "video": ["data", "view", release, "scene_001", "--video", "-o", "out.mp4"],
+        "template": ["model", "template", "out.py"],
+        "gate": ["gate", "--init", "out"],
         "train": ["train", "unisal-mit1003-1", "--smoke", *data, "-o", "out", "--threads", "1", "--epochs", "1"],
     }
     frames = folder / "clip"
@@ -72,7 +76,7 @@ def main(folder: Path, release: str, submission: str, sample: int, fault: str, n
     return {name: _try(folder / name, [*commands[name], *QUIET.get(name, ["-q"])], sample, fault) for name in names}
 
 
-QUIET: dict[str, list[str]] = {"init": []}
+QUIET: dict[str, list[str]] = {"init": [], "export": [], "video": [], "template": [], "gate": []}
 
 
 def _compile() -> None:

@@ -53,7 +53,7 @@ def environment() -> dict[str, str]:
 
 
 OF_SUBMISSIONS = ("predict", "import", "pack", "init", "score", "maps")
-OTHERS = ("convert", "run", "site", "merge")
+OTHERS = ("convert", "run", "site", "merge", "export", "video", "template", "gate")
 
 
 OWN_MOUNTS = ["unshare", "--mount", "--map-root-user"]

@@ -98,11 +98,17 @@ def test_interrupted_generation_continues_to_the_same_bytes(tmp_path: Path) -> N
 
     with pytest.raises(Stop):
         generate(broken, progress=stop, **SMALL)
-    (broken / "train/gaze/scene_001/O02.txt").rename(broken / "train/gaze/scene_001/O02.txt.part")
+    (broken / "train/gaze/scene_001/O02.txt").unlink()
     untouched = (broken / "train/video/scene_001.avi").stat().st_mtime_ns
     generate(broken, **SMALL)
     assert _files(broken) == _files(whole)
     assert (broken / "train/video/scene_001.avi").stat().st_mtime_ns == untouched
+
+
+def test_a_generation_that_could_not_begin_is_not_in_its_own_way(tmp_path: Path) -> None:
+    (tmp_path / ".synthetic.json.0123456789ab.tmp").write_text("{")  # of one that was killed
+    generate(tmp_path, write_video=False, **SMALL)
+    assert list(tmp_path.glob("*/gaze/*/*.txt"))
 
 
 def test_another_recipe_or_a_foreign_folder_is_refused(tmp_path: Path) -> None:

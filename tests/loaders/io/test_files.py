@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from vidsal.loaders.errors import WrongUse
-from vidsal.loaders.io.files import atomic_write, canonical, file_to_fill, lock_folder, write_json
+from vidsal.loaders.io.files import atomic_write, canonical, file_to_fill, lock_folder, naming, write_json
 
 
 def test_a_file_appears_whole_or_not_at_all(tmp_path: Path) -> None:
@@ -32,6 +32,26 @@ def _write_half(path: Path) -> None:
     with atomic_write(path) as temporary:
         temporary.write_text("half")
         raise RuntimeError
+
+
+class Foreign(OSError):
+    """An error of a library that lets nobody change what file it names."""
+
+    filename = property(lambda _: None)
+
+
+@pytest.mark.parametrize("error", [OSError, Foreign])
+def test_what_has_no_room_names_its_place(tmp_path: Path, error: type[OSError]) -> None:
+    for place, hold in ((tmp_path / "a.txt", atomic_write), (tmp_path / "work", lock_folder), (tmp_path, naming)):
+        with pytest.raises(OSError, match="No space") as said, hold(place):
+            raise error(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        assert (said.value.errno, said.value.filename) == (errno.ENOSPC, str(place))
+    with pytest.raises(OSError, match="No space") as said, atomic_write(tmp_path / "b.txt") as temporary:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(temporary))
+    assert said.value.filename == str(tmp_path / "b.txt")
+    with pytest.raises(OSError, match="Input") as said, naming(tmp_path):  # reading fails so, too, and elsewhere
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+    assert said.value.filename is None
 
 
 @pytest.mark.parametrize("library", ["numpy", "torch", "itself"])
