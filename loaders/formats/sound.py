@@ -11,6 +11,7 @@ import numpy as np
 from ..errors import BadData, MissingData
 from ..io.files import rule_out_machine
 from ..records import Float32Array
+from .container import open_container
 from .frames import VIDEO_SUFFIXES
 
 _JITTER_S = 0.02
@@ -30,18 +31,12 @@ class SoundTrack:
     """
 
     def __init__(self, path: Path, rate: int, channels: int) -> None:
-        import av
-
         self._path, self._rate, self._channels = path, rate, channels
         if not path.is_file() or path.suffix.lower() not in VIDEO_SUFFIXES:
             raise MissingData(f"{path}: pictures without sound")
-        try:
-            with av.open(str(path)) as container:
-                if not container.streams.audio:
-                    raise MissingData(f"{path}: this video has no sound track")
-        except av.error.FFmpegError as error:
-            rule_out_machine(path)
-            raise BadData(f"{path}: not a readable video ({error.strerror}); fetch the file again") from error
+        with open_container(path) as container:
+            if not container.streams.audio:
+                raise MissingData(f"{path}: this video has no sound track")
         self._chunks = self._decoded()
         self._buffer = np.zeros((0, channels), np.float32)
         self._first = 0  # sample at which the buffer begins; sample 0 is heard as the first picture is seen
@@ -91,7 +86,7 @@ class SoundTrack:
         import av
 
         try:
-            with av.open(str(self._path)) as container:
+            with open_container(self._path) as container:
                 picture, sound = container.streams.video[0], container.streams.audio[0]
                 seen_s = float((picture.start_time or 0) * (picture.time_base or 0))
                 run: _Run | None = None

@@ -20,6 +20,7 @@ from ..io.files import rule_out_machine
 from ..io.progress import tick
 from ..records import Frame, UInt8Image
 from .avi_chunks import null_chunks_at_end
+from .container import open_container
 from .display_matrix import UPRIGHT, turn_of
 from .video_times import even_within_a_tick, frame_rate_of, frames_at, rate_against
 
@@ -332,13 +333,7 @@ def _strange(steps: Counter[int]) -> int:
 
 
 def _open(path: Path) -> Any:
-    import av
-
-    try:
-        container = av.open(str(path), options={"protocol_whitelist": "file"})  # nothing in it leads elsewhere
-    except av.error.FFmpegError as error:
-        rule_out_machine(path)
-        raise BadData(f"{path}: not a readable video ({error.strerror}); fetch the file again") from error
+    container = open_container(path)
     if not container.streams.video:
         container.close()
         raise BadData(f"{path}: holds no video stream")

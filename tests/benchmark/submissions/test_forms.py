@@ -346,6 +346,14 @@ def videos(root: Path, ds: Release, codec: str, pixels: str, suffix: str, option
     return root
 
 
+def test_a_list_of_another_stimulus_s_maps_is_no_video(tmp_path: Path, ds: Release) -> None:
+    """FFmpeg would play those, were it not told which container to expect."""
+    root = videos(tmp_path / "m", ds, "ffv1", "gray", ".mkv", {})
+    (root / f"{ds.ids[-1]}.mkv").write_text(f"ffconcat version 1.0\nfile '{ds.ids[0]}.mkv'\n")
+    with pytest.raises(BadData, match=f"{ds.ids[-1]}: not a readable video"):
+        score(root, ds, kind="saliency")
+
+
 @pytest.mark.parametrize("form", CODECS)
 def test_lossless_video_is_the_map(tmp_path: Path, ds: Release, expected: str, form: str) -> None:
     codec, pixels, suffix, options = CODECS[form]

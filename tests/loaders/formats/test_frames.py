@@ -13,6 +13,7 @@ from PIL import Image
 
 from vidsal.loaders.errors import BadData, MissingData
 from vidsal.loaders.formats import frames
+from vidsal.loaders.formats.sound import SoundTrack
 
 from ..trees import noise_video, write_timed_video, write_video
 
@@ -359,3 +360,12 @@ def test_a_play_list_is_no_video(tmp_path: Path) -> None:
         (tmp_path / name).write_text(text)
         with pytest.raises(BadData, match="not a readable video"):
             frames.probe(tmp_path / name)
+
+
+def test_a_list_of_videos_beside_it_is_no_video(tmp_path: Path) -> None:
+    """FFmpeg would play the other one under its name."""
+    write_video(tmp_path / "other.avi", np.zeros((3, 48, 64, 3), np.uint8))
+    (tmp_path / "list.avi").write_text("ffconcat version 1.0\nfile 'other.avi'\n")
+    for read in (frames.probe, lambda place: list(frames.read(place)), lambda place: SoundTrack(place, 16_000, 1)):
+        with pytest.raises(BadData, match=r"list\.avi: a play list \(concat\), which names other files"):
+            read(tmp_path / "list.avi")

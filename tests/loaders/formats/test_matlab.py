@@ -297,6 +297,14 @@ def test_a_compressed_part_that_is_cut_or_a_bomb_is_refused(tmp_path):
         reader.inflate(memoryview(content)[136 : 136 + size])
 
 
+def test_an_element_longer_than_its_file_is_refused(tmp_path):
+    savemat(tmp_path / "x.mat", {"x": np.ones(4)}, do_compression=False)
+    content = (tmp_path / "x.mat").read_bytes()
+    (tmp_path / "y.mat").write_bytes(content[:132] + (1 << 31).to_bytes(4, "little") + content[136:])
+    with pytest.raises(BadData, match="an element of 2147483648 bytes, but only"):
+        matlab.read(tmp_path / "y.mat")
+
+
 def test_what_no_data_set_holds_is_refused(tmp_path):
     from scipy.sparse import csc_array
 
