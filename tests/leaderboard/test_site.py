@@ -12,6 +12,9 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from vidsal.benchmark.evaluation.results.store import Run, result_digest
@@ -363,16 +366,22 @@ def test_a_run_that_was_changed_and_dated_back_is_read_again(
 def test_rows_that_rot_on_the_disk_are_not_drawn(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No time tells of it: only the bytes do."""
+    """No time tells of it: only the rows do."""
     remember(tmp_path, monkeypatch)
     monkeypatch.setattr(kept, "run_digest", lambda folder: sha256(str(folder).encode()).hexdigest())
     build(results, tmp_path / "site")
     rows = next(results.rglob("frames.parquet"))
-    content = bytearray(rows.read_bytes())
-    content[len(content) // 2] ^= 1
-    rows.write_bytes(content)
-    with pytest.raises(BadData, match="the disk may be failing"):
-        build(results, tmp_path / "other")
+    whole, table = rows.read_bytes(), pq.read_table(rows)
+    values = table["NSS"].to_numpy().copy()
+    values[-1] = np.nextafter(values[-1], np.inf)
+    pq.write_table(table.set_column(table.column_names.index("NSS"), "NSS", pa.array(values)), rows)
+    other_value = rows.read_bytes()
+    for content in (other_value, whole[:-1]):
+        rows.write_bytes(content)
+        with pytest.raises(BadData, match="the disk may be failing"):
+            build(results, tmp_path / "other")
+    rows.write_bytes(whole)
+    build(results, tmp_path / "other")
 
 
 def test_nothing_is_kept_of_a_run_that_may_be_written_to_without_another_time(
