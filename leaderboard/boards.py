@@ -176,10 +176,10 @@ class Board:
     def partial(self, entry: Entry, column: Column) -> bool:
         """Whether a mean is over fewer of the shared frames than another model's: its own maps left some undefined."""
         n = entry.record.metrics[column.name].n
-        return not entry.record.human and 0 < n < self._most[column.name]
+        return not entry.record.human and 0 < n < self._frames[column.name]
 
     @cached_property
-    def _most(self) -> dict[str, int]:
+    def _frames(self) -> dict[str, int]:
         return {column.name: _most(self.models, column) for column in self.columns}
 
     @property

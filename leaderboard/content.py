@@ -62,22 +62,20 @@ class Content:
         """Return what tells a run's model from others of its name on its board."""
         return self.labels.get(entry.page, entry.record.model.name)
 
-    def middle_by_attribute(self, board: Board) -> Mapping[str, float]:
-        """Return the median over the models of a board of the mean over the stimuli of each attribute, by the column of
-        the order; without an attribute for which no model has a value."""
-        if board.id not in self._middles:
-            column = board.columns.index(board.sort_column)
-            found: dict[str, list[float]] = {}
-            for entry in board.models:
-                for name, (_, means) in self.runs[entry.page].stimuli.by_attribute.items():
-                    if isfinite(means[column]):
-                        found.setdefault(name, []).append(float(means[column]))
-            self._middles[board.id] = {name: median(values) for name, values in found.items()}
-        return self._middles[board.id]
-
     @cached_property
-    def _middles(self) -> dict[str, dict[str, float]]:
-        return {}
+    def middles(self) -> dict[str, dict[str, float]]:
+        """By board and attribute of stimuli: the median over its models of their means over these stimuli, by the
+        column of the order; without an attribute for which no model has a value."""
+        return {board.id: self._middles(board) for board in self.boards}
+
+    def _middles(self, board: Board) -> dict[str, float]:
+        column = board.columns.index(board.sort_column)
+        found: dict[str, list[float]] = {}
+        for entry in board.models:
+            for name, (_, means) in self.runs[entry.page].stimuli.by_attribute.items():
+                if isfinite(means[column]):
+                    found.setdefault(name, []).append(float(means[column]))
+        return {name: median(values) for name, values in found.items()}
 
     @cached_property
     def faces(self) -> dict[str, tuple[str, str]]:

@@ -238,8 +238,8 @@ def _values(runs: Sequence[FilmRun], names: tuple[str, ...], at: Ints) -> Floats
 
 
 def _coded(at: Ints, values: Floats, scales: Sequence[Axis]) -> tuple[Ints, str]:
-    """Give all values in base64, run by run and of each metric by metric: those of each frame in two bytes, or means of
-    several frames in one byte.
+    """Give all values in base64, run after run, within a run metric after metric: of each frame in two bytes, or
+    means of several frames in one byte.
 
     Args:
         at: the frames.

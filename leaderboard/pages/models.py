@@ -162,7 +162,7 @@ def _part(content: Content, board: Board, entry: Entry) -> Part:
         order.reverse()
     most = min(EXTREMES, len(order) // 2)
     ids = run.stimuli.ids
-    middles = content.middle_by_attribute(board)
+    middles = content.middles[board.id]
     attributes = [
         (name, n, float(means[column]), middles.get(name, float("nan")))
         for name, (n, means) in run.stimuli.by_attribute.items()
