@@ -68,8 +68,16 @@ class Stimuli:
         """Return the means of some stimuli, (stimuli, columns); NaN where the run has none."""
         if tuple(ids) == self.ids:
             return self.means
-        places = np.array([self._places.get(name, -1) for name in ids], np.int64)
+        places = self._places_of(ids)
         return np.where((places >= 0)[:, None], self.means[places], np.nan)
+
+    def scored_at(self, ids: Sequence[str]) -> npt.NDArray[np.int64]:
+        """Return how many frames of some stimuli are scored, int (stimuli,); -1 where the run has no such stimulus."""
+        places = self._places_of(ids)
+        return np.where(places >= 0, np.array(self.scored, np.int64)[places], -1)
+
+    def _places_of(self, ids: Sequence[str]) -> npt.NDArray[np.int64]:
+        return np.array([self._places.get(name, -1) for name in ids], np.int64)
 
     def sharing(self, known: dict[Any, Any]) -> Stimuli:
         """Return the same with what equal ones of other runs hold already: models of a board share all but means."""

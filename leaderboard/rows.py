@@ -6,9 +6,11 @@ import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import lru_cache
+from itertools import pairwise
+from operator import is_
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +23,7 @@ from vidsal.loaders.errors import BadData
 Frames = npt.NDArray[np.int32]
 Values = npt.NDArray[np.float32]
 
-_AHEAD = 20
+_AHEAD = 40
 """Stimuli that are read at once: pages are made one after another."""
 _MOST_BLOCKS = 256
 """Runs of which so many stimuli stay in memory: as many as a board has, some 25 MB."""
@@ -47,13 +49,20 @@ class Rows:
         return self.frame[part], self.values[part]
 
     def spooled(self, path: Path) -> SpooledRows:
-        """Add the rows to the end of a file."""
-        record = np.empty(len(self.frame), _record(self.values.shape[1]))
-        record["frame"], record["values"] = self.frame, self.values
+        """Add the rows to the end of a file; frames that the last rows had, too, stand there once."""
+        same, known = (self.frame, self.offsets), _spooled.get(path)
         with path.open("ab") as file:
-            begin = file.tell()
-            record.tofile(file)
-        return SpooledRows(path, begin, self.offsets, self.values.shape[1])
+            frames = known.frames if known and all(map(is_, known.same, same)) else _added(file, self.frame)
+            values = _added(file, self.values)
+        _spooled[path] = _Spooled(same, frames)
+        return SpooledRows(str(path), frames, values, self.offsets, self.values.shape[1])
+
+
+def _added(file: BinaryIO, array: npt.NDArray[np.generic]) -> int:
+    """Add an array to the end of a file; return where it begins."""
+    begin = file.tell()
+    array.tofile(file)
+    return begin
 
 
 @dataclass(frozen=True)
@@ -62,36 +71,45 @@ class SpooledRows:
 
     Attributes:
         path: the file.
-        begin: where the run begins in it, in bytes.
+        frames, values: where those of the run begin in it, in bytes; several runs may share their frames.
         offsets: as in `Rows`.
         columns: how many metrics.
     """
 
-    path: Path
-    begin: int
+    path: str
+    frames: int
+    values: int
     offsets: npt.NDArray[np.int64]
     columns: int
 
     def of(self, place: int) -> tuple[Frames, Values]:
-        """Return the frames of a stimulus, and their values."""
-        block = _blocks.get((str(self.path), self.begin))
+        """Return the frames of a stimulus, and their values; runs that share their frames give one array."""
+        block = _blocks.get((self.path, self.values))
         if block is None or not block.first <= place < block.first + _AHEAD:
             block = self._read(place)
         k = place - block.first
-        part = slice(block.offsets[k], block.offsets[k + 1])
-        return block.frame[part], block.values[part]
+        return block.frames[k], block.values[k]
 
     def _read(self, first: int) -> _Block:
         """Read the rows of some stimuli."""
-        record, offsets = _record(self.columns), self.offsets[first : first + _AHEAD + 1]
-        with self.path.open("rb", buffering=0) as file:
-            file.seek(self.begin + int(offsets[0]) * record.itemsize)
-            rows = np.frombuffer(file.read(int(offsets[-1] - offsets[0]) * record.itemsize), record)
-        _blocks.pop(key := (str(self.path), self.begin), None)
+        bounds = tuple(self.offsets[first : first + _AHEAD + 1].tolist())
+        frames = _frames(self.path, self.frames, bounds)
+        n = bounds[-1] - bounds[0]
+        begin = self.values + 4 * self.columns * bounds[0]
+        found = np.fromfile(self.path, np.float32, n * self.columns, offset=begin).reshape(n, self.columns)
+        values = [found[a - bounds[0] : b - bounds[0]] for a, b in pairwise(bounds)]
+        _blocks.pop((self.path, self.values), None)
         while len(_blocks) >= _MOST_BLOCKS:
             del _blocks[next(iter(_blocks))]
-        block = _blocks[key] = _Block(first, (offsets - offsets[0]).tolist(), rows["frame"], rows["values"])
+        block = _blocks[self.path, self.values] = _Block(first, frames, values)
         return block
+
+
+@lru_cache(maxsize=16)
+def _frames(path: str, begin: int, bounds: tuple[int, ...]) -> list[Frames]:
+    """Read the frames of some stimuli; `bounds` tells where each begins, and where the last one ends."""
+    found = np.fromfile(path, np.int32, bounds[-1] - bounds[0], offset=begin + 4 * bounds[0])
+    return [found[a - bounds[0] : b - bounds[0]] for a, b in pairwise(bounds)]
 
 
 @dataclass(frozen=True)
@@ -171,20 +189,22 @@ def _scored_order(
     return slice(None) if in_order else order, offsets, frames[order]
 
 
-@cache
-def _record(columns: int) -> np.dtype[np.void]:
-    return np.dtype([("frame", "<i4"), ("values", "<f4", (columns,))])
+class _Spooled(NamedTuple):
+    """What was last added to a file: frames and offsets, and where these frames begin."""
+
+    same: tuple[Frames, npt.NDArray[np.int64]]
+    frames: int
 
 
 class _Block(NamedTuple):
-    """The rows of a few stimuli: the first of these, where each begins, and what `Rows` has."""
+    """The rows of a few stimuli: the first of these; of each what `Rows` has."""
 
     first: int
-    offsets: list[int]
-    frame: Frames
-    values: Values
+    frames: list[Frames]
+    values: list[Values]
 
 
+_spooled: dict[Path, _Spooled] = {}
 _blocks: dict[tuple[str, int], _Block] = {}
 """By file and beginning of a run."""
 
@@ -196,5 +216,7 @@ def spool(folder: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
+        _spooled.clear()
         _blocks.clear()
+        _frames.cache_clear()
         shutil.rmtree(folder)

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from hashlib import sha256
+from itertools import chain
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +22,7 @@ from vidsal.loaders.io.workers import pool
 
 from . import kept
 from .boards import Board, Entry, make_boards
-from .collect import Each, Loaded, collect, compared, spooled
+from .collect import Each, Loaded, Stimuli, collect, compared, spooled
 from .config import Config, read_config
 from .content import Content
 from .downloads.tables import Ranks
@@ -32,7 +33,7 @@ from .pages.all import Page, pages_of
 from .pages.environment import assets
 from .place import check_replaceable, replacing, write_marker
 from .rows import StoredRows, spool
-from .standing import Tested, pairs_of, standing, tested
+from .standing import Tested, pairs_of, resamples_for, seed_for, standing, tested
 
 T = TypeVar("T")
 
@@ -240,7 +241,7 @@ def content_of(runs: Sequence[Loaded], results: Path, config: Config, each: Each
     common = compared([b for b in boards if b.release.id not in config.held_out], ours, results)
     public = {p: held_back(r) if r.entry.record.release.id in config.held_out else r for p, r in ours.items()}
     standings = _kept_or_made(
-        standing, [_of_board("standing", board, ours) for board in boards] + [("", one) for one in common], each
+        standing, [_of_board(board, ours) for board in boards] + [("", one) for one in common], each
     )
     by_board = dict(zip([board.id for board in (*boards, *(board for board, _ in common))], standings, strict=True))
     return Content(
@@ -252,25 +253,41 @@ Task = tuple[str, tuple[Any, ...]]
 """The digest of what something follows from, empty where it is not known; the arguments of what makes it."""
 
 
-def _of_board(what: str, board: Board, runs: Mapping[str, Loaded], *more: Any, place: int = 0) -> Task:
-    """Return the task of making something from the means of a board."""
+def _of_board(board: Board, runs: Mapping[str, Loaded]) -> Task:
+    """Return the task of finding the standing of a board."""
     keys = [runs[entry.page].key for entry in board.shown]
-    key = sha256_text(canonical([what, board.id, place, keys])) if all(keys) else ""
-    return key, (board, {entry.page: runs[entry.page].stimuli for entry in board.shown}, *more)
+    key = sha256_text(canonical(["standing", board.id, keys])) if all(keys) else ""
+    return key, (board, _stimuli_of(board.shown, runs))
+
+
+def _stimuli_of(entries: Iterable[Entry], runs: Mapping[str, Loaded]) -> dict[str, Stimuli]:
+    return {entry.page: runs[entry.page].stimuli for entry in entries}
 
 
 def _tests(boards: Sequence[Board], runs: Mapping[str, Loaded], each: Each) -> dict[str, list[list[Tested]]]:
-    """Return the differences of the pairs of every board."""
-    tasks, owners = list[Task](), list[str]()
+    """Return the differences of the pairs of every board; those of pairs that did not change are kept."""
+    keys = {board.id: _pair_keys(board, runs) for board in boards}
+    found: dict[str, list[Any]] = {b: [kept.load(key) if key else None for key in some] for b, some in keys.items()}
+    tasks, owners = list[tuple[Any, ...]](), list[tuple[str, list[int]]]()
     for board in boards:
-        pairs = pairs_of(board)
-        for place in range(0, len(pairs), _PAIRS):
-            tasks.append(_of_board("tests", board, runs, pairs[place : place + _PAIRS], place=place))
-            owners.append(board.id)
-    found: dict[str, list[list[Tested]]] = {board.id: [] for board in boards}
-    for owner, some in zip(owners, _kept_or_made(tested, tasks, each), strict=True):
-        found[owner] += some
+        pairs, missing = pairs_of(board), [k for k, known in enumerate(found[board.id]) if known is None]
+        for places in (missing[k : k + _PAIRS] for k in range(0, len(missing), _PAIRS)):
+            some = [pairs[k] for k in places]
+            tasks.append((board, _stimuli_of([board.shown[0], *chain.from_iterable(some)], runs), some))
+            owners.append((board.id, places))
+    for (of, places), made in zip(owners, each(partial(_made, tested), tasks), strict=True):
+        for place, difference in zip(places, made, strict=True):
+            found[of][place] = difference
+            if keys[of][place]:
+                kept.save(keys[of][place], difference)
     return found
+
+
+def _pair_keys(board: Board, runs: Mapping[str, Loaded]) -> list[str]:
+    """Return the digest of what the differences of each pair of a board follow from; empty where it is not known."""
+    of_board = ["tests", board.id, seed_for(board), resamples_for(board)]
+    of_pairs = [[runs[e.page].key for e in (board.shown[0], *pair)] for pair in pairs_of(board)]
+    return [sha256_text(canonical([*of_board, *keys])) if all(keys) else "" for keys in of_pairs]
 
 
 def _kept_or_made(make: Callable[..., Any], tasks: Sequence[Task], each: Each) -> list[Any]:

@@ -133,7 +133,7 @@ def tested(board: Board, stimuli: Mapping[str, Stimuli], pairs: Sequence[tuple[E
     differences = np.column_stack([tables[a.page] - tables[b.page] for a, b in pairs])
     found = paired_differences(
         np.where(np.isfinite(differences), differences, np.nan), first.groups, seed=seed_for(board),
-        draws=DRAWS, resamples=RESAMPLES if len(board.models) <= EVERY_PAIR else FEWER,
+        draws=DRAWS, resamples=resamples_for(board),
     )  # fmt: skip
     width = len(board.columns)
     return [
@@ -161,6 +161,11 @@ def seed_for(board: Board) -> int:
     """Return the seed of everything that is drawn for a board: that of its frames, so that its models share it."""
     digest = board.coverages[0].frames_digest
     return seed_of(digest) if digest else 0
+
+
+def resamples_for(board: Board) -> int:
+    """Return how many resamples the differences of a board's pairs take."""
+    return RESAMPLES if len(board.models) <= EVERY_PAIR else FEWER
 
 
 def _values(models: Sequence[Entry], column: int, stimuli: Mapping[str, Stimuli]) -> tuple[Floats, list[str]]:

@@ -118,15 +118,14 @@
   if (!form || !table) { return; }
   function show() {
     var chosen = [form.elements.a.value, form.elements.b.value].filter(Boolean).map(Number);
-    Array.from(table.rows).forEach(function (row) {
-      var cells = Array.from(row.cells), said = [];
-      cells.forEach(function (c, k) {
-        c.hidden = k > 0 && chosen.length > 0 && chosen.indexOf(k) < 0;
+    for (const row of table.rows) {
+      const said = [];
+      [...row.cells].forEach((c, k) => {
+        c.hidden = k > 0 && chosen.length > 0 && !chosen.includes(k);
         if (k > 0 && !c.hidden) { said.push(c.textContent); }
       });
-      row.hidden = row.parentNode.tagName === "TBODY" && form.elements.differ.checked &&
-        said.every(function (text) { return text === said[0]; });
-    });
+      row.hidden = row.parentNode.tagName === "TBODY" && form.elements.differ.checked && said.every(text => text === said[0]);
+    }
   }
   form.hidden = false;
   form.addEventListener("input", show);

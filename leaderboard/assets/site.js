@@ -9,29 +9,28 @@
   };
   const announce = document.getElementById("announce"), first = {}, none = "\u2013";
   const table = document.getElementById("table"), form = document.querySelector("form.tools[data-for=table]");
-  const boxes = form ? Array.from(form.querySelectorAll("[type=checkbox]:not([name=column])")) : [];
+  const boxes = form ? [...form.querySelectorAll("[type=checkbox]:not([name=column])")] : [];
 
   const textOf = cell => cell.dataset.v === undefined ? cell.textContent.trim() : cell.dataset.v;
   const label = head => head.querySelector("button").textContent;
-  const heads = of => Array.from(of.tHead.rows[0].cells).filter(head => head.dataset.key);
-  const rowsOf = body => Array.from(body.rows).filter(row => !row.classList.contains("group"));
-  const rows = () => Array.from(table.tBodies).flatMap(rowsOf);
+  const heads = of => [...of.tHead.rows[0].cells].filter(head => head.dataset.key);
+  const rowsOf = body => [...body.rows].filter(row => !row.classList.contains("group"));
+  const rows = () => [...table.tBodies].flatMap(rowsOf);
   const nameOf = row => row.querySelector("th").querySelector("a, bdi").textContent;
 
   // What is no number stays last in both directions; equal rows keep their first order.
-  const places = new Map(), words = new Intl.Collator("en", { numeric: true });
+  const places = new Map(), moving = new Map(), words = new Intl.Collator("en", { numeric: true });
   function sort(head, order) {
     const of = head.closest("table"), type = head.dataset.type, sign = order === "ascending" ? 1 : -1, at = head.cellIndex;
     for (const body of of.tBodies) {
       const keyed = rowsOf(body).map((row, place) => {
         if (!places.has(row)) { places.set(row, place); }
-        const text = textOf(row.cells[at]);
-        return { row, text, number: parseFloat(text), place: places.get(row), pinned: row.classList.contains("pinned") };
+        const text = textOf(row.cells[at]), number = parseFloat(text);
+        return { row, text, number, none: isNaN(number), place: places.get(row), pinned: row.classList.contains("pinned") };
       });
       keyed.sort((a, b) => b.pinned - a.pinned || (type === "number" ?
-        isNaN(a.number) || isNaN(b.number) ? isNaN(a.number) - isNaN(b.number) : sign * (a.number - b.number) :
-        sign * words.compare(a.text, b.text)) || a.place - b.place);
-      body.append(...keyed.map(k => k.row));
+        a.none - b.none || sign * (a.number - b.number) : sign * words.compare(a.text, b.text)) || a.place - b.place);
+      move(body, keyed.map(k => k.row));
     }
     heads(of).forEach(other => other.removeAttribute("aria-sort"));
     head.setAttribute("aria-sort", order);
@@ -40,6 +39,14 @@
     of.querySelector("caption .order").textContent = said;
     of.classList.toggle("reordered", head !== first.head || order !== first.order);
     return said;
+  }
+
+  // To lay out a row anew takes long: what fills a screen moves at once, the rest of a long table frame by frame.
+  function move(body, sorted, from = 0) {
+    const before = from ? sorted[from - 1] : body.querySelector(".group"), to = from + 100, some = sorted.slice(from, to);
+    before ? before.after(...some) : body.prepend(...some);
+    cancelAnimationFrame(moving.get(body));
+    if (to < sorted.length) { moving.set(body, requestAnimationFrame(() => move(body, sorted, to))); }
   }
 
   function showPlaces(head) {
@@ -147,7 +154,7 @@
       if (filters) { (wide.onchange = () => { filters.open = wide.matches; })(); }
       form.addEventListener("submit", event => event.preventDefault());
       form.addEventListener("input", () => {
-        const off = Array.from(form.querySelectorAll("[name=column]")).filter(box => !box.checked);
+        const off = [...form.querySelectorAll("[name=column]")].filter(box => !box.checked);
         const changes = { q: form.elements.q.value, since: form.elements.since?.value, hide: off.map(box => box.value).join("|") };
         for (const box of boxes) { changes[box.name] = box.checked ? "1" : ""; }
         change(changes);

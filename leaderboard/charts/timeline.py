@@ -172,13 +172,14 @@ def axis(values: npt.NDArray[Any], within: tuple[float, float], parts: int = 4) 
     Axis(low=0.6, high=1.0, ticks=(0.6, 0.7, 0.8, 0.9, 1.0))
     """
     finite = np.asarray(values, np.float64)
-    finite = finite[np.isfinite(finite)]
-    low, high = (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 1.0)
+    defined = np.isfinite(finite)
+    finite = finite if defined.all() else finite[defined]
+    low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if high - low < 1e-6 * max(1.0, abs(high)):
         low, high = low - 0.05, high + 0.05
     step = _round_step((high - low) / parts)
     bottom, top = floor(low / step + 1e-9), ceil(high / step - 1e-9)
-    edges = [float(np.round(k * step, 12)) for k in range(bottom, top + 1)]
+    edges: list[float] = np.round(np.arange(bottom, top + 1) * step, 12).tolist()
     ticks = tuple(e for e in edges if within[0] <= e <= within[1])
     ticks = ticks if len(ticks) > 1 else tuple(edges)
     return Axis(ticks[0], ticks[-1], ticks)

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from math import ceil
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -42,8 +42,7 @@ MOST_STEPS, LEAST_STEPS, MOST_BYTES_OF_STEPS = 240, 40, 72_000
 TABLE_ROWS = 24
 
 
-@dataclass(frozen=True)
-class FilmRun:
+class FilmRun(NamedTuple):
     """A run on one stimulus.
 
     Attributes:
@@ -217,19 +216,20 @@ def _identity(stimulus_id: str, runs: Sequence[FilmRun]) -> str:
 
 def _all_frames(runs: Sequence[FilmRun]) -> Ints:
     """Return the frames that any run scored, ascending."""
-    different = {run.frames.tobytes(): run.frames for run in runs}  # mostly one: models are scored on the same frames
+    different = {id(run.frames): run.frames for run in runs}  # mostly few: models are scored on the same frames
     return np.unique(np.concatenate([np.asarray(frames, np.int64) for frames in different.values()]))
 
 
 def _values(runs: Sequence[FilmRun], names: tuple[str, ...], at: Ints) -> Floats:
     """Return the scores of all runs at some frames, (metrics, runs, frames); NaN where there is no finite one."""
-    found = np.full((len(names), len(runs), len(at)), np.nan)
     different = {id(run.columns): run.columns for run in runs}
     of = {key: tuple(c.name for c in columns) for key, columns in different.items()}
-    plain = [k for k, run in enumerate(runs) if of[id(run.columns)] == names and len(run.frames) == len(at)]
-    if plain:
-        found[:, plain] = np.array([runs[k].scores for k in plain]).transpose(2, 0, 1)
-    for k in sorted(set(range(len(runs))) - set(plain)):
+    others = [k for k, run in enumerate(runs) if of[id(run.columns)] != names or len(run.frames) != len(at)]
+    if not others:
+        found = np.array([run.scores for run in runs]).transpose(2, 0, 1).astype(np.float64, order="C")
+    else:
+        found = np.full((len(names), len(runs), len(at)), np.nan)
+    for k in others and range(len(runs)):
         where = np.searchsorted(at, runs[k].frames)
         for place, name in enumerate(of[id(runs[k].columns)]):
             found[names.index(name), k, where] = runs[k].scores[:, place]
@@ -256,15 +256,18 @@ def _coded(at: Ints, values: Floats, scales: Sequence[Axis]) -> tuple[Ints, str]
     whole[:, :, : len(at)] = values
     defined = np.isfinite(whole)
     whole[~defined] = 0.0
-    n = sum(defined[:, :, k::width].astype(np.int64) for k in range(width))
-    total = sum(whole[:, :, k::width] for k in range(width))
-    return middles, _packed(np.where(n > 0, total / np.maximum(n, 1), np.nan), scales, 255)
+    parts = [slice(k, None, width) for k in range(width)]
+    n = sum((defined[:, :, part] for part in parts), np.zeros((n_metrics, n_runs, len(middles)), np.int32))
+    total = sum((whole[:, :, part] for part in parts), np.zeros(n.shape))
+    with np.errstate(invalid="ignore"):
+        return middles, _packed(total / n, scales, 255)
 
 
 def _packed(values: Floats, scales: Sequence[Axis], top: int) -> str:
     """Levels 1 to `top` between the ends of the scale, 0 for no value, little-endian."""
     low, high = (np.array(ends)[:, None, None] for ends in zip(*((s.low, s.high) for s in scales), strict=True))
-    levels = np.nan_to_num(1 + np.rint((values - low) * ((top - 1) / (high - low))), nan=0.0, copy=False)
+    levels = 1 + np.rint((values - low) * ((top - 1) / (high - low)))
+    levels[np.isnan(levels)] = 0
     return b64encode(levels.swapaxes(0, 1).astype("<u2" if top > 255 else "u1").tobytes()).decode("ascii")
 
 

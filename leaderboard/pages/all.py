@@ -69,9 +69,9 @@ def _all(content: Content, downloads: Mapping[str, Sequence[Download]]) -> Itera
 def _of_board(content: Content, one: Board) -> Iterator[Page]:
     key = content.board_keys[one.id]
     yield Page(links.stimuli_page(one), partial(stimuli.stimuli_page, content, one), key)
-    names = cache(partial(stimuli.name_cells, one))
+    scores = cache(partial(stimuli.scores_of, content, one))
     for name in stimuli.stimuli_of(content, one):
-        yield Page(links.stimulus_page(one, name), partial(stimuli.stimulus_page, content, one, name, names), key)
+        yield Page(links.stimulus_page(one, name), partial(stimuli.stimulus_page, content, one, name, scores), key)
     if len(one.models) > 1:
         yield Page(links.compare_board_page(one), partial(compare.board_compare_page, content, one), key)
     for place, pair in enumerate(pairs_of(one)):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from markupsafe import Markup
 
@@ -19,8 +21,8 @@ CARD = 3
 def film(content: Content, board: Board, name: str) -> Markup:
     """Return the film strip of a stimulus with every run of a board; empty where no frame is scored."""
     address = links.stimulus_page(board, name)
-    runs = [made for e in board.shown if (made := film_run(content, e, name, address)) is not None]
-    if not any(len(run.frames) for run in runs):
+    runs = film_runs(content, board.shown, name, address)
+    if not runs:
         return Markup("")
     return part("film_part.html", address, film=film_of(name, runs, title=name))
 
@@ -33,7 +35,7 @@ def still(content: Content, board: Board, address: str, most: int = 5) -> Markup
     rivals = [e for e in board.models if e.record.model.kind != "reference"] + [
         e for e in board.models if e.record.model.kind == "reference"
     ]
-    runs = [made for e in rivals if (made := film_run(content, e, name, address)) is not None]
+    runs = film_runs(content, rivals, name, address)
     found = gallery(name, runs, most)
     if found is None:
         return Markup("")
@@ -63,8 +65,8 @@ def best_and_worst(content: Content, board: Board, entry: Entry, address: str) -
     shown = []
     for title, place in zip(("Best", "Worst"), (order[:1], order[-1:]), strict=True):
         for name in (run.stimuli.ids[k] for k in place):
-            made = film_run(content, entry, name, address)
-            found = None if made is None else moments(name, made)
+            made = film_runs(content, [entry], name, address)
+            found = moments(name, made[0]) if made else None
             if found is not None:
                 few = found[0].best if title == "Best" else found[0].worst
                 shown.append((title, name, links.stimulus_page(board, name), few, found[1]))
@@ -73,17 +75,19 @@ def best_and_worst(content: Content, board: Board, entry: Entry, address: str) -
     return part("moments.html", address, shown=shown, key=f"{entry.record.digest[:8]}")
 
 
-def film_run(content: Content, entry: Entry, name: str, address: str) -> FilmRun | None:
-    """Return a run on one stimulus for a page at an address; None where it scored none of its frames."""
-    run = content.runs[entry.page]
-    place = run.stimuli.place(name)
-    if place is None:
-        return None
-    frame, values = run.rows.of(place)
-    if not len(frame):
-        return None
-    root = links.root_of(address)
-    preview = run.previews.get(name)
-    label, model = content.faces[entry.page]
-    sprites = {s.file: root + links.sprite(s) for group in preview.groups for s in group.sprites} if preview else None
-    return FilmRun(label, root + model, frame, values, run.columns, preview, sprites)
+def film_runs(content: Content, entries: Sequence[Entry], name: str, address: str) -> list[FilmRun]:
+    """Return those of some runs that scored a frame of a stimulus, for a page at an address."""
+    root, found = links.root_of(address), list[FilmRun]()
+    for entry in entries:
+        run = content.runs[entry.page]
+        place = run.stimuli.place(name)
+        if place is None:
+            continue
+        frame, values = run.rows.of(place)
+        if not len(frame):
+            continue
+        label, model = content.faces[entry.page]
+        preview = run.previews.get(name)
+        sprites = {s.file: root + links.sprite(s) for group in preview.groups for s in group.sprites} if preview else {}
+        found.append(FilmRun(label, root + model, frame, values, run.columns, preview, sprites))
+    return found

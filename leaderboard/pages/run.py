@@ -47,7 +47,8 @@ def run_page(content: Content, address: str) -> str:
 
 def _lines(run: Loaded, places: Sequence[int]) -> list[tuple[str, int, int, Markup]]:
     s = run.stimuli
-    return [(s.ids[k], s.frames[k], s.scored[k], line) for k, line in zip(places, cells(s.means[places]), strict=True)]
+    lines = [Markup(line) for line in cells(s.means[places])]  # noqa: S704 - of numbers
+    return [(s.ids[k], s.frames[k], s.scored[k], line) for k, line in zip(places, lines, strict=True)]
 
 
 def _order(run: Loaded, column: int, higher: bool) -> list[int]:

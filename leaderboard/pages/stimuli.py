@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from markupsafe import Markup
 
 from .. import links
 from ..boards import Board, Entry
+from ..collect import Floats
 from ..content import Content
 from .environment import cells, page, part
 from .pictures import film
@@ -60,29 +63,46 @@ def lines(content: Content, board: Board) -> list[Line]:
     return out
 
 
-def name_cells(board: Board) -> list[Markup]:
-    """Return the first cell of the line of each run; it is the same on the pages of all stimuli."""
-    address = links.stimulus_page(board, "")
-    return [part("model_cell.html", address, entry=e, board=board) for e in board.shown]
+class Scores(NamedTuple):
+    """The scores of every run of a board on every stimulus; its pages of stimuli show a part each.
+
+    Attributes:
+        places: of each stimulus, by its id.
+        names: the first cell of the line of each run.
+        means: float64 (stimuli, runs, columns); NaN where a value is undefined.
+        scored: how many frames are scored, int (stimuli, runs); -1 where a run has no such stimulus.
+    """
+
+    places: dict[str, int]
+    names: list[Markup]
+    means: Floats
+    scored: npt.NDArray[np.int64]
 
 
-def _rows(content: Content, board: Board, name: str, names: Sequence[Markup]) -> Markup:
-    """Return a line for each run that has a stimulus."""
+def scores_of(content: Content, board: Board) -> Scores:
+    """Return the scores of a board."""
+    ids, address = stimuli_of(content, board), links.stimulus_page(board, "")
     runs = [content.runs[entry.page].stimuli for entry in board.shown]
-    here = [(cell, s, k) for cell, s in zip(names, runs, strict=True) if (k := s.place(name)) is not None]
-    lines = cells(np.array([s.means[k] for _, s, k in here]))
-    return Markup(  # noqa: S704 - of cells that are escaped
-        "".join(
-            f'<tr>{cell}{line}<td class="number">{s.scored[k]}</td></tr>\n'
-            for (cell, s, k), line in zip(here, lines, strict=True)
-        )
+    return Scores(
+        {name: k for k, name in enumerate(ids)},
+        [part("model_cell.html", address, entry=e, board=board) for e in board.shown],
+        np.stack([s.at(ids) for s in runs], axis=1),
+        np.stack([s.scored_at(ids) for s in runs], axis=1),
     )
 
 
-def stimulus_page(content: Content, board: Board, name: str, names: Callable[[], Sequence[Markup]]) -> str:
-    """Return the page of a stimulus; `names` gives the cells of `name_cells`."""
-    ids = stimuli_of(content, board)
-    place = ids.index(name)
+def _rows(scores: Scores, place: int) -> Markup:
+    """Return a line for each run that has a stimulus."""
+    scored = scores.scored[place].tolist()
+    lines = zip(scores.names, cells(scores.means[place]), scored, strict=True)
+    return Markup(  # noqa: S704 - of cells that are escaped
+        "".join([f'<tr>{name}{line}<td class="number">{n}</td></tr>\n' for name, line, n in lines if n >= 0])
+    )
+
+
+def stimulus_page(content: Content, board: Board, name: str, scores: Callable[[], Scores]) -> str:
+    """Return the page of a stimulus; `scores` gives those of its board."""
+    ids, place = stimuli_of(content, board), scores().places[name]
     first = content.runs[board.shown[0].page].stimuli
     attributes = first.attributes[first.place(name) or 0]
     return page(
@@ -91,7 +111,7 @@ def stimulus_page(content: Content, board: Board, name: str, names: Callable[[],
         content.config,
         board=board,
         name=name,
-        rows=_rows(content, board, name, names()),
+        rows=_rows(scores(), place),
         film=film(content, board, name),
         attributes=attributes,
         before=ids[place - 1] if place else None,

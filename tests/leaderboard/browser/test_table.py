@@ -46,6 +46,32 @@ def test_sorting_by_mouse(site: Path, board: str) -> None:
     assert "CC" in said, "and a screen reader is told"
 
 
+LONG = f"""(() => {{
+ const body = document.querySelector("{TABLE}").tBodies[0], row = body.querySelector("tr:has(a)");
+ const at = [...document.querySelector("{TABLE}").tHead.rows[0].cells].findIndex(c => c.textContent.startsWith("CC"));
+ body.replaceChildren(...Array.from({{ length: 350 }}, (_, k) => {{
+  const copy = row.cloneNode(true);
+  copy.cells[at].dataset.v = k * 37 % 350;
+  return copy;
+ }}));
+ window.values = () => [...body.rows].map(r => +r.cells[at].dataset.v);
+ window.head = document.querySelector("{TABLE}").tHead.rows[0].cells[at].querySelector("button");
+}})()"""
+
+
+def test_a_long_table_shows_its_first_screen_at_once_and_ends_sorted(site: Path, board: str) -> None:
+    click, first = "head.click()", "values().slice(0, 100)"
+    later = "(async () => { for (let k = 0; k < 30; k++) { await new Promise(requestAnimationFrame); } return values(); })()"
+    _, _, down, all_down, up, all_up = visit(
+        site, ("go", board), ("ask", LONG), ("ask", f"({click}, {first})"), ("ask", later),
+        ("ask", f"({click}, {click}, {click}, {first})"), ("ask", later),
+    ).answers  # fmt: skip
+    assert down == list(range(349, 249, -1)), "the best first, before the next frame"
+    assert all_down == list(range(349, -1, -1))
+    assert up == list(range(100))
+    assert all_up == list(range(350)), "what a click left undone is given up by the next one"
+
+
 def test_sorting_by_keyboard_keeps_the_focus(site: Path, board: str) -> None:
     focus = "document.activeElement.textContent.trim()"
     steps = [("go", board), ("focus", HEAD.format("KLD"))]
