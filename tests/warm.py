@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch  # noqa: F401
 
 import vidsal.benchmark.evaluation.run
 import vidsal.benchmark.submissions.predict
