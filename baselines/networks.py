@@ -11,6 +11,7 @@ from vidsal.benchmark.predictor import ModelInfo, Predictor
 
 from .base import Baseline, Build, KnownCheckpoint, Option
 from .checkpoints import Checkpoint, find, fit, read
+from .runtime import undrawn
 
 Settle = Callable[[Checkpoint, Mapping[str, Any]], Mapping[str, Any]]
 """Returns settings, from what a weight file shows and from what was given."""
@@ -61,7 +62,9 @@ class NetworkLoader:
         found = read(find(checkpoint, self.name, self.checkpoints), self.checkpoints)
         if self.converted:
             found = self.converted(found)
-        module = self.build(**self.settings(found, self._of("module", options)))
+        settings = self.settings(found, self._of("module", options))
+        with undrawn():
+            module = self.build(**settings)
         fit(module, found, self.name)
         known = found.known
         belonging = {} if known is None else known.options

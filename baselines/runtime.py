@@ -58,6 +58,24 @@ def on_host(values: Any) -> npt.NDArray[Any]:
 
 
 @contextmanager
+def undrawn() -> Iterator[None]:
+    """Make networks whose weights are whatever lies in memory, for those that are read from a file at once: drawing
+    them takes longer than reading."""
+    from torch.nn import init
+    from torch.overrides import TorchFunctionMode
+
+    class Undrawn(TorchFunctionMode):
+        def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+            named = kwargs or {}
+            if getattr(func, "__module__", None) == init.__name__:
+                return named["tensor"] if "tensor" in named else args[0]
+            return func(*args, **named)
+
+    with Undrawn():
+        yield
+
+
+@contextmanager
 def inference(threads: int | None = None) -> Iterator[None]:
     """Run a forward pass without gradients, reproducibly: full float32, deterministic kernels, fixed threads.
 

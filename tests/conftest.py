@@ -11,7 +11,7 @@ import pytest
 
 import vidsal
 
-collect_ignore = ["warm.py"]  # imported by the process that `warm_children` start from
+collect_ignore = ["warm.py"]  # imported by processes whose forks tests start
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
@@ -48,7 +48,7 @@ def quick_demo() -> Iterator[None]:
 def _nursery() -> None:
     """The process that `warm_children` start from, of this checkout."""
     source, here = Path(vidsal.__file__).resolve().parents[1], Path(__file__).resolve().parent
-    get_context("forkserver").set_forkserver_preload(["warm"])
+    get_context("forkserver").set_forkserver_preload(["warm", "torch"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", os.pathsep.join(map(str, (source, here))))
         forkserver.ensure_running()

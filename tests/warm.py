@@ -1,4 +1,4 @@
-"""What child processes fork from in tests that are not about them: the package imported, the kernels read."""
+"""What processes import whose forks tests start: the package, and the kernels, so that no fork reads them again."""
 
 from __future__ import annotations
 

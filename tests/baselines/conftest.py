@@ -52,10 +52,13 @@ def filled(fill: Callable[..., Any]) -> Callable[..., Any]:
     It is shared: a test that changes one builds its own.
     """
     from vidsal.baselines import build_module
+    from vidsal.baselines.runtime import undrawn
 
     @cache
     def make(name: str, model: str, salt: str = "", **options: Any) -> Any:
-        return fill(build_module(name, **options), model, salt)
+        with undrawn():
+            module = build_module(name, **options)
+        return fill(module, model, salt)
 
     return make
 

@@ -1,4 +1,4 @@
-"""The pytest plugin in a project of somebody else, run as that project runs it."""
+"""The pytest plugin in a project of somebody else: run as that project runs it, or in a fork that has imported the package."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+from multiprocessing import get_context
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ class Mine:
         for frame in frames:
             yield Prediction(frame.index, frame.rgb[..., 1].astype(np.float32) ** POWER)
 """
+SAID = "said.txt"
 SNAPSHOT = "tests/vidsal_snapshots/test_mine.test_holds.json"
 
 
@@ -37,18 +39,45 @@ def project(folder: Path, test: str, *, power: str = "1") -> Path:
     return folder
 
 
-def run(folder: Path, *arguments: str, where: str = ".") -> tuple[int, str]:
+OWN = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(SRC), "PYTHONDONTWRITEBYTECODE": "1"}
+WORDS = ("-q", "-p", "vidsal.pytest_plugin", "-p", "no:cacheprovider")
+
+
+def environment() -> dict[str, str]:
+    return {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")} | OWN
+
+
+def run(folder: Path, *arguments: str) -> tuple[int, str]:
     """Run pytest there; its exit code and what it says."""
-    own = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTHONPATH": str(SRC), "PYTHONDONTWRITEBYTECODE": "1"}
-    kept = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
-    words = [sys.executable, "-m", "pytest", "-q", "-p", "vidsal.pytest_plugin", "-p", "no:cacheprovider", *arguments]
-    done = subprocess.run(words, cwd=folder / where, env=kept | own, capture_output=True, text=True)
+    words = [sys.executable, "-m", "pytest", *WORDS, *arguments]
+    done = subprocess.run(words, cwd=folder, env=environment(), capture_output=True, text=True)
     return done.returncode, done.stdout + done.stderr
 
 
+def run_warm(folder: Path, *arguments: str, where: str = ".") -> tuple[int, str]:
+    """Do as `run`, in a fork of the process that has imported the package."""
+    child = get_context("forkserver").Process(target=_pytest, args=(folder, where, arguments, environment()))
+    child.start()
+    child.join()
+    assert child.exitcode is not None
+    return child.exitcode, (folder / SAID).read_text()
+
+
+def _pytest(folder: Path, where: str, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
+    said = os.open(folder / SAID, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(said, 1)
+    os.dup2(said, 2)
+    os.environ.clear()
+    os.environ.update(environment)
+    os.chdir(folder / where)
+    sys.path[:0] = [""]
+    raise SystemExit(pytest.main([*WORDS, *arguments]))
+
+
+@pytest.mark.usefixtures("warm_children")
 def test_a_score_is_created_held_lost_and_updated(tmp_path: Path) -> None:
     toy = project(tmp_path, "def test_holds(vidsal_score):\n    vidsal_score('mine.py:Mine')\n")
-    code, said = run(toy)
+    code, said = run_warm(toy)
     assert code == 0, said
     assert f"{SNAPSHOT}: created; commit it" in said
     first = (toy / SNAPSHOT).read_bytes()
@@ -56,12 +85,12 @@ def test_a_score_is_created_held_lost_and_updated(tmp_path: Path) -> None:
     assert first.decode() == json.dumps(json.loads(first), sort_keys=True, indent=1, ensure_ascii=False) + "\n"
 
     project(toy, "from mine import Mine\ndef test_holds(vidsal_score):\n    vidsal_score(Mine())\n")
-    code, said = run(toy, where="tests")  # another folder, and the object instead of its name
+    code, said = run_warm(toy, where="tests")  # another folder, and the object instead of its name
     assert code == 0, said
     assert "vidsal scores" not in said
 
     project(toy, "def test_holds(vidsal_score):\n    vidsal_score('mine.py:Mine')\n", power="2")
-    code, said = run(toy)
+    code, said = run_warm(toy)
     assert code == 1, said
     assert re.search(r"^metric +stimulus +was +is$", said, re.MULTILINE), said
     was = json.loads(first)["stimuli"]["scene_002"]["NSS"]
@@ -73,7 +102,7 @@ def test_a_score_is_created_held_lost_and_updated(tmp_path: Path) -> None:
     assert "Traceback" not in said
     assert (toy / SNAPSHOT).read_bytes() == first
 
-    code, said = run(toy, "--vidsal-update")
+    code, said = run_warm(toy, "--vidsal-update")
     assert code == 0, said
     assert re.search(rf"^{re.escape(SNAPSHOT)}: updated; \d+ of \d+ values moved$", said, re.MULTILINE), said
     assert json.loads((toy / SNAPSHOT).read_bytes())["stimuli"]["scene_002"]["NSS"] == float(row[2])
@@ -209,10 +238,11 @@ def test_many_at_once_in_several_processes(tmp_path: Path) -> None:
     assert one == other
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_a_snapshot_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     toy = project(tmp_path, "def test_holds(vidsal_score):\n    vidsal_score('uniform', limit=1)\n")
     (toy / "tests" / "vidsal_snapshots").write_text("a file")
-    code, said = run(toy)
+    code, said = run_warm(toy)
     assert code == 1, said
     assert f"{SNAPSHOT}: cannot be written: " in said
 

@@ -124,11 +124,6 @@ def _normal(frames: np.ndarray[Any, Any], axes: tuple[int, ...]) -> torch.Tensor
     return torch.from_numpy(((frames / 255.0 - MEAN) / STD).transpose(axes).copy())
 
 
-def projection(fill: ModuleType, name: str, tensor: torch.Tensor) -> float:
-    direction = 2 * fill.uniform(f"proj/{name}", tuple(tensor.shape)).astype(np.float64) - 1
-    return float((tensor.numpy() * direction).sum())
-
-
 def check_case(case: Case, fill: ModuleType, samples: Path) -> None:
     """Take the steps of a golden and compare loss, gradients, updates and statistics."""
     record, recipe, module = case.record, case.recipe(), case.module(fill, samples)
@@ -161,10 +156,10 @@ def check_case(case: Case, fill: ModuleType, samples: Path) -> None:
     moved -= {name for name in moved if "drop_mask" in name}
     if buffers:
         assert moved == set(buffers)
-    last = record["steps"][-1]["step"]
+    last, afterwards = record["steps"][-1]["step"], dict(module.named_buffers())
     for name, row in buffers.items():
         if row["step"] == f"step{last}" or len(record["steps"]) == 1:
-            after = dict(module.named_buffers())[name]
+            after = afterwards[name]
             assert abs(after.norm().item() - float(row["after_norm"])) <= 1e-6 * max(1.0, float(row["after_norm"]))
 
 
@@ -192,6 +187,7 @@ def _check_rows(
         row = rows[name]
         assert (name in gradients) == (row["has_grad"] == "1"), name
         update = parameter.detach() - before[name]
+        direction = 2 * fill.uniform(f"proj/{name}", tuple(parameter.shape)).astype(np.float64) - 1
         pairs = [(update, "update", loose, golden["update_total_norm"])]
         if name in gradients:
             pairs.append((gradients[name], "grad", 1e-4, golden["grad_total_norm"]))
@@ -199,7 +195,7 @@ def _check_rows(
             allowed = share * (float(row[f"{kind}_norm"]) + 1e-6 * total)
             for found, column in (
                 (tensor.norm().item(), f"{kind}_norm"),
-                (projection(fill, name, tensor), f"{kind}_proj"),
+                (float((tensor.numpy() * direction).sum()), f"{kind}_proj"),
             ):
                 assert abs(found - float(row[column])) <= allowed, (name, column, found, row[column])
 

@@ -325,6 +325,7 @@ def test_a_run_is_resumed_by_its_own_engine_only(ds: Release, tmp_path: Path) ->
     assert resumed.record["digest"] == unbroken.record["digest"]
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_workers_do_not_change_a_byte(ds: Release, tmp_path: Path) -> None:
     digests = set()
     for workers in (1, 2):
@@ -358,6 +359,7 @@ class Ramp:
 """
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_the_command_line(ds: Release, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "own.py").write_text(OWN)
     words = ["run", f"{tmp_path / 'own.py'}:Ramp", "--data", str(ds.root), "--json", "--device", "cpu"]

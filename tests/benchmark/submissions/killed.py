@@ -23,10 +23,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from PIL import Image
 
-from vidsal.benchmark import score_frame
 from vidsal.cli import app as cli
 
 _STAGES = ("replace", "fsync", "rename", "mkdir", "rmdir", "unlink")
@@ -47,7 +45,7 @@ SAID = {
 
 def main(folder: Path, release: str, submission: str, sample: int, fault: str, names: list[str]) -> dict[str, Any]:
     """Return for each command how many stages were tried, and what was wrong."""
-    _compile()
+    import_module("warm")
     if fault == "FULL":
         subprocess.run(["mount", "-t", "tmpfs", "-o", "size=96m", "tmpfs", str(folder)], check=True)
     data = ["--data", release]
@@ -77,13 +75,6 @@ def main(folder: Path, release: str, submission: str, sample: int, fault: str, n
 
 
 QUIET: dict[str, list[str]] = {"init": [], "export": [], "video": [], "template": [], "gate": []}
-
-
-def _compile() -> None:
-    """Have the kernels of the scores here, so that no fork reads them from Numba's cache again."""
-    values, gaze = np.random.default_rng(0).random((48, 64)), [(9.5, 7.5), (30.5, 20.5)]
-    for dtype in (np.float32, np.float64):
-        score_frame(values.astype(dtype), gaze, values, gaze)
 
 
 def _read(modules: Path) -> None:

@@ -12,11 +12,15 @@ import shutil
 import subprocess
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryFile
+from threading import Timer
 from typing import Any
 
 HERE = Path(__file__).resolve().parent
 MODULES = HERE.parents[2] / "build" / "browser"
+_HUNG_S = 600.0
 PHONE, SCREEN = (390, 844), (1400, 900)
 SCHEMES = ("light", "dark")
 
@@ -77,19 +81,53 @@ def missing() -> str | None:
     return None if chromium() else "no Chromium is here; install it, or name it in the variable CHROMIUM"
 
 
+class Browser:
+    """A browser that plays scenarios until it is closed: starting one takes longer than most visits."""
+
+    def __init__(self) -> None:
+        words = ["node", str(HERE / "drive.mjs"), str(MODULES), str(chromium())]
+        pipe, self._said = subprocess.PIPE, TemporaryFile("w+")  # noqa: SIM115  # closed by `close`
+        self._process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=self._said, text=True)
+
+    def drive(self, site: Path, scenarios: Iterable[Scenario]) -> list[Visit]:
+        """Play scenarios over a site, each in a fresh profile."""
+        played = [
+            {"steps": s.steps, "width": s.size[0], "height": s.size[1], "scheme": s.scheme, "scripts": s.scripts}
+            for s in scenarios
+        ]
+        into, out = self._process.stdin, self._process.stdout
+        assert into is not None
+        assert out is not None
+        into.write(json.dumps({"site": str(site.resolve()), "scenarios": played}) + "\n")
+        into.flush()
+        hung = Timer(_HUNG_S, self._process.kill)
+        hung.start()
+        answer = out.readline()
+        hung.cancel()
+        if not answer:
+            self._said.seek(0)
+            raise RuntimeError(f"the browser could not be driven: {self._said.read()[-2000:]}")
+        return [Visit(**result) for result in json.loads(answer)]
+
+    def close(self) -> None:
+        """End it."""
+        self._process.communicate(timeout=_HUNG_S)
+        self._said.close()
+
+
+_open = cache(Browser)
+
+
 def drive(site: Path, scenarios: Iterable[Scenario]) -> list[Visit]:
-    """Play scenarios over a site, each in a fresh profile."""
-    played = [
-        {"steps": s.steps, "width": s.size[0], "height": s.size[1], "scheme": s.scheme, "scripts": s.scripts}
-        for s in scenarios
-    ]
-    task = {"site": str(site.resolve()), "modules": str(MODULES), "chromium": chromium(), "scenarios": played}
-    done = subprocess.run(
-        ["node", str(HERE / "drive.mjs")], input=json.dumps(task), capture_output=True, text=True, timeout=600
-    )
-    if done.returncode:
-        raise RuntimeError(f"the browser could not be driven: {done.stderr[-2000:]}")
-    return [Visit(**result) for result in json.loads(done.stdout)["results"]]
+    """`Browser.drive` of the one browser of this process, started when it is first asked for."""
+    return _open().drive(site, scenarios)
+
+
+def close() -> None:
+    """End that browser, if there is one."""
+    if _open.cache_info().currsize:
+        _open().close()
+        _open.cache_clear()
 
 
 def page_types(site: Path) -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,13 +10,13 @@ import pytest
 from vidsal.leaderboard.site import build
 
 from ..conftest import build_run, small_results
-from .browser import missing
+from .browser import close, missing
 
 collect_ignore = ["screenshots.py"]  # a script, which finds its neighbor beside itself
 
 
 @pytest.fixture(scope="session")
-def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """Two boards, people, an older run, an undefined metric, four models of long and of strange texts, one in two variants."""
     reason = missing()
     if reason:
@@ -34,4 +35,5 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         build_run(name, seed=10 + k, undefined=undefined, info=info).save(results)
     build_run("beta", seed=20, undefined=undefined, info={**info, "options": {"reduced_channels": 8}}).save(results)
     build(results, root / "site")
-    return root / "site"
+    yield root / "site"
+    close()

@@ -1,15 +1,16 @@
-// Drives Chromium over a site on disk. Scenarios come as JSON on stdin, answers go as JSON to stdout; browser.py says
-// what both look like.
+// Drives Chromium over sites on disk: node drive.mjs MODULES CHROMIUM. Each line on stdin is a task, as JSON, and is
+// answered by a line on stdout; browser.py says what both look like.
 import { createRequire } from "node:module";
+import { createInterface } from "node:readline";
 import { readFileSync } from "node:fs";
 import { pathToFileURL } from "node:url";
 import { resolve } from "node:path";
 
-const task = JSON.parse(readFileSync(0, "utf8"));
-const require = createRequire(resolve(task.modules, "package.json"));
+const [modules, executablePath] = process.argv.slice(2);
+const require = createRequire(resolve(modules, "package.json"));
 const { chromium } = require("playwright-core");
 const axe = readFileSync(require.resolve("axe-core/axe.min.js"), "utf8");
-const root = resolve(task.site);
+let root; // of the site of the task
 
 const address = (page) => {
   const [file, ...rest] = page.split("#");
@@ -96,11 +97,15 @@ async function play(browser, scenario) {
   }
 }
 
-const browser = await chromium.launch({ executablePath: task.chromium, args: ["--no-sandbox", "--disable-gpu"] });
+const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
 try {
-  const results = [];
-  for (const scenario of task.scenarios) { results.push(await play(browser, scenario)); }
-  process.stdout.write(JSON.stringify({ version: browser.version(), results }));
+  for await (const line of createInterface({ input: process.stdin })) {
+    const task = JSON.parse(line);
+    root = resolve(task.site);
+    const results = [];
+    for (const scenario of task.scenarios) { results.push(await play(browser, scenario)); }
+    process.stdout.write(JSON.stringify(results) + "\n");
+  }
 } finally {
   await browser.close();
 }

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
-from browser import PHONE, SCHEMES, SCREEN, Scenario, drive, missing, page_types
+from browser import PHONE, SCHEMES, SCREEN, Scenario, close, drive, missing, page_types
 
 
 def main(site: Path, out: Path) -> int:
@@ -29,6 +29,7 @@ def main(site: Path, out: Path) -> int:
         for fault in [*visit.messages, *filter(None, [visit.error, wide and f"wider than the screen, {wide}"])]:
             sys.stderr.write(f"{file.name}: {fault}\n")
             code = 1
+    close()
     sys.stdout.write(f"{len(files)} pictures in {out}\n")
     return code
 
