@@ -41,6 +41,8 @@ def same_aspect(shape: Shape, frame: Shape) -> bool:
     (True, True, False)
     """
     (h, w), (height, width) = shape, frame
+    if 0 in shape:  # a map without pixels has none
+        return False
     ratio = w * height / (h * width)
     pixels = min(abs(w - h * width / height), abs(h - w * height / width))
     return max(ratio, 1 / ratio) <= 1 + TOLERANCE or pixels <= 1

@@ -195,7 +195,7 @@ def _read(
     keys: dict[Path, str] = {}
     for folder in folders if spool is not None else ():
         with suppress(OSError):
-            keys[folder] = kept.run_digest(folder)
+            keys[folder] = kept.run_digest(folder, results)
             if keys[folder] and (there := kept.load(keys[folder])) is not None:
                 found[folder] = there, []
     missing = [folder for folder in folders if folder not in found]
@@ -208,16 +208,16 @@ def _read(
             made = loaded(run, results, wrong if lenient else None)
             if spool is not None:
                 made = replace(made, rows=_spooled(made.rows, spool), key="" if wrong else keys.get(folder, ""))
-                _keep(made, folder)
+                _keep(made, folder, results)
         except (BadData, MissingData) as error:
             wrong.append(str(error))
         found[folder] = made, wrong
     return [found[folder] for folder in folders]
 
 
-def _keep(made: Loaded, folder: Path) -> None:
+def _keep(made: Loaded, folder: Path, results: Path) -> None:
     """Keep what was read of a run for the next build, unless somebody wrote into its folder meanwhile."""
-    if not made.key or kept.run_digest(folder) != made.key:
+    if not made.key or kept.run_digest(folder, results) != made.key:
         return
     path, names = folder.resolve() / "frames.parquet", tuple(c.name for c in made.columns)
     stored = StoredRows(path, made.entry.record.rows_digest, made.stimuli.ids, names, made.rows.offsets)

@@ -51,18 +51,18 @@ def code_digest() -> str:
     return sha256_text(canonical([vidsal.__version__, sys.version, {name: version(name) for name in _FROM}, files]))
 
 
-def run_digest(folder: Path) -> str:
-    """Return the digest of everything that tells whether a run's folder is as it was: its files, their sizes, and when
-    the system last saw somebody write to them, which nobody can set; and of this code. Empty where that is too fresh to
-    tell the next write from it.
+def run_digest(folder: Path, results: Path) -> str:
+    """Return the digest of everything that tells whether a run's folder is as it was: its place in the results, its
+    files, their sizes, and when the system last saw somebody write to them, which nobody can set; and of this code.
+    Empty where that is too fresh to tell the next write from it.
     """
-    found = []
+    found, place = [], folder.relative_to(results).as_posix()
     for path in sorted(folder.rglob("*")):
         s = path.stat()
         if s.st_ctime > time.time() - _FRESH:
             return ""
         found.append((path.relative_to(folder).as_posix(), s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns))
-    return sha256_text(canonical([code_digest(), str(folder.resolve()), found]))
+    return sha256_text(canonical([code_digest(), str(folder.resolve()), place, found]))
 
 
 def save(key: str, thing: object) -> None:

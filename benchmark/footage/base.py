@@ -27,7 +27,7 @@ class Footage:
         digest: SHA-256 of the file, of a folder's files, or of the arrays.
         path: the file or folder; None for arrays.
         arrays: gives the frames of arrays, each time anew.
-        damage: what keeps the frames after `n_frames` from being decoded; None = there are no more.
+        damage: why there are frames after `n_frames`, or some before are not what was stored; None = nothing is known.
     """
 
     id: str

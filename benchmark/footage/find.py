@@ -123,7 +123,7 @@ def _footage(entry: Entry, fps: Fraction | None, note: Note | None) -> Footage:
             raise BadData(f"{path}: images without a number in their name: {shortlist(unnumbered)}{_PHOTOS}")
     elif not image and path.suffix.lower() not in VIDEO_SUFFIXES and _is_text(path):
         raise BadData(f"{path}: neither a video nor an image")
-    found = probe(path)
+    found = probe(path, strict=True)
     if folder and found.notes:
         notes = "; ".join(re.sub("; taken as .*", "", text) for text in found.notes)
         raise BadData(f"{path}: {notes}{_PHOTOS}")

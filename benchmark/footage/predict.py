@@ -112,7 +112,7 @@ def predict_footage(
 
     Raises:
         MissingData: no such file. BadData: it is no video or image, the model broke the protocol, or a video is
-            damaged: the maps of the frames that could be decoded are kept.
+            damaged: the maps of what the decoder made of it are kept.
         WrongUse: two inputs have one name, `out` holds something else in their place, or the model needs a release.
     """
     predicts, make, record = maker_of(model, make, record)
@@ -153,13 +153,13 @@ def predict_footage(
 
 
 def _check_whole(footage: list[Footage], places: Mapping[str, Path]) -> None:
-    """Say which videos have more frames than could be decoded, once the maps of the others are there.
+    """Say which videos have frames that could not be decoded as they were stored, once all maps are there.
 
     Raises:
         BadData: one or more have.
     """
     damaged = [
-        f"{f.where}: {f.damage}; the maps of what comes before, frames 0 to {f.n_frames - 1}, are in {places[f.id]}"
+        f"{f.where}: {f.damage}; the maps of what could be decoded, frames 0 to {f.n_frames - 1}, are in {places[f.id]}"
         for f in footage
         if f.damage
     ]

@@ -130,7 +130,7 @@ def report(root: Path, faults: Sequence[Fault]) -> str:
     lines = [finding.line for finding in findings(faults)]
     more = [f"and {len(lines) - _MOST_REPORTED} more kinds"] if len(lines) > _MOST_REPORTED else []
     text = "".join(f"\n  {line}" for line in lines[:_MOST_REPORTED] + more)
-    return f"{root}: {len(faults)} fault{'s' if len(faults) > 1 else ''}; nothing was scored{text}"
+    return f"{root}: {len(faults)} fault{'s' if len(faults) > 1 else ''}; nothing of it was used{text}"
 
 
 def _line(found: list[Fault]) -> str:

@@ -36,7 +36,7 @@ class FrameSource:
         sha256: digest of the file, or of the digests of a folder's files with their names.
         notes: anomalies, each with both numbers.
         remarks: what was done so that the frames are what a viewer sees; nothing is wrong.
-        damage: the note that says that frames are lost; None = all are there.
+        damage: what says that frames are lost, or are not what was stored; None = nothing does.
     """
 
     n_frames: int
@@ -76,12 +76,13 @@ def exists(path: Path) -> bool:
     return path.is_file() or (path.is_dir() and bool(numbered_images(path)))
 
 
-def probe(path: Path, first_number: int | None = None) -> FrameSource:
+def probe(path: Path, first_number: int | None = None, *, strict: bool = False) -> FrameSource:
     """Decode a stimulus once, without keeping its pixels, and count.
 
     Args:
         path: a video file, an image, or a folder of numbered images.
         first_number: number of frame 0 in a folder; a folder that begins with another is noted. None = unknown.
+        strict: also take for damage what the decoder of a video conceals.
 
     Raises:
         MissingData: nothing is there.
@@ -96,7 +97,7 @@ def probe(path: Path, first_number: int | None = None) -> FrameSource:
         count = count_pictures(path)
         notes = (f"holds {count} pictures, of which only the first is read",) if count > 1 else ()
         return FrameSource(1, rgb.shape[1], rgb.shape[0], None, sha256(path), notes, remarks)
-    found = video.probe(path)
+    found = video.probe(path, strict=strict)
     known = (found.n_frames, found.width, found.height, found.fps)
     return FrameSource(*known, sha256(path), found.notes, found.remarks, found.damage)
 

@@ -6,7 +6,7 @@ import gc
 import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from ..io.files import rule_out_machine
 from ..io.progress import tick
 from ..records import Frame, UInt8Image
 from .avi_chunks import null_chunks_at_end
-from .container import open_container
+from .container import is_cut_off, open_container
 from .display_matrix import UPRIGHT, turn_of
 from .video_times import even_within_a_tick, frame_rate_of, frames_at, rate_against
 
@@ -40,7 +40,8 @@ class VideoFacts:
         fps: frames a second; None where the file does not say.
         notes: what is odd.
         remarks: what was done to the pictures so that they are what a viewer sees.
-        damage: the first of the notes that says that frames are lost: the decoder stopped, or the file is cut.
+        damage: what says that frames are lost, or are not what was stored: the decoder stopped, the file is cut, or the
+            decoder concealed what it could not read.
     """
 
     n_frames: int
@@ -52,17 +53,37 @@ class VideoFacts:
     damage: str | None
 
 
-def probe(path: Path) -> VideoFacts:
+def probe(path: Path, *, strict: bool = False) -> VideoFacts:
     """Decode a video once, without keeping its pixels, and count.
+
+    Args:
+        path: the video.
+        strict: also take what the decoder conceals for damage; a video that has such is decoded twice.
 
     Raises:
         BadData: not one frame can be decoded.
     """
+    found = _probe(path, strict=strict)
+    if strict and (found is None or found.damage):
+        loose = _probe(path, strict=False)
+        found = loose and replace(loose, damage=loose.damage or (found.damage if found else _made_up(0)))
+    if found is None:
+        raise BadData(f"{path}: not one frame can be decoded; fetch the file again")
+    return found
+
+
+def _made_up(frame: int) -> str:
+    return f"the decoder makes up what it cannot read of frame {frame}, or of one near it"
+
+
+def _probe(path: Path, *, strict: bool) -> VideoFacts | None:
+    """As `probe`, once; None where not one frame can be decoded. Strictly, the decoder stops at damage."""
     import av
 
     grid = _grid(path)
     pictures = frames = packets = 0
     stopped = cut = False
+    concealed: int | None = None
     steps: Counter[int] = Counter()
     previous: int | None = None
     notes: list[str] = []
@@ -72,6 +93,8 @@ def probe(path: Path) -> VideoFacts:
         stream = container.streams.video[0]
         rate = grid.rate or stream.average_rate or stream.guessed_rate or stream.base_rate
         clock = Clock(grid, stream)
+        if strict:
+            stream.codec_context.options = {"err_detect": "explode"}
         try:
             for packet in container.demux(stream):
                 packets += packet.size > 0
@@ -80,6 +103,8 @@ def probe(path: Path) -> VideoFacts:
                     tick()
                     pictures += 1
                     frames = clock.frame(picture) + 1
+                    if picture.is_corrupt and concealed is None:
+                        concealed = frames - 1
                     if size is None:
                         turn = turn_of(picture)
                         size = turn.size(picture.width, picture.height)
@@ -89,18 +114,23 @@ def probe(path: Path) -> VideoFacts:
         except av.error.FFmpegError as error:
             rule_out_machine(path)
             stopped = True
+            concealed = frames if concealed is None else concealed
             notes.append(f"the decoder stopped after {pictures} frames ({error.strerror})")
         else:
             frames += grid.repeats_at_end
         promised = stream.frames
     if size is None:
-        raise BadData(f"{path}: not one frame can be decoded; fetch the file again")
+        return None
     if promised and promised not in (pictures, frames):
         notes.append(f"the header promises {promised} frames, {pictures} were decoded")
         # Of a video that was trimmed without decoding all packets are there, though not all pictures are shown. What
         # the header of an AVI promises is often one off.
         cut = cut or max(packets, frames) < promised - int(grid.is_avi)
     damage = notes[0] if notes and (stopped or cut) else None
+    if strict and concealed is not None:
+        damage = _made_up(concealed)
+    elif damage is None and (cut or is_cut_off(path)):
+        damage = "the file is cut off"
     if frames != pictures:
         why = "null chunks" if grid.is_avi else "gaps in the presentation times"
         notes.append(

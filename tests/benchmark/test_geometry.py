@@ -74,6 +74,11 @@ def test_two_percent_and_one_pixel(shape: tuple[int, int], frame: tuple[int, int
     assert ShapeRule(frame, "stretch").fault(shape, "a") is None
 
 
+@pytest.mark.parametrize("shape", [(0, 64), (36, 0), (0, 0)])
+def test_a_map_without_pixels_has_no_aspect(shape: tuple[int, int]) -> None:
+    assert not same_aspect(shape, (360, 640))
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

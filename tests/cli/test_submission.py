@@ -171,7 +171,7 @@ def test_faults_are_listed_and_the_code_is_one(
         "scene_003: 0009.npy: expected the map of one frame",
         "scene_003: notes.doc is no numbered map",
         "scene_004: the release has no stimulus of this name",
-        "5 faults; nothing was scored",
+        "5 faults; nothing of it was used",
     ):
         assert text in err
     assert not list(tmp_path.rglob("run.json"))

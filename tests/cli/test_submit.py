@@ -130,6 +130,8 @@ def test_import_takes_what_people_have(
     assert sorted(p.name for p in (tmp_path / "sub").iterdir()) == ["SHA256SUMS", "predictions", "submission.json"]
     first = tmp_path / "sub" / "predictions" / "scene_001" / "000000.png"
     assert first.read_bytes() == (classic / "scene_001" / "pred_0001.png").read_bytes()
+    listed = json.loads((tmp_path / "sub" / "submission.json").read_text())["files"]
+    assert [part["shape"] for part in listed] == [[48, 64]] * len(listed)
     code, found = checked(tmp_path / "sub", "--data", release, capsys=capsys)
     assert (code, [f["rule"] for f in found["faults"]]) == (0, ["linear-8-bit"])
     for name, source in (("a", classic), ("b", tmp_path / "sub")):

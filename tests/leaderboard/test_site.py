@@ -350,6 +350,20 @@ def test_what_was_kept_is_never_shown_for_something_else(
     assert "frames.parquet" in build(results, tmp_path / "site").faults[0], "a run that was damaged since"
 
 
+def test_results_may_be_built_from_the_folder_above(
+    results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was kept of a run says where it lies in the results, and it lies elsewhere in these."""
+    remember(tmp_path, monkeypatch)
+    (tmp_path / "above").mkdir()
+    results = results.rename(tmp_path / "above" / "inner")
+    build(results, tmp_path / "site")
+    build(results.parent, tmp_path / "other")
+    monkeypatch.setenv("VIDSAL_CACHE", str(tmp_path / "empty"))
+    build(results.parent, tmp_path / "anew")
+    assert content(tmp_path / "other") == content(tmp_path / "anew")
+
+
 def test_a_run_that_was_changed_and_dated_back_is_read_again(
     results: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -368,7 +382,7 @@ def test_rows_that_rot_on_the_disk_are_not_drawn(
 ) -> None:
     """No time tells of it: only the rows do."""
     remember(tmp_path, monkeypatch)
-    monkeypatch.setattr(kept, "run_digest", lambda folder: sha256(str(folder).encode()).hexdigest())
+    monkeypatch.setattr(kept, "run_digest", lambda folder, results: sha256(str(folder).encode()).hexdigest())
     build(results, tmp_path / "site")
     rows = next(results.rglob("frames.parquet"))
     whole, table = rows.read_bytes(), pq.read_table(rows)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -237,6 +237,30 @@ def test_a_damaged_video_is_an_error_that_keeps_what_was_predicted(tmp_path: Pat
         assert (out / f"{clip.stem}.json").is_file()
         with pytest.raises(BadData, match=why):  # nor is it whole the second time
             predict_footage(Brightness(), tmp_path / name, out)
+
+
+@pytest.mark.parametrize(
+    ("damaged", "why"),
+    [
+        (
+            lambda content, at: content[:at] + bytes([255 - content[at]]) + content[at + 1 :],
+            "makes up what it cannot read",
+        ),
+        (lambda content, at: content[:at], "the file is cut off"),
+        (lambda content, at: content[:-1], "the file is cut off"),
+    ],
+)
+def test_damage_that_a_decoder_conceals_is_an_error(
+    tmp_path: Path, damaged: Callable[[bytes, int], bytes], why: str
+) -> None:
+    clip = tmp_path / "clip.mkv"
+    write_video(clip, noise_video(12), codec="mpeg4")
+    predict_footage(Brightness(), clip, tmp_path / "whole")
+    content = clip.read_bytes()
+    clip.write_bytes(damaged(content, len(content) // 2))
+    with pytest.raises(BadData, match=rf"{why}.*; the maps of what could be decoded, frames 0 to \d+, are in"):
+        predict_footage(Brightness(), clip, tmp_path / "m")
+    assert (tmp_path / "m" / "clip" / "000000.png").is_file()
 
 
 def test_a_video_that_was_trimmed_without_decoding_is_whole(tmp_path: Path) -> None:

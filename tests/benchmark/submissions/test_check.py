@@ -167,6 +167,29 @@ def test_data_set_split_and_conversion(root: Path, ds: Release, sub: Path) -> No
         check(sub / "nowhere", root)
 
 
+@pytest.mark.parametrize("shape", [(FRAMES, 0, 64), (FRAMES, 48, 0), (48, 0, 64), (0, 0, 0)])
+def test_arrays_without_pixels_are_a_fault(tmp_path: Path, root: Path, ds: Release, shape: tuple[int, ...]) -> None:
+    (tmp_path / "m").mkdir()
+    np.save(tmp_path / "m" / f"{ds.ids[0]}.npy", np.zeros(shape, np.float32))
+    assert rules(check(tmp_path / "m", root))["file"] >= 1
+
+
+def test_files_are_listed_by_frame_whatever_the_number_of_the_first(tmp_path: Path, root: Path, ds: Release) -> None:
+    folder = write_classic(tmp_path / "m", ds, first=1)
+    listed = [{"stimulus": s.id, "frames": [0, s.n_frames - 1], "sha256": "0" * 64} for s in ds]
+    said = {"format": 1, "prediction": {"kind": "saliency", "first_frame": 1}, "files": listed}
+    (folder / "submission.json").write_text(json.dumps(said))
+    found = rules(check(folder, root))
+    assert "digest" in found
+    assert "listing" not in found
+
+
+def test_an_archive_that_cannot_be_opened_is_examined_as_of_all_stimuli(tmp_path: Path, root: Path) -> None:
+    (tmp_path / "m.zip").write_bytes(b"PK\3\4 and no more")
+    found = check(tmp_path / "m.zip", root)
+    assert (found.split, rules(found)) == ("all", {"archive-damaged": 1})
+
+
 def test_a_submission_without_a_manifest_is_checked_all_the_same(tmp_path: Path, root: Path, ds: Release) -> None:
     folder = write_classic(tmp_path / "m", ds)
     (folder / ds.ids[0] / "0003.png").unlink()

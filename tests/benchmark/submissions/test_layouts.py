@@ -170,7 +170,7 @@ def test_equal_faults_are_one_line_with_a_count() -> None:
     faults = [Fault.of("601", f"{n:04d}.gif is no numbered map") for n in range(1, 25)]
     faults += [Fault.of("601", "a fault"), Fault("602", "no predictions"), Fault("603", "no predictions")]
     assert report(Path("m"), faults).splitlines() == [
-        "m: 27 faults; nothing was scored",
+        "m: 27 faults; nothing of it was used",
         "  601/0001.gif, 601/0002.gif, 601/0003.gif and 21 more (24): is no numbered map",
         "  601: a fault",
         "  602, 603 (2): no predictions",

@@ -572,7 +572,7 @@ def test_all_faults_are_reported_before_anything_is_scored(classic: Path, ds: Re
         f"{c}: no predictions",
         "scene_999: the release has no stimulus of this name",
         "scene_9.gif does not belong here",
-        "7 faults; nothing was scored",
+        "7 faults; nothing of it was used",
     ):
         assert fault in text, fault
 
