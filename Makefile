@@ -43,8 +43,9 @@ PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= PYTEST_DISABLE_PLUGIN_AUTOL
 	-p xdist.plugin -p pytest_benchmark.plugin -p _hypothesis_pytestplugin \
 	--numprocesses auto --dist worksteal --durations 15
 
+# Drawn examples are the same each time, so that a tree passes or fails; test-all draws new ones.
 test: $(VENV)/installed ## Run the suite
-	@$(PYTEST) -m 'not slow'
+	@$(PYTEST) -m 'not slow' --hypothesis-profile ci
 
 test-all: $(VENV)/installed ## Run the suite and what is slow beside a faster neighbour
 	@$(PYTEST)
