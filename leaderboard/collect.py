@@ -164,16 +164,17 @@ def collect(
         MissingData: no such folder, or no run in it.
         BadData: runs are damaged, and there is no list for them, or no other run; the message names each of them.
     """
-    found, damaged, known = [], _without_record(results), dict[Any, Any]()
-    folders = find_runs(results)
-    some = [folders[k : k + _TOGETHER] for k in range(0, len(folders), _TOGETHER)]
+    folders, known = find_runs(results), dict[Any, Any]()
+    runs, wrong = dict[Path, Loaded](), dict[Path, list[str]]()
+    keys = {folder: "" if spool is None else _key_of(folder, results) for folder in folders}
     read = partial(_read, results=results, lenient=faults is not None, spool=spool)
-    for done, (run, wrong) in enumerate(chain.from_iterable(each(read, some)), 1):
-        damaged += wrong
+    for done, (folder, (run, wrong[folder])) in enumerate(_each_run(keys, read, each), 1):
         if run is not None:
             shared = known.setdefault(tuple((c.name, c.metric.id) for c in run.columns), run.columns)
-            found.append(replace(run, stimuli=run.stimuli.sharing(known), columns=shared))
-        progress(done, len(folders), folders[done - 1].name)
+            runs[folder] = replace(run, stimuli=run.stimuli.sharing(known), columns=shared)
+        progress(done, len(folders), folder.name)
+    found = [runs[folder] for folder in folders if folder in runs]
+    damaged = [*_without_record(results), *chain.from_iterable(wrong[folder] for folder in folders)]
     if damaged and (faults is None or not found):
         raise BadData("\n".join([f"{results}: {len(damaged)} of its runs cannot be shown:", *damaged]))
     if not found:
@@ -187,19 +188,37 @@ def collect(
     return [run for run in found if id(run.entry) in once]
 
 
-def _read(
-    folders: Sequence[Path], *, results: Path, lenient: bool, spool: Path | None
-) -> list[tuple[Loaded | None, list[str]]]:
-    """Read some runs, anew where they were not kept; return each, or None, and what is damaged of it."""
-    found: dict[Path, tuple[Loaded | None, list[str]]] = {}
-    keys: dict[Path, str] = {}
-    for folder in folders if spool is not None else ():
-        with suppress(OSError):
-            keys[folder] = kept.run_digest(folder, results)
-            if keys[folder] and (there := kept.load(keys[folder])) is not None:
-                found[folder] = there, []
-    missing = [folder for folder in folders if folder not in found]
-    for folder, run in zip(missing, load_runs(missing), strict=True):
+Read = tuple[Loaded | None, list[str]]
+"""A run, None where it cannot be shown, and what is damaged of it."""
+
+
+def _each_run(
+    keys: Mapping[Path, str], read: Callable[[Sequence[tuple[Path, str]]], list[Read]], each: Each
+) -> Iterator[tuple[Path, Read]]:
+    """Yield every run: what an earlier build kept, by its key, then those that are read anew."""
+    missing = []
+    for folder, key in keys.items():
+        there = kept.load(key) if key else None
+        if there is None:
+            missing.append((folder, key))
+        else:
+            yield folder, (there, [])
+    some = [missing[k : k + _TOGETHER] for k in range(0, len(missing), _TOGETHER)]
+    for (folder, _), found in zip(missing, chain.from_iterable(each(read, some)), strict=True):
+        yield folder, found
+
+
+def _key_of(folder: Path, results: Path) -> str:
+    """Return the digest under which a build keeps what it read of a run; empty where it cannot be known."""
+    with suppress(OSError):
+        return kept.run_digest(folder, results)
+    return ""
+
+
+def _read(folders: Sequence[tuple[Path, str]], *, results: Path, lenient: bool, spool: Path | None) -> list[Read]:
+    """Read some runs, and keep them under their keys for the next build."""
+    found: list[Read] = []
+    for (folder, key), run in zip(folders, load_runs([folder for folder, _ in folders]), strict=True):
         wrong: list[str] = []
         made = None
         try:
@@ -207,17 +226,17 @@ def _read(
                 raise run
             made = loaded(run, results, wrong if lenient else None)
             if spool is not None:
-                made = replace(made, rows=_spooled(made.rows, spool), key="" if wrong else keys.get(folder, ""))
+                made = replace(made, rows=_spooled(made.rows, spool), key="" if wrong else key)
                 _keep(made, folder, results)
         except (BadData, MissingData) as error:
             wrong.append(str(error))
-        found[folder] = made, wrong
-    return [found[folder] for folder in folders]
+        found.append((made, wrong))
+    return found
 
 
 def _keep(made: Loaded, folder: Path, results: Path) -> None:
     """Keep what was read of a run for the next build, unless somebody wrote into its folder meanwhile."""
-    if not made.key or kept.run_digest(folder, results) != made.key:
+    if not made.key or _key_of(folder, results) != made.key:
         return
     path, names = folder.resolve() / "frames.parquet", tuple(c.name for c in made.columns)
     stored = StoredRows(path, made.entry.record.rows_digest, made.stimuli.ids, names, made.rows.offsets)
