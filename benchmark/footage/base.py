@@ -27,7 +27,7 @@ class Footage:
         digest: SHA-256 of the file, of a folder's files, or of the arrays.
         path: the file or folder; None for arrays.
         arrays: gives the frames of arrays, each time anew.
-        damage: why there are frames after `n_frames`, or some before are not what was stored; None = nothing is known.
+        damage: what says that frames are lost, or are not what was stored; None = nothing does.
     """
 
     id: str

@@ -224,15 +224,14 @@ def _values(runs: Sequence[FilmRun], names: tuple[str, ...], at: Ints) -> Floats
     """Return the scores of all runs at some frames, (metrics, runs, frames); NaN where there is no finite one."""
     different = {id(run.columns): run.columns for run in runs}
     of = {key: tuple(c.name for c in columns) for key, columns in different.items()}
-    others = [k for k, run in enumerate(runs) if of[id(run.columns)] != names or len(run.frames) != len(at)]
-    if not others:
+    if all(of[id(run.columns)] == names and len(run.frames) == len(at) for run in runs):
         found = np.array([run.scores for run in runs]).transpose(2, 0, 1).astype(np.float64, order="C")
     else:
         found = np.full((len(names), len(runs), len(at)), np.nan)
-    for k in others and range(len(runs)):
-        where = np.searchsorted(at, runs[k].frames)
-        for place, name in enumerate(of[id(runs[k].columns)]):
-            found[names.index(name), k, where] = runs[k].scores[:, place]
+        for k, run in enumerate(runs):
+            where = np.searchsorted(at, run.frames)
+            for place, name in enumerate(of[id(run.columns)]):
+                found[names.index(name), k, where] = run.scores[:, place]
     found[~np.isfinite(found)] = np.nan
     return found
 

@@ -67,13 +67,11 @@ class Scores(NamedTuple):
     """The scores of every run of a board on every stimulus; its pages of stimuli show a part each.
 
     Attributes:
-        places: of each stimulus, by its id.
         names: the first cell of the line of each run.
         means: float64 (stimuli, runs, columns); NaN where a value is undefined.
         scored: how many frames are scored, int (stimuli, runs); -1 where a run has no such stimulus.
     """
 
-    places: dict[str, int]
     names: list[Markup]
     means: Floats
     scored: npt.NDArray[np.int64]
@@ -84,7 +82,6 @@ def scores_of(content: Content, board: Board) -> Scores:
     ids, address = stimuli_of(content, board), links.stimulus_page(board, "")
     runs = [content.runs[entry.page].stimuli for entry in board.shown]
     return Scores(
-        {name: k for k, name in enumerate(ids)},
         [part("model_cell.html", address, entry=e, board=board) for e in board.shown],
         np.stack([s.at(ids) for s in runs], axis=1),
         np.stack([s.scored_at(ids) for s in runs], axis=1),
@@ -102,7 +99,8 @@ def _rows(scores: Scores, place: int) -> Markup:
 
 def stimulus_page(content: Content, board: Board, name: str, scores: Callable[[], Scores]) -> str:
     """Return the page of a stimulus; `scores` gives those of its board."""
-    ids, place = stimuli_of(content, board), scores().places[name]
+    ids = stimuli_of(content, board)
+    place = ids.index(name)
     first = content.runs[board.shown[0].page].stimuli
     attributes = first.attributes[first.place(name) or 0]
     return page(
