@@ -6,9 +6,10 @@ ranking, so what a model leaves out cannot help it.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from math import inf
 from typing import Any
 
@@ -24,7 +25,7 @@ from vidsal.benchmark.evaluation.results.schema import (
 from vidsal.benchmark.metrics import find
 from vidsal.benchmark.metrics.base import Metric
 from vidsal.benchmark.protocols import PROTOCOLS
-from vidsal.loaders.io.files import canonical, sha256_text
+from vidsal.loaders.io.files import canonical, parse_json, sha256_text
 
 from .sanitize import slug
 
@@ -196,15 +197,16 @@ class Board:
 
 def comparable_key(record: RunRecord) -> str:
     """Return what a run must share with another to be compared with it on some frames, as canonical JSON."""
-    return canonical(
-        {
-            "release": record.release.model_dump(mode="json"),
-            "split": record.split,
-            "protocol": record.protocol.model_dump(mode="json"),
-            "recipe": {"name": record.truth.recipe, **record.truth.parameters},
-            "metrics": {name: metric.id for name, metric in record.metrics.items()},
-        }
-    )
+    recipe = json.dumps({"name": record.truth.recipe, **record.truth.parameters})
+    ids = json.dumps({name: metric.id for name, metric in record.metrics.items()})
+    return _comparable(record.release.model_dump_json(), record.split, record.protocol.model_dump_json(), recipe, ids)
+
+
+@lru_cache(maxsize=64)
+def _comparable(release: str, split: str, protocol: str, recipe: str, metrics: str) -> str:
+    """Return the same from parts as JSON; most runs have them in common, and a protocol is long."""
+    parts = {"release": release, "protocol": protocol, "recipe": recipe, "metrics": metrics}
+    return canonical({"split": split, **{name: parse_json(part) for name, part in parts.items()}})
 
 
 def board_key(record: RunRecord | Mapping[str, Any]) -> str:

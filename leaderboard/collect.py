@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -28,7 +28,9 @@ from vidsal.loaders.io.progress import Progress, silent
 from . import kept
 from .boards import Board, Column, Entry, columns, common_board, distinct, mixed
 from .film.previews import read_previews
-from .rows import Rows, SpooledRows, StoredRows, rows_of
+from .rows import Known, Rows, SpooledRows, StoredRows, rows_of
+
+T = TypeVar("T")
 
 Floats = npt.NDArray[np.float64]
 
@@ -79,11 +81,11 @@ class Stimuli:
     def _places_of(self, ids: Sequence[str]) -> npt.NDArray[np.int64]:
         return np.array([self._places.get(name, -1) for name in ids], np.int64)
 
-    def sharing(self, known: dict[Any, Any]) -> Stimuli:
+    def sharing(self, known: Known) -> Stimuli:
         """Return the same with what equal ones of other runs hold already: models of a board share all but means."""
 
-        def one(value: tuple[Any, ...]) -> tuple[Any, ...]:
-            found: tuple[Any, ...] = known.setdefault(value, value)
+        def one(part: T) -> T:
+            found: T = known.setdefault(part, part)
             return found
 
         return Stimuli(
@@ -97,12 +99,17 @@ class Stimuli:
     @cached_property
     def by_attribute(self) -> dict[str, tuple[int, Floats]]:
         """Return for each attribute how many stimuli have it, and the mean of each column over them."""
-        names = sorted({name for of_one in self.attributes for name in of_one})
-        out = {}
-        for name in names:
-            here = np.array([name in of_one for of_one in self.attributes])
-            out[name] = int(here.sum()), means_of(self.means[here])
-        return out
+        return {name: (len(places), means_of(self.means[places])) for name, places in _having(self.attributes).items()}
+
+
+@once
+def _having(attributes: tuple[tuple[str, ...], ...]) -> dict[str, list[int]]:
+    """Return for each attribute, in alphabetical order, the places of the stimuli that have it."""
+    found: dict[str, list[int]] = {}
+    for place, names in enumerate(attributes):
+        for name in dict.fromkeys(names):
+            found.setdefault(name, []).append(place)
+    return dict(sorted(found.items()))
 
 
 def means_of(values: Floats) -> Floats:
@@ -134,6 +141,19 @@ class Loaded:
     previews: Mapping[str, StimulusPreview]
     key: str = ""
 
+    def sharing(self, known: Known) -> Loaded:
+        """Return the same with what equal parts of other runs hold already."""
+        record = self.entry.record
+        scored = known.setdefault(record.coverage.scored, record.coverage.scored)
+        coverage = record.coverage.model_copy(update={"scored": scored})
+        return replace(
+            self,
+            entry=replace(self.entry, record=record.model_copy(update={"coverage": coverage})),
+            columns=known.setdefault(("columns", *((c.name, c.metric.id) for c in self.columns)), self.columns),
+            stimuli=self.stimuli.sharing(known),
+            rows=self.rows.sharing(known),
+        )
+
     def table(self) -> pa.Table:
         """Return the lines of the stimuli as a table: `stimulus_id`, `n_frames`, `n_scored`, each metric."""
         names = ["stimulus_id", "n_frames", "n_scored", *(c.name for c in self.columns)]
@@ -164,14 +184,13 @@ def collect(
         MissingData: no such folder, or no run in it.
         BadData: runs are damaged, and there is no list for them, or no other run; the message names each of them.
     """
-    folders, known = find_runs(results), dict[Any, Any]()
+    folders, known = find_runs(results), Known()
     runs, wrong = dict[Path, Loaded](), dict[Path, list[str]]()
     keys = {folder: "" if spool is None else _key_of(folder, results) for folder in folders}
     read = partial(_read, results=results, lenient=faults is not None, spool=spool)
     for done, (folder, (run, wrong[folder])) in enumerate(_each_run(keys, read, each), 1):
         if run is not None:
-            shared = known.setdefault(tuple((c.name, c.metric.id) for c in run.columns), run.columns)
-            runs[folder] = replace(run, stimuli=run.stimuli.sharing(known), columns=shared)
+            runs[folder] = run.sharing(known)
         progress(done, len(folders), folder.name)
     found = [runs[folder] for folder in folders if folder in runs]
     damaged = [*_without_record(results), *chain.from_iterable(wrong[folder] for folder in folders)]
@@ -196,16 +215,24 @@ def _each_run(
     keys: Mapping[Path, str], read: Callable[[Sequence[tuple[Path, str]]], list[Read]], each: Each
 ) -> Iterator[tuple[Path, Read]]:
     """Yield every run: what an earlier build kept, by its key, then those that are read anew."""
-    missing = []
+    anew = {folder: key for folder, key in keys.items() if not key or not kept.is_there(key)}
+    reading = [(anew, each(read, _some(anew)))]  # begun first: processes read while this one takes up the others
+    damaged = {}
     for folder, key in keys.items():
-        there = kept.load(key) if key else None
-        if there is None:
-            missing.append((folder, key))
-        else:
-            yield folder, (there, [])
-    some = [missing[k : k + _TOGETHER] for k in range(0, len(missing), _TOGETHER)]
-    for (folder, _), found in zip(missing, chain.from_iterable(each(read, some)), strict=True):
-        yield folder, found
+        if folder not in anew:
+            there = kept.load(key)
+            if there is None:
+                damaged[folder] = key
+            else:
+                yield folder, (there, [])
+    reading.append((damaged, each(read, _some(damaged))))
+    for folders, found in reading:
+        yield from zip(folders, chain.from_iterable(found), strict=True)
+
+
+def _some(folders: Mapping[Path, str]) -> list[Sequence[tuple[Path, str]]]:
+    many = list(folders.items())
+    return [many[k : k + _TOGETHER] for k in range(0, len(many), _TOGETHER)]
 
 
 def _key_of(folder: Path, results: Path) -> str:
@@ -226,8 +253,10 @@ def _read(folders: Sequence[tuple[Path, str]], *, results: Path, lenient: bool, 
                 raise run
             made = loaded(run, results, wrong if lenient else None)
             if spool is not None:
-                made = replace(made, rows=_spooled(made.rows, spool), key="" if wrong else key)
-                _keep(made, folder, results)
+                if key and not wrong:
+                    made = replace(made, key=key)
+                    _keep(made, folder, results)
+                made = replace(made, rows=_spooled(made.rows, spool))
         except (BadData, MissingData) as error:
             wrong.append(str(error))
         found.append((made, wrong))
@@ -236,11 +265,11 @@ def _read(folders: Sequence[tuple[Path, str]], *, results: Path, lenient: bool, 
 
 def _keep(made: Loaded, folder: Path, results: Path) -> None:
     """Keep what was read of a run for the next build, unless somebody wrote into its folder meanwhile."""
-    if not made.key or _key_of(folder, results) != made.key:
+    if not isinstance(made.rows, Rows) or _key_of(folder, results) != made.key:
         return
     path, names = folder.resolve() / "frames.parquet", tuple(c.name for c in made.columns)
-    stored = StoredRows(path, made.entry.record.rows_digest, made.stimuli.ids, names, made.rows.offsets)
-    kept.save(made.key, replace(made, rows=stored))
+    stored = StoredRows(path, made.rows.digest(), made.stimuli.ids, names, made.rows.offsets)
+    kept.save(made.key, replace(made, rows=stored).sharing({}))
 
 
 def spooled(run: Loaded, spool: Path) -> Loaded:

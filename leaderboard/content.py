@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from math import isfinite
 from statistics import median
 
 from vidsal.benchmark.evaluation.results.schema import ReleaseRecord
-from vidsal.loaders.io.files import canonical, sha256_text
 
 from .boards import Board, Entry
 from .collect import Loaded
 from .config import Config
 from .format import qualifiers
+from .kept import digest_of
 from .links import data_page, model_page, protocol_page
-from .standing import Standing, Tested
+from .standing import Standing, Tested, resamples_for, seed_for
+
+
+def pair_key(board: Board, pair: Sequence[Entry], runs: Mapping[str, Loaded]) -> str:
+    """Return the digest of what the differences of a pair of a board follow from; empty where it is not known."""
+    keys = [runs[entry.page].key for entry in (board.shown[0], *pair)]
+    return digest_of("tests", board.id, seed_for(board), resamples_for(board), keys) if all(keys) else ""
 
 
 @dataclass(frozen=True)
@@ -115,7 +121,7 @@ class Content:
 
     def key_of(self, *parts: object) -> str:
         """Return the digest of what a page is made from, beside the site's own words: see `board_key`, `run_key`."""
-        return sha256_text(canonical([self.config.model_dump(), *parts])) if all(parts) else ""
+        return digest_of(self.config.model_dump(), *parts) if all(parts) else ""
 
     @cached_property
     def board_keys(self) -> dict[str, str]:
@@ -130,6 +136,12 @@ class Content:
         board, run = self.board_of[address], self.runs[address]
         shown = [self.labels[address]] if address in self.labels else []
         return self.key_of(address, board.id, board.title, [shown], self._runs(board.runs_of(run.entry)))
+
+    def pair_key(self, board: Board, pair: Sequence[Entry], address: str) -> str:
+        """Return the digest of everything that the page of a pair shows."""
+        return self.key_of(
+            address, board.title, [self.label(entry) for entry in pair], pair_key(board, pair, self.runs)
+        )
 
     def _runs(self, entries: Iterable[Entry]) -> list[str]:
         keys = [self.runs[e.page].key for e in entries]

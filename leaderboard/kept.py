@@ -3,7 +3,8 @@
 What was read and checked of a run is kept under the digest of this very code and of its files' sizes and times, so that
 a changed run, or another version, finds nothing; its rows stay in its own file. How sure the order of a board is, and
 what its pairs differ by, is kept under the digests of its runs. A page is kept where it stood: under the digest of what
-it was made from, with its own, by which the page of the earlier site is recognized.
+it was made from, with its own, by which the page of the earlier site is recognized; it is not read again where its file
+is the one that was written, of this size, at this time.
 Whoever deletes the folder loses time, and nothing else.
 
 What is unpickled could run: nothing is kept or believed in a folder into which anybody else may write.
@@ -11,6 +12,7 @@ What is unpickled could run: nothing is kept or believed in a folder into which 
 
 from __future__ import annotations
 
+import json
 import os
 import pickle
 import sys
@@ -21,10 +23,10 @@ from functools import cache
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import vidsal
-from vidsal.loaders.io.files import atomic_write, canonical, parse_json, sha256_text
+from vidsal.loaders.io.files import atomic_write, parse_json, sha256_text
 from vidsal.loaders.io.places import cache_folder
 
 _CODE = ("loaders", "benchmark", "leaderboard")
@@ -48,7 +50,12 @@ def code_digest() -> str:
         for p in (here / name).rglob("*")
         if p.is_file() and "__pycache__" not in p.parts
     }
-    return sha256_text(canonical([vidsal.__version__, sys.version, {name: version(name) for name in _FROM}, files]))
+    return digest_of(vidsal.__version__, sys.version, {name: version(name) for name in _FROM}, files)
+
+
+def digest_of(*parts: object) -> str:
+    """Return the digest of what something follows from: of plain data, as JSON in its shortest form."""
+    return sha256_text(json.dumps(parts, sort_keys=True, separators=(",", ":")))
 
 
 def run_digest(folder: Path, results: Path) -> str:
@@ -57,18 +64,19 @@ def run_digest(folder: Path, results: Path) -> str:
     Empty where that is too fresh to tell the next write from it.
     """
     found, place = [], folder.relative_to(results).as_posix()
-    for path in sorted(folder.rglob("*")):
-        s = path.stat()
-        if s.st_ctime > time.time() - _FRESH:
-            return ""
-        found.append((path.relative_to(folder).as_posix(), s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns))
-    return sha256_text(canonical([code_digest(), str(folder.resolve()), place, found]))
+    for at, below, names in os.walk(folder):
+        for name in (*below, *names):
+            s = os.stat(path := os.path.join(at, name))
+            if s.st_ctime > time.time() - _FRESH:
+                return ""
+            found.append((os.path.relpath(path, folder), s.st_dev, s.st_ino, s.st_size, s.st_mtime_ns, s.st_ctime_ns))
+    return digest_of(code_digest(), str(folder.resolve()), place, sorted(found))
 
 
 def save(key: str, thing: object) -> None:
     """Keep an object, if there is room."""
     content = pickle.dumps(thing, pickle.HIGHEST_PROTOCOL)
-    path = _things() / key[:2] / key
+    path = _place(key)
     temporary = path.with_name(f"{key}.{os.getpid()}.tmp")  # what is cut off is known by its digest: no need to wait
     with suppress(OSError):
         _home().mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -78,9 +86,14 @@ def save(key: str, thing: object) -> None:
             temporary.replace(path)
 
 
+def is_there(key: str) -> bool:
+    """Whether something was kept, be it whole or not."""
+    return _place(key).is_file()
+
+
 def load(key: str) -> Any:
     """Return the object that was kept; None where it is not there or not whole."""
-    path = _things() / key[:2] / key
+    path = _place(key)
     try:
         if not _is_mine(_home()):
             return None
@@ -102,20 +115,39 @@ def sweep() -> None:
                 path.unlink()
 
 
-def pages_of(site: Path) -> dict[str, tuple[str, str]]:
-    """Return what is known of the pages of a site that lies in a folder: of each the digests of its origin, and its
-    own."""
+class KeptPage(NamedTuple):
+    """What is known of a page that was written.
+
+    Attributes:
+        origin: digest of what it was made from; empty where that is not known.
+        own: its own digest.
+        stamp: of its file, see `stamp`.
+    """
+
+    origin: str
+    own: str
+    stamp: str
+
+
+def stamp(path: Path) -> str:
+    """Return what tells an untouched file without a look into it: which one it is, its size, when it was written."""
+    s = os.stat(path)
+    return f"{s.st_ino} {s.st_size} {s.st_mtime_ns}"
+
+
+def pages_of(site: Path) -> dict[str, KeptPage]:
+    """Return what is known of the pages of a site that lies in a folder, by address."""
     try:
         found = parse_json(_pages(site).read_text(encoding="utf-8"))
-        return {str(name): (str(origin), str(own)) for name, (origin, own) in found.items()}
+        return {str(name): KeptPage(*map(str, (origin, own, at))) for name, (origin, own, at) in found.items()}
     except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 
-def save_pages(site: Path, pages: Mapping[str, tuple[str, str]]) -> None:
+def save_pages(site: Path, pages: Mapping[str, KeptPage]) -> None:
     """Remember the pages of a site."""
     with suppress(OSError), atomic_write(_pages(site)) as temporary:
-        temporary.write_text(canonical(pages), encoding="utf-8")
+        temporary.write_text(json.dumps(pages), encoding="utf-8")
 
 
 def _is_mine(folder: Path) -> bool:
@@ -130,6 +162,10 @@ def _home() -> Path:
 
 def _things() -> Path:
     return _home() / "things"
+
+
+def _place(key: str) -> Path:
+    return _things() / key[:2] / key
 
 
 def _pages(site: Path) -> Path:

@@ -31,7 +31,7 @@ def check_replaceable(target: Path) -> None:
         return
     if not target.is_dir():
         raise WrongUse(f"{target}: a file is in the way; a site is a folder, give another name")
-    here = {p.relative_to(target).as_posix() for p in target.rglob("*") if not p.is_dir() or p.is_symlink()}
+    here = set(_files(target))
     if not here:
         return
     if MARKER not in here:
@@ -45,6 +45,14 @@ def check_replaceable(target: Path) -> None:
             f"{target}: {foreign[0]} is no part of the site ({len(foreign)} such), and a build would delete it; "
             "move it away, or give another folder"
         )
+
+
+def _files(target: Path) -> Iterator[str]:
+    """Yield what is no folder below a place, relative to it, with `/`; a link to a folder is none."""
+    for at, below, names in os.walk(target):
+        links = [name for name in below if os.path.islink(os.path.join(at, name))]
+        for name in (*names, *links):
+            yield Path(os.path.relpath(os.path.join(at, name), target)).as_posix()
 
 
 def _listed(marker: Path) -> set[str]:

@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from functools import lru_cache
+from hashlib import sha256
 from itertools import pairwise
 from operator import is_
 from pathlib import Path
-from typing import BinaryIO, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.parquet as pq
 
-from vidsal.benchmark.evaluation.results.check import rows_digest
 from vidsal.benchmark.evaluation.results.shared import is_scored, once, read_rows, stimuli_of
 from vidsal.loaders.errors import BadData
 
 Frames = npt.NDArray[np.int32]
 Values = npt.NDArray[np.float32]
+Offsets = npt.NDArray[np.int64]
+
+Known = dict[Any, Any]
+"""By value or digest: the one object that stands for its equals; pickled, it then takes room once."""
 
 _AHEAD = 40
 """Stimuli that are read at once: pages are made one after another."""
@@ -39,7 +44,7 @@ class Rows:
         values: a column a metric, float32 (n, columns); NaN where it is undefined.
     """
 
-    offsets: npt.NDArray[np.int64]
+    offsets: Offsets
     frame: Frames
     values: Values
 
@@ -47,6 +52,17 @@ class Rows:
         """Return the frames of a stimulus, and their values."""
         part = slice(int(self.offsets[place]), int(self.offsets[place + 1]))
         return self.frame[part], self.values[part]
+
+    def digest(self) -> str:
+        """Return the SHA-256 of all of it."""
+        found = sha256()
+        for part in (self.offsets, self.frame, self.values):
+            found.update(np.ascontiguousarray(part).data)
+        return found.hexdigest()
+
+    def sharing(self, known: Known) -> Rows:
+        """Return the same with what equal ones of other runs hold already."""
+        return replace(self, offsets=_shared(self.offsets, known))
 
     def spooled(self, path: Path) -> SpooledRows:
         """Add the rows to the end of a file; frames that the last rows had, too, stand there once."""
@@ -56,6 +72,11 @@ class Rows:
             values = _added(file, self.values)
         _spooled[path] = _Spooled(same, frames)
         return SpooledRows(str(path), frames, values, self.offsets, self.values.shape[1])
+
+
+def _shared(offsets: Offsets, known: Known) -> Offsets:
+    same: Offsets = known.setdefault(offsets.tobytes(), offsets)
+    return same
 
 
 def _added(file: BinaryIO, array: npt.NDArray[np.generic]) -> int:
@@ -79,8 +100,12 @@ class SpooledRows:
     path: str
     frames: int
     values: int
-    offsets: npt.NDArray[np.int64]
+    offsets: Offsets
     columns: int
+
+    def sharing(self, known: Known) -> SpooledRows:
+        """Return the same with what equal ones of other runs hold already."""
+        return replace(self, offsets=_shared(self.offsets, known))
 
     def of(self, place: int) -> tuple[Frames, Values]:
         """Return the frames of a stimulus, and their values; runs that share their frames give one array."""
@@ -118,7 +143,7 @@ class StoredRows:
 
     Attributes:
         path: the file.
-        digest: of its rows when they were checked.
+        digest: of its scored rows when they were checked, as `Rows` gives it.
         ids: the stimuli of the run, in its order.
         names: the metrics.
         offsets: as in `Rows`.
@@ -128,7 +153,12 @@ class StoredRows:
     digest: str
     ids: tuple[str, ...]
     names: tuple[str, ...]
-    offsets: npt.NDArray[np.int64]
+    offsets: Offsets
+
+    def sharing(self, known: Known) -> StoredRows:
+        """Return the same with what equal ones of other runs hold already."""
+        ids, names = (known.setdefault(part, part) for part in (self.ids, self.names))
+        return replace(self, ids=ids, names=names, offsets=_shared(self.offsets, known))
 
     def of(self, place: int) -> tuple[Frames, Values]:
         """Return the frames of a stimulus, and their values."""
@@ -145,17 +175,23 @@ class StoredRows:
 
 @lru_cache(maxsize=4)
 def _stored(path: Path, digest: str, ids: tuple[str, ...], names: tuple[str, ...]) -> Rows:
-    try:
-        rows = read_rows(path)
-        same = rows_digest(rows) == digest
-    except pa.ArrowException:
-        same = False
-    if not same:
-        raise BadData(
-            f"{path}: its rows are not those of when it was checked, and nobody wrote to it; the disk may be failing. "
-            "Bring it back from a copy, or score the run again"
-        )
-    return rows_of(rows, ids, names)
+    """Read stored rows: their values alone, where their order is that of the run before; all of them, where not."""
+    with suppress(pa.ArrowException, KeyError, ValueError):  # a stimulus of another name, or none
+        values = pq.ParquetFile(path).read(list(names), use_threads=False)
+        order = _orders.get(ids)
+        if order is not None and order.rows == values.num_rows:
+            rows = _ordered(values, order, names)
+            if rows.digest() == digest:
+                return rows
+        frames = read_rows(path)
+        order = _orders[ids] = _order_of(frames, ids)
+        rows = _ordered(frames, order, names)
+        if rows.digest() == digest:
+            return rows
+    raise BadData(
+        f"{path}: its rows are not those of when it was checked, and nobody wrote to it; the disk may be failing. "
+        "Bring it back from a copy, or score the run again"
+    )
 
 
 def rows_of(frames: pa.Table, ids: Sequence[str], names: Sequence[str]) -> Rows:
@@ -166,18 +202,31 @@ def rows_of(frames: pa.Table, ids: Sequence[str], names: Sequence[str]) -> Rows:
         ids: its stimuli, in the order of stimuli.parquet.
         names: its metrics.
     """
-    order, offsets, frame = _scored_order(tuple(ids), *(frames[name] for name in ("stimulus_id", "frame", "status")))
-    values = np.empty((len(frame), len(names)), np.float32)
-    for place, name in enumerate(names):
-        values[:, place] = frames[name].to_numpy()[order]
-    return Rows(offsets, frame, values)
+    return _ordered(frames, _order_of(frames, tuple(ids)), names)
+
+
+class _Order(NamedTuple):
+    """Which rows of a table are scored, in the order of stimuli and frames; how many rows it has; as in `Rows`, where
+    each stimulus begins, and the frames."""
+
+    places: npt.NDArray[np.int64] | slice
+    rows: int
+    offsets: Offsets
+    frame: Frames
+
+
+_orders: dict[tuple[str, ...], _Order] = {}
+"""Of the last run of some stimuli whose stored rows were read."""
+
+
+def _order_of(frames: pa.Table, ids: tuple[str, ...]) -> _Order:
+    return _scored_order(ids, *(frames[name] for name in ("stimulus_id", "frame", "status")))
 
 
 @once
 def _scored_order(
     ids: tuple[str, ...], names: pa.ChunkedArray, frame: pa.ChunkedArray, status: pa.ChunkedArray
-) -> tuple[npt.NDArray[np.int64] | slice, npt.NDArray[np.int64], Frames]:
-    """Return the scored rows in the order of stimuli and frames, where each stimulus begins, and their frames."""
+) -> _Order:
     place = {name: i for i, name in enumerate(ids)}
     found, of_row = stimuli_of(names)
     at = np.array([place[name] for name in found], np.int64)[of_row]
@@ -186,7 +235,14 @@ def _scored_order(
     order = kept[np.lexsort((frames[kept], at[kept]))]
     offsets = np.searchsorted(at[order], np.arange(len(place) + 1))
     in_order = len(order) == len(frames) and bool((np.diff(order) == 1).all())
-    return slice(None) if in_order else order, offsets, frames[order]
+    return _Order(slice(None) if in_order else order, len(frames), offsets, frames[order])
+
+
+def _ordered(frames: pa.Table, order: _Order, names: Sequence[str]) -> Rows:
+    values = np.empty((len(order.frame), len(names)), np.float32)
+    for place, name in enumerate(names):
+        values[:, place] = frames[name].to_numpy()[order.places]
+    return Rows(order.offsets, order.frame, values)
 
 
 class _Spooled(NamedTuple):
@@ -219,4 +275,5 @@ def spool(folder: Path) -> Iterator[Path]:
         _spooled.clear()
         _blocks.clear()
         _frames.cache_clear()
+        _orders.clear()
         shutil.rmtree(folder)

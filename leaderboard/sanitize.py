@@ -25,9 +25,13 @@ def slug(text: str, longest: int = 40) -> str:
     return re.sub(r"[^a-z0-9]+", "-", text.lower())[: longest + 1].strip("-")[:longest].strip("-") or "x"
 
 
-def script_safe(value: Any) -> Markup:
+def script_safe(value: Any, **more: Markup) -> Markup:
     """Return JSON that may stand in an element of a page: it can neither end it nor begin another, whatever strangers
     wrote.
+
+    Args:
+        value: a dict, if there is more.
+        more: further members of it, which this function has made.
 
     >>> "<" in script_safe({"name": "</script>"})
     False
@@ -35,6 +39,9 @@ def script_safe(value: Any) -> Markup:
     text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"), sort_keys=True)
     for sign in "<>&":
         text = text.replace(sign, f"\\u{ord(sign):04x}")
+    if more:
+        members = ",".join(f'"{name}":{member}' for name, member in sorted(more.items()))
+        text = f"{text[:-1]}{',' if value else ''}{members}}}"
     return Markup(text)  # noqa: S704 - nothing in it is markup any more
 
 

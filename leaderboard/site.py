@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import pickle
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
@@ -16,7 +18,7 @@ from typing import Any, TypeVar
 
 from vidsal.benchmark.evaluation.previews.record import FOLDER as PREVIEWS
 from vidsal.loaders.errors import MissingData, WrongUse
-from vidsal.loaders.io.files import canonical, sha256_text
+from vidsal.loaders.io.files import sha256_text
 from vidsal.loaders.io.progress import Progress, silent
 from vidsal.loaders.io.workers import pool
 
@@ -24,7 +26,7 @@ from . import kept
 from .boards import Board, Entry, make_boards
 from .collect import Each, Loaded, Stimuli, collect, compared, spooled
 from .config import Config, read_config
-from .content import Content
+from .content import Content, pair_key
 from .downloads.tables import Ranks
 from .downloads.write import Download, write_archive, write_downloads
 from .held_out import check_known, held_back
@@ -33,7 +35,7 @@ from .pages.all import Page, pages_of
 from .pages.environment import assets
 from .place import check_replaceable, replacing, write_marker
 from .rows import StoredRows, spool
-from .standing import Tested, pairs_of, resamples_for, seed_for, standing, tested
+from .standing import Tested, pairs_of, standing, tested
 
 T = TypeVar("T")
 
@@ -108,7 +110,7 @@ def build(
             pages = _write_pages(folder, target, content, downloads, work, progress, each)
         written += [*pages, *(_write(folder, name, text) for name, text in {**assets(), ".nojekyll": ""}.items())]
         write_marker(folder, written)
-    kept.save_pages(target, {name: one for name, one in pages.items() if one[0]})
+    kept.save_pages(target, {name: one for name, one in pages.items() if one.origin})
     kept.sweep()
     return SiteSummary(Path(out) / "index.html", len(pages), len(content.runs), len(content.boards), tuple(faults))
 
@@ -126,7 +128,22 @@ def _crew(count: int) -> Iterator[Each]:
         yield map
         return
     with pool(count) as executor:
-        yield executor.map
+        started = False
+
+        def each(do: Callable[[Any], Any], many: Iterable[Any]) -> Iterator[Any]:
+            nonlocal started
+            tasks = list(many)
+            if tasks and not started:
+                started = True
+                for _ in range(count):  # all at once, also where the first thing to do is for one
+                    executor.submit(_ready)
+            return executor.map(do, tasks)
+
+        yield each
+
+
+def _ready() -> None:
+    """Nothing: a process that has come so far has read the code."""
 
 
 def _write_pages(
@@ -137,7 +154,7 @@ def _write_pages(
     work: Path,
     progress: Progress,
     each: Each,
-) -> dict[str, tuple[str, str]]:
+) -> dict[str, kept.KeptPage]:
     """Write all pages, some at a time.
 
     Args:
@@ -150,7 +167,7 @@ def _write_pages(
         each: who writes.
 
     Returns:
-        By address of each page, in their order: the digest of what it was made from, empty for none, and its own.
+        What is known of each page, by address, in their order.
     """
     pages, known, found = pages_of(content, downloads), kept.pages_of(earlier), dict[str, str]()
 
@@ -159,19 +176,24 @@ def _write_pages(
             found[name] = digest
             progress(len(found), len(pages), name)
 
-    same = [(p.address, known[p.address][1]) for p in pages if p.key and known.get(p.address, ("", ""))[0] == p.key]
-    for some in each(partial(_take_over, folder, earlier), _few(same)):
-        wrote(some)
-    missing = [k for k, page in enumerate(pages) if page.address not in found]
-    stored = work / "content"
-    content = _with_rows(content, [pages[k].address for k in missing], work, each)
-    stored.write_bytes(pickle.dumps((content, downloads), pickle.HIGHEST_PROTOCOL))
-    try:
-        for some in each(partial(_make_pages, folder, stored), _few(missing)):
+    same = [p.address for p in pages if p.key and p.address in known and known[p.address].origin == p.key]
+    with ThreadPoolExecutor(os.cpu_count()) as threads:  # it is reading and hashing
+        for some in threads.map(partial(_take_over, folder, earlier, known), _few(same)):
             wrote(some)
-    finally:
-        _pages.cache_clear()
-    return {page.address: (page.key, found[page.address]) for page in pages}
+    missing = [k for k, page in enumerate(pages) if page.address not in found]
+    if len(missing) <= _TOGETHER:
+        wrote(_made_page(folder, pages[k]) for k in missing)
+    else:
+        stored = work / "content"
+        content = _with_rows(content, [pages[k].address for k in missing], work, each)
+        stored.write_bytes(pickle.dumps((content, downloads), pickle.HIGHEST_PROTOCOL))
+        try:
+            for some in each(partial(_make_pages, folder, stored), _few(missing)):
+                wrote(some)
+        finally:
+            _pages.cache_clear()
+            gc.unfreeze()
+    return {p.address: kept.KeptPage(p.key, found[p.address], kept.stamp(folder / p.address)) for p in pages}
 
 
 def _few(many: Sequence[T]) -> list[Sequence[T]]:
@@ -180,32 +202,36 @@ def _few(many: Sequence[T]) -> list[Sequence[T]]:
 
 def _make_pages(folder: Path, stored: Path, places: Sequence[int]) -> list[tuple[str, str]]:
     """Write some of the pages of a content; return the address of each, and its digest."""
-    out = []
-    for page in (_pages(stored)[place] for place in places):
-        text = page.made()
-        _write(folder, page.address, text)
-        out.append((page.address, sha256_text(text)))
-    return out
+    return [_made_page(folder, _pages(stored)[place]) for place in places]
 
 
-def _take_over(folder: Path, earlier: Path, pages: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Take over those pages of an earlier site that are still as they were written, by their digests; return them."""
-    return [(name, digest) for name, digest in pages if _taken_over(folder, earlier, name, digest)]
+def _made_page(folder: Path, page: Page) -> tuple[str, str]:
+    """Write a page; return its address, and its digest."""
+    text = page.made()
+    _write(folder, page.address, text)
+    return page.address, sha256_text(text)
 
 
-def _taken_over(folder: Path, earlier: Path, name: str, digest: str) -> bool:
-    """Take a page over from an earlier site, if it is still the one that was written."""
+def _take_over(
+    folder: Path, earlier: Path, known: Mapping[str, kept.KeptPage], names: Sequence[str]
+) -> list[tuple[str, str]]:
+    """Take over those pages of an earlier site that are still as they were written; return them, and their digests."""
+    return [(n, known[n].own) for n in names if _taken_over(folder, earlier, n, known[n].own, known[n].stamp)]
+
+
+def _taken_over(folder: Path, earlier: Path, name: str, digest: str, stamp: str = "") -> bool:
+    """Take a file over from an earlier site, if it is still the one that was written: by its stamp, or its digest."""
+    source, target = earlier / name, folder / name
     try:
-        content = (earlier / name).read_bytes()
+        if kept.stamp(source) != stamp and sha256(source.read_bytes()).hexdigest() != digest:
+            return False
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            os.link(source, target)
+        except OSError:  # no links on this disk
+            shutil.copyfile(source, target)
     except OSError:
         return False
-    if sha256(content).hexdigest() != digest:
-        return False
-    (folder / name).parent.mkdir(parents=True, exist_ok=True)
-    try:
-        os.link(earlier / name, folder / name)
-    except OSError:  # no links on this disk
-        (folder / name).write_bytes(content)
     return True
 
 
@@ -213,6 +239,7 @@ def _taken_over(folder: Path, earlier: Path, name: str, digest: str) -> bool:
 def _pages(stored: Path) -> Sequence[Page]:
     """Return all pages of a site whose content was stored in a file by this very build."""
     content, downloads = pickle.loads(stored.read_bytes())  # noqa: S301 - our own, where nobody else writes
+    gc.freeze()  # it stays to the end: nobody needs to look through it for garbage again and again
     return pages_of(content, downloads)
 
 
@@ -245,7 +272,12 @@ def content_of(runs: Sequence[Loaded], results: Path, config: Config, each: Each
     )
     by_board = dict(zip([board.id for board in (*boards, *(board for board, _ in common))], standings, strict=True))
     return Content(
-        config, tuple(boards), tuple(board for board, _ in common), by_board, _tests(boards, public, each), public
+        config,
+        tuple(boards),
+        tuple(board for board, _ in common),
+        by_board,
+        _tests(boards, public, results, each),
+        public,
     )
 
 
@@ -256,7 +288,7 @@ Task = tuple[str, tuple[Any, ...]]
 def _of_board(board: Board, runs: Mapping[str, Loaded]) -> Task:
     """Return the task of finding the standing of a board."""
     keys = [runs[entry.page].key for entry in board.shown]
-    key = sha256_text(canonical(["standing", board.id, keys])) if all(keys) else ""
+    key = kept.digest_of("standing", board.id, keys) if all(keys) else ""
     return key, (board, _stimuli_of(board.shown, runs))
 
 
@@ -264,30 +296,28 @@ def _stimuli_of(entries: Iterable[Entry], runs: Mapping[str, Loaded]) -> dict[st
     return {entry.page: runs[entry.page].stimuli for entry in entries}
 
 
-def _tests(boards: Sequence[Board], runs: Mapping[str, Loaded], each: Each) -> dict[str, list[list[Tested]]]:
+def _tests(
+    boards: Sequence[Board], runs: Mapping[str, Loaded], results: Path, each: Each
+) -> dict[str, list[list[Tested]]]:
     """Return the differences of the pairs of every board; those of pairs that did not change are kept."""
-    keys = {board.id: _pair_keys(board, runs) for board in boards}
-    found: dict[str, list[Any]] = {b: [kept.load(key) if key else None for key in some] for b, some in keys.items()}
+    keys = {board.id: [pair_key(board, pair, runs) for pair in pairs_of(board)] for board in boards}
+    places = {b: kept.digest_of("tests", kept.code_digest(), str(results.resolve()), b) for b in keys}
+    known: dict[str, dict[str, list[Tested]]] = {b: kept.load(place) or {} for b, place in places.items()}
+    found: dict[str, list[Any]] = {b: [known[b].get(key) for key in some] for b, some in keys.items()}
     tasks, owners = list[tuple[Any, ...]](), list[tuple[str, list[int]]]()
     for board in boards:
-        pairs, missing = pairs_of(board), [k for k, known in enumerate(found[board.id]) if known is None]
-        for places in (missing[k : k + _PAIRS] for k in range(0, len(missing), _PAIRS)):
-            some = [pairs[k] for k in places]
-            tasks.append((board, _stimuli_of([board.shown[0], *chain.from_iterable(some)], runs), some))
-            owners.append((board.id, places))
-    for (of, places), made in zip(owners, each(partial(_made, tested), tasks), strict=True):
-        for place, difference in zip(places, made, strict=True):
+        pairs, missing = pairs_of(board), [k for k, there in enumerate(found[board.id]) if there is None]
+        for some in (missing[k : k + _PAIRS] for k in range(0, len(missing), _PAIRS)):
+            these = [pairs[k] for k in some]
+            tasks.append((board, _stimuli_of([board.shown[0], *chain.from_iterable(these)], runs), these))
+            owners.append((board.id, some))
+    for (of, some), made in zip(owners, each(partial(_made, tested), tasks), strict=True):
+        for place, difference in zip(some, made, strict=True):
             found[of][place] = difference
-            if keys[of][place]:
-                kept.save(keys[of][place], difference)
+    for b in dict.fromkeys(of for of, _ in owners):
+        if those := {key: one for key, one in zip(keys[b], found[b], strict=True) if key}:
+            kept.save(places[b], those)
     return found
-
-
-def _pair_keys(board: Board, runs: Mapping[str, Loaded]) -> list[str]:
-    """Return the digest of what the differences of each pair of a board follow from; empty where it is not known."""
-    of_board = ["tests", board.id, seed_for(board), resamples_for(board)]
-    of_pairs = [[runs[e.page].key for e in (board.shown[0], *pair)] for pair in pairs_of(board)]
-    return [sha256_text(canonical([*of_board, *keys])) if all(keys) else "" for keys in of_pairs]
 
 
 def _kept_or_made(make: Callable[..., Any], tasks: Sequence[Task], each: Each) -> list[Any]:

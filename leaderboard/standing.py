@@ -18,8 +18,10 @@ from vidsal.benchmark.statistics import (
     smallest_p,
 )
 from vidsal.benchmark.statistics.gap import gap_of, share_of
+from vidsal.benchmark.statistics.inputs import columns_of, sums
 from vidsal.benchmark.statistics.intervals import FEWEST_GROUPS, RESAMPLES
 from vidsal.benchmark.statistics.paired import LEVEL
+from vidsal.benchmark.statistics.sign_flips import sign_flip_p
 
 from .boards import OTHER_TRUTH, Board, Column, Entry
 from .collect import Floats, Stimuli
@@ -202,12 +204,10 @@ def neighbors(models: int) -> list[tuple[int, int]]:
 
 
 def _neighbors(values: Floats, groups: Sequence[str], seed: int) -> list[tuple[int, ...]]:
-    """Return those of the tested pairs that are not told apart."""
+    """Return those of the tested pairs that are not told apart; as `indistinguishable` tests every pair."""
     tested = neighbors(len(values))
-    found = paired_differences(
-        np.column_stack([values[a] - values[b] for a, b in tested]), groups, draws=DRAWS, resamples=FEWER, seed=seed
-    )
-    p = holm([np.nan if d.p is None else d.p for d in found])
+    found, numbers = columns_of(np.column_stack([values[a] - values[b] for a, b in tested]), groups)
+    p = holm(sign_flip_p(np.column_stack([sums(column, numbers)[0] for column in found.T]), seed, DRAWS))
     return sorted(pair for pair, value in zip(tested, p, strict=True) if not value <= LEVEL)
 
 

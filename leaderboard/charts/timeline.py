@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
-from math import ceil, floor, log10
+from math import ceil, floor, isfinite, log10
 from typing import Any
 
 import numpy as np
@@ -172,9 +172,10 @@ def axis(values: npt.NDArray[Any], within: tuple[float, float], parts: int = 4) 
     Axis(low=0.6, high=1.0, ticks=(0.6, 0.7, 0.8, 0.9, 1.0))
     """
     finite = np.asarray(values, np.float64)
-    defined = np.isfinite(finite)
-    finite = finite if defined.all() else finite[defined]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
+    if not (isfinite(low) and isfinite(high)):
+        finite = finite[np.isfinite(finite)]
+        low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     if high - low < 1e-6 * max(1.0, abs(high)):
         low, high = low - 0.05, high + 0.05
     step = _round_step((high - low) / parts)

@@ -6,6 +6,7 @@ import json
 from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import sha256
 from math import ceil
 from typing import Any, NamedTuple
@@ -167,7 +168,7 @@ def film_of(stimulus_id: str, runs: Sequence[FilmRun], *, title: str) -> Film:
         raise ValueError(f"{stimulus_id}: no frame is scored")
     columns = {c.name: c for among in {id(run.columns): run.columns for run in runs}.values() for c in among}
     values = _values(runs, tuple(columns), at)
-    some = np.array([np.isfinite(v).any() for v in values])
+    some = np.asarray(np.isfinite(values).any(axis=(1, 2)))
     if some.any() and not some.all():  # a metric that is undefined throughout has no plot
         columns = {name: c for (name, c), here in zip(columns.items(), some, strict=True) if here}
         values = values[some]
@@ -187,7 +188,6 @@ def film_of(stimulus_id: str, runs: Sequence[FilmRun], *, title: str) -> Film:
         "exact": len(where) == len(at),
         "metric": first_metric,
         "metrics": [_metric(c, scale) for c, scale in zip(columns.values(), scales, strict=True)],
-        "runs": [{"label": visible(run.label), "page": run.page, **_preview(run)} for run in runs],
         "values": coded,
         "chosen": chosen,
         "most": MOST_LINES,
@@ -204,9 +204,22 @@ def film_of(stimulus_id: str, runs: Sequence[FilmRun], *, title: str) -> Film:
         summary=_summary(runs, shown, at, lines),
         moments=tuple(m for k in chosen if (m := _moments(runs[k], shown, shape)) is not None),
         table=_table(runs, shown, at, lines),
-        data=script_safe(data),
+        data=script_safe(data, runs=_runs(runs)),
         pictures=any(run.preview for run in runs),
     )
+
+
+def _runs(runs: Sequence[FilmRun]) -> Markup:
+    """Return what the script needs of each run, as JSON."""
+    if any(run.preview for run in runs):
+        return script_safe([{"label": visible(run.label), "page": run.page, **_preview(run)} for run in runs])
+    return _named(tuple((run.label, run.page) for run in runs))
+
+
+@lru_cache(maxsize=8)
+def _named(runs: tuple[tuple[str, str], ...]) -> Markup:
+    """Return the same of runs without previews: those of a board have the same names on each of its stimuli."""
+    return script_safe([{"label": visible(label), "page": page} for label, page in runs])
 
 
 def _identity(stimulus_id: str, runs: Sequence[FilmRun]) -> str:
@@ -232,7 +245,9 @@ def _values(runs: Sequence[FilmRun], names: tuple[str, ...], at: Ints) -> Floats
             where = np.searchsorted(at, run.frames)
             for place, name in enumerate(of[id(run.columns)]):
                 found[names.index(name), k, where] = run.scores[:, place]
-    found[~np.isfinite(found)] = np.nan
+    undefined = ~np.isfinite(found)
+    if undefined.any():
+        found[undefined] = np.nan
     return found
 
 
@@ -251,13 +266,14 @@ def _coded(at: Ints, values: Floats, scales: Sequence[Axis]) -> tuple[Ints, str]
     most = max(LEAST_STEPS, min(MOST_STEPS, 3 * MOST_BYTES_OF_STEPS // (4 * n_runs * n_metrics)))
     width = ceil(len(at) / most)
     middles = at[np.minimum(np.arange(0, len(at), width) + width // 2, len(at) - 1)]
-    whole = np.full((n_metrics, n_runs, len(middles) * width), np.nan)
-    whole[:, :, : len(at)] = values
-    defined = np.isfinite(whole)
-    whole[~defined] = 0.0
-    parts = [slice(k, None, width) for k in range(width)]
-    n = sum((defined[:, :, part] for part in parts), np.zeros((n_metrics, n_runs, len(middles)), np.int32))
-    total = sum((whole[:, :, part] for part in parts), np.zeros(n.shape))
+    defined = np.isfinite(values)
+    every = bool(defined.all())
+    known, counted = (values, np.ones(len(at))) if every else (np.where(defined, values, 0.0), defined)
+    total, n = (np.zeros((*of.shape[:-1], len(middles))) for of in (known, counted))
+    for k in range(width):
+        part, ones = known[..., k::width], counted[..., k::width]
+        total[..., : part.shape[-1]] += part
+        n[..., : part.shape[-1]] += ones
     with np.errstate(invalid="ignore"):
         return middles, _packed(total / n, scales, 255)
 

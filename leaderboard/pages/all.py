@@ -40,7 +40,9 @@ def pages_of(content: Content, downloads: Mapping[str, Sequence[Download]]) -> l
 
 def _all(content: Content, downloads: Mapping[str, Sequence[Download]]) -> Iterator[Page]:
     for one in (*content.boards, *content.comparisons):
-        yield Page(links.board_page(one), partial(board.board_page, content, one, downloads[one.id]))
+        files = downloads[one.id]
+        key = "" if content.comparison_of(one) else content.key_of("board", content.board_keys.get(one.id), files)
+        yield Page(links.board_page(one), partial(board.board_page, content, one, files), key)
     for one in content.boards:
         yield from _of_board(content, one)
     yield Page(links.MODELS, partial(models.models_page, content))
@@ -75,4 +77,6 @@ def _of_board(content: Content, one: Board) -> Iterator[Page]:
     if len(one.models) > 1:
         yield Page(links.compare_board_page(one), partial(compare.board_compare_page, content, one), key)
     for place, pair in enumerate(pairs_of(one)):
-        yield Page(links.compare_page(one, pair), partial(compare.pair_page, content, one, pair, place), key)
+        address = links.compare_page(one, pair)
+        made = partial(compare.pair_page, content, one, pair, place)
+        yield Page(address, made, content.pair_key(one, pair, address))

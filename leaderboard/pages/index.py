@@ -30,6 +30,7 @@ class Card:
 
 def index_page(content: Content) -> str:
     """Return the entry page."""
+    scored = {(board.release.digest, c.scored) for board in content.boards for c in board.coverages}
     return page(
         "index.html",
         links.INDEX,
@@ -40,7 +41,7 @@ def index_page(content: Content) -> str:
         comparisons=[card(b, "") for b in content.comparisons],
         models=len(content.models),
         runs=len(content.runs),
-        stimuli=len({(b.release.digest, s) for b in content.boards for c in b.coverages for s in c.scored}),
+        stimuli=len({(digest, name) for digest, names in scored for name in names}),
         newest=content.newest,
         latest=latest(content),
     )

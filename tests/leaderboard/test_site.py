@@ -318,8 +318,7 @@ def test_pages_whose_origin_did_not_change_are_taken_over(
     first = made_pages(results, out, monkeypatch)
     again = made_pages(results, out, monkeypatch)
     boards = {name.split("/")[1].removesuffix(".html") for name in first if name.startswith("boards/")}
-    assert {n.split("/")[0] for n in again} & alone == {"boards", "compare", "models"}, "lists are made again"
-    assert not [n for n in again if n.startswith(("stimuli/", "runs/"))]
+    assert {n.split("/")[0] for n in again} & alone == {"compare", "models"}, "lists are made again"
     victim = sorted(n for n in content(out) if n.startswith("stimuli/") and n.count("/") == 2)[0]
     (out / victim).write_text("another number")
     assert victim in made_pages(results, out, monkeypatch), "a page that is not the one that was written is made again"
@@ -387,7 +386,7 @@ def test_rows_that_rot_on_the_disk_are_not_drawn(
     rows = next(results.rglob("frames.parquet"))
     whole, table = rows.read_bytes(), pq.read_table(rows)
     values = table["NSS"].to_numpy().copy()
-    values[-1] = np.nextafter(values[-1], np.inf)
+    values[-1] = np.nextafter(np.float32(values[-1]), np.inf)  # the least that a drawing can show
     pq.write_table(table.set_column(table.column_names.index("NSS"), "NSS", pa.array(values)), rows)
     other_value = rows.read_bytes()
     for content in (other_value, whole[:-1]):
