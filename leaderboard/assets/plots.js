@@ -36,7 +36,7 @@ function stairs(plot) {
   const n = found.length, left = n - known.length;
   found.forEach((mark, k) => {
     mark.say = (2 * k < known.length ? known[k] : k >= left && known[k - left]) ||
-      `stimulus ${k + 1} of ${n}: ${valueAt(plot.dataset, (mark.y - 10) / 200)}`;
+      `stimulus ${k + 1} of ${n}: ${valueAt(plot.dataset, mark.y / plot.viewBox.baseVal.height)}`;
   });
   return found;
 }
