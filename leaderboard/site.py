@@ -177,7 +177,7 @@ def _write_pages(
             progress(len(found), len(pages), name)
 
     same = [p.address for p in pages if p.key and p.address in known and known[p.address].origin == p.key]
-    with ThreadPoolExecutor(os.cpu_count()) as threads:  # it is reading and hashing
+    with ThreadPoolExecutor() as threads:  # the disk is waited for, and what is hashed is hashed at once
         for some in threads.map(partial(_take_over, folder, earlier, known), _few(same)):
             wrote(some)
     missing = [k for k, page in enumerate(pages) if page.address not in found]
