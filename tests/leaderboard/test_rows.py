@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from vidsal.leaderboard.rows import Rows, spool
+from vidsal.leaderboard.rows import Rows, StoredRows, rows_of, spool
 
 
 def made(sizes: list[int], columns: int, seed: int) -> Rows:
@@ -41,3 +44,20 @@ def test_a_spool_vanishes_where_something_fails(tmp_path: Path) -> None:
     with pytest.raises(ZeroDivisionError), spool(tmp_path / "work"):
         raise ZeroDivisionError
     assert not (tmp_path / "work").exists()
+
+
+def test_stored_rows_come_back_whatever_order_those_of_the_run_before_had(tmp_path: Path) -> None:
+    """Runs of the same stimuli are read by one order as long as it fits; each file says the same of its frames."""
+    plain = pd.DataFrame({"stimulus_id": [*"aabb"], "frame": [0, 1, 0, 1], "status": "scored", "NSS": [1.0, 2, 3, 4]})
+    less = plain.assign(status=["no_fixation", "scored", "scored", "scored"])
+    expected = {"plain": [1, 2, 3, 4], "turned": [1, 2, 3, 4], "less": [2, 3, 4], "again": [1, 2, 3, 4]}
+    found = {}
+    with spool(tmp_path / "work"):
+        for name, frames in (("plain", plain), ("turned", plain[::-1]), ("less", less), ("again", plain)):
+            table, path = pa.Table.from_pandas(frames, preserve_index=False), tmp_path / f"{name}.parquet"
+            pq.write_table(table, path)
+            rows = rows_of(table, ["a", "b"], ["NSS"])
+            stored = StoredRows(path, rows.digest(), ("a", "b"), ("NSS",), rows.offsets).read()
+            assert stored.digest() == rows.digest()
+            found[name] = stored.values[:, 0].tolist()
+    assert found == expected
