@@ -39,7 +39,9 @@ browser: build/browser/installed ## Install what the tests in a real browser nee
 
 # Plugins by name: found by themselves, they have pytest rewrite the assertions of all of hypothesis in every process.
 # Bytecode is kept, whatever the shell says: each process that a test starts would compile the package anew.
-PYTEST := OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest -q -p no:cacheprovider \
+# Memory that is freed is kept: the kernel would clear it anew for each array, a sixth of the time of networks.
+PYTEST := MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=4294967296 MALLOC_TOP_PAD_=67108864 \
+	OMP_NUM_THREADS=1 PYTHONDONTWRITEBYTECODE= PYTEST_DISABLE_PLUGIN_AUTOLOAD=1 $(BIN)/python -m pytest -q -p no:cacheprovider \
 	-p xdist.plugin -p pytest_benchmark.plugin -p _hypothesis_pytestplugin \
 	--numprocesses auto --dist worksteal --durations 15
 

@@ -65,6 +65,12 @@ def warm_children(_nursery: None) -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def cold_children(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Children start from nothing, also in a module of which other tests take `warm_children`."""
+    monkeypatch.setattr("vidsal.benchmark.evaluation.children.get_context", get_context)
+
+
 @pytest.fixture(scope="session")
 def samples() -> Path:
     """Real files of the data sets."""

@@ -16,18 +16,34 @@ import pytest
 RECIPE = Path(__file__).resolve().parents[1] / "golden" / "fill_weights.py"
 
 
+def _cache_of_one_model(function: Callable[..., Any], model_of: Callable[..., Any]) -> Callable[..., Any]:
+    """Keep what a function returned until it is asked for another model: those of all models take gigabytes."""
+    kept, last = cache(function), None
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        nonlocal last
+        if (model := model_of(*arguments, **options)) != last:
+            kept.cache_clear()
+            last = model
+        return kept(*arguments, **options)
+
+    return call
+
+
 @pytest.fixture(scope="session")
 def recipe() -> ModuleType:
     """The module tests/golden/fill_weights.py: `fill_state_dict`, `make_video`, `make_density`.
 
-    Weights are drawn once a session: the recipe of a large network takes seconds, and several tests want the same.
+    Weights of a model are drawn once: the recipe of a large network takes seconds, and several tests want the same.
     """
     spec = importlib.util.spec_from_file_location("vidsal_tests_fill_weights", RECIPE)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    module.fill_array = cache(module.fill_array)  # type: ignore[attr-defined]
+    module.fill_array = _cache_of_one_model(  # type: ignore[attr-defined]
+        module.fill_array, lambda key, shape, model=None, salt="": model
+    )
     return module
 
 
@@ -47,20 +63,19 @@ def fill(recipe: ModuleType) -> Callable[..., Any]:
 
 @pytest.fixture(scope="session")
 def filled(fill: Callable[..., Any]) -> Callable[..., Any]:
-    """Return `filled(name, model, salt="", **options)`: a network with recipe weights, built once a session.
+    """Return `filled(name, model, salt="", **options)`: a network with recipe weights, built once for all its tests.
 
     It is shared: a test that changes one builds its own.
     """
     from vidsal.baselines import build_module
     from vidsal.baselines.runtime import undrawn
 
-    @cache
     def make(name: str, model: str, salt: str = "", **options: Any) -> Any:
         with undrawn():
             module = build_module(name, **options)
         return fill(module, model, salt)
 
-    return make
+    return _cache_of_one_model(make, lambda name, model, *_, **__: model)
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from vidsal._version import __version__
 from vidsal.cli.app import _run
 from vidsal.cli.gate_init import RECIPE
 
-from .test_pytest_plugin import run
+from .test_pytest_plugin import run_warm
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW, TEST, TOLERANCES = RECIPE
@@ -65,10 +65,11 @@ def test_wrong_use_is_told_and_writes_nothing(
     assert [path.name for path in tmp_path.iterdir()] == ["FILE"]
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_the_test_that_it_writes_holds_the_template_model(tmp_path: Path) -> None:
     assert _run(["gate", "--init", str(tmp_path)]) == 0
     assert _run(["model", "template", str(tmp_path / "my_model.py")]) == 0
-    code, said = run(tmp_path, TEST)
+    code, said = run_warm(tmp_path, TEST)
     assert code == 0, said
     assert "tests/vidsal_snapshots/test_vidsal_scores.test_scores_hold.json: created" in said
 

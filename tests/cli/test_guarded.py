@@ -76,6 +76,7 @@ def options(at: str, how: str) -> list[str]:
     return ["--option", f"at={at}", "--option", f"how={how}"]
 
 
+@pytest.mark.usefixtures("cold_children")
 def test_a_run_whose_model_ends_at_one_stimulus(
     release: Path, mine: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -94,6 +95,7 @@ def test_a_run_whose_model_ends_at_one_stimulus(
     assert {p: p.stat().st_mtime_ns for p in kept} == kept
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_a_run_in_a_child_gives_the_same_bytes(release: Path, mine: str, tmp_path: Path) -> None:
     assert vidsal("run", mine, "--data", release, "-o", tmp_path) == 0
     (frames,) = tmp_path.rglob("frames.parquet")
@@ -105,6 +107,7 @@ def test_a_run_in_a_child_gives_the_same_bytes(release: Path, mine: str, tmp_pat
     assert record["model"]["options"]["class"] == "Mine"
 
 
+@pytest.mark.usefixtures("warm_children")
 @pytest.mark.parametrize(
     ("at", "how", "message"),
     [
@@ -125,6 +128,7 @@ def test_predict_names_the_model(
     assert not (tmp_path / "sub" / "submission.json").exists()
 
 
+@pytest.mark.usefixtures("warm_children")
 @pytest.mark.parametrize(
     ("at", "how", "message"),
     [
@@ -151,6 +155,7 @@ class Endless(Brightness):
         yield from super().predict(frames, stimulus)
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_the_time_of_a_model_of_ours_has_an_end_where_it_is_asked_for(release: Path, tmp_path: Path) -> None:
     with (
         ready(Slow("center_prior", None, "cpu"), None, 1, 2.0) as made,
@@ -159,6 +164,7 @@ def test_the_time_of_a_model_of_ours_has_an_end_where_it_is_asked_for(release: P
         run(made.make, made.record, package.load(release), SETTINGS, partial=tmp_path, children=made.children)
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_a_time_for_each_frame_moves_no_number(
     release: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:

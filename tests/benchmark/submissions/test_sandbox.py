@@ -57,6 +57,7 @@ class Call:
         return self.function()
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_a_call_without_end_costs_itself() -> None:
     with Children(2, 3.0, GIB) as children:
         found = list(Sandbox(children).calls([Call(f) for f in (modest, greedy, endless, modest)]))
@@ -97,6 +98,7 @@ class Endless(Hostile):
         return super().stimuli(source, report)
 
 
+@pytest.mark.usefixtures("cold_children")
 def test_a_conversion_within(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same release; and what hangs or unfolds costs itself, be it the list of the stimuli."""
     generate(tmp_path / "source", videos=4, frames=3, width=64, height=48, observers=2)
@@ -126,6 +128,7 @@ class Gone(Sandbox):
             yield ChildFault("it is gone") if taken_over and number == 1 else call()
 
 
+@pytest.mark.usefixtures("cold_children")
 def test_an_import_within(root: Path, tmp_path: Path) -> None:
     """The same submission; and what takes too much is named."""
     predict(Maps(), load(root), tmp_path / "sub", encoding="png8")
@@ -163,6 +166,7 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return gaze_only(tmp_path_factory.mktemp("sandbox"), videos=3)
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_scores_are_the_same_within(root: Path, tmp_path: Path) -> None:
     predict(Maps(), load(root), tmp_path / "sub", encoding="png8")
     common = ("score", tmp_path / "sub", "--data", root)
@@ -199,6 +203,7 @@ def test_what_unfolds_is_named_and_the_others_go_on(root: Path, tmp_path: Path) 
     assert len(list(tmp_path.glob("*/*.parquet"))) == 2
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_a_picture_of_another_size_in_a_video(root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The header of its fourth picture says 16,000 x 16,000; the file's own header does not."""
     data = load(root)

@@ -140,14 +140,15 @@ def _maps_with_a_later_one(source: Path) -> Callable[[], object]:
 
 
 def _frames_of_which_one_changes_in_place(source: Path) -> Callable[[], object]:
+    """All frames of a short video, so that nothing is odd before; then they are smaller."""
     from PIL import Image
 
-    dhf1k_raw(source, observers=17)
-    folder = source / "frames" / "002"
+    dhf1k_raw(source, video="343", observers=17, frames=187)
+    folder = source / "frames" / "343"
     folder.mkdir(parents=True)
     Image.new("RGB", (640, 360)).save(folder / "0001.png")
-    repeat(folder / "0001.png", range(2, 784))
-    return lambda: Image.new("RGB", (640, 360), (9, 9, 9)).save(folder / "0005.png")
+    repeat(folder / "0001.png", range(2, 187))
+    return lambda: Image.new("RGB", (320, 180)).save(folder / "0001.png")
 
 
 def _withheld_maps_that_come_later(source: Path) -> Callable[[], object]:
