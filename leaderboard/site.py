@@ -181,12 +181,12 @@ def _write_pages(
         for some in threads.map(partial(_take_over, folder, earlier, known), _few(same)):
             wrote(some)
     missing = [k for k, page in enumerate(pages) if page.address not in found]
-    if len(missing) <= _TOGETHER:
+    ready = _with_rows(content, [pages[k].address for k in missing], work, each)
+    if ready is content and len(missing) <= _TOGETHER:
         wrote(_made_page(folder, pages[k]) for k in missing)
     else:
         stored = work / "content"
-        content = _with_rows(content, [pages[k].address for k in missing], work, each)
-        stored.write_bytes(pickle.dumps((content, downloads), pickle.HIGHEST_PROTOCOL))
+        stored.write_bytes(pickle.dumps((ready, downloads), pickle.HIGHEST_PROTOCOL))
         try:
             for some in each(partial(_make_pages, folder, stored), _few(missing)):
                 wrote(some)
@@ -244,10 +244,13 @@ def _pages(stored: Path) -> Sequence[Page]:
 
 
 def _with_rows(content: Content, missing: Iterable[str], work: Path, each: Each) -> Content:
-    """Return the content with the rows of every run at hand that stands on pages of stimuli which must be made."""
+    """Return the content with the rows of every run at hand that stands on pages of stimuli which must be made; the
+    content itself where there is none."""
     folders = {address.rpartition("/")[0] for address in missing}
     boards = [board for board in content.boards if stimuli_page(board).removesuffix(".html") in folders]
     pages = [e.page for board in boards for e in board.shown if isinstance(content.runs[e.page].rows, StoredRows)]
+    if not pages:
+        return content
     found = dict(zip(pages, each(partial(spooled, spool=work), [content.runs[page] for page in pages]), strict=True))
     return replace(content, runs={**content.runs, **found})
 
