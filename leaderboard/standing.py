@@ -72,7 +72,7 @@ def standing(board: Board, stimuli: Mapping[str, Stimuli]) -> Standing:
         stimuli: the means of each of its runs, by page.
     """
     by = board.sort_column
-    models = [e for e in board.models if e.record.metrics[by.name].mean is not None]
+    models = board.ranked
     values, groups = _values(models, board.columns.index(by), stimuli)
     seed = seed_for(board)
     note = _note(models, values, groups)
