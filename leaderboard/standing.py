@@ -109,6 +109,12 @@ class Tested:
     p_holm: float | None
     better: str | None
 
+    @property
+    def at_odds(self) -> bool:
+        """Whether the interval, which is of this difference alone, says otherwise than the corrected test."""
+        low, high = self.found.low, self.found.high
+        return low is not None and high is not None and (low > 0 or high < 0) != (self.better is not None)
+
 
 def pairs_of(board: Board) -> list[tuple[Entry, Entry]]:
     """Return the pairs that have a page: all of a short board, else neighbors, and each one with the best where the
