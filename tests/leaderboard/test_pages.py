@@ -21,6 +21,7 @@ from vidsal.leaderboard.collect import collect
 from vidsal.leaderboard.config import Config
 from vidsal.leaderboard.pages.board import board_page, lanes
 from vidsal.leaderboard.pages.environment import asset, assets
+from vidsal.leaderboard.pages.run import stands_for
 from vidsal.leaderboard.site import build, content_of
 
 MakeRun = Callable[..., Run]
@@ -142,6 +143,21 @@ def test_a_run_page_holds_the_provenance(pages: dict[str, Any], kept_results: Pa
     ):  # fmt: skip
         assert fact in page.text
     assert str(kept_results) not in page.text, "the page must not depend on where the results lie"
+
+
+def test_a_run_page_says_what_the_names_in_its_command_stand_for(make_run: MakeRun) -> None:
+    def said(command: str, **info: Any) -> list[tuple[str, str, str]]:
+        return [(w.after, w.word, w.digest) for w in stands_for(make_run(command=command, info=info).typed)]
+
+    data = ("--data", "here", "cd" * 32)
+    assert said("vidsal run uniform --data here -o out") == [data, ("-o", "out", "")]
+    stored = {"submission": {"digest": "ab" * 32}}
+    assert said("vidsal score 'my maps' --data here", **stored) == [("", "'my maps'", "ab" * 32), data]
+    own = {"kind": "custom", "options": {"file_sha256": "ef" * 32}}
+    assert said("vidsal run mine.py:Mine --data here", **own)[0] == ("", "mine.py:Mine", "ef" * 32)
+    assert said("vidsal run 'unclosed --data here") == []
+    (word, _) = stands_for(make_run(command="vidsal run uniform --data '' -o ''").typed)
+    assert word.made_by == "vidsal data convert dhf1k --variant raw --src SOURCE -o dhf1k-raw"
 
 
 def test_a_run_page_has_both_means(pages: dict[str, Any]) -> None:
