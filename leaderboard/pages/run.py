@@ -17,7 +17,7 @@ from ..charts.timeline import videos
 from ..collect import Loaded
 from ..content import Content
 from .environment import cells, page
-from .pictures import best_and_worst
+from .pictures import extremes, film
 from .reference import info_of
 
 EVERY_STIMULUS = 120
@@ -46,7 +46,10 @@ def run_page(content: Content, address: str) -> str:
         total=len(order),
         videos=videos({run.stimuli.ids[k]: run.rows.of(k) for k in drawn}, run.columns),
         titles={run.stimuli.ids[k]: title for k, title in drawn.items()},
-        picture=best_and_worst(content, board, run.entry, address) if address in content.labels else "",
+        films={
+            name: (links.stimulus_page(board, name), film(content, [run.entry], name, address))
+            for name in (extremes(content, board, run.entry) if address in content.labels else ())
+        },
         pages={run.stimuli.ids[k]: links.stimulus_page(board, run.stimuli.ids[k]) for k in drawn}
         | {run.stimuli.ids[k]: links.stimulus_page(board, run.stimuli.ids[k]) for k in listed},
     )

@@ -110,7 +110,7 @@ def stimulus_page(content: Content, board: Board, name: str, scores: Callable[[]
         board=board,
         name=name,
         rows=_rows(scores(), place),
-        film=film(content, board, name),
+        film=film(content, board.shown, name, links.stimulus_page(board, name)),
         attributes=attributes,
         before=ids[place - 1] if place else None,
         after=ids[place + 1] if place + 1 < len(ids) else None,
