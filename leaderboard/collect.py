@@ -19,14 +19,16 @@ import pyarrow.parquet as pq
 
 from vidsal.benchmark.evaluation.previews.record import StimulusPreview
 from vidsal.benchmark.evaluation.results.aggregate import summarize
+from vidsal.benchmark.evaluation.results.intervals import several_with_intervals
 from vidsal.benchmark.evaluation.results.scored_frames import by_frame, common_frames, rows_among
 from vidsal.benchmark.evaluation.results.shared import once
 from vidsal.benchmark.evaluation.results.store import PARTIAL, Run, find_runs, load_runs
+from vidsal.benchmark.statistics import seed_of
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 from vidsal.loaders.io.progress import Progress, silent
 
 from . import kept
-from .boards import Board, Column, Entry, columns, common_board, distinct, mixed
+from .boards import Board, Column, Entry, columns, common_board, distinct, mixed, people_beside
 from .film.previews import read_previews
 from .rows import Known, Rows, SpooledRows, StoredRows, rows_of
 
@@ -345,17 +347,36 @@ def compared(
         results: the folder that they lie in; the rows of the runs that are compared are read again.
 
     Returns:
-        One board a group of such models, on the frames that all of them scored, and the means of each run on these
-        frames by page; none where they share no frame.
+        One board a group of such models, on the frames that all of them scored, with the human references that scored
+        these, too; and the means of each run on these frames by page. None where they share no frame.
     """
-    made = []
+    boards, made = list(boards), []
     for group in mixed(boards):
         alike = {e.record.coverage.frames_digest: e for e in group}
         common = common_frames(_table(results, e, ["stimulus_id", "frame", "status"]) for e in alike.values())
         if len(common):
-            on = [_on(common, runs[e.page], _table(results, e)) for e in group]
-            made.append((common_board([entry for entry, _ in on]), {entry.page: means for entry, means in on}))
+            beside = people_beside(boards, group[0])
+            on = [_on(common, runs[e.page], _table(results, e)) for e in (*group, *beside)]
+            whole = [(e, means) for e, means in on if e.record.counts.scored == len(common)]
+            made.append((common_board(_with_intervals(whole)), {entry.page: means for entry, means in whole}))
     return made
+
+
+def _with_intervals(on: Sequence[tuple[Entry, Stimuli]]) -> list[Entry]:
+    """Return runs with the intervals of their means, all from the same resamples."""
+    of = [
+        (
+            {c.name: e.record.metrics[c.name] for c in columns(e.record)},
+            m.means,
+            m.groups,
+            seed_of(str(e.record.coverage.frames_digest)),
+        )
+        for e, m in on
+    ]
+    return [
+        replace(entry, record=entry.record.model_copy(update={"metrics": metrics}))
+        for (entry, _), metrics in zip(on, several_with_intervals(of), strict=True)
+    ]
 
 
 def _table(results: Path, entry: Entry, only: list[str] | None = None) -> pa.Table:
@@ -371,8 +392,12 @@ def _on(common: pd.MultiIndex, run: Loaded, frames: pa.Table) -> tuple[Entry, St
     changes = {"metrics": summary.metrics, "counts": summary.counts, "coverage": coverage}
     table = pa.Table.from_pandas(summary.stimuli, preserve_index=False)
     found = _stimuli(table, run.columns)
-    groups = dict(zip(run.stimuli.ids, run.stimuli.groups, strict=True))
-    means = replace(found, groups=tuple(groups[name] for name in found.ids))
+    places = [run.stimuli.place(name) or 0 for name in found.ids]
+    means = replace(
+        found,
+        groups=tuple(run.stimuli.groups[k] for k in places),
+        attributes=tuple(run.stimuli.attributes[k] for k in places),
+    )
     return replace(run.entry, record=record.model_copy(update=changes)), means
 
 

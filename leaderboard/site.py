@@ -282,6 +282,7 @@ def content_of(runs: Sequence[Loaded], results: Path, config: Config, each: Each
         by_board,
         _tests(boards, public, results, each),
         public,
+        {board.id: means for board, means in common},
     )
 
 
@@ -375,19 +376,20 @@ def _downloads(folder: Path, earlier: Path, content: Content, each: Each) -> dic
     return found
 
 
-ForDownloads = tuple[Board, Ranks, list[tuple[Entry, Loaded]] | None]
-"""A board, its ranks, and its runs, None where only its own table can be taken along."""
+ForDownloads = tuple[Board, Ranks, list[tuple[Entry, Loaded]]]
+"""A board, its ranks, and its runs."""
 
 
 def _rows(content: Content, board: Board) -> ForDownloads:
     by, ranks = board.sort_column.name, content.standings[board.id].ranks
     placed = {e.record.digest: {by: ranks[e.page]} for e in board.models if e.page in ranks}
-    return board, placed, None if board.common else [(e, content.runs[e.page]) for e in board.shown]
+    runs = [(e, replace(content.runs[e.page], stimuli=content.stimuli(board, e))) for e in board.shown]
+    return board, placed, runs
 
 
 def _download(folder: Path, given: ForDownloads) -> list[Download]:
     board, ranks, runs = given
-    return write_downloads(folder, board, ranks, runs and ((entry, run.table()) for entry, run in runs))
+    return write_downloads(folder, board, ranks, ((entry, run.table()) for entry, run in runs))
 
 
 def _write(folder: Path, name: str, text: str) -> str:

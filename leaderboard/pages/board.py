@@ -242,21 +242,19 @@ def forest_of(content: Content, board: Board, width: int = WIDTH) -> Forest | No
 
 def attributes(content: Content, board: Board) -> tuple[list[tuple[str, int]], list[tuple[Entry, list[float]]]]:
     """Return what stimuli have in common, each with how many they are; and the means of the first ten models by it."""
-    if board.common:
-        return [], []
     by = board.columns.index(board.sort_column)
-    found = [(entry, content.runs[entry.page].stimuli.by_attribute) for entry in board.models[:10]]
+    found = [(entry, content.stimuli(board, entry).by_attribute) for entry in board.models[:10]]
     names = sorted({(name, n) for _, means in found for name, (n, _) in means.items()})
     return names, [(e, [float(means[n][1][by]) if n in means else np.nan for n, _ in names]) for e, means in found]
 
 
 def extremes(content: Content, board: Board, most: int = 4) -> list[tuple[str, list[tuple[str, float]]]]:
     """Return the stimuli on which the models do best and worst: the median over models of the column of the order."""
-    if board.common or not board.models:
+    if not board.models:
         return []
     by = board.columns.index(board.sort_column)
-    ids = content.runs[board.models[0].page].stimuli.ids
-    table = np.array([content.runs[e.page].stimuli.at(ids)[:, by] for e in board.models])
+    ids = content.stimuli(board, board.models[0]).ids
+    table = np.array([content.stimuli(board, e).at(ids)[:, by] for e in board.models])
     here = np.isfinite(table).any(axis=0)
     middle = np.full(len(ids), np.nan)
     middle[here] = np.nanmedian(np.where(np.isfinite(table[:, here]), table[:, here], np.nan), axis=0)

@@ -14,7 +14,9 @@ from typing import Any
 import pytest
 
 import vidsal.leaderboard
+from vidsal.benchmark.evaluation.results.scored_frames import pairs_digest
 from vidsal.benchmark.evaluation.results.store import Run, load_run
+from vidsal.benchmark.statistics import cluster_bootstrap, seed_of
 from vidsal.benchmark.submissions.parts import RunPart
 from vidsal.leaderboard.check.site import check as check_site
 from vidsal.leaderboard.collect import collect
@@ -334,6 +336,34 @@ def test_different_coverage_is_said_in_words(tmp_path: Path, make_run: MakeRun, 
         "each mean is over the 8 frames that all of them scored. A model that left frames out chose these"
         in shared.text
     )
+
+
+def test_shared_frames_have_intervals_bars_people_and_a_table_of_stimuli(tmp_path: Path, make_run: MakeRun) -> None:
+    more = dict.fromkeys("abcdefg", 4)
+    plain = {"checkpoint": None, "checkpoint_sha256": None}
+    runs = [
+        make_run("fewer", stimuli=dict.fromkeys("abcdef", 4), coverage={"annotated": 7}, seed=1),
+        make_run("center_prior", stimuli=more, seed=2, info={**plain, "kind": "reference"}),
+        make_run("one_vs_rest", stimuli=more, seed=8, info={**plain, "kind": "human"}, truth={"points": "all"}),
+    ]
+    for run in runs:
+        run.save(tmp_path)
+    content = content_of(collect(tmp_path), tmp_path, Config())
+    (board,) = content.comparisons
+    assert [e.record.model.name for e in board.humans] == ["one_vs_rest"], "it scored a superset of these frames"
+    seed = seed_of(pairs_digest((name, k) for name in "abcdef" for k in range(4)))
+    of = {run.record["model"]["name"]: run.stimuli.set_index("stimulus_id").loc[list("abcdef")] for run in runs}
+    for entry in board.shown:
+        for label, metric in entry.record.metrics.items():
+            ends = cluster_bootstrap(of[entry.record.model.name][label].to_numpy(), list("abcdef"), seed=seed)
+            assert (metric.low, metric.high) == pytest.approx(ends, rel=1e-9)
+    assert content.standings[board.id].ends == "center_prior and one_vs_rest"
+    text = board_page(content, board)
+    assert "From the easiest to the hardest" in text
+    assert "no interval" not in text
+    build(tmp_path, tmp_path.parent / f"{tmp_path.name}-site")
+    (lines,) = (tmp_path.parent / f"{tmp_path.name}-site").glob("downloads/common-*-stimuli.csv")
+    assert len(lines.read_text().splitlines()) == 1 + 3 * 6
 
 
 def test_a_speed_that_a_submission_states_stands_below_the_board_with_its_hardware(
