@@ -180,6 +180,12 @@ class Board:
         return not entry.record.human and 0 < n < self._frames[column.name]
 
     @cached_property
+    def ranked(self) -> tuple[Entry, ...]:
+        """The models that have a rank by the column of the order, best first."""
+        by = self.sort_column
+        return tuple(e for e in self.models if e.record.metrics[by.name].mean is not None and not self.partial(e, by))
+
+    @cached_property
     def _frames(self) -> dict[str, int]:
         return {column.name: _most(self.models, column) for column in self.columns}
 

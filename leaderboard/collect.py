@@ -256,7 +256,7 @@ def _read(folders: Sequence[tuple[Path, str]], *, results: Path, lenient: bool, 
                 if key and not wrong:
                     made = replace(made, key=key)
                     _keep(made, folder, results)
-                made = replace(made, rows=_spooled(made.rows, spool))
+                made = replace(made, rows=spooled(made.rows, spool))
         except (BadData, MissingData) as error:
             wrong.append(str(error))
         found.append((made, wrong))
@@ -272,12 +272,8 @@ def _keep(made: Loaded, folder: Path, results: Path) -> None:
     kept.save(made.key, replace(made, rows=stored).sharing({}))
 
 
-def spooled(run: Loaded, spool: Path) -> Loaded:
-    """Return a run whose rows many pages show: in a file from which each reads what it needs."""
-    return replace(run, rows=_spooled(run.rows, spool))
-
-
-def _spooled(rows: AnyRows, spool: Path) -> SpooledRows:
+def spooled(rows: AnyRows, spool: Path) -> SpooledRows:
+    """Return rows that many pages show: in a file from which each reads what it needs."""
     if isinstance(rows, SpooledRows):
         return rows
     return (rows.read() if isinstance(rows, StoredRows) else rows).spooled(spool / f"{os.getpid()}.rows")

@@ -34,7 +34,7 @@ from .links import sprite, stimuli_page
 from .pages.all import Page, pages_of
 from .pages.environment import assets
 from .place import check_replaceable, replacing, write_marker
-from .rows import StoredRows, spool
+from .rows import Known, StoredRows, spool
 from .standing import Tested, pairs_of, standing, tested
 
 T = TypeVar("T")
@@ -251,7 +251,8 @@ def _with_rows(content: Content, missing: Iterable[str], work: Path, each: Each)
     pages = [e.page for board in boards for e in board.shown if isinstance(content.runs[e.page].rows, StoredRows)]
     if not pages:
         return content
-    found = dict(zip(pages, each(partial(spooled, spool=work), [content.runs[page] for page in pages]), strict=True))
+    known, rows = Known(), each(partial(spooled, spool=work), [content.runs[page].rows for page in pages])
+    found = {p: replace(content.runs[p], rows=of.sharing(known)) for p, of in zip(pages, rows, strict=True)}
     return replace(content, runs={**content.runs, **found})
 
 

@@ -72,7 +72,7 @@ def standing(board: Board, stimuli: Mapping[str, Stimuli]) -> Standing:
         stimuli: the means of each of its runs, by page.
     """
     by = board.sort_column
-    models = [e for e in board.models if e.record.metrics[by.name].mean is not None]
+    models = board.ranked
     values, groups = _values(models, board.columns.index(by), stimuli)
     seed = seed_for(board)
     note = _note(models, values, groups)
@@ -108,6 +108,12 @@ class Tested:
     found: Difference
     p_holm: float | None
     better: str | None
+
+    @property
+    def at_odds(self) -> bool:
+        """Whether the interval, which is of this difference alone, says otherwise than the corrected test."""
+        low, high = self.found.low, self.found.high
+        return low is not None and high is not None and (low > 0 or high < 0) != (self.better is not None)
 
 
 def pairs_of(board: Board) -> list[tuple[Entry, Entry]]:

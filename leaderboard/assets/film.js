@@ -34,7 +34,7 @@ function start(root) {
   const screens = $(".film-screens"), select = $(".film-metric select"), ticks = $(".film-ticks"), marks = $(".film-marks");
   const at = D.at.n ? Array.from({ length: D.at.n }, (_, k) => D.at.first + k * D.at.step) : D.at;
   const [first, last] = D.frames, span = Math.max(1, last - first), heat = { filter: `url(#${root.dataset.film}-heat)` }, known = {};
-  let chosen = D.chosen, metric = D.metric, frame, cursor, truth, shown, asked;
+  let chosen = D.chosen, metric = D.metric, frame, cursor, truth, shown, asked, held, starred;
 
   // The scale of the metric; the values of a run, NaN for none, packed as film.py says.
   const scale = () => D.metrics[metric].ticks, low = () => scale()[0], high = () => scale()[scale().length - 1];
@@ -62,6 +62,7 @@ function start(root) {
   function draw() {
     const chance = D.metrics[metric].chance;
     drawing.textContent = ticks.textContent = marks.textContent = "";
+    starred = [];
     const rule = (v, name, text) => {
       svg("path", { class: name, d: `M0 ${y(v)}H1000` }, drawing);
       html("span", { class: name }, ticks, text).style.top = y(v) / 10 + "%";
@@ -75,7 +76,7 @@ function start(root) {
       for (const which of ["best", "worst"]) {
         for (const f of D.runs[run][which] || []) {
           const v = line[nearest(at, f)];
-          if (v === v) { Object.assign(html("span", { class: "film-mark " + which }, marks).style, { left: x(f) / 10 + "%", top: y(v) / 10 + "%", color: color(place) }); }
+          if (v === v) { starred.push(f); Object.assign(html("span", { class: "film-mark " + which }, marks).style, { left: x(f) / 10 + "%", top: y(v) / 10 + "%", color: color(place) }); }
         }
       }
     });
@@ -144,7 +145,7 @@ function start(root) {
       return made;
     });
     const n = screens.children.length;
-    screens.dataset.columns = Math.ceil(n / Math.ceil(n / 4));
+    screens.dataset.columns = Math.ceil(n / Math.ceil(n / 6));
   }
 
   function update() {
@@ -171,14 +172,16 @@ function start(root) {
     asked = asked || requestAnimationFrame(update);
   }
   const redraw = () => { draw(); layout(); update(); };
+  // The pointer moves the frame until a press holds it; then it is dragged. A press beside a mark is meant for it.
   const pointed = event => {
-    const box = plot.getBoundingClientRect();
-    go(first + span * (event.clientX - box.left) / box.width);
+    const box = plot.getBoundingClientRect(), to = first + span * (event.clientX - box.left) / box.width;
+    const near = starred.filter(f => Math.abs(f - to) * box.width < 9 * span).sort((a, b) => Math.abs(a - to) - Math.abs(b - to));
+    go(event.type === "pointerdown" ? near[0] ?? to : to);
   };
 
-  slider.addEventListener("input", () => go(+slider.value));
-  plot.addEventListener("pointerdown", event => { plot.setPointerCapture(event.pointerId); pointed(event); });
-  plot.addEventListener("pointermove", event => { if (event.pointerType === "mouse" || event.buttons) { pointed(event); } });
+  slider.addEventListener("input", () => { held = true; go(+slider.value); });
+  plot.addEventListener("pointerdown", event => { held = true; plot.setPointerCapture(event.pointerId); pointed(event); });
+  plot.addEventListener("pointermove", event => { if (event.buttons || event.pointerType === "mouse" && !held) { pointed(event); } });
 
   D.metrics.forEach((m, k) => html("option", { value: k }, select, m.label + (m.higher ? " \u2191" : " \u2193")));
   select.value = metric;
@@ -199,6 +202,7 @@ function start(root) {
     const button = html("button", { type: "button" }, caption);
     button.append(...[...caption.childNodes].filter(node => node !== button));
     button.addEventListener("click", () => {
+      held = true;
       go(+caption.dataset.frame);
       $(".film-live").scrollIntoView({ block: "nearest" });
     });
@@ -206,7 +210,9 @@ function start(root) {
 
   $(".film-live").hidden = false;
   root.classList.toggle("film-single", first === last);
-  frame = (D.runs[chosen[0]].best || [])[0] ?? first;
+  // At first a frame of which every model kept a picture, next to the best one.
+  const [best] = D.runs[chosen[0]].best || [], even = best === undefined ? [first] : D.runs[chosen[0]].groups[0].frames;
+  frame = even[nearest(even, best ?? first)];
   redraw();
 }
 

@@ -16,7 +16,16 @@
   const heads = of => [...of.tHead.rows[0].cells].filter(head => head.dataset.key);
   const rowsOf = body => [...body.rows].filter(row => !row.classList.contains("group"));
   const rows = () => [...table.tBodies].flatMap(rowsOf);
-  const nameOf = row => row.querySelector("th").querySelector("a, bdi").textContent;
+  const partsOf = row => [...row.querySelector("th").querySelectorAll("a, .q, th > bdi")].map(part => part.textContent);
+
+  // A row is called by its name; where several have the same, by all that distinguishes it.
+  const called = new Map(), times = new Map();
+  if (table) {
+    const all = rows().map(row => [row, partsOf(row)]);
+    all.forEach(([, [name]]) => times.set(name, (times.get(name) || 0) + 1));
+    all.forEach(([row, parts]) => called.set(row, times.get(parts[0]) > 1 ? parts.join(", ") : parts[0]));
+  }
+  const nameOf = row => called.get(row);
 
   // What is no number stays last in both directions; equal rows keep their first order.
   const places = new Map(), moving = new Map(), words = new Intl.Collator("en", { numeric: true });
@@ -94,11 +103,12 @@
     for (const row of all) {
       const badges = row.dataset.badges || "", has = text => text.split("|").some(part => badges.includes(part));
       row.hidden = !row.classList.contains("pinned") && Boolean(
-        q && !nameOf(row).toLowerCase().includes(q) && !badges.toLowerCase().includes(q) ||
+        q && !partsOf(row).join(" ").toLowerCase().includes(q) && !badges.toLowerCase().includes(q) ||
         boxes.some(({ name, dataset: d }) => state[name] && (d.not && has(d.not) || d.has && !has(d.has))) ||
         state.since && row.querySelector("time").dateTime < state.since ||
         !state.variants && !q && row.classList.contains("variant"));
     }
+    if (pins.length || all.some(row => row.hidden)) { table.classList.add("reordered"); }  // brackets join neighbors
     for (const h of heads(table)) {
       const off = hide.includes(h.dataset.key), at = h.cellIndex;
       if (h.hidden !== off) { [table.tHead.rows[0], ...all].forEach(row => { row.cells[at].hidden = off; }); }

@@ -15,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 from markupsafe import Markup
 
+from vidsal.benchmark.evaluation.previews.choose import STRETCHES
 from vidsal.benchmark.evaluation.previews.record import Group, Sprite, StimulusPreview
 from vidsal.benchmark.evaluation.previews.sprites import COLUMNS, rows_of
 
@@ -324,10 +325,11 @@ def _preview(run: FilmRun) -> dict[str, Any]:
 
 
 def _apart(frames: Sequence[int], run: FilmRun) -> list[int]:
-    """Return the first few frames that are no neighbors; where there are too few of them, the first of the others."""
+    """Return the first few frames that lie far apart, two of the stretches in which they were chosen; where there are
+    too few of them, the first of the others."""
     found: list[int] = []
     for frame in frames:
-        if all(abs(frame - other) > len(run.frames) // 40 for other in found):
+        if all(abs(frame - other) >= 2 * len(run.frames) // STRETCHES for other in found):
             found.append(frame)
     return [*found, *(frame for frame in frames if frame not in found)][:MOMENTS]
 

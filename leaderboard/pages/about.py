@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from markupsafe import Markup
+
 from .. import links
 from ..boards import Board, Entry
 from ..content import Content
 from ..downloads.write import Download
-from .environment import page
+from .environment import asset, own_policy, page
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,8 @@ def feed(content: Content) -> str:
 
 
 def not_found_page(content: Content) -> str:
-    """Return the page that a server shows for an address that leads nowhere; its links are whole where the site knows
-    its address, since nobody knows where it will be shown."""
-    return page("404.html", links.NOT_FOUND, content.config, root=content.config.address)
+    """Return the page that a server shows for an address that leads nowhere: it holds its own style, and its link is
+    whole where the site knows its address, since nobody knows where it will be shown."""
+    style = asset("film_page.css")
+    shown = {"style": Markup(style), "policy": own_policy(style)}  # noqa: S704 - our own
+    return page("404.html", links.NOT_FOUND, content.config, root=content.config.address, **shown)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from functools import cache
+from hashlib import sha256
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -25,6 +27,14 @@ POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'"
 )
 """Own style, own script, own pictures; nothing else, and nothing from elsewhere."""
+
+
+def own_policy(style: str, script: str = "") -> str:
+    """Return the policy of a page that needs no other file: exactly this style, this script, pictures in the page."""
+    of = [f"'sha256-{b64encode(sha256(t.encode()).digest()).decode()}'" if t else "'none'" for t in (style, script)]
+    return (
+        f"default-src 'none'; style-src {of[0]}; script-src {of[1]}; img-src data:; base-uri 'none'; form-action 'none'"
+    )
 
 
 def page(template: str, address: str, config: Config, *, root: str | None = None, **shown: Any) -> str:
@@ -106,5 +116,6 @@ def assets() -> dict[str, str]:
 
 
 def asset(name: str) -> str:
-    """Return one of our own styles and scripts."""
-    return (HERE / "assets" / name).read_text(encoding="utf-8")
+    """Return one of our own styles and scripts, without indentation and lines of comment."""
+    lines = (line.strip() for line in (HERE / "assets" / name).read_text(encoding="utf-8").splitlines())
+    return "".join(f"{line}\n" for line in lines if line and not line.startswith("//"))

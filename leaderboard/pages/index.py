@@ -50,7 +50,7 @@ def index_page(content: Content) -> str:
 def card(board: Board, picture: str) -> Card:
     """Return a board in short."""
     by = board.sort_column
-    rivals = [e for e in board.models if e.record.model.kind != "reference"] or list(board.models)
+    rivals = [e for e in board.ranked if e.record.model.kind != "reference"] or list(board.ranked or board.models)
     best: dict[str, Entry] = {}
     for entry in rivals:
         best.setdefault(entry.record.model.name, entry)

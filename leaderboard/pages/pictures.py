@@ -18,10 +18,9 @@ CARD = 3
 """Models beside the truth on a card."""
 
 
-def film(content: Content, board: Board, name: str) -> Markup:
-    """Return the film strip of a stimulus with every run of a board; empty where no frame is scored."""
-    address = links.stimulus_page(board, name)
-    runs = film_runs(content, board.shown, name, address)
+def film(content: Content, entries: Sequence[Entry], name: str, address: str) -> Markup:
+    """Return the film strip of a stimulus with some runs, for a page at an address; empty where no frame is scored."""
+    runs = film_runs(content, entries, name, address)
     if not runs:
         return Markup("")
     return part("film_part.html", address, film=film_of(name, runs, title=name))
@@ -55,24 +54,25 @@ def shown_stimulus(content: Content, board: Board) -> str | None:
 
 def best_and_worst(content: Content, board: Board, entry: Entry, address: str) -> Markup:
     """Return the best frames of a run's best stimulus and the worst of its worst one; empty without previews."""
-    run = content.runs[entry.page]
-    column = board.columns.index(board.sort_column)
-    kept = [k for k, name in enumerate(run.stimuli.ids) if name in run.previews]
-    kept = [k for k in kept if np.isfinite(run.stimuli.means[k, column])]
-    order = sorted(
-        kept, key=lambda k: (run.stimuli.means[k, column], k), reverse=board.sort_column.metric.higher_is_better
-    )
     shown = []
-    for title, place in zip(("Best", "Worst"), (order[:1], order[-1:]), strict=True):
-        for name in (run.stimuli.ids[k] for k in place):
-            made = film_runs(content, [entry], name, address)
-            found = moments(name, made[0]) if made else None
-            if found is not None:
-                few = found[0].best if title == "Best" else found[0].worst
-                shown.append((title, name, links.stimulus_page(board, name), few, found[1]))
+    for title, name in zip(("Best", "Worst"), extremes(content, board, entry), strict=False):
+        made = film_runs(content, [entry], name, address)
+        found = moments(name, made[0]) if made else None
+        if found is not None:
+            few = found[0].best if title == "Best" else found[0].worst
+            shown.append((title, name, links.stimulus_page(board, name), few, found[1]))
     if not any(few for _, _, _, few, _ in shown):
         return Markup("")
     return part("moments.html", address, shown=shown, key=f"{entry.record.digest[:8]}")
+
+
+def extremes(content: Content, board: Board, entry: Entry) -> tuple[str, ...]:
+    """Return those stimuli with previews on which a run has its best and its worst mean; none without previews."""
+    run, by = content.runs[entry.page], board.sort_column
+    means = run.stimuli.means[:, board.columns.index(by)]
+    kept = [k for k, name in enumerate(run.stimuli.ids) if name in run.previews and np.isfinite(means[k])]
+    order = sorted(kept, key=lambda k: (means[k], k), reverse=by.metric.higher_is_better)
+    return tuple(run.stimuli.ids[k] for k in (*order[:1], *order[-1:]))
 
 
 def film_runs(content: Content, entries: Sequence[Entry], name: str, address: str) -> list[FilmRun]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from base64 import b64encode
 from dataclasses import dataclass
-from hashlib import sha256
 
 import numpy as np
 from markupsafe import Markup
@@ -16,7 +15,7 @@ from vidsal.loaders.errors import MissingData
 
 from ..boards import columns
 from ..film.film import Film, FilmRun, film_of
-from .environment import asset, filled
+from .environment import asset, filled, own_policy
 
 _TYPES = {"PNG": "image/png", "JPEG": "image/jpeg"}
 
@@ -81,7 +80,7 @@ def film_page(run: Run) -> str:
     record = run.typed
     means = {c.label: record.metrics[c.name].mean_stimuli for c in columns(record)}
     style, script = asset("film_page.css") + asset("film.css"), asset("film.js")
-    shown = {"style": Markup(style), "script": Markup(script), "policy": _policy(style, script)}  # noqa: S704 - our own
+    shown = {"style": Markup(style), "script": Markup(script), "policy": own_policy(style, script)}  # noqa: S704 - our own
     return filled("film_page.html", r=record, films=run_films(run), sheets=sheets(run), means=means, **shown)
 
 
@@ -91,12 +90,3 @@ def _previews(run: Run) -> dict[str, StimulusPreview]:
 
 def _id(file: str) -> str:
     return f"s{file.partition('.')[0]}"
-
-
-def _policy(style: str, script: str) -> str:
-    """Allow exactly this style, this script and pictures that stand in the page, and nothing else."""
-    hashes = [b64encode(sha256(text.encode()).digest()).decode() for text in (style, script)]
-    return (
-        f"default-src 'none'; style-src 'sha256-{hashes[0]}'; script-src 'sha256-{hashes[1]}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )

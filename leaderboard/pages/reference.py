@@ -80,10 +80,10 @@ def data_pages(content: Content) -> str:
 
 def data_page(content: Content, address: str, release: ReleaseRecord, boards: Sequence[Board]) -> str:
     """Return the page of a release."""
-    return page("data_set.html", address, content.config, release=release, boards=boards, info=_info(release))
+    return page("data_set.html", address, content.config, release=release, boards=boards, info=info_of(release))
 
 
-def _info(release: ReleaseRecord) -> DatasetInfo | None:
+def info_of(release: ReleaseRecord) -> DatasetInfo | None:
     """Return what this version knows of the data set; None of data of one's own."""
     if release.dataset not in DATASETS or release.variant not in variants(release.dataset):
         return None

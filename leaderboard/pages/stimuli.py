@@ -20,7 +20,7 @@ from .pictures import film
 
 @dataclass(frozen=True)
 class Line:
-    """A stimulus in short: over the models of its board, by the column of the order."""
+    """A stimulus in short: over the models that its board ranks, by the column of the order."""
 
     id: str
     page: str
@@ -47,7 +47,7 @@ def lines(content: Content, board: Board) -> list[Line]:
     column = board.columns.index(by)
     ids = stimuli_of(content, board)
     frames = content.runs[board.shown[0].page].stimuli.scored
-    rivals = board.models or board.humans
+    rivals = board.ranked or board.shown
     table = np.array([content.runs[e.page].stimuli.at(ids)[:, column] for e in rivals])
     table = np.where(np.isfinite(table), table, np.nan)
     out = []
@@ -110,7 +110,7 @@ def stimulus_page(content: Content, board: Board, name: str, scores: Callable[[]
         board=board,
         name=name,
         rows=_rows(scores(), place),
-        film=film(content, board, name),
+        film=film(content, board.shown, name, links.stimulus_page(board, name)),
         attributes=attributes,
         before=ids[place - 1] if place else None,
         after=ids[place + 1] if place + 1 < len(ids) else None,

@@ -203,7 +203,7 @@ def _load(path: Path, _mtime_ns: int, _size: int) -> Database:
     names = tuple(matlab.texts(matlab.variable(fields, "video_names_list", path), path, "video_names_list"))
     observers = matlab.texts(matlab.variable(fields, "subj_names_list", path), path, "subj_names_list")
     if len(set(names)) != len(names) or not all(_FILE_NAME.fullmatch(name) for name in names):
-        raise BadData(f"{path}: video_names_list repeats a name or holds one that can not be a file's")
+        raise BadData(f"{path}: video_names_list repeats a name or holds one that cannot be a file's")
     rows = matlab.matrix(matlab.variable(fields, "fixdata", path), 6, path, "fixdata")
     info = matlab.struct(matlab.variable(fields, "videos_info", path), path, "videos_info")
     good, rejected = _sift(rows, len(observers), len(names))

@@ -247,7 +247,7 @@ def parse(file: Path) -> LetteredSamples:
         data = without_mark(file.read_bytes())
     except OSError as error:
         rule_out_machine(file)
-        raise BadData(f"{file.name}: can not be read: {error.strerror or error}") from error
+        raise BadData(f"{file.name}: cannot be read: {error.strerror or error}") from error
     t, _, _, x, y, event = read_rows(file.name, data, _COLUMNS, letter=True)
     if not len(t):
         raise BadData(f"{file.name}: no gaze sample is there; fetch the file again")
@@ -302,7 +302,7 @@ def gaze(source: Path, stimulus: StimulusRow, report: Report, *, usual_fps: Frac
         report.add("missing", stimulus.stimulus_id, "no recording of this video; kept as not annotated")
         return Gaze(annotated=False)
     if stimulus.width is None or stimulus.height is None:
-        raise BadData(f"{stimulus.stimulus_id}: neither resolution.txt nor a video tells its size")
+        raise BadData(f"{stimulus.stimulus_id}: its size is unknown: neither resolution.txt nor a video gives it")
     size = (stimulus.width, stimulus.height)
     if size[1] * screen[0] > screen[1] * size[0]:
         message = f"a video of {size} is taller than the screen {screen}: scaled to its width all the same"

@@ -84,7 +84,7 @@ def _frames(path: Path) -> list[Any]:
         raise BadData(f"{path}: no readable JSON ({str(error)[:120]}); is the download complete?") from error
     except OSError as error:
         rule_out_machine(path)
-        raise BadData(f"{path}: can not be read: {error.strerror or error}") from error
+        raise BadData(f"{path}: cannot be read: {error.strerror or error}") from error
     if not isinstance(found, list):
         raise BadData(f"{path}: holds a {type(found).__name__}; expected a list with one entry a frame")
     return found

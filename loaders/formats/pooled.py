@@ -337,7 +337,7 @@ def _mat_pixels(path: Path) -> npt.NDArray[Any]:
     try:
         name, matrix = matlab.only_variable(path, as_stored=True)
     except MissingData as error:
-        raise BadData(f"{path}: can not be read: no such file") from error
+        raise BadData(f"{path}: cannot be read: no such file") from error
     if not isinstance(matrix, np.ndarray) or matrix.ndim != 2 or matrix.dtype.kind not in "buif" or not matrix.size:
         raise BadData(f"{path}: {name} is {matlab.kind_of(matrix)}, expected a matrix of 0 and 1")
     return matrix.view(np.uint8) if matrix.dtype == bool else matrix
@@ -351,7 +351,7 @@ def _png_pixels(path: Path) -> npt.NDArray[Any]:
         data = path.read_bytes()
     except OSError as error:
         rule_out_machine(path)
-        raise BadData(f"{path}: can not be read: {error.strerror or error}") from error
+        raise BadData(f"{path}: cannot be read: {error.strerror or error}") from error
     if not data:
         raise BadData(f"{path}: the file is empty; fetch it again")
     size = _png_size(data[:26])
@@ -365,7 +365,7 @@ def _png_pixels(path: Path) -> npt.NDArray[Any]:
         image.load()
     except (OSError, SyntaxError, ValueError, zlib.error) as error:
         rule_out_machine(path)
-        raise BadData(f"{path}: Pillow can not decode it: {error}") from error
+        raise BadData(f"{path}: Pillow cannot decode it: {error}") from error
     return _pixels_of(image) if image.mode == "L" and not image.info.get("transparency") else _gray(path, image)
 
 

@@ -217,9 +217,9 @@ class ColumnMap(_Table):
             if getattr(self.columns, field) is not None and field in named:
                 raise ValueError(f"[columns] {field} and {{{field}}} in [file] pattern: name one of them")
         if self.columns.stimulus is None and "stimulus" not in named:
-            raise ValueError("nothing tells the stimulus: name a column in [columns], or {stimulus} in [file] pattern")
+            raise ValueError("the stimulus is not given: name a column in [columns], or {stimulus} in [file] pattern")
         if self.columns.time is None and self.columns.frame is None and not self.only_images:
-            raise ValueError("nothing tells when: name a column `time` or `frame` in [columns]")
+            raise ValueError("no time is given: name a column `time` or `frame` in [columns]")
         needs_screen = self.units.position in ("screen_px", "screen_normalized")
         if needs_screen and (self.screen.width_px is None or self.screen.height_px is None):
             raise ValueError(f"position = {self.units.position!r} needs width_px and height_px in [screen]")

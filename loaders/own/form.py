@@ -95,13 +95,13 @@ class TableForm:
         """
         if stimulus.width is None or stimulus.height is None:
             raise BadData(
-                f"{stimulus.stimulus_id}: nothing tells its size; give its video with --videos, or width and height in "
+                f"{stimulus.stimulus_id}: its size is unknown; give its video with --videos, or width and height in "
                 "[stimuli] of the map"
             )
         rate = Fraction(1) if stimulus.kind == "image" else stimulus.fps
         if rate is None:
             raise BadData(
-                f"{stimulus.stimulus_id}: nothing tells its frame rate; give its video with --videos, or fps in "
+                f"{stimulus.stimulus_id}: its frame rate is unknown; give its video with --videos, or fps in "
                 "[stimuli] of the map"
             )
         recordings: list[Recording] = []

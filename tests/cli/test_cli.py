@@ -68,9 +68,12 @@ def test_a_users_mistake_is_what_where_how(
     assert len(error.strip().splitlines()) <= 3
 
 
-def test_run_show_and_site(release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_run_show_and_site(
+    release: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(release)
     for model in ("uniform", "one_vs_rest", "motion_energy"):
-        assert vidsal("run", model, "--data", release, "-o", tmp_path / "results") == 0
+        assert vidsal("run", model, "--data", ".", "-o", tmp_path / "results") == 0
     capsys.readouterr()
     assert vidsal("results", "list", tmp_path / "results", "--json") == 0
     runs = json.loads(capsys.readouterr().out)
@@ -79,6 +82,7 @@ def test_run_show_and_site(release: Path, tmp_path: Path, capsys: pytest.Capture
     uniform = next(r for r in runs if r["model"]["name"] == "uniform")
     assert [uniform["metrics"][m]["mean"] for m in ("AUC-J", "sAUC", "NSS", "CC")] == [0.5, 0.5, 0, 0]
     assert "/" not in uniform["command"].replace("vidsal run", "")
+    assert f" --data {release.name} " in uniform["command"], "a folder is kept by its name"
     assert vidsal("results", "show", uniform["folder"]) == 0
     assert vidsal("site", "build", tmp_path / "results", "-o", tmp_path / "site") == 0
     assert "index.html" in capsys.readouterr().out

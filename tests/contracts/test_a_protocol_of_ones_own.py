@@ -21,13 +21,13 @@ from vidsal.leaderboard.site import build
 
 from ..benchmark.runs import Brightness, small_release
 
-MAE = base.Family(
-    "mean_absolute_error", "MAE", base.MAP_AGAINST_MAP, higher_is_better=False, range=(0.0, 2.0), chance="of uniform",
+MOVED = base.Family(
+    "moved_mass", "Moved", base.MAP_AGAINST_MAP, higher_is_better=False, range=(0.0, 2.0), chance="of uniform",
     ceiling=0.0, unit="mass",
 )  # fmt: skip
 
 
-def mean_absolute_error(saliency: Any, density: Any) -> float:
+def moved_mass(saliency: Any, density: Any) -> float:
     """Sum of absolute differences of the two densities."""
     return float(np.abs(as_density(saliency) - as_density(density)).sum())
 
@@ -35,10 +35,10 @@ def mean_absolute_error(saliency: Any, density: Any) -> float:
 @pytest.fixture
 def toy() -> Iterator[Protocol]:
     before = dict(base.REGISTRY)
-    base.metric(MAE, "sum", degenerate="of the uniform density", source="a test")(mean_absolute_error)
+    base.metric(MOVED, "sum", degenerate="of the uniform density", source="a test")(moved_mass)
     find.cache_clear()
     exact = PROTOCOLS["exact-1"]
-    ids = {k: v for k, v in exact.metrics.items() if k != "KLD"} | {"MAE": "mean_absolute_error[sum]"}
+    ids = {k: v for k, v in exact.metrics.items() if k != "KLD"} | {"Moved": "moved_mass[sum]"}
     made = dataclasses.replace(exact, name="toy-1", metrics=ids | {"KLD": exact.metrics["KLD"]})
     PROTOCOLS["toy-1"] = made
     yield made
@@ -51,26 +51,26 @@ def toy() -> Iterator[Protocol]:
 def test_a_seventh_column(toy: Protocol, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     ds: Any = vidsal.load(small_release(tmp_path, videos=2))
     run = vidsal.evaluate(Brightness(), ds, protocol=toy).save(tmp_path / "results")
-    assert run.metrics == ("AUC-J", "sAUC", "NSS", "CC", "SIM", "MAE", "KLD")
+    assert run.metrics == ("AUC-J", "sAUC", "NSS", "CC", "SIM", "Moved", "KLD")
     six = vidsal.evaluate(Brightness(), ds)
     assert {k: run.scores[k] for k in six.scores} == six.scores
-    assert 0 < run.scores["MAE"] < 2
+    assert 0 < run.scores["Moved"] < 2
     # By hand: the sum of |a - b| of two densities is 2 (1 - their overlap), which is SIM.
-    assert run.scores["MAE"] == pytest.approx(2 * (1 - run.scores["SIM"]), abs=1e-6)
+    assert run.scores["Moved"] == pytest.approx(2 * (1 - run.scores["SIM"]), abs=1e-6)
     again = load_run(str(run.folder))
     assert again.scores == run.scores
     assert compare(run, again).passed
-    moved = compare(run, dataclasses.replace(again, record=_with_mean(again.record, "MAE", 0.5)))
-    assert [m.what for m in moved.moved] == ["MAE"]
+    moved = compare(run, dataclasses.replace(again, record=_with_mean(again.record, "Moved", 0.5)))
+    assert [m.what for m in moved.moved] == ["Moved"]
 
     assert app._run(["results", "show", str(run.folder)]) == 0
     shown = capsys.readouterr().out
-    assert f"{run.scores['MAE']:.4f}" in next(line for line in shown.splitlines() if line.split()[:1] == ["MAE"])
+    assert f"{run.scores['Moved']:.4f}" in next(line for line in shown.splitlines() if line.split()[:1] == ["Moved"])
     assert app._run(["protocol", "show", "toy-1", "--json"]) == 0
-    assert '"MAE": "mean_absolute_error[sum]"' in capsys.readouterr().out
+    assert '"Moved": "moved_mass[sum]"' in capsys.readouterr().out
     index = build(tmp_path / "results", tmp_path / "site").index.read_text(encoding="utf-8")
-    assert "MAE" in index
-    assert f"{run.scores['MAE']:.10g}"[:8] in index
+    assert "Moved" in index
+    assert f"{run.scores['Moved']:.10g}"[:8] in index
 
 
 def _with_mean(record: dict[str, Any], label: str, mean: float) -> dict[str, Any]:

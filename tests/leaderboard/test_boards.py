@@ -27,6 +27,7 @@ from vidsal.leaderboard.format import (
     yes_or_no,
 )
 from vidsal.leaderboard.pages.board import filters
+from vidsal.leaderboard.pages.index import card
 
 MakeRun = Callable[..., Run]
 HUMAN = {"kind": "human", "checkpoint": None, "checkpoint_sha256": None}
@@ -226,10 +227,13 @@ def test_what_nobody_said_is_unknown_on_the_board(make_run: MakeRun) -> None:
 
 def test_a_mean_over_fewer_frames_by_the_models_own_maps_is_not_ranked(make_run: MakeRun) -> None:
     """Under published protocols a constant map has no NSS, so a model could drop its worst frames that way."""
-    plain, sly = make_run("plain", seed=1, protocol="dhf1k-1"), make_run("sly", seed=2, protocol="dhf1k-1")
+    reference = {"kind": "reference", "checkpoint": None, "checkpoint_sha256": None}
+    plain = make_run("plain", seed=1, protocol="dhf1k-1", info=reference)
+    sly = make_run("sly", seed=2, protocol="dhf1k-1")
     sly.record["metrics"]["NSS"] |= {"mean": 99.0, "n": 12}
     (board,) = boards(plain, sly)
     assert names(board.models) == ["plain", "sly"]
+    assert names(board.ranked) == names(card(board, "").top) == ["plain"], "nowhere is it the best"
     assert partly(board, board.models[1]) == ["NSS undefined in 18 of its 30 frames: not ranked by it"]
     assert not partly(board, board.models[0])
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from base64 import b64encode
 from collections.abc import Callable, Iterator
+from hashlib import sha256
 from pathlib import Path
 from posixpath import normpath
 from types import SimpleNamespace
@@ -14,10 +16,12 @@ import pytest
 import vidsal.leaderboard
 from vidsal.benchmark.evaluation.results.store import Run, load_run
 from vidsal.benchmark.submissions.parts import RunPart
+from vidsal.leaderboard.check.site import check as check_site
 from vidsal.leaderboard.collect import collect
 from vidsal.leaderboard.config import Config
 from vidsal.leaderboard.pages.board import board_page, lanes
-from vidsal.leaderboard.pages.environment import assets
+from vidsal.leaderboard.pages.environment import asset, assets
+from vidsal.leaderboard.pages.run import stands_for
 from vidsal.leaderboard.site import build, content_of
 
 MakeRun = Callable[..., Run]
@@ -141,6 +145,21 @@ def test_a_run_page_holds_the_provenance(pages: dict[str, Any], kept_results: Pa
     assert str(kept_results) not in page.text, "the page must not depend on where the results lie"
 
 
+def test_a_run_page_says_what_the_names_in_its_command_stand_for(make_run: MakeRun) -> None:
+    def said(command: str, **info: Any) -> list[tuple[str, str, str]]:
+        return [(w.after, w.word, w.digest) for w in stands_for(make_run(command=command, info=info).typed)]
+
+    data = ("--data", "here", "cd" * 32)
+    assert said("vidsal run uniform --data here -o out") == [data, ("-o", "out", "")]
+    stored = {"submission": {"digest": "ab" * 32}}
+    assert said("vidsal score 'my maps' --data here", **stored) == [("", "'my maps'", "ab" * 32), data]
+    own = {"kind": "custom", "options": {"file_sha256": "ef" * 32}}
+    assert said("vidsal run mine.py:Mine --data here", **own)[0] == ("", "mine.py:Mine", "ef" * 32)
+    assert said("vidsal run 'unclosed --data here") == []
+    (word, _) = stands_for(make_run(command="vidsal run uniform --data '' -o ''").typed)
+    assert word.made_by == "vidsal data convert dhf1k --variant raw --src SOURCE -o dhf1k-raw"
+
+
 def test_a_run_page_has_both_means(pages: dict[str, Any]) -> None:
     table = next(t for t in page_of(pages, "uniform").all("table") if t.one("caption").text.startswith("Scores of"))
     heads = [h.text for h in table.one("thead").all("th")]
@@ -192,12 +211,16 @@ def test_nothing_is_loaded_from_anywhere(pages: dict[str, Any]) -> None:
     for name, page in pages.items():
         root = "../" * name.count("/")
         for element in page.all():
-            assert element.tag not in {"iframe", "object", "embed", "base", "video", "audio", "style"}
+            assert element.tag not in {"iframe", "object", "embed", "base", "video", "audio"}
             for attribute, text in element.attributes.items():
                 assert not attribute.startswith("on"), f"{name}: {attribute}"
                 assert attribute not in {"srcset", "style", "action", "background", "xlink:href"}
                 if "://" in text:
                     assert (element.tag, attribute) == ("a", "href")
+        if name == "404.html":  # shown at any address
+            assert not [*page.all("script"), *page.all("link"), *page.all("img")]
+            continue
+        assert not page.all("style")
         scripts = [s for s in page.all("script") if s.attributes.get("type") != "application/json"]
         assert [s.attributes for s in scripts] == [{"src": f"{root}site.js"}]
         assert [s.attributes for s in page.all("link")] == [{"rel": "stylesheet", "href": f"{root}site.css"}]
@@ -210,15 +233,29 @@ def test_nothing_is_loaded_from_anywhere(pages: dict[str, Any]) -> None:
 
 
 def test_the_policy_allows_only_own_files(pages: dict[str, Any]) -> None:
-    for page in pages.values():
+    for name, page in pages.items():
         (meta,) = page.all("meta", **{"http-equiv": "Content-Security-Policy"})
         policy = meta.attributes["content"]
-        assert policy.startswith("default-src 'none'; style-src 'self'; script-src 'self';")
+        if name == "404.html":
+            digest = b64encode(sha256(asset("film_page.css").encode()).digest()).decode()
+            assert policy.startswith(f"default-src 'none'; style-src 'sha256-{digest}'; script-src 'none';")
+        else:
+            assert policy.startswith("default-src 'none'; style-src 'self'; script-src 'self';")
         assert "unsafe" not in policy
 
 
+def test_a_page_that_is_not_there_is_found_from_any_address(kept_results: Path, tmp_path: Path) -> None:
+    """Where the site knows its address, the page that a server shows instead leads there, and the site passes."""
+    said = tmp_path / "site.toml"
+    said.write_text('address = "https://example.org/board/"\n')
+    build(kept_results, tmp_path / "site", config=said)
+    text = (tmp_path / "site" / "404.html").read_text(encoding="utf-8")
+    assert 'href="https://example.org/board/index.html" rel="noopener"' in text
+    assert [f for f in check_site(tmp_path / "site").faults if "404.html" in f.where] == []
+
+
 def test_structure_of_every_page(pages: dict[str, Any]) -> None:
-    for page in pages.values():
+    for name, page in pages.items():
         assert page.one("html").attributes["lang"] == "en"
         assert "user-scalable" not in page.one("meta", name="viewport").attributes["content"]
         levels = [int(e.tag[1]) for e in page.all() if re.fullmatch("h[1-6]", e.tag)]
@@ -227,7 +264,7 @@ def test_structure_of_every_page(pages: dict[str, Any]) -> None:
         assert all(b - a <= 1 for a, b in zip(levels, levels[1:], strict=False)), levels
         assert page.all("a")[0].attributes["href"] == "#main"
         assert page.one("main").attributes["id"] == "main"
-        assert page.one("p", role="status").text == ""
+        assert name == "404.html" or page.one("p", role="status").text == ""
         for table in page.all("table"):
             assert table.children
             assert len(table.all("caption")) == 1
@@ -257,9 +294,9 @@ def test_hostile_text_is_text(tmp_path: Path, make_run: MakeRun, read_page: Read
     shown = 0
     for file in files:
         page = read_page(tmp_path / "site" / file)
-        assert [s.attributes.get("type", s.attributes.get("src", ""))[-7:] for s in page.all("script")] in (
-            ["site.js"], ["on/json", "site.js"],
-        )  # fmt: skip
+        *data, last = [s.attributes.get("type", s.attributes.get("src", ""))[-7:] for s in page.all("script")] or [""]
+        assert set(data) <= {"on/json"}
+        assert last == ("" if file == "404.html" else "site.js")
         assert not [a for a in page.all("a") if a.attributes["href"].startswith("javascript")]
         assert not [e for e in page.all() if e.tag == "img" or "onclick" in e.attributes]
         text = (tmp_path / "site" / file).read_text(encoding="utf-8")

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from vidsal.benchmark.evaluation.results.store import Run
+from vidsal.leaderboard import standing as standings
 from vidsal.leaderboard.boards import Board, Entry, make_boards
 from vidsal.leaderboard.collect import Stimuli
 from vidsal.leaderboard.standing import EVERY_PAIR, neighbors, standing
@@ -66,6 +67,15 @@ def test_the_share_of_the_way_from_the_center_prior_to_people(make_run: MakeRun)
     assert told.shares[half]["NSS"] == pytest.approx(0.5)
     assert "KLD" not in told.shares[half], "people are not better than the prior there, so there is no way to go"
     assert told.ends == "center_prior and one_vs_rest"
+
+
+def test_an_interval_that_excludes_zero_may_stand_beside_a_test_that_tells_nothing(make_run: MakeRun) -> None:
+    """Six stimuli reach p = 1/32 at best; six metrics corrected by Holm's steps never reach 5 %."""
+    board, found = board_of(make_run, {"a": 3.0, "b": 2.0})
+    few = {p: Stimuli(*(part[:6] for part in vars(s).values())) for p, s in found.items()}
+    pairs = [(board.models[0], board.models[1])]
+    assert [line.at_odds for line in standings.tested(board, few, pairs)[0]] == [True] * 6
+    assert not any(line.at_odds for line in standings.tested(board, found, pairs)[0]), "twelve tell them apart"
 
 
 def test_few_stimuli_and_one_model_say_why_there_is_nothing(make_run: MakeRun) -> None:

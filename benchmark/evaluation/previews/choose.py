@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import insort
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from math import isfinite
 
@@ -15,8 +15,17 @@ MOST_EVEN = 56
 MOST_EXTREME = 10
 """Most frames of the best, and of the worst."""
 
+STRETCHES = 40
+"""The best frames lie at least such a part of the video from each other, and so do the worst: neighbors look alike."""
+
+_CONSIDERED = 2 * MOST_EXTREME
+"""Stretches whose best frame is kept until the end: the best frames of two that touch may lie too near."""
+
 Pair = tuple[Cell, Cell]
 """The cells of the map and of the truth."""
+
+_Ranked = tuple[float, int, float, Pair]
+"""Ascending: a score, negative where higher is better; the frame; the score itself; its cells."""
 
 
 @dataclass(frozen=True)
@@ -40,16 +49,22 @@ class Chooser:
 
     The evenly spaced ones are every 1st, 2nd, 4th, 8th ... scored frame, by the smallest such step that leaves at most
     `MOST_EVEN`. So they follow from the scored frames alone, and models that scored the same frames share them.
+
+    Args:
+        higher_is_better: direction of the score.
+        apart: how far the best frames lie from each other at least, and the worst. Of each stretch of so many frames
+            the best one is considered, and the worst one.
     """
 
-    def __init__(self, *, higher_is_better: bool) -> None:
+    def __init__(self, *, higher_is_better: bool, apart: int = 1) -> None:
         self._sign = -1 if higher_is_better else 1
+        self._apart = apart
         self._seen = 0
         self._ranked = 0
         self._step = 1
         self._even: dict[int, tuple[float, Pair]] = {}
-        self._best: list[tuple[float, int, float, Pair]] = []
-        self._worst: list[tuple[float, int, float, Pair]] = []
+        self._best: list[_Ranked] = []
+        self._worst: list[_Ranked] = []
 
     def look(self, frame: int, score: float, cells: Callable[[], Pair]) -> None:
         """Take the next scored frame.
@@ -71,10 +86,13 @@ class Chooser:
             return
         self._ranked += 1
         for ranking, key in ((self._best, self._sign * score), (self._worst, -self._sign * score)):
-            if len(ranking) < MOST_EXTREME or key < ranking[-1][0]:
+            rival = next((r for r in ranking if r[1] // self._apart == frame // self._apart), None)
+            if key < rival[0] if rival else len(ranking) < _CONSIDERED or key < ranking[-1][0]:
                 made = made or cells()
+                if rival:
+                    ranking.remove(rival)
                 insort(ranking, (key, frame, score, made), key=lambda entry: entry[:2])
-                del ranking[MOST_EXTREME:]
+                del ranking[_CONSIDERED:]
 
     def chosen(self) -> Chosen:
         """Return what is kept of all frames that were taken.
@@ -83,11 +101,19 @@ class Chooser:
         earlier frames count.
         """
         most = min(MOST_EXTREME, self._ranked // 2)
-        best = self._best[:most]
+        best = self._spread(self._best)[:most]
         named = {frame for _, frame, *_ in best}
-        worst = [entry for entry in self._worst if entry[1] not in named][:most]
+        worst = [entry for entry in self._spread(self._worst) if entry[1] not in named][:most]
         further = {f: (score, pair) for _, f, score, pair in (*best, *worst) if f not in self._even}
         return Chosen(
             dict(self._even), {f: further[f] for f in sorted(further)},
             tuple(f for _, f, *_ in best), tuple(f for _, f, *_ in worst),
         )  # fmt: skip
+
+    def _spread(self, ranking: Sequence[_Ranked]) -> list[_Ranked]:
+        """Return the first ones that lie apart."""
+        found: list[_Ranked] = []
+        for entry in ranking:
+            if all(abs(entry[1] - other[1]) >= self._apart for other in found):
+                found.append(entry)
+        return found[:MOST_EXTREME]

@@ -21,7 +21,7 @@ from ...predictor import Kind
 from ...protocols import Protocol
 from ...scoring.frame import FrameTruth
 from .cells import Cell, cell_size, shrink
-from .choose import Chooser, Pair
+from .choose import STRETCHES, Chooser, Pair
 from .record import GRID, MOST_FIXATIONS, Group, Part, Sprite, StimulusPreview, rounded, stem
 from .sprites import color_jpeg, gray_png
 
@@ -63,7 +63,8 @@ class PreviewCollector:
         self._frames = frames
         self._by = RankedBy.of(protocol)
         self._size = cell_size(stimulus.width, stimulus.height)
-        self._chooser = Chooser(higher_is_better=self._by.higher_is_better)
+        apart = max(1, stimulus.n_frames // STRETCHES)
+        self._chooser = Chooser(higher_is_better=self._by.higher_is_better, apart=apart)
 
     def look(self, frame: int, scores: Mapping[str, float], values: Any, kind: Kind, truth: FrameTruth) -> None:
         """Take a scored frame.

@@ -95,7 +95,7 @@ class VideoFile:
     def _check(self, stream: Any, found: Inspection) -> None:
         context = stream.codec_context
         if context.format is None or context.width == 0:
-            raise BadData(f"{self.path}: a video whose pixels cannot be told; write it again")
+            raise BadData(f"{self.path}: a video of an unknown pixel format; write it again")
         form = context.format
         planes = form.name.startswith(("gray", "yuv")) and not form.name.startswith("yuva") and form.is_planar
         if not (planes or form.name.startswith("gray") or form.name in _RGB) or form.is_big_endian:

@@ -51,7 +51,7 @@ def parse(file: Path) -> Recording:
         data = without_mark(file.read_bytes())
     except OSError as error:
         rule_out_machine(file)
-        raise BadData(f"{file.name}: can not be read: {error.strerror or error}") from error
+        raise BadData(f"{file.name}: cannot be read: {error.strerror or error}") from error
     header, start = _header(file.name, data)
     missing = [c for c in _NEEDED if c not in header.columns]
     if missing:

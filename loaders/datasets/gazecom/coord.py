@@ -38,7 +38,7 @@ def parse(file: Path) -> Recording:
         data = without_mark(file.read_bytes())
     except OSError as error:
         rule_out_machine(file)
-        raise BadData(f"{file.name}: can not be read: {error.strerror or error}") from error
+        raise BadData(f"{file.name}: cannot be read: {error.strerror or error}") from error
     header, start = _header(file.name, data)
     t, x, y, confidence = read_rows(file.name, data, _COLUMNS, start=start, comment="#")
     t_us = checked(file.name, t, x, y, confidence, lambda row: line_of(data, start, row, "#"))

@@ -281,8 +281,8 @@ def repeating_command(
         own: options of this verb and their values; None = not given.
         folder, split, protocol_name, out, recipe, limit, frames_of, with_frames_only: see the options.
     """
-    words = ["vidsal", verb, subject, "--data", folder.name, "--split", split, "--protocol", protocol_name]
-    words += ["-o", out.name]
+    words = ["vidsal", verb, subject, "--data", folder.absolute().name, "--split", split, "--protocol", protocol_name]
+    words += ["-o", out.absolute().name]
     shared = (("recipe", recipe), ("limit", limit), ("frames-of", frames_of))
     for name, value in [*own, *shared]:
         if value is not None:

@@ -178,7 +178,7 @@ def test_shapes_show_the_settings(variant: dict[str, Any]) -> None:
     shown = shown_by(variant)
     defaults = {name: option.default for name, option in OPTIONS.items()}
     wanted = {**defaults, **SMALL, **variant}
-    # An LSTM has no units, and copies of its output can not be told from its input: the thesis's number is taken.
+    # An LSTM has no units, and copies of its output cannot be distinguished from its input: the thesis's number is taken.
     shown.pop("rim_k", None)
     assert {name: wanted[name] for name in shown} == shown
 

@@ -113,8 +113,14 @@ def test_preprocessing(model: predictor.TASEDPredictor, goldens: Path) -> None:
 
 @pytest.mark.data
 @pytest.mark.slow
-def test_the_script_on_a_real_video(model: predictor.TASEDPredictor, goldens: Path, samples: Path) -> None:
-    """The first maps of 64 frames as the published script writes them, from reversed windows."""
+def test_the_script_on_a_real_video(
+    model: predictor.TASEDPredictor, network: TASEDNet, goldens: Path, samples: Path
+) -> None:
+    """Maps of 64 frames as the published script writes them, the first from reversed windows.
+
+    Its order of operations gives its bytes. The stream's moves a maximum here and there, and the whole map is stretched
+    to its largest value: of frame 47 a fifth of the pixels is one level off.
+    """
     import av
 
     with av.open(str(samples / "dhf1k/video/068.AVI")) as container:
@@ -123,11 +129,18 @@ def test_the_script_on_a_real_video(model: predictor.TASEDPredictor, goldens: Pa
         )
         video = np.stack(list(decoded))
     golden = np.load(goldens / "models/tased_net/script_real.npz")
+
+    def difference(values: Any, place: int) -> Any:
+        return np.abs(model.published_map(values, info(video)).astype(int) - golden["png8"][place])
+
     maps = predicted(model, video)
-    for index, wanted in zip(golden["index"], golden["png8"], strict=True):
-        difference = np.abs(model.published_map(maps[index], info(video)).astype(int) - wanted)
-        assert difference.max() <= 4
-        assert (difference == 0).mean() >= 0.95
+    for place, index in enumerate(golden["index"]):
+        assert difference(maps[index], place).max() <= 4
+        assert (difference(maps[index], place) <= 1).mean() >= 0.99
+    place = list(golden["index"]).index(47)
+    window = torch.stack([model.prepared(frame) for frame in video[16:48]], dim=1)
+    with torch.inference_mode():
+        assert (difference(network(window[None])[0], place) == 0).mean() >= 0.95
 
 
 @pytest.mark.usefixtures("small_input")

@@ -72,8 +72,8 @@ def files(folder: Path) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in sorted((folder / "previews").iterdir())}
 
 
-def chosen(scores: list[float], *, higher: bool = True, step: int = 1) -> Any:
-    chooser = Chooser(higher_is_better=higher)
+def chosen(scores: list[float], *, higher: bool = True, step: int = 1, apart: int = 1) -> Any:
+    chooser = Chooser(higher_is_better=higher, apart=apart)
     for place, score in enumerate(scores):
         chooser.look(place * step, score, lambda: (CELL, CELL))
     return chooser.chosen()
@@ -104,6 +104,17 @@ def test_best_and_worst_are_those_of_a_sort(scores: list[float], higher: bool) -
     named = {*found.best, *found.worst}
     assert set(found.extreme) == named - set(found.even)
     assert list(found.even) == list(range(len(scores)))[:: max(1, found_step(found.even))]
+
+
+@pytest.mark.parametrize("rising", [1, -1])
+def test_best_and_worst_lie_apart(rising: int) -> None:
+    """A steady rise is the hardest: each frame is better than the one before, and only the last ones are the best."""
+    found = chosen([rising * k / 500 + 2 * (k == 250) for k in range(500)], apart=12)
+    for frames in (found.best, found.worst):
+        assert len(frames) == MOST_EXTREME
+        assert np.diff(sorted(frames)).min() >= 12
+    assert found.best[:2] == ((250, 499) if rising > 0 else (250, 0))
+    assert np.diff(sorted(set(found.best) - {250})).max() < 24, "no stretch between them is passed over"
 
 
 def found_step(even: dict[int, Any]) -> int:

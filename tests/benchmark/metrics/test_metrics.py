@@ -285,12 +285,12 @@ def test_an_unknown_metric_names_the_nearest() -> None:
 
 
 def test_a_label_belongs_to_one_metric_and_an_id_to_one_definition() -> None:
-    """A mean absolute error that calls itself KLD is not published as KLD."""
+    """A metric of another name that calls itself KLD is not published as KLD."""
 
     def other(saliency: Any, density: Any) -> float:
         return 0.0
 
-    def family(short: str, name: str = "mean_absolute_error") -> Family:
+    def family(short: str, name: str = "moved_mass") -> Family:
         return Family(
             name, short, MAP_AGAINST_MAP, higher_is_better=False, range=(0.0, 1.0), chance=0.5, ceiling=0.0, unit="mass"
         )

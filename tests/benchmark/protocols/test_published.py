@@ -1,4 +1,4 @@
-"""The protocols of published code against what that code returned, row by row; what can not be met is listed here."""
+"""The protocols of published code against what that code returned, row by row; what cannot be met is listed here."""
 
 from __future__ import annotations
 

@@ -9,7 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from .browser import Scenario, drive, page_types
+import vidsal
+from vidsal.leaderboard.pages.preview import film_page
+
+from ...benchmark.runs import Brightness, small_release
+from .browser import PHONE, SCREEN, Scenario, drive, page_types
 
 SLIDER = ".film-slide input"
 FRAME = f"+document.querySelector('{SLIDER}').value"
@@ -18,9 +22,9 @@ SETTLED = "new Promise((done) => requestAnimationFrame(() => requestAnimationFra
 CURSOR = "document.querySelector('.film-cursor').style.left"
 
 
-def seen(site: Path, *steps: object) -> list[object]:
+def seen(site: Path, *steps: object, size: tuple[int, int] = SCREEN) -> list[object]:
     """Play one scenario; a step is a pair, or the name of one that takes nothing."""
-    (visit,) = drive(site, [Scenario([s if isinstance(s, tuple) else (str(s), None) for s in steps])])
+    (visit,) = drive(site, [Scenario([s if isinstance(s, tuple) else (str(s), None) for s in steps], size)])
     assert (visit.error, visit.messages, visit.requests) == (None, [], [])
     return visit.answers
 
@@ -68,6 +72,32 @@ def test_the_pointer_moves_it(site: Path, stimulus: str) -> None:
     )  # fmt: skip
     low, high, at = (int(v) for v in ends)  # type: ignore[attr-defined]
     assert abs(at - (low + high) / 2) <= 1
+
+
+MOVE = """(() => {
+ const plot = document.querySelector(".film-plot"), box = plot.getBoundingClientRect();
+ plot.setPointerCapture = () => {};
+ window.point = (type, share, off = 0) => plot.dispatchEvent(new PointerEvent(type, {
+  clientX: box.left + share * box.width + off, clientY: box.top + 50, pointerType: "mouse", bubbles: true }));
+})()"""
+
+
+def test_the_pointer_is_followed_until_a_press_holds_the_frame(site: Path, tmp_path: Path) -> None:
+    """What was chosen stays where the mouse goes on to the pictures; a press beside a mark is meant for it."""
+    ds = vidsal.load(small_release(tmp_path, frames=40))
+    (tmp_path / "mine.html").write_text(film_page(vidsal.evaluate(Brightness(), ds)), encoding="utf-8")
+    mark = "document.querySelector('.film-mark').style.left"
+    at = f"[{FRAME}, {SPOKEN}, {CURSOR}]"
+    moved = [("ask", SETTLED), ("ask", at)]
+    answers = seen(
+        tmp_path, ("go", "mine.html"), ("ask", MOVE),
+        ("ask", "point('pointermove', 0)"), *moved, ("ask", "point('pointermove', 1)"), *moved,
+        ("ask", f"point('pointerdown', parseFloat({mark}) / 100, 7)"), *moved, ("ask", "point('pointermove', 0)"), *moved,
+        ("ask", mark), size=PHONE,
+    )  # fmt: skip
+    left, right, pressed, after = (where[2] for where in answers[4::3][:4])  # type: ignore[index]
+    assert (left, right) == ("0%", "100%")
+    assert after == pressed == answers[-1]
 
 
 def test_any_two_models_are_compared(site: Path) -> None:

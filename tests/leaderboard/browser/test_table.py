@@ -152,6 +152,28 @@ def test_variants_of_a_model_are_folded_until_they_are_asked_for(site: Path, boa
     assert (folded, shown, fragment) == (1, 2, "#variants=1")
 
 
+def test_one_variant_is_kept_on_top_and_found_by_what_distinguishes_it(site: Path, board: str) -> None:
+    pin = "[aria-label^='Keep beta'][aria-label*='channels = 8']"
+    pinned = "Array.from(document.querySelectorAll('tr.pinned'), (row) => row.textContent.includes('channels = 8'))"
+    _, _, _, kept, _, rows = visit(
+        site, ("go", board), ("click", "[name=variants]"), ("click", pin), ("ask", pinned),
+        ("fill", ("[name=q]", "channels = 8")), ("ask", NAMES),
+    ).answers  # fmt: skip
+    assert kept == [True], "and not its sibling"
+    assert rows == ["beta"]
+
+
+def test_brackets_stand_only_beside_whole_boards_in_their_order(site: Path, board: str) -> None:
+    """A bracket joins neighbors: where rows between are hidden or moved it would join others."""
+    hidden = "document.getElementById('table').classList.contains('reordered')"
+    _, folded, _, whole, _, filtered, _, _, _, pinned = visit(
+        site, ("go", board), ("ask", hidden), ("click", "[name=variants]"), ("ask", hidden),
+        ("fill", ("[name=q]", "gamma")), ("ask", hidden), ("fill", ("[name=q]", "")),
+        ("focus", "[aria-label='Keep gamma on top']"), ("press", "Space"), ("ask", hidden),
+    ).answers  # fmt: skip
+    assert (folded, whole, filtered, pinned) == (True, False, True, True)
+
+
 def test_a_link_that_makes_no_sense_shows_the_board(site: Path, board: str) -> None:
     """And it shows it as it stands without scripts: what is read from an address is hostile."""
     wrong = ("sort=%3Cscript%3E&dir=up", "sort=__proto__&dir=descending", "q=%E0%A4%A", "columns=&pin=%00", "=&=&&")

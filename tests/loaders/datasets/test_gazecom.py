@@ -140,7 +140,7 @@ def test_a_file_without_its_last_line_end_is_noted(tmp_path):
 def test_folder_instead_of_a_file(tmp_path):
     (tmp_path / "a.coord").mkdir()
     for parse in (coord.parse, arff.parse):
-        with pytest.raises(BadData, match="can not be read"):
+        with pytest.raises(BadData, match="cannot be read"):
             parse(tmp_path / "a.coord")
 
 

@@ -253,7 +253,7 @@ def test_raw_size_unknown(tmp_path):
     report = Report()
     (row,) = raw.stimuli(tmp_path, report)
     assert [a.where for a in report if a.kind == "missing"] == ["geometry.txt", "resolution.txt", "."]
-    with pytest.raises(BadData, match="tells its size"):
+    with pytest.raises(BadData, match="its size is unknown"):
         raw.gaze(tmp_path, row, report)
 
 

@@ -167,8 +167,8 @@ def test_an_odd_row_is_reported_and_left_out(tmp_path, row, kind):
         ({"fixdata": np.zeros((5, 3))}, "6 columns"),
         ({"fixdata": np.zeros((3, 6))}, "6 columns"),
         ({"videos": ("Lee", "Lee")}, "repeats a name"),
-        ({"videos": ("Lee", "")}, "can not be a file's"),
-        ({"videos": ("Lee", "../Lee")}, "can not be a file's"),
+        ({"videos": ("Lee", "")}, "cannot be a file's"),
+        ({"videos": ("Lee", "../Lee")}, "cannot be a file's"),
     ],
 )
 def test_a_file_of_another_build_is_refused_by_name(tmp_path, change, message):

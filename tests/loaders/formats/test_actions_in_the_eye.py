@@ -152,7 +152,7 @@ def test_bad_recordings(tmp_path, text, message):
     with pytest.raises(BadData, match=message) as caught:
         parse(put(tmp_path / "001_v.avi.txt", text))
     assert "001_v.avi.txt" in str(caught.value)
-    with pytest.raises(BadData, match="can not be read"):
+    with pytest.raises(BadData, match="cannot be read"):
         parse(tmp_path / "absent.txt")
 
 

@@ -201,7 +201,7 @@ def test_two_variables(tmp_path):
 
 def test_no_file(tmp_path):
     for name in ("a.png", "a.mat"):
-        with pytest.raises(BadData, match="can not be read"):
+        with pytest.raises(BadData, match="cannot be read"):
             points_of_map(tmp_path / name)
 
 
