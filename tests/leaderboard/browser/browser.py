@@ -26,8 +26,8 @@ SCHEMES = ("light", "dark")
 
 Step = tuple[str, Any]
 """What to do, and with what. `go` (page, with its fragment), `reload`, `back`, `click` (selector), `fill` ((selector,
-text)), `select` ((selector, value)), `focus` (selector), `press` (key), `wait` (expression), `shot` (file) answer nothing;
-`ask` (expression) its value, `hash` the fragment, `overflow` what makes the page wider than the screen or None, `links`
+text)), `select` ((selector, value)), `focus` (selector), `press` (key), `wait` (expression), `scheme` (`light` or `dark`),
+`shot` (file) answer nothing; `ask` (expression) its value, `hash` the fragment, `overflow` what makes the page wider than the screen or None, `links`
 the addresses of files that it links to, `found` whether the fragment is there, `axe` (rules, None for all) what axe-core finds."""
 
 
@@ -90,7 +90,7 @@ class Browser:
         self._process = subprocess.Popen(words, stdin=pipe, stdout=pipe, stderr=self._said, text=True)
 
     def drive(self, site: Path, scenarios: Iterable[Scenario]) -> list[Visit]:
-        """Play scenarios over a site, each in a fresh profile."""
+        """Play scenarios over a site, each from a blank page."""
         played = [
             {"steps": s.steps, "width": s.size[0], "height": s.size[1], "scheme": s.scheme, "scripts": s.scripts}
             for s in scenarios

@@ -30,6 +30,7 @@ const steps = {
   select: (page, [selector, value]) => page.selectOption(selector, value, { timeout: 5000 }).then(() => null),
   press: (page, key) => page.keyboard.press(key).then(() => arrived(page)),
   wait: (page, expression) => page.waitForFunction(expression, null, { timeout: 5000 }).then(() => null),
+  scheme: (page, colorScheme) => page.emulateMedia({ colorScheme }).then(() => null),
   ask: (page, expression) => page.evaluate(expression),
   hash: (page) => new URL(page.url()).hash,
   shot: (page, path) => page.screenshot({ path, fullPage: true, animations: "disabled" }).then(() => null),
@@ -57,7 +58,7 @@ const steps = {
   },
   axe: async (page, rules) => {
     await page.evaluate("document.querySelectorAll('details').forEach((d) => { d.open = true; })");
-    await page.evaluate(axe);
+    if (!await page.evaluate("'axe' in window")) { await page.evaluate(axe); }
     const result = await page.evaluate((only) => window.axe.run(document, {
       resultTypes: ["violations"],
       preload: false, // it would ask for the style sheets again, which the policy forbids
@@ -70,31 +71,46 @@ const steps = {
   },
 };
 
+// A page that was left blank is taken again: a fresh profile takes longer than most visits, and sites keep nothing in one.
+const blank = new Map(); // by whether scripts run
+
+async function opened(browser, scenario) {
+  const { scripts, width, height, scheme: colorScheme } = scenario;
+  let page = blank.get(scripts);
+  blank.delete(scripts);
+  if (!page) {
+    // a request to elsewhere must be seen, not be spared: so it is not offline
+    const context = await browser.newContext({ javaScriptEnabled: scripts, reducedMotion: "reduce", offline: false });
+    page = await context.newPage();
+  }
+  await page.setViewportSize({ width, height });
+  await page.emulateMedia({ colorScheme });
+  return page;
+}
+
 async function play(browser, scenario) {
-  const context = await browser.newContext({
-    viewport: { width: scenario.width, height: scenario.height },
-    colorScheme: scenario.scheme,
-    javaScriptEnabled: scenario.scripts,
-    reducedMotion: "reduce",
-    offline: false, // a request to elsewhere must be seen, not be spared
-  });
-  const page = await context.newPage();
-  const messages = [], requests = [];
-  page.on("console", (m) => messages.push(`${m.type()}: ${m.text()}`));
-  page.on("pageerror", (e) => messages.push(`error: ${e.message}`));
-  page.on("requestfailed", (r) => messages.push(`failed: ${r.url()}, ${r.failure()?.errorText}`));
-  page.on("request", (r) => {
-    if (!r.url().startsWith(pathToFileURL(root).href + "/") && !r.url().startsWith("data:")) { requests.push(r.url()); }
-  });
-  const answers = [];
+  const page = await opened(browser, scenario);
+  const answers = [], messages = [], requests = [];
+  const heard = {
+    console: (m) => messages.push(`${m.type()}: ${m.text()}`),
+    pageerror: (e) => messages.push(`error: ${e.message}`),
+    requestfailed: (r) => messages.push(`failed: ${r.url()}, ${r.failure()?.errorText}`),
+    request: (r) => {
+      if (!r.url().startsWith(pathToFileURL(root).href + "/") && !r.url().startsWith("data:")) { requests.push(r.url()); }
+    },
+  };
+  for (const [event, listener] of Object.entries(heard)) { page.on(event, listener); }
   try {
     for (const [name, argument] of scenario.steps) { answers.push(await steps[name](page, argument)); }
-    return { answers, messages, requests, error: null };
   } catch (error) {
+    await page.context().close();
     return { answers, messages, requests, error: `step ${answers.length + 1}: ${error.message}` };
-  } finally {
-    await context.close();
   }
+  for (const [event, listener] of Object.entries(heard)) { page.off(event, listener); }
+  await page.mouse.move(0, 0);
+  await page.goto("about:blank");
+  blank.set(scenario.scripts, page);
+  return { answers, messages, requests, error: null };
 }
 
 const browser = await chromium.launch({ executablePath, args: ["--no-sandbox", "--disable-gpu"] });
