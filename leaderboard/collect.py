@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -167,6 +167,7 @@ def collect(
     faults: list[str] | None = None,
     progress: Progress = silent,
     *,
+    notes: list[str] | None = None,
     spool: Path | None = None,
     each: Each = map,
 ) -> list[Loaded]:
@@ -175,6 +176,7 @@ def collect(
     Args:
         results: the results folder; unfinished work below `.partial` is not looked at.
         faults: takes a sentence for each damaged run, which is left out; None = damaged runs are an error.
+        notes: takes a sentence for each copy of a run.
         progress: called after each run.
         spool: a folder for the rows of all runs, which then take no memory; None = they stay in memory.
         each: who reads.
@@ -195,7 +197,7 @@ def collect(
             runs[folder] = run.sharing(known)
         progress(done, len(folders), folder.name)
     found = [runs[folder] for folder in folders if folder in runs]
-    damaged = [*_without_record(results), *chain.from_iterable(wrong[folder] for folder in folders)]
+    damaged = [*_without_record(results, set(folders)), *chain.from_iterable(wrong[folder] for folder in folders)]
     if damaged and (faults is None or not found):
         raise BadData("\n".join([f"{results}: {len(damaged)} of its runs cannot be shown:", *damaged]))
     if not found:
@@ -203,7 +205,15 @@ def collect(
             f"{results}: no run is here (no run.json below it); "
             f"make one with `vidsal run MODEL --data DIR -o {results}`"
         )
-    once = {id(entry) for entry in distinct(run.entry for run in found)}
+    once = {id(entry): entry for entry in distinct(run.entry for run in found)}
+    if notes is not None:
+        kept_of = {entry.age_key: entry.folder for entry in once.values()}
+        notes += [
+            f"{results / entry.folder}: the same run as {results / kept_of[entry.age_key]}, to the digest; it is shown "
+            "once, and one of the folders can go"
+            for entry in (run.entry for run in found)
+            if id(entry) not in once
+        ]
     if faults is not None:
         faults += damaged
     return [run for run in found if id(run.entry) in once]
@@ -401,10 +411,10 @@ def _on(common: pd.MultiIndex, run: Loaded, frames: pa.Table) -> tuple[Entry, St
     return replace(run.entry, record=record.model_copy(update=changes)), means
 
 
-def _without_record(results: Path) -> list[str]:
+def _without_record(results: Path, known: Collection[Path]) -> list[str]:
     """Return a sentence for each folder of rows whose run.json is not there."""
     return [
         f"{rows.parent}: rows without run.json, so its scoring was cut off; score it again, and delete this folder"
         for rows in sorted(results.rglob("frames.parquet"))
-        if PARTIAL not in rows.parts and not (rows.parent / "run.json").is_file()
+        if PARTIAL not in rows.parts and rows.parent not in known and not (rows.parent / "run.json").is_file()
     ]

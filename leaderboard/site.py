@@ -55,6 +55,7 @@ class SiteSummary:
         index: the page to open.
         pages, runs, boards: how many there are.
         faults: a sentence for each damaged run, which is left out.
+        notes: a sentence for each copy of a run.
     """
 
     index: Path
@@ -62,6 +63,7 @@ class SiteSummary:
     runs: int
     boards: int
     faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def build(
@@ -99,10 +101,10 @@ def build(
         raise WrongUse(f"{out}: the results lie in this folder, and a build replaces it; give the site another one")
     check_replaceable(target)
     said = read_config(config, results)
-    faults: list[str] = []
+    faults, notes = list[str](), list[str]()
     with replacing(target) as folder:
         with spool(folder / ".work") as work, _crew(workers) as each:
-            runs = collect(results, None if strict else faults, progress, spool=work, each=each)
+            runs = collect(results, None if strict else faults, progress, notes=notes, spool=work, each=each)
             content = content_of(runs, results, said, each)
             downloads = _downloads(folder, target, content, each)
             written = [d.path for found in downloads.values() for d in found]
@@ -112,7 +114,8 @@ def build(
         write_marker(folder, written)
     kept.save_pages(target, {name: one for name, one in pages.items() if one.origin})
     kept.sweep()
-    return SiteSummary(Path(out) / "index.html", len(pages), len(content.runs), len(content.boards), tuple(faults))
+    counts = len(pages), len(content.runs), len(content.boards)
+    return SiteSummary(Path(out) / "index.html", *counts, tuple(faults), tuple(notes))
 
 
 def workers_for(results: Path) -> int:
