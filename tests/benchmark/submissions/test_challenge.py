@@ -96,7 +96,7 @@ def four_scores(prediction: np.ndarray, truth: np.ndarray, points: list[list[int
         "AUC-J": area,
         "CC": (a * b).sum() / np.sqrt((a * a).sum() * (b * b).sum() + 1e-7),
         "NSS": sum((v - s.mean()) / (s.std() + 1e-7) for v in at) / n,
-        "SIM": sum(min(u, v) for u, v in zip(p.ravel().tolist(), q.ravel().tolist(), strict=True)),
+        "SIM": np.minimum(p, q).sum(),
     }
 
 
