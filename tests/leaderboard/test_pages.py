@@ -311,6 +311,14 @@ def test_hostile_text_is_text(tmp_path: Path, make_run: MakeRun, read_page: Read
     assert shown > 5, "the text is shown as it is, not computed"
 
 
+def test_a_title_without_end_is_cut_on_pages_that_list_it(tmp_path: Path, make_run: MakeRun) -> None:
+    make_run(release={"title": "y" * 10_000}).save(tmp_path / "results")
+    build(tmp_path / "results", tmp_path / "site")
+    for page in ("index.html", "data/index.html", "boards/*.html", "data/dhf1k*.html"):
+        (found,) = (tmp_path / "site").glob(page)
+        assert "y" * 199 + "…" in found.read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("name", ["con", "A..b+c", "a" * 100])
 def test_names_of_pages_are_tame(tmp_path: Path, make_run: MakeRun, name: str) -> None:
     make_run(name).save(tmp_path / "results")
