@@ -23,7 +23,8 @@ from vidsal.leaderboard.boards import Entry, make_boards
 from vidsal.leaderboard.check.site import check as check_site
 from vidsal.leaderboard.collect import collect
 from vidsal.leaderboard.config import Config
-from vidsal.leaderboard.pages.board import board_page, elsewhere, lanes
+from vidsal.leaderboard.pages.beside import elsewhere
+from vidsal.leaderboard.pages.board import board_page, lanes
 from vidsal.leaderboard.pages.environment import asset, assets
 from vidsal.leaderboard.pages.run import stands_for
 from vidsal.leaderboard.site import build, content_of
