@@ -373,7 +373,7 @@ def compared(
 
 
 def _with_intervals(on: Sequence[tuple[Entry, Stimuli]]) -> list[Entry]:
-    """Return runs with the intervals of their means, all from the same resamples."""
+    """Return runs with the intervals of their means, some at a time, all from the same resamples."""
     of = [
         (
             {c.name: e.record.metrics[c.name] for c in columns(e.record)},
@@ -383,9 +383,10 @@ def _with_intervals(on: Sequence[tuple[Entry, Stimuli]]) -> list[Entry]:
         )
         for e, m in on
     ]
+    made = chain.from_iterable(several_with_intervals(of[k : k + _TOGETHER]) for k in range(0, len(of), _TOGETHER))
     return [
         replace(entry, record=entry.record.model_copy(update={"metrics": metrics}))
-        for (entry, _), metrics in zip(on, several_with_intervals(of), strict=True)
+        for (entry, _), metrics in zip(on, made, strict=True)
     ]
 
 

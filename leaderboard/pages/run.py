@@ -16,6 +16,7 @@ from .. import links
 from ..charts.timeline import videos
 from ..collect import Loaded
 from ..content import Content
+from ..format import title_of
 from .environment import cells, page
 from .pictures import extremes, film
 from .reference import info_of
@@ -98,7 +99,7 @@ def stands_for(record: RunRecord) -> list[Word]:
 
 def _data(record: RunRecord, word: str) -> Word:
     release = record.release
-    said = f"your folder of the release {release.id} with this content"
+    said = f"your folder of the release {release.id} ({title_of(release)}) with this content"
     variant = f" --variant {shlex.quote(release.variant)}" if release.variant else ""
     make = f"vidsal data convert {release.dataset}{variant} --src SOURCE -o {shlex.quote(word or release.id)}"
     return Word(shlex.quote(word), "--data", said, release.digest, make if info_of(release) else "")
