@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -77,32 +78,32 @@ def test_intervals_are_those_of_run_json(tmp_path: Path, make_run: MakeRun) -> N
 
 def test_every_table_beside_the_board_can_be_taken_along(tmp_path: Path, make_run: MakeRun) -> None:
     said = {"submission": {"run": {"frames_per_second": 31.5, "hardware": HOSTILE}}, "checkpoint_sha256": "aa" * 32}
-    runs = [make_run(name, protocol="dhf1k-1", stimuli={"a": 3, "b": 3}, seed=k, info=info) for k, (name, info) in
-            enumerate([("unisal", said), ("other", {"checkpoint_sha256": "bb" * 32})])]  # fmt: skip
+    runs = [make_run("unisal", protocol="dhf1k-1", info=said), make_run("other", protocol="dhf1k-1", seed=1)]
     (board,) = make_boards([Entry(run.typed, "x") for run in runs])
-    ids, digests = ("a", "b"), {run.record["model"]["name"]: run.record["digest"] for run in runs}
-    of = {run.record["digest"]: run.stimuli[[c.name for c in board.columns]].to_numpy() for run in runs}
-    stimuli = {e.page: Stimuli(ids, ids, (("outdoor",), ()), (3, 3), (3, 3), of[e.record.digest]) for e in board.models}
-    made = tables_of(board, stimuli, standing.tested(board, stimuli, standing.pairs_of(board)))
-    paths = [d.path for d in write_downloads(tmp_path, board, beside=made)]
-    found = {
-        p.rpartition("-")[2][:-4]: list(csv.DictReader((tmp_path / p).read_text().splitlines())) for p in paths[5:]
+    ids, nss = tuple("abcdefghijkl"), board.columns.index(board.sort_column)
+    means = {run.record["digest"]: np.add.outer(np.arange(12.0), np.arange(6.0)) - k for k, run in enumerate(runs)}
+    stimuli = {
+        e.page: Stimuli(ids, ids, (("outdoor",), *[()] * 11), (1,) * 12, (1,) * 12, means[e.record.digest])
+        for e in board.models
     }
+    made = tables_of(board, stimuli, standing.tested(board, stimuli, standing.pairs_of(board)))
+    paths = [d.path for d in write_downloads(tmp_path, board, beside=made)][5:]
+    found = {p.rpartition("-")[2][:-4]: list(csv.DictReader((tmp_path / p).read_text().splitlines())) for p in paths}
     assert list(found) == ["speed", "attributes", "pairs", "reported"]
     (speed,) = found["speed"]
-    assert (speed["run"], speed["frames_per_second"], speed["peak_memory_bytes"]) == (digests["unisal"], "31.5", "")
+    digest = runs[0].record["digest"]
+    assert (speed["run"], speed["frames_per_second"], speed["peak_memory_bytes"]) == (digest, "31.5", "")
     assert speed["hardware"].startswith("'=cmd()")
-    assert [line["attribute"] for line in found["attributes"]] == ["outdoor"] * 2
-    assert (
-        float(found["attributes"][0]["NSS"])
-        == of[found["attributes"][0]["run"]][0, board.columns.index(board.sort_column)]
-    )
+    assert [(line["attribute"], float(line["NSS"])) for line in found["attributes"]] == [
+        ("outdoor", means[e.record.digest][0, nss]) for e in board.models
+    ]
     assert [line["metric"] for line in found["pairs"]] == [c.name for c in board.columns]
-    line = next(line for line in found["pairs"] if line["metric"] == "NSS")
-    assert float(line["first"]) - float(line["second"]) == pytest.approx(float(line["difference"]))
-    ours = {line["model"]: line["our_run"] for line in found["reported"]}
-    assert {model for model, run in ours.items() if run} == {"UNISAL"}
-    assert ours["UNISAL"] == digests["unisal"]
+    for line in found["pairs"]:
+        better = line["first_model"] if line["better"] == "first" else line["second_model"]
+        assert better == ("other" if line["metric"] == "KLD" else "unisal")
+        assert float(line["first"]) - float(line["second"]) == float(line["difference"])
+    ours = {line["model"]: line["our_run"] for line in found["reported"] if line["our_run"]}
+    assert ours == {"UNISAL": digest}
 
 
 def test_csv_and_parquet_and_json_say_the_same(kept: tuple[Board, dict[str, Run]], tmp_path: Path) -> None:
