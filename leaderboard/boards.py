@@ -359,15 +359,23 @@ def mixed(boards: Iterable[Board]) -> list[list[Entry]]:
     return found
 
 
+def people_beside(boards: Iterable[Board], model: Entry) -> list[Entry]:
+    """Return one run of each human reference that may stand beside a model on some frames, that of the most frames."""
+    key = comparable_key(model.record)
+    alike = [e for board in boards for e in board.humans if comparable_key(e.record) == key]
+    return list({e.identity: e for e in sorted(alike, key=lambda e: (e.record.counts.scored, e.preference))}.values())
+
+
 def common_board(entries: Sequence[Entry]) -> Board:
     """Make the comparison of models on the frames that all of them scored.
 
     Args:
-        entries: of a group of `mixed`, with the means and counts of these frames in their records.
+        entries: of a group of `mixed`, then people, with the means and counts of these frames in their records.
     """
     record = entries[0].record
+    models = sum(not entry.record.human for entry in entries)
     title = (
-        f"{record.release.id}, {record.split}, {record.protocol.name}: {len(entries)} models on the "
+        f"{record.release.id}, {record.split}, {record.protocol.name}: {models} models on the "
         f"{record.counts.scored:,} frames that all of them scored"
     )
     return _board(comparable_key(record), entries, title, common=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -19,14 +19,16 @@ import pyarrow.parquet as pq
 
 from vidsal.benchmark.evaluation.previews.record import StimulusPreview
 from vidsal.benchmark.evaluation.results.aggregate import summarize
+from vidsal.benchmark.evaluation.results.intervals import several_with_intervals
 from vidsal.benchmark.evaluation.results.scored_frames import by_frame, common_frames, rows_among
 from vidsal.benchmark.evaluation.results.shared import once
 from vidsal.benchmark.evaluation.results.store import PARTIAL, Run, find_runs, load_runs
+from vidsal.benchmark.statistics import seed_of
 from vidsal.loaders.errors import BadData, MissingData, UnknownName, WrongUse
 from vidsal.loaders.io.progress import Progress, silent
 
 from . import kept
-from .boards import Board, Column, Entry, columns, common_board, distinct, mixed
+from .boards import Board, Column, Entry, columns, common_board, distinct, mixed, people_beside
 from .film.previews import read_previews
 from .rows import Known, Rows, SpooledRows, StoredRows, rows_of
 
@@ -165,6 +167,7 @@ def collect(
     faults: list[str] | None = None,
     progress: Progress = silent,
     *,
+    notes: list[str] | None = None,
     spool: Path | None = None,
     each: Each = map,
 ) -> list[Loaded]:
@@ -173,6 +176,7 @@ def collect(
     Args:
         results: the results folder; unfinished work below `.partial` is not looked at.
         faults: takes a sentence for each damaged run, which is left out; None = damaged runs are an error.
+        notes: takes a sentence for each copy of a run.
         progress: called after each run.
         spool: a folder for the rows of all runs, which then take no memory; None = they stay in memory.
         each: who reads.
@@ -193,7 +197,7 @@ def collect(
             runs[folder] = run.sharing(known)
         progress(done, len(folders), folder.name)
     found = [runs[folder] for folder in folders if folder in runs]
-    damaged = [*_without_record(results), *chain.from_iterable(wrong[folder] for folder in folders)]
+    damaged = [*_without_record(results, set(folders)), *chain.from_iterable(wrong[folder] for folder in folders)]
     if damaged and (faults is None or not found):
         raise BadData("\n".join([f"{results}: {len(damaged)} of its runs cannot be shown:", *damaged]))
     if not found:
@@ -201,7 +205,15 @@ def collect(
             f"{results}: no run is here (no run.json below it); "
             f"make one with `vidsal run MODEL --data DIR -o {results}`"
         )
-    once = {id(entry) for entry in distinct(run.entry for run in found)}
+    once = {id(entry): entry for entry in distinct(run.entry for run in found)}
+    if notes is not None:
+        kept_of = {entry.age_key: entry.folder for entry in once.values()}
+        notes += [
+            f"{results / entry.folder}: the same run as {results / kept_of[entry.age_key]}, to the digest; it is shown "
+            "once, and one of the folders can go"
+            for entry in (run.entry for run in found)
+            if id(entry) not in once
+        ]
     if faults is not None:
         faults += damaged
     return [run for run in found if id(run.entry) in once]
@@ -345,17 +357,36 @@ def compared(
         results: the folder that they lie in; the rows of the runs that are compared are read again.
 
     Returns:
-        One board a group of such models, on the frames that all of them scored, and the means of each run on these
-        frames by page; none where they share no frame.
+        One board a group of such models, on the frames that all of them scored, with the human references that scored
+        these, too; and the means of each run on these frames by page. None where they share no frame.
     """
-    made = []
+    boards, made = list(boards), []
     for group in mixed(boards):
         alike = {e.record.coverage.frames_digest: e for e in group}
         common = common_frames(_table(results, e, ["stimulus_id", "frame", "status"]) for e in alike.values())
         if len(common):
-            on = [_on(common, runs[e.page], _table(results, e)) for e in group]
-            made.append((common_board([entry for entry, _ in on]), {entry.page: means for entry, means in on}))
+            beside = people_beside(boards, group[0])
+            on = [_on(common, runs[e.page], _table(results, e)) for e in (*group, *beside)]
+            whole = [(e, means) for e, means in on if e.record.counts.scored == len(common)]
+            made.append((common_board(_with_intervals(whole)), {entry.page: means for entry, means in whole}))
     return made
+
+
+def _with_intervals(on: Sequence[tuple[Entry, Stimuli]]) -> list[Entry]:
+    """Return runs with the intervals of their means, all from the same resamples."""
+    of = [
+        (
+            {c.name: e.record.metrics[c.name] for c in columns(e.record)},
+            m.means,
+            m.groups,
+            seed_of(str(e.record.coverage.frames_digest)),
+        )
+        for e, m in on
+    ]
+    return [
+        replace(entry, record=entry.record.model_copy(update={"metrics": metrics}))
+        for (entry, _), metrics in zip(on, several_with_intervals(of), strict=True)
+    ]
 
 
 def _table(results: Path, entry: Entry, only: list[str] | None = None) -> pa.Table:
@@ -371,15 +402,19 @@ def _on(common: pd.MultiIndex, run: Loaded, frames: pa.Table) -> tuple[Entry, St
     changes = {"metrics": summary.metrics, "counts": summary.counts, "coverage": coverage}
     table = pa.Table.from_pandas(summary.stimuli, preserve_index=False)
     found = _stimuli(table, run.columns)
-    groups = dict(zip(run.stimuli.ids, run.stimuli.groups, strict=True))
-    means = replace(found, groups=tuple(groups[name] for name in found.ids))
+    places = [run.stimuli.place(name) or 0 for name in found.ids]
+    means = replace(
+        found,
+        groups=tuple(run.stimuli.groups[k] for k in places),
+        attributes=tuple(run.stimuli.attributes[k] for k in places),
+    )
     return replace(run.entry, record=record.model_copy(update=changes)), means
 
 
-def _without_record(results: Path) -> list[str]:
+def _without_record(results: Path, known: Collection[Path]) -> list[str]:
     """Return a sentence for each folder of rows whose run.json is not there."""
     return [
         f"{rows.parent}: rows without run.json, so its scoring was cut off; score it again, and delete this folder"
         for rows in sorted(results.rglob("frames.parquet"))
-        if PARTIAL not in rows.parts and not (rows.parent / "run.json").is_file()
+        if PARTIAL not in rows.parts and rows.parent not in known and not (rows.parent / "run.json").is_file()
     ]

@@ -8,8 +8,8 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
-from vidsal.benchmark.model_card import faults_in_words
-from vidsal.loaders.errors import BadData, MissingData
+from vidsal.benchmark.model_card import in_words
+from vidsal.loaders.errors import BadData, MissingData, UnknownName
 from vidsal.loaders.io.files import rule_out_machine
 
 from .sanitize import https_url
@@ -41,6 +41,13 @@ class Config(BaseModel):
     contact: _Line = ""
     held_out: Annotated[tuple[_Line, ...], Field(strict=False)] = ()
 
+    @field_validator("title", "lead")
+    @classmethod
+    def _said(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError("it is empty; leave it out for the usual one")
+        return value
+
     @field_validator("address", "contact")
     @classmethod
     def _https(cls, value: str) -> str:
@@ -71,7 +78,17 @@ def read_config(path: Path | None, results: Path) -> Config:
             f"{path}: no such file; it says title, lead, address, licence, contact and held_out of a site"
         ) from error
     except ValidationError as error:
-        raise BadData(f"{path}: {'; '.join(faults_in_words(error))}") from error
+        raise BadData(f"{path}: {'; '.join(_faults(error))}") from error
     except (ValueError, OSError) as error:
         rule_out_machine(path)
         raise BadData(f"{path}: cannot be read as TOML: {error}") from error
+
+
+def _faults(error: ValidationError) -> list[str]:
+    """Return a sentence for each fault; one for an unknown key names the known ones."""
+    found = []
+    for fault in error.errors(include_url=False, include_input=False):
+        key = str(fault["loc"][0])
+        unknown = fault["type"] == "extra_forbidden"
+        found.append(f"{key}: {UnknownName('key', key, Config.model_fields)}" if unknown else in_words(fault))
+    return found

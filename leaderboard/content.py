@@ -12,7 +12,7 @@ from statistics import median
 from vidsal.benchmark.evaluation.results.schema import ReleaseRecord
 
 from .boards import Board, Entry
-from .collect import Loaded
+from .collect import Loaded, Stimuli
 from .config import Config
 from .format import qualifiers
 from .kept import digest_of
@@ -37,6 +37,7 @@ class Content:
         standings: of every board and comparison, by id.
         tests: of every board, by id: the differences of each pair that has a page.
         runs: what was read of each run that a board knows, by page.
+        shared: of every comparison, by id: the means of each of its runs on the frames that all scored, by page.
     """
 
     config: Config
@@ -45,6 +46,11 @@ class Content:
     standings: Mapping[str, Standing]
     tests: Mapping[str, list[list[Tested]]]
     runs: Mapping[str, Loaded]
+    shared: Mapping[str, Mapping[str, Stimuli]]
+
+    def stimuli(self, board: Board, entry: Entry) -> Stimuli:
+        """Return the means of a run of a board or comparison, on its frames."""
+        return self.shared[board.id][entry.page] if board.common else self.runs[entry.page].stimuli
 
     @cached_property
     def board_of(self) -> dict[str, Board]:
@@ -125,10 +131,11 @@ class Content:
 
     @cached_property
     def board_keys(self) -> dict[str, str]:
-        """By id: digest of everything that a board shows of its runs; empty where it is not known of one of them."""
+        """By id of a board or comparison: digest of everything that it shows of its runs; empty where it is not known
+        of one of them."""
         return {
             board.id: self.key_of(board.id, board.title, self._runs(e for runs in board.history.values() for e in runs))
-            for board in self.boards
+            for board in (*self.boards, *self.comparisons)
         }
 
     def run_key(self, address: str) -> str:

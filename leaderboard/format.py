@@ -374,6 +374,15 @@ def interval(low: float | None, high: float | None) -> str:
     return DASH if low is None or high is None else f"{decimals(low)} to {decimals(high)}"
 
 
+def no_interval(note: str | None) -> str:
+    """Say in a cell why a value has no interval, from what its run notes of it.
+
+    >>> no_interval("2 groups of stimuli; an interval needs at least 5"), no_interval(None)
+    ('too few stimuli', 'no interval kept')
+    """
+    return "no interval kept" if note is None else "infinite in part" if "infinite" in note else "too few stimuli"
+
+
 def probability(p: float | None) -> str:
     """Return a p-value as papers print it.
 

@@ -55,6 +55,7 @@ class SiteSummary:
         index: the page to open.
         pages, runs, boards: how many there are.
         faults: a sentence for each damaged run, which is left out.
+        notes: a sentence for each copy of a run.
     """
 
     index: Path
@@ -62,6 +63,7 @@ class SiteSummary:
     runs: int
     boards: int
     faults: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def build(
@@ -99,10 +101,10 @@ def build(
         raise WrongUse(f"{out}: the results lie in this folder, and a build replaces it; give the site another one")
     check_replaceable(target)
     said = read_config(config, results)
-    faults: list[str] = []
+    faults, notes = list[str](), list[str]()
     with replacing(target) as folder:
         with spool(folder / ".work") as work, _crew(workers) as each:
-            runs = collect(results, None if strict else faults, progress, spool=work, each=each)
+            runs = collect(results, None if strict else faults, progress, notes=notes, spool=work, each=each)
             content = content_of(runs, results, said, each)
             downloads = _downloads(folder, target, content, each)
             written = [d.path for found in downloads.values() for d in found]
@@ -112,7 +114,8 @@ def build(
         write_marker(folder, written)
     kept.save_pages(target, {name: one for name, one in pages.items() if one.origin})
     kept.sweep()
-    return SiteSummary(Path(out) / "index.html", len(pages), len(content.runs), len(content.boards), tuple(faults))
+    counts = len(pages), len(content.runs), len(content.boards)
+    return SiteSummary(Path(out) / "index.html", *counts, tuple(faults), tuple(notes))
 
 
 def workers_for(results: Path) -> int:
@@ -282,6 +285,7 @@ def content_of(runs: Sequence[Loaded], results: Path, config: Config, each: Each
         by_board,
         _tests(boards, public, results, each),
         public,
+        {board.id: means for board, means in common},
     )
 
 
@@ -375,19 +379,20 @@ def _downloads(folder: Path, earlier: Path, content: Content, each: Each) -> dic
     return found
 
 
-ForDownloads = tuple[Board, Ranks, list[tuple[Entry, Loaded]] | None]
-"""A board, its ranks, and its runs, None where only its own table can be taken along."""
+ForDownloads = tuple[Board, Ranks, list[tuple[Entry, Loaded]]]
+"""A board, its ranks, and its runs."""
 
 
 def _rows(content: Content, board: Board) -> ForDownloads:
     by, ranks = board.sort_column.name, content.standings[board.id].ranks
     placed = {e.record.digest: {by: ranks[e.page]} for e in board.models if e.page in ranks}
-    return board, placed, None if board.common else [(e, content.runs[e.page]) for e in board.shown]
+    runs = [(e, replace(content.runs[e.page], stimuli=content.stimuli(board, e))) for e in board.shown]
+    return board, placed, runs
 
 
 def _download(folder: Path, given: ForDownloads) -> list[Download]:
     board, ranks, runs = given
-    return write_downloads(folder, board, ranks, runs and ((entry, run.table()) for entry, run in runs))
+    return write_downloads(folder, board, ranks, ((entry, run.table()) for entry, run in runs))
 
 
 def _write(folder: Path, name: str, text: str) -> str:

@@ -137,7 +137,8 @@ def unpack(path: Path, out: Path, wanted: Wanted | None = None) -> None:
             raise
         except _DAMAGE as error:
             rule_out_machine(path)
-            what = f"cannot be read ({type(error).__name__}: {short(str(error))})"
+            why = short(str(error)) or type(error).__name__
+            what = f"cannot be read: damaged, or cut off on its way ({why}); copy or pack it again"
             raise refuse("archive-damaged", path, what) from error
         except OSError as error:
             if error.errno != errno.EINVAL:  # a position before the begin of the file

@@ -29,7 +29,7 @@ STIMULUS = "scene_001"
 
 PAGES = {
     "board.png": ("boards/*.html", 945),
-    "film.png": ("stimuli/*/*.html", 1170),
+    "film.png": ("stimuli/*/*.html", 1195),
     "index.png": ("index.html", 920),
     "model.png": ("models/motion-energy-*.html", 960),
     "compare.png": ("compare/*/*.html", 930),

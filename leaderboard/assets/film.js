@@ -115,7 +115,7 @@ function start(root) {
       const place = other[kind] ? nearest(other.frames, frame) : -1, away = Math.abs(other.frames[place] - frame);
       if (away < off) { group = other; k = place; off = away; }
     }
-    const [w, h] = kind === "frame" ? group.big : group.cell;
+    const [w, h] = group.cells[kind];
     if (to.href !== group[kind]) {
       to.href = group[kind];
       to.view.textContent = "";

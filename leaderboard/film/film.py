@@ -314,14 +314,17 @@ def _preview(run: FilmRun) -> dict[str, Any]:
     groups = [
         {
             "frames": list(group.frames),
-            "cell": [group.maps.width, group.maps.height],
-            "maps": _address(run, group.maps),
-            "truth": _address(run, group.truth),
+            "cells": {kind: [sprite.width, sprite.height] for kind, sprite in _kinds(group).items()},
+            **{kind: _address(run, sprite) for kind, sprite in _kinds(group).items()},
         }
-        | ({"frame": _address(run, p), "big": [p.width, p.height]} if (p := group.pictures) else {})
         for group in preview.groups
     ]
     return {"groups": groups, "best": _apart(preview.best, run), "worst": _apart(preview.worst, run)}
+
+
+def _kinds(group: Group) -> dict[str, Sprite]:
+    pictures = {"frame": group.pictures} if group.pictures else {}
+    return {"maps": group.maps, "truth": group.truth, **pictures}
 
 
 def _apart(frames: Sequence[int], run: FilmRun) -> list[int]:

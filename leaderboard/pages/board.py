@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from vidsal.benchmark.evaluation.explain import causes
 from vidsal.benchmark.evaluation.results.ranking import CENTER, HUMAN
+from vidsal.benchmark.evaluation.results.schema import RunRecord
 from vidsal.benchmark.reported import Reported, reported
 
 from .. import format as words, links
@@ -242,21 +244,19 @@ def forest_of(content: Content, board: Board, width: int = WIDTH) -> Forest | No
 
 def attributes(content: Content, board: Board) -> tuple[list[tuple[str, int]], list[tuple[Entry, list[float]]]]:
     """Return what stimuli have in common, each with how many they are; and the means of the first ten models by it."""
-    if board.common:
-        return [], []
     by = board.columns.index(board.sort_column)
-    found = [(entry, content.runs[entry.page].stimuli.by_attribute) for entry in board.models[:10]]
+    found = [(entry, content.stimuli(board, entry).by_attribute) for entry in board.models[:10]]
     names = sorted({(name, n) for _, means in found for name, (n, _) in means.items()})
     return names, [(e, [float(means[n][1][by]) if n in means else np.nan for n, _ in names]) for e, means in found]
 
 
 def extremes(content: Content, board: Board, most: int = 4) -> list[tuple[str, list[tuple[str, float]]]]:
     """Return the stimuli on which the models do best and worst: the median over models of the column of the order."""
-    if board.common or not board.models:
+    if not board.models:
         return []
     by = board.columns.index(board.sort_column)
-    ids = content.runs[board.models[0].page].stimuli.ids
-    table = np.array([content.runs[e.page].stimuli.at(ids)[:, by] for e in board.models])
+    ids = content.stimuli(board, board.models[0]).ids
+    table = np.array([content.stimuli(board, e).at(ids)[:, by] for e in board.models])
     here = np.isfinite(table).any(axis=0)
     middle = np.full(len(ids), np.nan)
     middle[here] = np.nanmedian(np.where(np.isfinite(table[:, here]), table[:, here], np.nan), axis=0)
@@ -271,13 +271,52 @@ def extremes(content: Content, board: Board, most: int = 4) -> list[tuple[str, l
     ]
 
 
-def elsewhere(board: Board) -> list[tuple[str, list[tuple[str, Reported]]]]:
-    """Return published numbers of the board's data set and protocol, by model and source, each with its label."""
-    found: dict[tuple[str, str], list[Reported]] = {}
+@dataclass(frozen=True)
+class Elsewhere:
+    """Published numbers of a model on a split, by one source.
+
+    Attributes:
+        found: by label.
+        ours: the best run of the same model on the board; None where it has none.
+        why: why its numbers may differ, as `vidsal results why` says it.
+    """
+
+    found: dict[str, Reported]
+    ours: Entry | None
+    why: str
+
+    @property
+    def source(self) -> Reported:
+        """One of the numbers: all say the same of their source."""
+        return next(iter(self.found.values()))
+
+
+def elsewhere(board: Board) -> list[Elsewhere]:
+    """Return published numbers of the board's data set and protocol, by model and split."""
+    of: dict[tuple[str, str], dict[str, Reported]] = {}
     for one in reported():
         if one.dataset == board.release.dataset and one.protocol == board.protocol.name:
-            found.setdefault((one.model, one.split), []).append(one)
-    return [(f"{model}, {split}", [(r.metric, r) for r in those]) for (model, split), those in found.items()]
+            of.setdefault((one.model, one.split), {})[one.metric] = one
+    ours = {_plain(e.record.model.name): e for e in reversed(board.models) if e.record.model.kind != "reference"}
+    beside = [(found, ours.get(_plain(model))) for (model, _), found in of.items()]
+    return [Elsewhere(found, entry, _why(entry.record, found) if entry else "") for found, entry in beside]
+
+
+def _plain(name: str) -> str:
+    """Return a model's name as any source writes it: `TASED-Net (updated)` is our `tased_net`."""
+    return "".join(c for c in name.partition("(")[0].lower() if c.isalnum())
+
+
+def _why(record: RunRecord, found: Mapping[str, Reported]) -> str:
+    """Say why our numbers may differ from published ones that were scored alike."""
+    one = next(iter(found.values()))
+    said = [*causes.of_cited(record, one), *causes.of_part(record)]
+    texts = [f"{c.what} {c.a} here, {c.b} there: {c.effect}" for c in said if c.what != "source"]
+    alike: dict[str, list[str]] = {}
+    for label, r in found.items():
+        for cause in causes.of_chance(record, label, r.value, r.digits):
+            alike.setdefault(cause.effect, []).append(words.label_of(label))
+    return "; ".join([*texts, *(f"{', '.join(labels)}: {effect}" for effect, labels in alike.items())])
 
 
 def speeds(entries: Iterable[Entry]) -> list[Stated]:

@@ -21,7 +21,8 @@ def test_the_file_in_the_results_is_taken_by_itself(tmp_path: Path) -> None:
     ("text", "said"),
     [
         ("title = 3", "title: "),
-        ('adress = "https://example.org"', "adress: "),
+        ('adress = "https://example.org"', "adress: unknown key 'adress'; did you mean 'address'[?] Known: address, "),
+        ('title = " "', "title: it is empty"),
         ('address = "http://example.org"', "is no https address"),
         ('contact = "javascript:alert(1)"', "is no https address"),
         ("title = ", "cannot be read as TOML"),

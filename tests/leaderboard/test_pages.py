@@ -14,12 +14,16 @@ from typing import Any
 import pytest
 
 import vidsal.leaderboard
+from vidsal.benchmark.evaluation.results.schema import read_record
+from vidsal.benchmark.evaluation.results.scored_frames import pairs_digest
 from vidsal.benchmark.evaluation.results.store import Run, load_run
+from vidsal.benchmark.statistics import cluster_bootstrap, seed_of
 from vidsal.benchmark.submissions.parts import RunPart
+from vidsal.leaderboard.boards import Entry, make_boards
 from vidsal.leaderboard.check.site import check as check_site
 from vidsal.leaderboard.collect import collect
 from vidsal.leaderboard.config import Config
-from vidsal.leaderboard.pages.board import board_page, lanes
+from vidsal.leaderboard.pages.board import board_page, elsewhere, lanes
 from vidsal.leaderboard.pages.environment import asset, assets
 from vidsal.leaderboard.pages.run import stands_for
 from vidsal.leaderboard.site import build, content_of
@@ -334,6 +338,51 @@ def test_different_coverage_is_said_in_words(tmp_path: Path, make_run: MakeRun, 
         "each mean is over the 8 frames that all of them scored. A model that left frames out chose these"
         in shared.text
     )
+
+
+def test_our_numbers_stand_below_those_that_were_reported_elsewhere(make_run: MakeRun) -> None:
+    reference = {"kind": "reference", "checkpoint": None, "checkpoint_sha256": None}
+    runs = [make_run(name, protocol="dhf1k-1", split="val") for name in ("unisal", "tased_net")]
+    runs += [make_run("ViNet", protocol="dhf1k-1", split="val", info=reference)]
+    runs[0].record["metrics"]["NSS"] |= {"mean": 2.7764, "low": 2.0, "high": 3.0}
+    runs[0].record["metrics"]["CC"] |= {"low": 0.1, "high": 0.2}
+    (board,) = make_boards([Entry(read_record(run.record, "here"), "") for run in runs])
+    lines = {one.source.model: (one.ours and one.ours.record.model.name, one.why) for one in elsewhere(board)}
+    assert {model: name for model, (name, _) in lines.items() if name} == {
+        "UNISAL": "unisal", "TASED-Net (reported)": "tased_net", "TASED-Net (updated)": "tased_net",
+    }  # fmt: skip
+    why = lines["UNISAL"][1]
+    assert why.startswith("split val here, test there: other videos")
+    assert "NSS: the same to 3 decimals" in why
+    assert "CC: outside: the choice of videos alone does not" in why
+
+
+def test_shared_frames_have_intervals_bars_people_and_a_table_of_stimuli(tmp_path: Path, make_run: MakeRun) -> None:
+    more = dict.fromkeys("abcdefg", 4)
+    plain = {"checkpoint": None, "checkpoint_sha256": None}
+    runs = [
+        make_run("fewer", stimuli=dict.fromkeys("abcdef", 4), coverage={"annotated": 7}, seed=1),
+        make_run("center_prior", stimuli=more, seed=2, info={**plain, "kind": "reference"}),
+        make_run("one_vs_rest", stimuli=more, seed=8, info={**plain, "kind": "human"}, truth={"points": "all"}),
+    ]
+    for run in runs:
+        run.save(tmp_path)
+    content = content_of(collect(tmp_path), tmp_path, Config())
+    (board,) = content.comparisons
+    assert [e.record.model.name for e in board.humans] == ["one_vs_rest"], "it scored a superset of these frames"
+    seed = seed_of(pairs_digest((name, k) for name in "abcdef" for k in range(4)))
+    of = {run.record["model"]["name"]: run.stimuli.set_index("stimulus_id").loc[list("abcdef")] for run in runs}
+    for entry in board.shown:
+        for label, metric in entry.record.metrics.items():
+            ends = cluster_bootstrap(of[entry.record.model.name][label].to_numpy(), list("abcdef"), seed=seed)
+            assert (metric.low, metric.high) == pytest.approx(ends, rel=1e-9)
+    assert content.standings[board.id].ends == "center_prior and one_vs_rest"
+    text = board_page(content, board)
+    assert "From the easiest to the hardest" in text
+    assert "no interval" not in text
+    build(tmp_path, tmp_path.parent / f"{tmp_path.name}-site")
+    (lines,) = (tmp_path.parent / f"{tmp_path.name}-site").glob("downloads/common-*-stimuli.csv")
+    assert len(lines.read_text().splitlines()) == 1 + 3 * 6
 
 
 def test_a_speed_that_a_submission_states_stands_below_the_board_with_its_hardware(

@@ -252,8 +252,22 @@ def test_rows_without_a_record_are_named(results: Path, tmp_path: Path, make_run
     (run.folder / "run.json").unlink()
     with pytest.raises(BadData, match="rows without run.json"):
         build(results, tmp_path / "site", strict=True)
+    (run.folder / "run.json").mkdir()
+    (fault,) = build(results, tmp_path / "site").faults
+    assert "run.json is a folder" in fault
     shutil.move(run.folder, results / ".partial" / "abc")
     assert build(results, tmp_path / "site").runs == 5
+
+
+def test_a_copied_folder_is_shown_once_and_both_are_named(
+    results: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = min(p.parent for p in results.rglob("run.json"))
+    shutil.copytree(one, results / "z" / "copy")
+    with pytest.raises(SystemExit, match="^0$"):
+        main(["site", "build", str(results), "-o", str(tmp_path / "site")])
+    (said,) = (line for line in capsys.readouterr().err.splitlines() if "note: " in line)
+    assert f"{results / 'z' / 'copy'}: the same run as {one}, " in said
 
 
 @pytest.mark.parametrize(
@@ -262,6 +276,8 @@ def test_rows_without_a_record_are_named(results: Path, tmp_path: Path, make_run
         ({"format": 2}, "format"),
         ({"time": "yesterday"}, "time"),
         ({"time": "../../../etc"}, "time"),
+        ({"time": "9999-99-99T99:99:99Z"}, "time: '9999-99-99T99:99:99Z' is no time of the calendar"),
+        ({"time": "2026-01-02T03:04:05+01:00"}, "time"),
         ({"engine": None}, "engine"),
         ({"command": ["rm"]}, "command"),
         ({"release": {"id": "dhf1k"}}, "release.digest"),

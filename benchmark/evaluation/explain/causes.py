@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from ...protocols import PROTOCOLS, Protocol
+from ...reported import Reported
 from ..results.schema import ProtocolRecord, RunRecord
 from .effects import expected
 
@@ -184,3 +185,50 @@ def _text(value: Any) -> str:
     if value in (None, "", {}):
         return "not said"
     return ", ".join(f"{k}={v}" for k, v in value.items()) if isinstance(value, Mapping) else str(value)[:64]
+
+
+def covered(record: RunRecord) -> str:
+    """Return how much a run scored, in words."""
+    return f"{record.counts.scored:,} frames, stimuli: {len(record.coverage.scored):,}"
+
+
+def of_part(record: RunRecord) -> Iterator[Cause]:
+    """A run of a part of its split, beside a published number."""
+    if not record.coverage.complete:
+        theirs = "not said, as a rule the whole split"
+        yield Cause("coverage", covered(record), theirs, "other frames have other means")
+
+
+def of_cited(record: RunRecord, cited: Reported) -> Iterator[Cause]:
+    """What the source of a published number says."""
+    ours = f"{record.model.name}, scored here"
+    yield Cause(
+        "source", ours, cited.cited, f"a published number has this value{f'; {cited.note}' if cited.note else ''}"
+    )
+    if cited.dataset != record.release.dataset:
+        effect = "another data set: the numbers say nothing about each other"
+        yield Cause("release", record.release.id, cited.dataset, effect)
+    elif cited.split != record.split:
+        yield Cause("split", record.split, cited.split, "other videos, and other negatives of sAUC")
+
+
+def of_chance(record: RunRecord, label: str, value: float, digits: int | None) -> Iterator[Cause]:
+    """Whether other videos, or rounding, explain a difference."""
+    metric = record.metrics[label]
+    ours = metric.mean
+    if ours is None:
+        return
+    shown = f"{label} {value:.{digits}f}" if digits is not None else f"{label} {value:g}"
+    if digits is not None and abs(ours - value) <= 0.5 * 10**-digits:
+        yield Cause("rounding", f"{label} {ours:.6f}", shown, f"the same to {digits} decimals")
+    elif metric.low is not None and metric.high is not None:
+        inside = metric.low <= value <= metric.high
+        effect = (
+            "inside: the choice of videos alone would explain the difference" if inside
+            else "outside: the choice of videos alone does not explain the difference"
+        )  # fmt: skip
+        text = f"{label} {ours:.4f}, 95 % interval {metric.low:.4f} to {metric.high:.4f}"
+        yield Cause("choice of videos", text, shown, effect)
+    else:
+        effect = f"not known without an interval: {metric.note or 'this run was scored before intervals were kept'}"
+        yield Cause("choice of videos", f"{label} {ours:.4f}", shown, effect)

@@ -76,7 +76,7 @@ def why(a: Run, b: Run, metric: str | None = None) -> Explanation:
     chosen = common_frames([a.frame_table, b.frame_table]) if one.release.dataset == other.release.dataset else None
     if chosen is None or not len(chosen):
         if one.release.digest == other.release.digest:
-            found.append(Cause("coverage", _covered(a), _covered(b), "no frame in common"))
+            found.append(Cause("coverage", causes.covered(a.typed), causes.covered(b.typed), "no frame in common"))
         return Explanation(numbers, metric, (*found, *causes.of_model(one, other)))
     rows = [_rows(run, chosen) for run in (a, b)]
     label = metric or _most_moved(rows, list(numbers))
@@ -112,7 +112,7 @@ def why_reported(
     cited = _cited(run, reported)
     found: list[Cause] = []
     if cited:
-        found += _of_cited(run, cited)
+        found += causes.of_cited(record, cited)
     name = protocol or (cited.protocol if cited else None)
     if name is None:
         found.append(
@@ -122,13 +122,9 @@ def why_reported(
     else:
         means = {k: v for k, v in _both_means(run).items() if k in reported}
         found += causes.of_protocol(record.protocol, find_protocol(name), _fixations(run), means, list(reported))
-    coverage = record.coverage
-    if not coverage.complete:
-        found.append(
-            Cause("coverage", _covered(run), "not said, as a rule the whole split", "other frames have other means")
-        )  # fmt: skip
+    found += causes.of_part(record)
     for label, value in reported.items():
-        found += _of_chance(run, label, value, (digits or {}).get(label))
+        found += causes.of_chance(record, label, value, (digits or {}).get(label))
     return Explanation(numbers, None, tuple(found))
 
 
@@ -182,11 +178,6 @@ def _most_moved(rows: list[pd.DataFrame], labels: list[str]) -> str:
     return max(labels, key=moved)
 
 
-def _covered(run: Run) -> str:
-    record = run.typed
-    return f"{record.counts.scored:,} frames, stimuli: {len(record.coverage.scored):,}"
-
-
 def _of_coverage(a: Run, b: Run, rows: list[pd.DataFrame], labels: list[str]) -> Iterator[Cause]:
     """Which frames were scored, and what that does: measured on the frames in common."""
     extra = [run.typed.counts.scored - len(r) for run, r in zip((a, b), rows, strict=True)]
@@ -201,7 +192,12 @@ def _of_coverage(a: Run, b: Run, rows: list[pd.DataFrame], labels: list[str]) ->
             mean = stimulus_means(finite, label).mean() if average == "stimulus" else finite[label].mean()
             if metric.mean is not None and len(finite) and abs(mean - metric.mean) > 5e-5:
                 told.append(f"{label} of {place} is {mean:.4f} on them, {metric.mean:.4f} on all of its own")
-    yield Cause("coverage", _covered(a), _covered(b), f"{len(rows[0]):,} frames in common; {'; '.join(told) or 'none'}")
+    yield Cause(
+        "coverage",
+        causes.covered(a.typed),
+        causes.covered(b.typed),
+        f"{len(rows[0]):,} frames in common; {'; '.join(told) or 'none'}",
+    )
 
 
 def _of_stimuli(rows: list[pd.DataFrame], label: str) -> Iterator[Cause]:
@@ -270,39 +266,3 @@ def _cited(run: Run, reported: Mapping[str, float]) -> Reported | None:
             (key,) = shared
             return next(r for r in of_each[0] if (r.model, r.dataset, r.split) == key)
     return None
-
-
-def _of_cited(run: Run, cited: Reported) -> Iterator[Cause]:
-    """What the source of a published number says."""
-    record = run.typed
-    ours = f"{record.model.name}, scored here"
-    yield Cause(
-        "source", ours, cited.cited, f"a published number has this value{f'; {cited.note}' if cited.note else ''}"
-    )
-    if cited.dataset != record.release.dataset:
-        effect = "another data set: the numbers say nothing about each other"
-        yield Cause("release", record.release.id, cited.dataset, effect)
-    elif cited.split != record.split:
-        yield Cause("split", record.split, cited.split, "other videos, and other negatives of sAUC")
-
-
-def _of_chance(run: Run, label: str, value: float, digits: int | None) -> Iterator[Cause]:
-    """Whether other videos, or rounding, explain a difference."""
-    metric = run.typed.metrics[label]
-    ours = metric.mean
-    if ours is None:
-        return
-    shown = f"{label} {value:.{digits}f}" if digits is not None else f"{label} {value:g}"
-    if digits is not None and abs(ours - value) <= 0.5 * 10**-digits:
-        yield Cause("rounding", f"{label} {ours:.6f}", shown, f"the same to {digits} decimals")
-    elif metric.low is not None and metric.high is not None:
-        inside = metric.low <= value <= metric.high
-        effect = (
-            "inside: the choice of videos alone would explain the difference" if inside
-            else "outside: the choice of videos alone does not explain the difference"
-        )  # fmt: skip
-        text = f"{label} {ours:.4f}, 95 % interval {metric.low:.4f} to {metric.high:.4f}"
-        yield Cause("choice of videos", text, shown, effect)
-    else:
-        effect = f"not known without an interval: {metric.note or 'this run was scored before intervals were kept'}"
-        yield Cause("choice of videos", f"{label} {ours:.4f}", shown, effect)

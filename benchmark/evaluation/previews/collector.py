@@ -101,7 +101,7 @@ class PreviewCollector:
             pairs = [pair for _, pair in kept.values()]
             made = {"maps": gray_png([a for a, _ in pairs]), "truth": gray_png([b for _, b in pairs])}
             sprites = {
-                kind: self._sprite(f"{name}-{kind}.png", content, files, self._size) for kind, content in made.items()
+                kind: self._sprite(f"{name}-{kind}.png", content, files, size) for kind, (content, size) in made.items()
             }
             if self._frames:
                 content = color_jpeg([seen[f] for f in kept])

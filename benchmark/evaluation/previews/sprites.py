@@ -12,14 +12,15 @@ import numpy.typing as npt
 
 from vidsal.loaders.errors import BadData
 
-from .cells import Cell, in_levels
+from .cells import LEVELS, Cell, in_levels
 
 COLUMNS = 8
 """Cells in a row of a sprite."""
 
 _JPEG_QUALITY = 70
 _CELL_BYTES, _FEW_BYTES = 600, 6_000
-_COARSER = (16, 8)
+_SMALLER = ((2 / 3, LEVELS), (2 / 3, LEVELS // 2), (1 / 2, LEVELS // 2))
+"""Of the size of a cell, and gray levels: a page enlarges smoothly, and few levels would be seen as steps."""
 
 
 def rows_of(n: int) -> int:
@@ -27,19 +28,28 @@ def rows_of(n: int) -> int:
     return -(-n // COLUMNS)
 
 
-def gray_png(cells: Sequence[Cell]) -> bytes:
-    """Join cells of one size to an 8-bit gray PNG; the last row is filled with 0.
+def gray_png(cells: Sequence[Cell]) -> tuple[bytes, tuple[int, int]]:
+    """Join cells of one size to an 8-bit gray PNG, whose last row is filled with 0; return it, and the width and height
+    of its cells.
 
-    Ragged maps, which would need more than 600 bytes a cell, are given in 16 or 8 gray levels; those of few cells (an
-    image has one) only above 6 kB.
+    Ragged maps, which would need more than 600 bytes a cell, are given smaller, and then in 16 gray levels; those of
+    few cells (an image has one) only above 6 kB.
     """
-    pixels = _joined(cells)
-    content = _encoded(pixels, "PNG")
-    for levels in _COARSER:
-        if len(content) <= max(_FEW_BYTES, _CELL_BYTES * len(cells)):
+    size, most = cells[0].shape[::-1], max(_FEW_BYTES, _CELL_BYTES * len(cells))
+    content, now = _encoded(_joined(cells), "PNG"), size
+    for share, levels in _SMALLER:
+        if len(content) <= most:
             break
-        content = _encoded(in_levels(pixels / 255, levels), "PNG")
-    return content
+        now = tuple(max(1, round(share * side)) for side in size)
+        content = _encoded(_joined([_reduced(cell, now, levels) for cell in cells]), "PNG")
+    return content, now
+
+
+def _reduced(cell: Cell, size: tuple[int, int], levels: int) -> Cell:
+    from PIL import Image
+
+    small = Image.fromarray(cell.astype(np.float32)).resize(size, Image.Resampling.BOX)
+    return in_levels(np.asarray(small) / 255, levels)
 
 
 def color_jpeg(cells: Sequence[npt.NDArray[np.uint8]]) -> bytes:

@@ -15,6 +15,7 @@ from vidsal.loaders.errors import BadData, WrongUse
 from vidsal.loaders.io.files import canonical, parse_json
 
 from ...model_card import Digest, faults_in_words
+from .schema import Time
 
 Kind = Literal["withdrawn", "superseded"]
 KINDS: tuple[Kind, ...] = ("withdrawn", "superseded")
@@ -41,7 +42,7 @@ class Notice(BaseModel):
     kind: Kind
     run: Digest
     reason: Annotated[str, Field(min_length=1, max_length=MOST_REASON)]
-    time: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+    time: Time
     by: Digest | None = None
 
 

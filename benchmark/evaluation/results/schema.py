@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any, Literal
+from contextlib import suppress
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, computed_field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, computed_field, model_validator
 
 from vidsal.loaders.errors import BadData
 from vidsal.loaders.io.files import canonical
@@ -17,6 +19,17 @@ from ...protocols import SIX
 
 FORMAT = 1
 _Digest = Field(pattern=SHA256)
+
+
+def _of_the_calendar(text: str) -> str:
+    with suppress(ValueError):
+        if datetime.fromisoformat(text).strftime("%Y-%m-%dT%H:%M:%SZ") == text:
+            return text
+    raise ValueError(f"{text!r} is no time of the calendar, as 2026-01-02T03:04:05Z")
+
+
+Time = Annotated[str, AfterValidator(_of_the_calendar)]
+"""A moment in UTC, to the second."""
 
 
 class _Part(BaseModel):
@@ -256,7 +269,7 @@ class RunRecord(_Part):
     engine: dict[str, str | int]
     command: str | None = None
     previews_digest: str | None = Field(default=None, pattern=SHA256)
-    time: str = Field(pattern=r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+    time: Time
     duration_s: float
     digest: str = _Digest
 

@@ -259,7 +259,8 @@ def _load(folder: Path) -> tuple[Run, ForIntervals | None]:
     """Read a run and check all but its intervals; return it with what they follow from."""
     path = folder / "run.json"
     if not path.is_file():
-        raise MissingData(f"{folder}: no run is here (run.json is missing); make one with `vidsal run`")
+        what = "a folder" if path.is_dir() else "missing"
+        raise MissingData(f"{folder}: no run is here (run.json is {what}); make one with `vidsal run`")
     try:
         content = _content(path)
         frames, stimuli = (_rows(folder / name) for name in ("frames.parquet", "stimuli.parquet"))

@@ -62,6 +62,8 @@ def build(results: Path, out: Path, config: Path | None, strict: bool, workers: 
         summary = build_site(results, out, config=config, strict=strict, workers=workers, progress=step)
     for fault in summary.faults:
         echo(f"vidsal: left out: {fault}", err=True)
+    for text in summary.notes:
+        note(text)
     if as_json:
         print_json(
             {
@@ -70,6 +72,7 @@ def build(results: Path, out: Path, config: Path | None, strict: bool, workers: 
                 "runs": summary.runs,
                 "boards": summary.boards,
                 "faults": list(summary.faults),
+                "notes": list(summary.notes),
             }
         )
     else:

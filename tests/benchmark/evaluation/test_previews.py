@@ -14,11 +14,12 @@ import numpy as np
 import pytest
 from hypothesis import given, settings as hypothesis_settings, strategies as st
 from PIL import Image
+from scipy.ndimage import gaussian_filter
 
 import vidsal
 from vidsal.benchmark import protocols
 from vidsal.benchmark.evaluation.human_stimulus import MeanMap
-from vidsal.benchmark.evaluation.previews.cells import cell_size, shrink
+from vidsal.benchmark.evaluation.previews.cells import cell_size, in_levels, shrink
 from vidsal.benchmark.evaluation.previews.choose import MOST_EVEN, MOST_EXTREME, Chooser
 from vidsal.benchmark.evaluation.previews.collector import RankedBy
 from vidsal.benchmark.evaluation.previews.record import PreviewsRecord, read_record
@@ -167,9 +168,21 @@ def test_ragged_maps_keep_to_the_budget() -> None:
     random = np.random.default_rng(0)
     rough = [random.integers(0, 256, (54, 96)).astype(np.uint8) for _ in range(8)]
     smooth = [np.tile(np.linspace(0, 255, 96), (54, 1)).astype(np.uint8)] * 8
-    assert len(gray_png(smooth)) < 600 * 8
-    with Image.open(BytesIO(gray_png(rough))) as image:
-        assert len(np.unique(np.asarray(image))) == 8, "noise is given in few levels"
+    content, size = gray_png(smooth)
+    assert (len(content) < 600 * 8, size) == (True, (96, 54))
+    blobs = [gaussian_filter(random.random((54, 96)), 4) for _ in range(8)]
+    ragged = [in_levels((b - b.min()) / np.ptp(b), 32) for b in blobs]
+    content, size = gray_png(ragged)
+    assert len(content) < 600 * 8
+    assert size == (64, 36), "smaller, not in few levels: steps would be taken for the model's"
+    with Image.open(BytesIO(content)) as image:
+        assert image.size == (8 * 64, 36)
+        assert len(np.unique(np.asarray(image))) >= 16
+        assert abs(np.asarray(image)[:, :64].mean() - ragged[0].mean()) < 2
+    content, size = gray_png(rough)
+    with Image.open(BytesIO(content)) as image:
+        assert (size, image.size) == ((48, 27), (8 * 48, 27)), "noise is given smaller still, in fewer levels"
+        assert len(np.unique(np.asarray(image))) <= 16
 
 
 def test_cells_stand_in_the_sprite_in_their_order(made: Path, ds: Release) -> None:
