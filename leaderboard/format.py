@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from math import inf, isinf
 
 from vidsal.benchmark.evaluation.results.notices import Notice
-from vidsal.benchmark.evaluation.results.schema import CountsRecord, CoverageRecord, RunRecord
+from vidsal.benchmark.evaluation.results.schema import CountsRecord, CoverageRecord, ReleaseRecord, RunRecord
 from vidsal.benchmark.metrics.base import Metric
 from vidsal.benchmark.model_card import ModelClaims
 from vidsal.benchmark.predictor import data_set_id, names_a_data_set
@@ -363,6 +363,11 @@ def shortened(text: str, most: int) -> str:
     'center_…'
     """
     return text if len(text) <= most else f"{text[: most - 1]}\u2026"
+
+
+def title_of(release: ReleaseRecord) -> str:
+    """Return the title of a release, cut where it is no title any more; its id where it has none."""
+    return shortened(release.title or release.id, 200)
 
 
 def interval(low: float | None, high: float | None) -> str:

@@ -32,6 +32,7 @@ from .downloads.write import Download, write_archive, write_downloads
 from .held_out import check_known, held_back
 from .links import sprite, stimuli_page
 from .pages.all import Page, pages_of
+from .pages.beside import tables_of
 from .pages.environment import assets
 from .place import check_replaceable, replacing, write_marker
 from .rows import Known, StoredRows, spool
@@ -379,20 +380,21 @@ def _downloads(folder: Path, earlier: Path, content: Content, each: Each) -> dic
     return found
 
 
-ForDownloads = tuple[Board, Ranks, list[tuple[Entry, Loaded]]]
-"""A board, its ranks, and its runs."""
+ForDownloads = tuple[Board, Ranks, list[tuple[Entry, Loaded]], list[list[Tested]]]
+"""A board, its ranks, its runs, and the differences of its pairs."""
 
 
 def _rows(content: Content, board: Board) -> ForDownloads:
     by, ranks = board.sort_column.name, content.standings[board.id].ranks
     placed = {e.record.digest: {by: ranks[e.page]} for e in board.models if e.page in ranks}
     runs = [(e, replace(content.runs[e.page], stimuli=content.stimuli(board, e))) for e in board.shown]
-    return board, placed, runs
+    return board, placed, runs, content.tests.get(board.id, [])
 
 
 def _download(folder: Path, given: ForDownloads) -> list[Download]:
-    board, ranks, runs = given
-    return write_downloads(folder, board, ranks, ((entry, run.table()) for entry, run in runs))
+    board, ranks, runs, tests = given
+    beside = tables_of(board, {entry.page: run.stimuli for entry, run in runs}, tests)
+    return write_downloads(folder, board, ranks, ((entry, run.table()) for entry, run in runs), beside)
 
 
 def _write(folder: Path, name: str, text: str) -> str:

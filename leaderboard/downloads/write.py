@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,6 +41,7 @@ def write_downloads(
     board: Board,
     ranks: Ranks | None = None,
     stimuli: Iterable[tuple[Entry, pa.Table]] | None = None,
+    beside: Mapping[str, tuple[str, pa.Table]] | None = None,
 ) -> list[Download]:
     """Write the table of a board in every form.
 
@@ -49,11 +50,16 @@ def write_downloads(
         board: gives the names of the files.
         ranks: of its models, as `board_rows` takes them.
         stimuli: each run with its stimuli.parquet; None = no tables of stimuli.
+        beside: further tables, each under what it is, by the end of its file's name.
 
     Returns:
         The files, in the order in which a page lists them.
     """
-    return [_written(site, label, path, content) for label, path, content in _files(board, ranks, stimuli)]
+    further = [
+        (f"CSV, {label}", f"{FOLDER}/{board.id}-{name}.csv", csv_bytes(table))
+        for name, (label, table) in (beside or {}).items()
+    ]
+    return [_written(site, *file) for file in (*_files(board, ranks, stimuli), *further)]
 
 
 def _files(

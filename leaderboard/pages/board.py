@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from vidsal.benchmark.evaluation.explain import causes
 from vidsal.benchmark.evaluation.results.ranking import CENTER, HUMAN
-from vidsal.benchmark.evaluation.results.schema import RunRecord
-from vidsal.benchmark.reported import Reported, reported
 
 from .. import format as words, links
 from ..boards import OTHER_TRUTH, Board, Column, Entry
@@ -20,6 +17,7 @@ from ..content import Content
 from ..downloads.write import Download
 from ..held_out import submitted
 from ..standing import Standing
+from .beside import Stated, elsewhere, speeds
 from .environment import page
 from .pictures import CARD, still
 
@@ -72,16 +70,6 @@ class Row:
     badges: tuple[str, ...]
     variant: bool
     human: bool
-
-
-@dataclass(frozen=True)
-class Stated:
-    """What a submission states of its speed, in frames a second, and of its peak memory, in bytes, on some hardware."""
-
-    entry: Entry
-    speed: float | None
-    memory: float | None
-    hardware: str
 
 
 def board_page(content: Content, board: Board, downloads: Sequence[Download] = ()) -> str:
@@ -269,70 +257,6 @@ def extremes(content: Content, board: Board, most: int = 4) -> list[tuple[str, l
         ("Easiest", [(ids[k], float(middle[k])) for k in order[:most]]),
         ("Hardest", [(ids[k], float(middle[k])) for k in order[: -most - 1 : -1]]),
     ]
-
-
-@dataclass(frozen=True)
-class Elsewhere:
-    """Published numbers of a model on a split, by one source.
-
-    Attributes:
-        found: by label.
-        ours: the best run of the same model on the board; None where it has none.
-        why: why its numbers may differ, as `vidsal results why` says it.
-    """
-
-    found: dict[str, Reported]
-    ours: Entry | None
-    why: str
-
-    @property
-    def source(self) -> Reported:
-        """One of the numbers: all say the same of their source."""
-        return next(iter(self.found.values()))
-
-
-def elsewhere(board: Board) -> list[Elsewhere]:
-    """Return published numbers of the board's data set and protocol, by model and split."""
-    of: dict[tuple[str, str], dict[str, Reported]] = {}
-    for one in reported():
-        if one.dataset == board.release.dataset and one.protocol == board.protocol.name:
-            of.setdefault((one.model, one.split), {})[one.metric] = one
-    ours = {_plain(e.record.model.name): e for e in reversed(board.models) if e.record.model.kind != "reference"}
-    beside = [(found, ours.get(_plain(model))) for (model, _), found in of.items()]
-    return [Elsewhere(found, entry, _why(entry.record, found) if entry else "") for found, entry in beside]
-
-
-def _plain(name: str) -> str:
-    """Return a model's name as any source writes it: `TASED-Net (updated)` is our `tased_net`."""
-    return "".join(c for c in name.partition("(")[0].lower() if c.isalnum())
-
-
-def _why(record: RunRecord, found: Mapping[str, Reported]) -> str:
-    """Say why our numbers may differ from published ones that were scored alike."""
-    one = next(iter(found.values()))
-    said = [*causes.of_cited(record, one), *causes.of_part(record)]
-    texts = [f"{c.what} {c.a} here, {c.b} there: {c.effect}" for c in said if c.what != "source"]
-    alike: dict[str, list[str]] = {}
-    for label, r in found.items():
-        for cause in causes.of_chance(record, label, r.value, r.digits):
-            alike.setdefault(cause.effect, []).append(words.label_of(label))
-    return "; ".join([*texts, *(f"{', '.join(labels)}: {effect}" for effect, labels in alike.items())])
-
-
-def speeds(entries: Iterable[Entry]) -> list[Stated]:
-    """Return what submissions state of speed and memory, hardware by hardware, the fastest first."""
-    out = []
-    for entry in entries:
-        run = (entry.record.model.submission or {}).get("run") or {}
-        speed, memory = _number(run.get("frames_per_second")), _number(run.get("peak_memory_bytes"))
-        hardware = run.get("hardware")
-        if hardware and (speed is not None or memory is not None):
-            out.append(Stated(entry, speed, memory, str(hardware)))
-    return sorted(out, key=lambda one: (one.hardware, -(one.speed or 0)))
-
-
-def _number(value: object) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
 
 
 def speed_plots(content: Content, board: Board, stated: Sequence[Stated]) -> list[Speed]:

@@ -77,11 +77,13 @@ def film_page(run: Run) -> str:
     Raises:
         MissingData: no frame of it is scored.
     """
-    record = run.typed
-    means = {c.label: record.metrics[c.name].mean_stimuli for c in columns(record)}
+    record, among, films = run.typed, columns(run.typed), run_films(run)
+    means = {c.label: record.metrics[c.name].mean_stimuli for c in among}
+    of = dict(zip(run.stimuli["stimulus_id"], run.stimuli[[c.name for c in among]].to_numpy().tolist(), strict=True))
+    lines = [(film, of[film.title]) for film in films]
     style, script = asset("film_page.css") + asset("film.css"), asset("film.js")
     shown = {"style": Markup(style), "script": Markup(script), "policy": own_policy(style, script)}  # noqa: S704 - our own
-    return filled("film_page.html", r=record, films=run_films(run), sheets=sheets(run), means=means, **shown)
+    return filled("film_page.html", r=record, lines=lines, sheets=sheets(run), means=means, **shown)
 
 
 def _previews(run: Run) -> dict[str, StimulusPreview]:

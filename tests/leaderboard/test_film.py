@@ -191,6 +191,10 @@ def test_the_page_needs_nothing_but_itself(ds: Release) -> None:
     assert " style=" not in page
     assert not re.search(r"(?:href|src)=\"(?!data:|#)", page)
     assert page == film_page(vidsal.evaluate(Brightness(), ds)), "the same bytes again"
+    assert page.count("The dots are fixations") == 1
+    table = re.sub(r"<[^>]+>", " ", page[page.index("<table>") : page.index("</table>")]).split()
+    for name, nss in run.stimuli[["stimulus_id", "NSS"]].itertuples(index=False):
+        assert f"{nss:.3f}" in table[table.index(name) :][:7], "with links, which are checked below"
     assert "unsafe-inline" not in page
     for name in {*re.findall(r"url\(#([\w-]+)\)", page), *re.findall(r'href="#([\w-]+)"', page)}:
         assert f'id="{name}"' in page

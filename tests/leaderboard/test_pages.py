@@ -23,7 +23,8 @@ from vidsal.leaderboard.boards import Entry, make_boards
 from vidsal.leaderboard.check.site import check as check_site
 from vidsal.leaderboard.collect import collect
 from vidsal.leaderboard.config import Config
-from vidsal.leaderboard.pages.board import board_page, elsewhere, lanes
+from vidsal.leaderboard.pages.beside import elsewhere
+from vidsal.leaderboard.pages.board import board_page, lanes
 from vidsal.leaderboard.pages.environment import asset, assets
 from vidsal.leaderboard.pages.run import stands_for
 from vidsal.leaderboard.site import build, content_of
@@ -309,6 +310,14 @@ def test_hostile_text_is_text(tmp_path: Path, make_run: MakeRun, read_page: Read
         assert "49" not in page.text.split("alert", 1)[-1][:20]
         shown += "{{ 7*7 }}" in text and "alert(1)" in page.text
     assert shown > 5, "the text is shown as it is, not computed"
+
+
+def test_a_title_without_end_is_cut_on_pages_that_list_it(tmp_path: Path, make_run: MakeRun) -> None:
+    make_run(release={"title": "y" * 10_000}).save(tmp_path / "results")
+    build(tmp_path / "results", tmp_path / "site")
+    for page in ("index.html", "data/index.html", "boards/*.html", "data/dhf1k*.html"):
+        (found,) = (tmp_path / "site").glob(page)
+        assert "y" * 199 + "…" in found.read_text(encoding="utf-8")
 
 
 @pytest.mark.parametrize("name", ["con", "A..b+c", "a" * 100])

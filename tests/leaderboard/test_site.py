@@ -46,7 +46,7 @@ def test_the_summary_counts_what_is_there(results: Path, tmp_path: Path) -> None
     pages = len([name for name in files if name.endswith((".html", ".xml"))])
     assert summary == SiteSummary(index=tmp_path / "site" / "index.html", pages=pages, runs=5, boards=2)
     taken = {name for name in files if name.startswith("downloads/")}
-    assert len(taken) == 15, "seven for each board, and the archive"
+    assert len(taken) == 17, "seven for each board, the pairs of one, what was reported of the other, and the archive"
     assert set(files) == {MARKER, "site.css", "site.js", ".nojekyll", *(p for _, _, p in seen[5:]), *taken}
     assert [(a, b) for a, b, _ in seen] == [*((k, 5) for k in range(1, 6)), *((k, pages) for k in range(1, pages + 1))]
 

@@ -17,12 +17,15 @@ import pyarrow.parquet as pq
 import pytest
 
 from vidsal.benchmark.evaluation.results.store import Run, load_run
+from vidsal.leaderboard import standing
 from vidsal.leaderboard.boards import Board, Entry, make_boards
+from vidsal.leaderboard.collect import Stimuli
 from vidsal.leaderboard.downloads.archive import archive_bytes
 from vidsal.leaderboard.downloads.forms import csv_bytes, parquet_bytes
 from vidsal.leaderboard.downloads.latex import bibtex, escaped, latex
 from vidsal.leaderboard.downloads.tables import board_rows, stimulus_rows
 from vidsal.leaderboard.downloads.write import ARCHIVE, write_archive, write_downloads
+from vidsal.leaderboard.pages.beside import tables_of
 
 MakeRun = Callable[..., Run]
 HOSTILE = "=cmd()|x \\input{/etc/passwd} {$^~%&#_\u202e"
@@ -70,6 +73,36 @@ def test_intervals_are_those_of_run_json(tmp_path: Path, make_run: MakeRun) -> N
     (board,) = make_boards([Entry(record, "x")])
     (row,) = board_rows(board).to_pylist()
     assert (row["NSS_low"], row["NSS_high"], row["CC_low"]) == (0.1, 2.5, None)
+
+
+def test_every_table_beside_the_board_can_be_taken_along(tmp_path: Path, make_run: MakeRun) -> None:
+    said = {"submission": {"run": {"frames_per_second": 31.5, "hardware": HOSTILE}}, "checkpoint_sha256": "aa" * 32}
+    runs = [make_run(name, protocol="dhf1k-1", stimuli={"a": 3, "b": 3}, seed=k, info=info) for k, (name, info) in
+            enumerate([("unisal", said), ("other", {"checkpoint_sha256": "bb" * 32})])]  # fmt: skip
+    (board,) = make_boards([Entry(run.typed, "x") for run in runs])
+    ids, digests = ("a", "b"), {run.record["model"]["name"]: run.record["digest"] for run in runs}
+    of = {run.record["digest"]: run.stimuli[[c.name for c in board.columns]].to_numpy() for run in runs}
+    stimuli = {e.page: Stimuli(ids, ids, (("outdoor",), ()), (3, 3), (3, 3), of[e.record.digest]) for e in board.models}
+    made = tables_of(board, stimuli, standing.tested(board, stimuli, standing.pairs_of(board)))
+    paths = [d.path for d in write_downloads(tmp_path, board, beside=made)]
+    found = {
+        p.rpartition("-")[2][:-4]: list(csv.DictReader((tmp_path / p).read_text().splitlines())) for p in paths[5:]
+    }
+    assert list(found) == ["speed", "attributes", "pairs", "reported"]
+    (speed,) = found["speed"]
+    assert (speed["run"], speed["frames_per_second"], speed["peak_memory_bytes"]) == (digests["unisal"], "31.5", "")
+    assert speed["hardware"].startswith("'=cmd()")
+    assert [line["attribute"] for line in found["attributes"]] == ["outdoor"] * 2
+    assert (
+        float(found["attributes"][0]["NSS"])
+        == of[found["attributes"][0]["run"]][0, board.columns.index(board.sort_column)]
+    )
+    assert [line["metric"] for line in found["pairs"]] == [c.name for c in board.columns]
+    line = next(line for line in found["pairs"] if line["metric"] == "NSS")
+    assert float(line["first"]) - float(line["second"]) == pytest.approx(float(line["difference"]))
+    ours = {line["model"]: line["our_run"] for line in found["reported"]}
+    assert {model for model, run in ours.items() if run} == {"UNISAL"}
+    assert ours["UNISAL"] == digests["unisal"]
 
 
 def test_csv_and_parquet_and_json_say_the_same(kept: tuple[Board, dict[str, Run]], tmp_path: Path) -> None:
