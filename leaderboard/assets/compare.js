@@ -77,8 +77,10 @@
     document.getElementById("found").hidden = false;
     var body = document.getElementById("differences");
     body.textContent = "";
-    if (!found.length) {
-      document.getElementById("told").textContent = "No stimulus has a value of both.";
+    document.getElementById("result").textContent = data.models[a] + " minus " + data.models[b];
+    history.replaceState(null, "", "#a=" + a + "&b=" + b + "&metric=" + encodeURIComponent(metric));
+    if (!found.length || a === b) {
+      document.getElementById("told").textContent = a === b ? "Choose two models." : "No stimulus has a value of both.";
       document.getElementById("drawn").textContent = "";
       return;
     }
@@ -99,7 +101,6 @@
       row.append(head, cell(f.a.toFixed(3), true), cell(f.b.toFixed(3), true), cell(f.d.toFixed(3), true));
       body.appendChild(row);
     });
-    history.replaceState(null, "", "#a=" + a + "&b=" + b + "&metric=" + encodeURIComponent(metric));
   }
 
   var chosen = new URLSearchParams(location.hash.slice(1));
@@ -126,7 +127,16 @@
       });
       row.hidden = row.parentNode.tagName === "TBODY" && form.elements.differ.checked && said.every(text => text === said[0]);
     }
+    const state = new URLSearchParams([...new FormData(form)].filter(([, value]) => value)).toString();
+    if (state || location.hash.includes("=")) { history.replaceState(null, "", "#" + state); }
   }
+  const asked = new URLSearchParams(location.hash.slice(1));
+  for (const name of ["a", "b"]) {
+    form.elements[name].value = asked.get(name) || "";
+    if (form.elements[name].selectedIndex < 0) { form.elements[name].value = ""; }
+  }
+  form.elements.differ.checked = asked.has("differ");
+  show();
   form.hidden = false;
   form.addEventListener("input", show);
 })();

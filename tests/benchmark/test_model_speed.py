@@ -115,6 +115,7 @@ def test_a_damaged_baseline_is_named(tmp_path: Path, harm: Callable[[str], str])
         read_speed(path)
 
 
+@pytest.mark.usefixtures("warm_children")
 def test_models_that_cannot_be_measured(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     own = tmp_path / "own.py"
     own.write_text(

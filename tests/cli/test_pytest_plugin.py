@@ -118,10 +118,10 @@ from vidsal.benchmark.evaluation.results.tolerances import Tolerance
 HERE = Path(__file__).parent
 
 
-def shift(file, by, release="synthetic"):
+def shift(file, by, release="synthetic", metric="NSS"):
     path = HERE / "vidsal_snapshots" / file
     content = json.loads(path.read_text())
-    content["metrics"]["NSS"]["mean"] += by
+    content["metrics"][metric]["mean"] += by
     content["release"]["id"] = release
     path.write_text(json.dumps(content))
 
@@ -151,6 +151,7 @@ def test_better(vidsal_score):
 def test_setting(vidsal_score):
     vidsal_score("uniform", limit=1)
     shift("test_mine.test_setting.json", 1.0)
+    shift("test_mine.test_setting.json", 1.0, metric="KLD")
     vidsal_score._taken.clear()
     vidsal_score("uniform", limit=1)
 

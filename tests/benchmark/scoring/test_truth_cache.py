@@ -223,7 +223,7 @@ if build:
     truth_cache.build(ds, protocol("exact-1"))
 found = []
 for where in ("auto", None):
-    settings = Settings(protocol("exact-1"), truth_cache=where)
+    settings = Settings(protocol("exact-1"), truth_cache=where, limit=1)
     result = run(Ramp, ModelRecord(Ramp.info), ds, settings, partial=Path(sys.argv[1]) / "partial")
     found.append(result.scores["SIM"])
 files = sorted(getattr(m, "__file__", None) or "" for n, m in sys.modules.items() if n.split(".")[0] == "vidsal")

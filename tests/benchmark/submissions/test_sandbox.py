@@ -98,7 +98,7 @@ class Endless(Hostile):
         return super().stimuli(source, report)
 
 
-@pytest.mark.usefixtures("cold_children")
+@pytest.mark.usefixtures("warm_children")
 def test_a_conversion_within(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """The same release; and what hangs or unfolds costs itself, be it the list of the stimuli."""
     generate(tmp_path / "source", videos=4, frames=3, width=64, height=48, observers=2)

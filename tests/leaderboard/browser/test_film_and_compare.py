@@ -116,6 +116,12 @@ def test_any_two_models_are_compared(site: Path) -> None:
     )  # fmt: skip
     again = seen(site, ("go", f"{board}{fragment}"), ("ask", told), ("ask", names))
     assert again[1:] == [said, chosen]
+    heading = "document.getElementById('result').textContent"
+    _, pair, _, alone = seen(
+        site, ("go", f"{board}{fragment}"), ("ask", heading), ("select", ("select[name=b]", "3")), ("ask", told)
+    )
+    assert pair == " minus ".join(chosen)  # type: ignore[arg-type]
+    assert alone == "Choose two models."
     table = pd.read_csv(site / "downloads" / f"{Path(board).stem}-stimuli.csv")
     one, other = (table[table["model"] == name].set_index("stimulus_id")["CC"] for name in chosen)  # type: ignore[attr-defined]
     difference = (one - other).dropna()
@@ -124,3 +130,17 @@ def test_any_two_models_are_compared(site: Path) -> None:
     assert float(wanted[1]) == pytest.approx(difference.mean(), abs=2e-3)
     assert (int(wanted[2]), int(wanted[3])) == (len(difference), int((difference > 0).sum()))
     assert not np.isnan(difference).any()
+
+
+def test_two_protocols_side_by_side_stand_in_the_link(site: Path) -> None:
+    """Only what differs; whoever is sent the address sees the same, and one that makes no sense shows all."""
+    page = "protocols/index.html"
+    shown = "[...document.getElementById('choices').rows].filter(r => !r.hidden).map(r => [...r.cells].filter(c => !c.hidden).length)"
+    _, every, _, _, _, two, fragment = seen(
+        site, ("go", page), ("ask", shown), ("select", ("select[name=a]", "1")), ("select", ("select[name=b]", "2")),
+        ("click", "[name=differ]"), ("ask", shown), "hash",
+    )  # fmt: skip
+    assert set(two) == {3}  # type: ignore[call-overload]
+    assert 1 < len(two) < len(every)  # type: ignore[arg-type]
+    assert seen(site, ("go", f"{page}{fragment}"), ("ask", shown))[1] == two
+    assert seen(site, ("go", f"{page}#a=99&b=%3Cscript%3E"), ("ask", shown))[1] == every

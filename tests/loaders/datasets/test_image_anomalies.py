@@ -69,7 +69,8 @@ def mit300(root: Path) -> list[str]:
 def test_positions_outside_and_missing_images_are_told_and_fatal(make, outside, missing, tmp_path, capsys):
     source = tmp_path / "source"
     source.mkdir()
-    arguments = ["data", "convert", *make(source), "--src", str(source), "--out", str(tmp_path / "out")]
+    places = ["--src", str(source), "--out", str(tmp_path / "out")]
+    arguments = ["data", "convert", *make(source), *places, "--workers", "1"]
     assert _run(arguments) == 0
     told = capsys.readouterr().err
     release = json.loads((tmp_path / "out" / "release.json").read_text())
