@@ -403,7 +403,8 @@ def _on(common: pd.MultiIndex, run: Loaded, frames: pa.Table) -> tuple[Entry, St
     changes = {"metrics": summary.metrics, "counts": summary.counts, "coverage": coverage}
     table = pa.Table.from_pandas(summary.stimuli, preserve_index=False)
     found = _stimuli(table, run.columns)
-    places = [run.stimuli.place(name) or 0 for name in found.ids]
+    of = {name: k for k, name in enumerate(run.stimuli.ids)}
+    places = [of[name] for name in found.ids]
     means = replace(
         found,
         groups=tuple(run.stimuli.groups[k] for k in places),

@@ -55,7 +55,7 @@ def shown_stimulus(content: Content, board: Board) -> str | None:
 def best_and_worst(content: Content, board: Board, entry: Entry, address: str) -> Markup:
     """Return the best frames of a run's best stimulus and the worst of its worst one; empty without previews."""
     shown = []
-    for title, name in zip(("Best", "Worst"), extremes(content, board, entry), strict=False):
+    for title, name in zip(("Best", "Worst"), best_and_worst_stimuli(content, board, entry), strict=False):
         made = film_runs(content, [entry], name, address)
         found = moments(name, made[0]) if made else None
         if found is not None:
@@ -66,7 +66,7 @@ def best_and_worst(content: Content, board: Board, entry: Entry, address: str) -
     return part("moments.html", address, shown=shown, key=f"{entry.record.digest[:8]}")
 
 
-def extremes(content: Content, board: Board, entry: Entry) -> tuple[str, ...]:
+def best_and_worst_stimuli(content: Content, board: Board, entry: Entry) -> tuple[str, ...]:
     """Return those stimuli with previews on which a run has its best and its worst mean; none without previews."""
     run, by = content.runs[entry.page], board.sort_column
     means = run.stimuli.means[:, board.columns.index(by)]

@@ -18,7 +18,7 @@ from ..collect import Loaded
 from ..content import Content
 from ..format import title_of
 from .environment import cells, page
-from .pictures import extremes, film
+from .pictures import best_and_worst_stimuli, film
 from .reference import info_of
 
 EVERY_STIMULUS = 120
@@ -42,14 +42,14 @@ def run_page(content: Content, address: str) -> str:
         columns=run.columns,
         shown=history[0],
         others=[other for other in history if other.page != address],
-        words_of_ones_own=stands_for(run.entry.record),
+        placeholders=placeholders(run.entry.record),
         rows=_lines(run, sorted(order) if listed is order else listed),
         total=len(order),
         videos=videos({run.stimuli.ids[k]: run.rows.of(k) for k in drawn}, run.columns),
         titles={run.stimuli.ids[k]: title for k, title in drawn.items()},
         films={
             name: (links.stimulus_page(board, name), film(content, [run.entry], name, address))
-            for name in (extremes(content, board, run.entry) if address in content.labels else ())
+            for name in (best_and_worst_stimuli(content, board, run.entry) if address in content.labels else ())
         },
         pages={run.stimuli.ids[k]: links.stimulus_page(board, run.stimuli.ids[k]) for k in drawn}
         | {run.stimuli.ids[k]: links.stimulus_page(board, run.stimuli.ids[k]) for k in listed},
@@ -57,7 +57,7 @@ def run_page(content: Content, address: str) -> str:
 
 
 @dataclass(frozen=True)
-class Word:
+class Placeholder:
     """A word of a run's command that names something of whoever ran it.
 
     Attributes:
@@ -75,7 +75,7 @@ class Word:
     made_by: str = ""
 
 
-def stands_for(record: RunRecord) -> list[Word]:
+def placeholders(record: RunRecord) -> list[Placeholder]:
     """Return which words of a run's command name folders and files, in their order, and what is to be in these."""
     given: list[str] = []
     with suppress(ValueError):  # quotes that do not close: it is no command of ours
@@ -84,25 +84,25 @@ def stands_for(record: RunRecord) -> list[Word]:
     if given[:2] == ["vidsal", "score"] and len(given) > 2:
         digest = (record.model.submission or {}).get("digest")
         said = "the stored predictions, a folder or an archive"
-        found.append(Word(shlex.quote(given[2]), "", said, digest if isinstance(digest, str) else ""))
+        found.append(Placeholder(shlex.quote(given[2]), "", said, digest if isinstance(digest, str) else ""))
     elif given[:2] == ["vidsal", "run"] and len(given) > 2 and ".py:" in given[2]:
         digest = record.model.options.get("file_sha256")
         said = "the file of the model's class, and the class"
-        found.append(Word(shlex.quote(given[2]), "", said, digest if isinstance(digest, str) else ""))
+        found.append(Placeholder(shlex.quote(given[2]), "", said, digest if isinstance(digest, str) else ""))
     for option, word in zip(given, given[1:], strict=False):
         if option == "--data":
             found.append(_data(record, word))
         elif option in (files := _files(record)):
-            found.append(Word(shlex.quote(word), option, *files[option]))
+            found.append(Placeholder(shlex.quote(word), option, *files[option]))
     return found
 
 
-def _data(record: RunRecord, word: str) -> Word:
+def _data(record: RunRecord, word: str) -> Placeholder:
     release = record.release
     said = f"your folder of the release {release.id} ({title_of(release)}) with this content"
     variant = f" --variant {shlex.quote(release.variant)}" if release.variant else ""
     make = f"vidsal data convert {release.dataset}{variant} --src SOURCE -o {shlex.quote(word or release.id)}"
-    return Word(shlex.quote(word), "--data", said, release.digest, make if info_of(release) else "")
+    return Placeholder(shlex.quote(word), "--data", said, release.digest, make if info_of(release) else "")
 
 
 def _files(record: RunRecord) -> dict[str, tuple[str, str]]:
