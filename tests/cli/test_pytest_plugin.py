@@ -69,6 +69,7 @@ def _pytest(folder: Path, where: str, arguments: tuple[str, ...], environment: d
     os.dup2(said, 2)
     os.environ.clear()
     os.environ.update(environment)
+    sys.dont_write_bytecode = True  # the variable speaks to processes that start; a model changes within a second
     os.chdir(folder / where)
     sys.path[:0] = [""]
     raise SystemExit(pytest.main([*WORDS, *arguments]))
